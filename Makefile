@@ -1,0 +1,52 @@
+# Thin front of CMake. `make help` lists the targets.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
+
+.PHONY: all build help deps test check-all install bench bench-reference parity format lint clean
+
+all: build
+
+build: ## build build/sowlv2, build/sowlv2-detect and the libraries
+	@tools/install_deps.sh --check
+	@$(CMAKE) -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install the packages that are missing (Debian, Ubuntu), or name them
+	@tools/install_deps.sh
+
+test: ## all tests at this machine's best level, with sanitizers over parsers and pipeline
+	@tools/install_deps.sh
+	@tools/run_tests.sh $(BUILD) $(JOBS)
+
+check-all: ## every sanitizer, every CPU level, every fuzzer for two minutes
+	@tools/install_deps.sh
+	@tools/run_tests.sh $(BUILD) $(JOBS) all
+
+install: build ## install the tool, libraries, header and pkg-config file (PREFIX=/usr/local)
+	@cmake --install $(BUILD)
+
+bench: build ## time every op at the models' shapes
+	@$(BUILD)/bench/bench_ops
+
+bench-reference: build ## time detection beside PyTorch, taking turns (needs requirements-reference.txt)
+	@$(PYTHON) bench/reference.py --build $(BUILD)
+
+parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
+	@$(PYTHON) tools/parity.py --build $(BUILD)
+
+format: ## put every C file into the house style
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint: build ## clang-format and clang-tidy
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@git ls-files 'src/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD) --quiet
+
+clean: ## remove the build folder
+	@rm -rf $(BUILD)

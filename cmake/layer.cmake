@@ -1,0 +1,54 @@
+# Flags of every target, and sowlv2_layer(): one target a layer, which sees only what it names.
+
+add_library(sowlv2_flags INTERFACE)
+target_compile_definitions(sowlv2_flags INTERFACE _GNU_SOURCE)
+target_compile_options(sowlv2_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+  -Wwrite-strings -Wvla -Wundef -fno-math-errno)
+if(SOWLV2_WERROR)
+  target_compile_options(sowlv2_flags INTERFACE -Werror)
+endif()
+if(SOWLV2_SANITIZE)
+  target_compile_options(sowlv2_flags INTERFACE -fsanitize=${SOWLV2_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(sowlv2_flags INTERFACE -fsanitize=${SOWLV2_SANITIZE})
+endif()
+if(SOWLV2_FUZZERS)
+  target_compile_options(sowlv2_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# sowlv2_layer(name SOURCES ... [USES layers and libraries])
+# An object library: the shared and the static library are made of all of them.
+function(sowlv2_layer name)
+  cmake_parse_arguments(LAYER "" "" "SOURCES;USES" ${ARGN})
+  add_library(sowlv2_${name} OBJECT ${LAYER_SOURCES})
+  target_include_directories(sowlv2_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(sowlv2_${name} PUBLIC ${LAYER_USES} PRIVATE sowlv2_flags)
+endfunction()
+
+# sowlv2_test(name SOURCES ... USES ...): a cmocka program and its ctest entry, run in the source tree.
+# Object libraries must be named one by one: name every layer that the test needs, also indirectly.
+function(sowlv2_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;USES" ${ARGN})
+  add_executable(test_${name} ${TEST_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include
+    ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${TEST_USES} PkgConfig::CMOCKA sowlv2_flags m)
+  target_compile_definitions(test_${name} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
+  add_test(NAME ${SOWLV2_TEST_PREFIX}${name} COMMAND test_${name})
+endfunction()
+
+# sowlv2_fuzzer(name SOURCES ... USES ...): a libFuzzer target fuzz_<name> with corpus tests/fuzz/corpus/<name>.
+function(sowlv2_fuzzer name)
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;USES" ${ARGN})
+  if(SOWLV2_FUZZERS)
+    add_executable(fuzz_${name} ${FUZZ_SOURCES})
+    target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(fuzz_${name} PRIVATE ${FUZZ_USES} sowlv2_flags m)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    set(work ${CMAKE_CURRENT_BINARY_DIR}/new_${name})
+    file(MAKE_DIRECTORY ${work})
+    add_test(NAME ${SOWLV2_TEST_PREFIX}${name} COMMAND fuzz_${name} -max_total_time=${SOWLV2_FUZZ_SECONDS}
+      -timeout=20 -rss_limit_mb=4096 -verbosity=0 ${work} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  endif()
+endfunction()

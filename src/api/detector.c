@@ -1,0 +1,82 @@
+/* Opening and closing a detector. */
+#include "api/types.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "weights/hub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int open_device(const struct sowlv2_device_options *options, struct device **out)
+{
+    const char *device = options->device != NULL ? options->device : "auto";
+    const char *precision = options->precision != NULL ? options->precision : "auto";
+    if (strcmp(device, "auto") != 0 && strcmp(device, "cpu") != 0) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this version computes on the CPU: use cpu or auto",
+                         device);
+    }
+    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
+                         precision);
+    }
+    return device_open_named(options->cpu_level, options->threads, out);
+}
+
+int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
+{
+    if (options == NULL || options->model == NULL || out == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options, options->model and out are needed");
+    }
+    sowlv2_detector *detector = calloc(1, sizeof(*detector));
+    if (detector == NULL) {
+        return error_memory("detector");
+    }
+    char *folder = NULL;
+    int status = hub_locate(options->model, options->revision, options->cache_dir, &folder);
+    if (status == 0) {
+        status = open_device(&options->device, &detector->device);
+    }
+    if (status == 0) {
+        status = owlv2_open(folder, detector->device, &detector->model);
+    }
+    free(folder);
+    if (status != 0) {
+        sowlv2_detector_free(&detector);
+        return status;
+    }
+    *out = detector;
+    return 0;
+}
+
+void sowlv2_detector_free(sowlv2_detector **detector)
+{
+    if (detector == NULL || *detector == NULL) {
+        return;
+    }
+    owlv2_free(&(*detector)->model);
+    device_close(&(*detector)->device);
+    free(*detector);
+    *detector = NULL;
+}
+
+int sowlv2_detector_image_size(const sowlv2_detector *detector)
+{
+    return owlv2_get_config(detector->model)->image_size;
+}
+
+int sowlv2_detector_text_length(const sowlv2_detector *detector)
+{
+    return owlv2_get_config(detector->model)->text_length;
+}
+
+int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids)
+{
+    bool truncated = false;
+    const int length = sowlv2_detector_text_length(detector);
+    const int status =
+        tokenizer_encode(owlv2_get_tokenizer(detector->model), text, strlen(text), length, ids, &truncated);
+    if (status == 0 && truncated) {
+        log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text, length);
+    }
+    return status;
+}

@@ -1,0 +1,25 @@
+/* Defaults of the option structs. */
+#include "sowlv2.h"
+
+struct sowlv2_device_options sowlv2_device_options_default(void)
+{
+    return (struct sowlv2_device_options){.device = "auto", .precision = "auto", .cpu_level = NULL, .threads = 0};
+}
+
+struct sowlv2_model_options sowlv2_model_options_default(void)
+{
+    return (struct sowlv2_model_options){
+        .model = "google/owlv2-base-patch16-ensemble",
+        .device = sowlv2_device_options_default(),
+    };
+}
+
+struct sowlv2_prompt_options sowlv2_prompt_options_default(void)
+{
+    return (struct sowlv2_prompt_options){.prompt_template = "a photo of {}"};
+}
+
+struct sowlv2_detect_options sowlv2_detect_options_default(void)
+{
+    return (struct sowlv2_detect_options){.threshold = 0.1F, .nms_iou = 0.0F, .objectness = false, .clip = true};
+}

@@ -1,0 +1,53 @@
+/* Files: mapping, reading whole, writing so that a file appears complete or not at all. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* A file mapped read-only. */
+struct file_map {
+    const uint8_t *data; /* NULL when size is 0 */
+    size_t size;
+};
+
+/* Maps a regular file. Errors: IO (names the path). */
+int file_map_open(const char *path, struct file_map *out);
+void file_map_close(struct file_map *map);
+
+/* Tells the system that [data, data+bytes) of a mapping will not be read soon, so that its pages
+ * stop counting as resident; they come back from the file when touched. */
+void file_map_drop(const void *data, size_t bytes);
+
+/* Reads a whole regular file of at most `limit` bytes; `*out` is NUL-terminated beyond `*size` and
+ * freed by the caller. Errors: IO, FORMAT (over the limit), MEMORY. */
+int file_read(const char *path, size_t limit, char **out, size_t *size);
+
+bool file_exists(const char *path);
+bool file_is_directory(const char *path);
+
+/* Makes a folder and its parents. Errors: IO (names the part that failed and why). */
+int file_make_directories(const char *path);
+
+/* A file being written beside its final name. */
+struct file_writer {
+    FILE *stream;
+    char *path;      /* final name */
+    char *temporary; /* name it has until commit */
+};
+
+/* Opens a new file beside `path`. */
+int file_writer_open(const char *path, struct file_writer *out);
+/* Flushes, checks every write so far, renames to the final name. On error the temporary is removed. */
+int file_writer_commit(struct file_writer *writer);
+/* Closes and removes the temporary; harmless after commit. */
+void file_writer_abort(struct file_writer *writer);
+
+/* "a/b" from "a" and "b"; freed by the caller; NULL: out of memory. */
+char *path_join(const char *folder, const char *name);
+/* Part after the last '/', inside `path`. */
+const char *path_base(const char *path);
+
+#endif

@@ -1,0 +1,108 @@
+/* The tool: which verb, its settings, its exit status. */
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/exit_status.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_version(void)
+{
+    printf("sowlv2 %s\n", sowlv2_version());
+}
+
+/* Standard output is buffered: whether it could be written shows here. */
+static int finish_output(int result)
+{
+    bool failed = ferror(stdout) != 0;
+
+    errno = 0;
+    failed |= fflush(stdout) != 0;
+    if (!failed || result != EXIT_DONE)
+        return result;
+    error_set(SOWLV2_ERROR_IO, "standard output: cannot be written: %s", errno ? strerror(errno) : "a write failed");
+    return verb_fail(EXIT_ALL_FAILED);
+}
+
+/* Runs a verb with words[1..count-1] as its arguments. */
+static int run_verb(const struct verb *verb, int count, char **words)
+{
+    struct settings settings = settings_default();
+    int result = EXIT_DONE, status;
+
+    if (!verb->run) {
+        for (int i = 1; i < count; i++)
+            if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) {
+                help_verb(verb);
+                return EXIT_DONE;
+            }
+        error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: this verb is not built into this version yet: see 'sowlv2 --help'",
+                  verb->name);
+        return verb_fail(EXIT_USAGE);
+    }
+    status = options_parse(count, words, verb->options, verb->name, &settings);
+    if (!status && settings.help) {
+        help_verb(verb);
+    } else if (!status && settings.version) {
+        print_version();
+    } else {
+        terminal_open(settings.quiet, settings.verbose);
+        if (!status)
+            status = settings_check_common(&settings);
+        result = status ? verb_fail(EXIT_USAGE) : verb->run(&settings);
+    }
+    settings_free(&settings);
+    return result;
+}
+
+/* The tool called without a verb it knows. */
+static int explain_verbs(const char *word)
+{
+    if (!word)
+        error_set(SOWLV2_ERROR_ARGUMENT, "no verb: say what to do, for example 'sowlv2 detect': see 'sowlv2 --help'");
+    else if (*word == '-')
+        error_set(SOWLV2_ERROR_ARGUMENT,
+                  "%s: a verb comes first, for example 'sowlv2 detect %s ...': see 'sowlv2 --help'", word, word);
+    else
+        error_set(SOWLV2_ERROR_ARGUMENT, "%s: no such verb: see 'sowlv2 --help'", word);
+    return verb_fail(EXIT_USAGE);
+}
+
+static int run_tool(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const struct verb *verb = word ? verb_find(word) : NULL;
+
+    if (verb)
+        return run_verb(verb, argc - 1, argv + 1);
+    if (word && strcmp(word, "help") == 0 && argc > 2 && verb_find(argv[2])) {
+        help_verb(verb_find(argv[2]));
+        return EXIT_DONE;
+    }
+    if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)) {
+        help_tool();
+        return EXIT_DONE;
+    }
+    if (word && strcmp(word, "--version") == 0) {
+        print_version();
+        return EXIT_DONE;
+    }
+    return explain_verbs(word);
+}
+
+int main(int argc, char **argv)
+{
+    int result;
+
+    if (argc > 0 && strcmp(path_base(argv[0]), "sowlv2-detect") == 0)
+        result = run_verb(verb_find("detect"), argc, argv);
+    else
+        result = run_tool(argc, argv);
+    return finish_output(result);
+}

@@ -1,0 +1,230 @@
+/* The command line: getopt_long over the table, then the configuration file, then the values. */
+#include "base/error.h"
+#include "cli/config_file.h"
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An option as it was typed. */
+struct given {
+    const struct option_spec *spec;
+    const char *text; /* NULL for flags */
+};
+
+struct scan {
+    int count_of_words; /* of `words`, the verb at 0 */
+    char **words;
+    unsigned verb;
+    const char *verb_name;
+    struct option *options; /* for getopt_long, ends with zeros */
+    struct given *given;    /* [count], in the order typed */
+    size_t count;
+    const struct option_spec *last; /* the option that plain words belong to; NULL: none */
+    bool hungry;                    /* `last` has no value yet */
+};
+
+enum { FIRST_LONG = 256 };
+
+static int has_argument(enum option_kind kind)
+{
+    if (kind == OPTION_FLAG)
+        return no_argument;
+    /* "optional" makes getopt return the words after it one by one, so that they can be several. */
+    return kind == OPTION_TEXTS ? optional_argument : required_argument;
+}
+
+static int make_options(struct scan *scan)
+{
+    size_t count = 0;
+
+    scan->options = calloc(option_count + 1, sizeof(*scan->options));
+    scan->given = calloc((size_t)scan->count_of_words + 1, sizeof(*scan->given));
+    if (!scan->options || !scan->given)
+        return error_memory("options");
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].verbs & scan->verb)
+            scan->options[count++] = (struct option){.name = option_table[i].name,
+                                                     .has_arg = has_argument(option_table[i].kind),
+                                                     .val = FIRST_LONG + (int)i};
+    return 0;
+}
+
+/* Steps from one text to another by changing, adding or removing a letter; at most 64 letters are looked at. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[65], columns = strnlen(b, 64);
+
+    for (size_t j = 0; j <= columns; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= strnlen(a, 64); i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            if (row[j] + 1 < change)
+                change = row[j] + 1;
+            row[j] = row[j - 1] + 1 < change ? row[j - 1] + 1 : change;
+        }
+    }
+    return row[columns];
+}
+
+/* Reports a word that getopt did not take, with the nearest option where one is near. */
+static int unknown_option(const struct scan *scan, const char *word)
+{
+    char name[65] = "";
+    const char *nearest = NULL;
+    size_t matches = 0, best = 3;
+
+    if (strncmp(word, "--", 2) != 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no such option: see 'sowlv2 %s --help'", word, scan->verb_name);
+    memcpy(name, word + 2, strnlen(word + 2, sizeof(name) - 1));
+    name[strcspn(name, "=")] = '\0';
+    for (const struct option *option = scan->options; option->name; option++) {
+        size_t distance = edit_distance(name, option->name);
+
+        matches += strncmp(option->name, name, strlen(name)) == 0;
+        if (distance < best) {
+            best = distance;
+            nearest = option->name;
+        }
+    }
+    if (matches > 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: could be several options: write it out, see 'sowlv2 %s --help'",
+                         name, scan->verb_name);
+    if (matches == 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: this option takes no value: leave out what follows '='", word);
+    if (nearest)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: no such option: did you mean --%s? See 'sowlv2 %s --help'", name,
+                         nearest, scan->verb_name);
+    return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: no such option: see 'sowlv2 %s --help'", name, scan->verb_name);
+}
+
+static int check_fed(const struct scan *scan)
+{
+    if (scan->hungry)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: needs at least one text after it, for example --%s cat dog",
+                         scan->last->name, scan->last->name);
+    return 0;
+}
+
+static int take_option(struct scan *scan, const struct option_spec *spec, const char *text)
+{
+    int status = check_fed(scan);
+
+    if (status)
+        return status;
+    /* "--input --output out": the value was forgotten. "--input=--output" says that it is meant. */
+    if (spec->kind != OPTION_TEXTS && text && strncmp(text, "--", 2) == 0 && text == scan->words[optind - 1])
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "--%s: its value is missing: found %s instead (write --%s=%s if you mean it)", spec->name,
+                         text, spec->name, text);
+    scan->last = spec->kind == OPTION_TEXTS ? spec : NULL;
+    scan->hungry = scan->last && !text;
+    if (!scan->hungry)
+        scan->given[scan->count++] = (struct given){spec, text};
+    return 0;
+}
+
+/* A word that is no option: another value of --prompt, or a text of tokenize. */
+static int take_word(struct scan *scan, const char *word, struct settings *settings)
+{
+    if (scan->last) {
+        scan->hungry = false;
+        scan->given[scan->count++] = (struct given){scan->last, word};
+        return 0;
+    }
+    if (scan->verb == FOR_TOKENIZE)
+        return string_list_append(&settings->texts, word);
+    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: put its option before it, see 'sowlv2 %s --help'", word,
+                     scan->verb_name);
+}
+
+/* Sorts the arguments into `given` and the settings' texts. */
+static int scan_arguments(struct scan *scan, struct settings *settings)
+{
+    int status = 0, code;
+
+    opterr = 0;
+    optind = 0; /* glibc: start afresh */
+    while (!status && (code = getopt_long(scan->count_of_words, scan->words, "-:h", scan->options, NULL)) != -1) {
+        const char *word = scan->words[optind - 1];
+
+        if (code == 1)
+            status = take_word(scan, optarg, settings);
+        else if (code == 'h')
+            status = take_option(scan, option_find("help", scan->verb), NULL);
+        else if (code >= FIRST_LONG)
+            status = take_option(scan, &option_table[code - FIRST_LONG], optarg);
+        else if (code == ':')
+            status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is missing: see 'sowlv2 %s --help'", word,
+                               scan->verb_name);
+        else
+            status = unknown_option(scan, word);
+    }
+    for (int i = optind; !status && i < scan->count_of_words; i++) /* after "--" */
+        status = take_word(scan, scan->words[i], settings);
+    return status ? status : check_fed(scan);
+}
+
+/* Applies what was typed; with `only` just that option, otherwise all. */
+static int apply(const struct scan *scan, const struct option_spec *only, struct settings *settings)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < scan->count; i++) {
+        const struct given *given = &scan->given[i];
+        char where[80] = "--";
+
+        if (only && given->spec != only)
+            continue;
+        strncat(where, given->spec->name, sizeof(where) - 3);
+        status = option_set(settings, given->spec, where, given->text);
+    }
+    return status;
+}
+
+static bool is_given(const struct scan *scan, const char *name)
+{
+    for (size_t i = 0; i < scan->count; i++)
+        if (strcmp(scan->given[i].spec->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The configuration file first, then the command line over it. */
+static int apply_all(const struct scan *scan, struct settings *settings)
+{
+    int status = 0;
+
+    if (is_given(scan, "config"))
+        status = apply(scan, option_find("config", scan->verb), settings);
+    if (!status && settings->config)
+        status = config_file_apply(settings->config, scan->verb, settings);
+    if (!status && is_given(scan, "prompt"))
+        string_list_free(&settings->prompts); /* the list as a whole is replaced, not lengthened */
+    return status ? status : apply(scan, NULL, settings);
+}
+
+int options_parse(int count, char **words, unsigned verb, const char *verb_name, struct settings *settings)
+{
+    struct scan scan = {.count_of_words = count, .words = words, .verb = verb, .verb_name = verb_name};
+    int status = make_options(&scan);
+
+    if (!status)
+        status = scan_arguments(&scan, settings);
+    if (!status) {
+        settings->help = is_given(&scan, "help");
+        settings->version = is_given(&scan, "version");
+        if (!settings->help && !settings->version)
+            status = apply_all(&scan, settings);
+    }
+    free(scan.options);
+    free(scan.given);
+    return status;
+}

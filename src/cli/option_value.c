@@ -1,0 +1,142 @@
+/* From the text of a value to the setting: strict, with ranges. */
+#include "base/error.h"
+#include "cli/options.h"
+#include "pipeline/detect_images.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int read_number(const struct option_spec *spec, const char *where, const char *text, double *out)
+{
+    char *end = NULL;
+    double value = 0;
+
+    /* Decimal notation only: strtod would also take "nan", "inf", "0x1p3" and leading spaces. */
+    if (*text && strspn(text, "0123456789+-.eE") == strlen(text))
+        value = strtod(text, &end);
+    if (!end || end == text || *end || !(value >= spec->minimum && value <= spec->maximum))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a number from %g to %g", where, text, spec->minimum,
+                         spec->maximum);
+    *out = value;
+    return 0;
+}
+
+static int read_integer(const struct option_spec *spec, const char *where, const char *text, int64_t *out)
+{
+    char *end = NULL;
+    long long value = 0;
+
+    if (spec->kind == OPTION_COUNT && strcmp(text, "auto") == 0) {
+        *out = 0;
+        return 0;
+    }
+    errno = 0;
+    if (*text && strspn(text, "0123456789+-") == strlen(text))
+        value = strtoll(text, &end, 10);
+    if (!end || end == text || *end || errno || value < (long long)spec->minimum || value > (long long)spec->maximum)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a whole number from %.0f to %.0f%s", where, text,
+                         spec->minimum, spec->maximum, spec->kind == OPTION_COUNT ? ", or auto" : "");
+    *out = value;
+    return 0;
+}
+
+/* Whether `text` is one of `choices`, which '|' separates. */
+static bool is_choice(const char *choices, const char *text)
+{
+    size_t length = strcspn(text, "|");
+
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (length > 0 && !text[length] && strncmp(at, text, length) == 0 && (at[length] == '|' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+static int read_choice(const struct option_spec *spec, const char *where, const char *text, const char **out)
+{
+    if (!is_choice(spec->choices, text))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not one of %s", where, text, spec->choices);
+    *out = text;
+    return 0;
+}
+
+static int read_draw(const char *where, const char *text, unsigned *out)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } parts[] = {{"boxes", DRAW_BOXES}, {"labels", DRAW_LABELS}, {"masks", DRAW_MASKS}};
+    unsigned draw = 0;
+
+    for (const char *at = text; at;) {
+        size_t length = strcspn(at, ",");
+        size_t part = 0;
+
+        while (part < 3 && (strlen(parts[part].name) != length || strncmp(parts[part].name, at, length) != 0))
+            part++;
+        if (part == 3)
+            return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a list of boxes, labels, masks", where, text);
+        draw |= parts[part].bit;
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    *out = draw;
+    return 0;
+}
+
+/* The words that YAML 1.1 takes for booleans. */
+static int read_flag(const char *where, const char *text, bool *out)
+{
+    static const char *const yes[] = {"true", "yes", "on", "y"}, *const no[] = {"false", "no", "off", "n"};
+
+    for (size_t i = 0; text && i < sizeof(yes) / sizeof(yes[0]); i++) {
+        if (strcasecmp(text, no[i]) == 0) {
+            *out = false;
+            return 0;
+        }
+        if (strcasecmp(text, yes[i]) == 0)
+            text = NULL;
+    }
+    if (text)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not true or false", where, text);
+    *out = true;
+    return 0;
+}
+
+int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
+{
+    void *field = (char *)settings + spec->offset;
+    int status = 0;
+
+    switch (spec->kind) {
+    case OPTION_FLAG:
+        status = read_flag(where, text, field);
+        if (!status && spec->not_built && *(const bool *)field)
+            status = error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: %s is not built into this version yet: leave it out",
+                               where, spec->not_built);
+        break;
+    case OPTION_TEXT:
+        if (!*text)
+            return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is empty: give a %s", where, spec->value);
+        *(const char **)field = text;
+        break;
+    case OPTION_CHOICE:
+        status = read_choice(spec, where, text, field);
+        break;
+    case OPTION_INTEGER:
+    case OPTION_COUNT:
+        status = read_integer(spec, where, text, field);
+        break;
+    case OPTION_NUMBER:
+        status = read_number(spec, where, text, field);
+        break;
+    case OPTION_TEXTS:
+        status = string_list_append(field, text);
+        break;
+    case OPTION_DRAW:
+        status = read_draw(where, text, field);
+        break;
+    }
+    return status;
+}

@@ -1,0 +1,65 @@
+/* The flags of every verb in one table, which the command line, the configuration file and the help share. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "cli/settings.h"
+
+#include <stddef.h>
+
+enum option_kind {
+    OPTION_FLAG,    /* bool */
+    OPTION_TEXT,    /* const char *, not empty */
+    OPTION_CHOICE,  /* const char *, one of `choices` */
+    OPTION_INTEGER, /* int64_t in [minimum, maximum] */
+    OPTION_COUNT,   /* the same, or "auto" for 0 */
+    OPTION_NUMBER,  /* double in [minimum, maximum] */
+    OPTION_TEXTS,   /* struct string_list: one or more values up to the next option */
+    OPTION_DRAW,    /* unsigned: a list of what to draw */
+};
+
+enum option_group {
+    GROUP_MAIN,
+    GROUP_OUTPUT,
+    GROUP_MODEL,
+    GROUP_DETECTION,
+    GROUP_SPEED,
+    GROUP_VIDEO,
+    GROUP_COMMON,
+    GROUP_COUNT,
+};
+
+/* Verbs that take an option; bits. */
+enum option_verbs { FOR_DETECT = 1, FOR_TOKENIZE = 2, FOR_ALL = 3 };
+
+struct option_spec {
+    const char *name; /* without the dashes */
+    enum option_kind kind;
+    enum option_group group;
+    unsigned verbs;
+    size_t offset;        /* in struct settings */
+    const char *value;    /* what the help calls the value; NULL for flags */
+    const char *fallback; /* the default as the help shows it; NULL: none to show */
+    const char *help;
+    const char *choices; /* of OPTION_CHOICE, separated by '|' */
+    double minimum, maximum;
+    const char *not_built;  /* the feature that this version lacks; NULL: it is there */
+    bool command_line_only; /* no key of the configuration file */
+};
+
+extern const struct option_spec option_table[];
+extern const size_t option_count;
+
+/* The option of that exact name for one of `verbs`, '_' standing for '-' too; NULL: there is none. */
+const struct option_spec *option_find(const char *name, unsigned verbs);
+
+/* Stores a value. `where` is what messages call the option ("--fps", "run.yaml:3: fps"). `text` NULL turns a
+ * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies. Errors: ARGUMENT (not a
+ * valid value), UNSUPPORTED (not built), MEMORY. */
+int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
+
+/* Reads words[1] to words[count-1], a verb's arguments, over the defaults and the configuration file; the
+ * command line wins. Stops early, without checking values, where --help or --version is among them. Errors:
+ * ARGUMENT, UNSUPPORTED, IO, FORMAT, MEMORY. */
+int options_parse(int count, char **words, unsigned verb, const char *verb_name, struct settings *settings);
+
+#endif

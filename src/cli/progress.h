@@ -1,0 +1,21 @@
+/* The progress line of a run over many images. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include <stddef.h>
+
+struct progress {
+    double start, last; /* seconds on the pipeline's clock; last: when it was drawn */
+};
+
+void progress_begin(struct progress *progress);
+
+/* A pipeline_progress callback; `user_data` is the struct progress. */
+void progress_update(size_t done, size_t total, const char *name, void *user_data);
+
+/* Writes the line for a state into `line` (of `size` bytes): a bar, the count, the rate, the time left, the
+ * name, as far as `width` columns go. `elapsed` is in seconds. */
+void progress_format(char *line, size_t size, size_t width, size_t done, size_t total, double elapsed,
+                     const char *name);
+
+#endif

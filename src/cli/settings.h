@@ -1,0 +1,57 @@
+/* Everything that flags and the configuration file can set. */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "base/strings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Strings belong to the command line, to `owned`, or are static. */
+struct settings {
+    bool help, version;
+
+    const char *config;
+    struct string_list prompts;
+    struct string_list texts; /* positional arguments of tokenize */
+    const char *input, *output;
+
+    const char *owl_model;
+    const char *sam_model; /* NULL: not given */
+    const char *revision, *cache_dir;
+    bool offline;
+
+    double threshold, nms;
+    bool objectness;
+    const char *prompt_template;
+
+    bool no_merged, no_binary, no_overlay;
+    unsigned draw; /* enum draw */
+
+    int64_t max_workers, thread_pool_size, batch_size; /* the first two: 0 is automatic */
+    bool disable_gpu_batching;
+    int64_t max_pixels;
+
+    double fps; /* 0: the source's rate */
+    bool enable_vjepa2, use_temporal_detection;
+    int64_t vjepa2_frames_per_clip, temporal_detection_frames;
+    double temporal_merge_threshold;
+
+    const char *device, *precision, *cpu; /* cpu NULL: the best there is */
+    int64_t threads;                      /* 0: automatic */
+    bool quiet, verbose;
+
+    struct string_list owned; /* values that came out of a configuration file */
+};
+
+/* All defaults. */
+struct settings settings_default(void);
+void settings_free(struct settings *settings);
+
+/* Checks what no single flag can check alone, for every verb. Errors: ARGUMENT, UNSUPPORTED. */
+int settings_check_common(const struct settings *settings);
+
+/* The same for detect. */
+int settings_check_detect(const struct settings *settings);
+
+#endif

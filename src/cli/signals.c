@@ -1,0 +1,44 @@
+/* Signal handling: only async-signal-safe calls inside handlers. */
+#include "cli/signals.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+volatile sig_atomic_t signals_interrupted;
+
+void signals_ignore_pipe(void)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+static void take_interrupt(int number)
+{
+    static const char message[] =
+        "\nsowlv2: interrupted: the images in hand are being finished: press Ctrl-C again to end at once\n";
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    int saved = errno;
+
+    (void)number;
+    signals_interrupted = 1;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
+        errno = 0; /* nowhere to say it */
+    errno = saved;
+}
+
+void signals_catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = take_interrupt, .sa_flags = SA_RESTART};
+    struct sigaction present;
+
+    sigemptyset(&action.sa_mask);
+    /* A process started in the background with signals ignored keeps ignoring them. */
+    if (sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+    if (sigaction(SIGTERM, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        sigaction(SIGTERM, &action, NULL);
+}

@@ -1,0 +1,30 @@
+/* Images in: files to 8-bit RGB pixels, exactly as Pillow's Image.open(f), ImageOps.exif_transpose,
+ * convert("RGB") gives them. Untrusted input. */
+#ifndef MEDIA_IMAGE_H
+#define MEDIA_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An owned picture: RGB, rows top to bottom, no padding. */
+struct image {
+    int width, height;
+    uint8_t *pixels; /* [height][width][3] */
+};
+
+/* Default for `max_pixels`: Pillow's error level, twice its warning level. */
+#define IMAGE_DEFAULT_MAX_PIXELS 178956970
+
+/* Reads a JPEG or PNG; the content decides, not the suffix. EXIF orientation is applied.
+ * `max_pixels` is checked before decoding. Truncated data is an error.
+ * Errors: IO, FORMAT (empty, truncated, damaged), UNSUPPORTED (another format: named where it is
+ * known), ARGUMENT (more than max_pixels), MEMORY; each names the file. */
+int image_read(const char *path, int64_t max_pixels, struct image *out);
+
+/* The same from memory; `name` is what messages call it. */
+int image_decode(const char *name, const void *data, size_t size, int64_t max_pixels, struct image *out);
+
+void image_free(struct image *image);
+
+#endif

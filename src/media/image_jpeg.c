@@ -1,0 +1,277 @@
+/* JPEG through libjpeg-turbo, with the settings Pillow uses. */
+#include "media/image_decoders.h"
+
+#include "base/error.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+/* A progressive file may hold many scans of a few bytes that cost a full pass each. */
+enum { MAX_SCANS = 500, ROWS_AT_ONCE = 16 };
+
+/* Lives outside the function that calls setjmp, so that its fields survive the jump. */
+struct jpeg_reader {
+    struct jpeg_decompress_struct decoder;
+    struct jpeg_error_mgr errors;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;
+    int status;
+    const char *name;
+    int64_t max_pixels;
+    uint8_t *cmyk; /* one row of CMYK, or NULL */
+    struct image *out;
+    int orientation;
+};
+
+__attribute__((noreturn)) static void leave(j_common_ptr decoder, int status)
+{
+    struct jpeg_reader *reader = decoder->client_data;
+    reader->status = status;
+    longjmp(reader->jump, 1);
+}
+
+__attribute__((noreturn)) static void truncated(struct jpeg_reader *reader)
+{
+    leave(
+        (j_common_ptr)&reader->decoder,
+        error_set(SOWLV2_ERROR_FORMAT, "%s: the JPEG data is truncated: copy or export the file again", reader->name));
+}
+
+__attribute__((noreturn)) static void on_error(j_common_ptr decoder)
+{
+    const struct jpeg_reader *reader = decoder->client_data;
+    char message[JMSG_LENGTH_MAX];
+    decoder->err->format_message(decoder, message);
+    switch (decoder->err->msg_code) {
+    case JERR_OUT_OF_MEMORY:
+        leave(decoder, error_memory(reader->name));
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_BAD_PRECISION:
+    case JERR_ARITH_NOTIMPL:
+    case JERR_CCIR601_NOTIMPL:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_NOTIMPL:
+    case JERR_NOT_COMPILED:
+        leave(decoder,
+              error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a kind of JPEG that cannot be read: %s", reader->name, message));
+    default:
+        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: %s", reader->name, message));
+    }
+}
+
+/* libjpeg's warnings go on with made-up pixels. Those about the picture's data are errors here; the
+ * rest (odd headers, stray bytes between segments) do not touch pixels and are passed over. */
+static void on_message(j_common_ptr decoder, int level)
+{
+    if (level >= 0)
+        return;
+    switch (decoder->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+        on_error(decoder);
+    default:
+        decoder->err->num_warnings++;
+    }
+}
+
+static void print_nothing(j_common_ptr decoder)
+{
+    (void)decoder;
+}
+
+static void on_progress(j_common_ptr decoder)
+{
+    const struct jpeg_reader *reader = decoder->client_data;
+    if (reader->decoder.input_scan_number > MAX_SCANS)
+        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: more than %d scans", reader->name, MAX_SCANS));
+}
+
+static void source_start(j_decompress_ptr decoder)
+{
+    (void)decoder;
+}
+
+/* The whole file is in the buffer: wanting more means that it was cut. "Suspending" tells that apart
+ * from a complete file without inventing an end marker. */
+static boolean source_more(j_decompress_ptr decoder)
+{
+    (void)decoder;
+    return FALSE;
+}
+
+static void source_skip(j_decompress_ptr decoder, long count)
+{
+    if (count <= 0)
+        return;
+    size_t step = (size_t)count < decoder->src->bytes_in_buffer ? (size_t)count : decoder->src->bytes_in_buffer;
+    decoder->src->next_input_byte += step;
+    decoder->src->bytes_in_buffer -= step;
+}
+
+static bool is_exif(const struct jpeg_marker_struct *marker)
+{
+    return marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 && memcmp(marker->data, "Exif\0\0", 6) == 0;
+}
+
+/* EXIF may be split over several segments: they are joined. */
+static int exif_orientation(const struct jpeg_reader *reader)
+{
+    size_t total = 0;
+    for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next)
+        total += is_exif(m) ? m->data_length - 6 : 0;
+    if (total == 0)
+        return 0;
+    uint8_t *exif = malloc(total);
+    if (!exif)
+        return 1;
+    size_t count = 0;
+    for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next) {
+        if (is_exif(m)) {
+            memcpy(exif + count, m->data + 6, m->data_length - 6);
+            count += m->data_length - 6;
+        }
+    }
+    bool marked_twice = total >= 6 && memcmp(exif, "Exif\0\0", 6) == 0;
+    int orientation = image_exif_orientation(exif + (marked_twice ? 6 : 0), total - (marked_twice ? 6 : 0));
+    free(exif);
+    return orientation;
+}
+
+static int xmp_orientation(const struct jpeg_reader *reader)
+{
+    static const char key[] = "http://ns.adobe.com/xap/1.0/"; /* with its NUL */
+    const struct jpeg_marker_struct *last = NULL;
+    for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next) {
+        if (m->marker == JPEG_APP0 + 1 && m->data_length >= sizeof(key) && memcmp(m->data, key, sizeof(key)) == 0)
+            last = m;
+    }
+    return last ? image_xmp_orientation(last->data + sizeof(key), last->data_length - sizeof(key)) : 0;
+}
+
+static inline uint8_t multiply_255(unsigned a, unsigned b)
+{
+    unsigned product = a * b + 128;
+    return (uint8_t)((product + (product >> 8)) >> 8);
+}
+
+/* `from` is inverted, as Adobe's files are and as Pillow takes all files to be: 255 is no ink. */
+static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, size_t count)
+{
+    for (size_t i = 0; i < count; i++, from += 4, to += 3) {
+        unsigned light = from[3];
+        for (int c = 0; c < 3; c++)
+            to[c] = (uint8_t)(light - multiply_255(255u - from[c], light));
+    }
+}
+
+static void read_header(struct jpeg_reader *reader)
+{
+    j_decompress_ptr decoder = &reader->decoder;
+    jpeg_save_markers(decoder, JPEG_APP0 + 1, 0xffff);
+    if (jpeg_read_header(decoder, TRUE) == JPEG_SUSPENDED)
+        truncated(reader);
+    reader->orientation = exif_orientation(reader);
+    if (reader->orientation == 0)
+        reader->orientation = xmp_orientation(reader);
+
+    switch (decoder->num_components) {
+    case 1:
+    case 3:
+        decoder->out_color_space = JCS_RGB;
+        break;
+    case 4:
+        decoder->out_color_space = JCS_CMYK;
+        break;
+    default:
+        leave((j_common_ptr)decoder, error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a JPEG of %d components: %s",
+                                               reader->name, decoder->num_components, "export it as RGB"));
+    }
+    int status =
+        image_allocate(reader->name, decoder->image_width, decoder->image_height, reader->max_pixels, reader->out);
+    if (status)
+        leave((j_common_ptr)decoder, status);
+}
+
+static void read_rows(struct jpeg_reader *reader)
+{
+    j_decompress_ptr decoder = &reader->decoder;
+    size_t row_bytes = (size_t)decoder->output_width * 3;
+    while (decoder->output_scanline < decoder->output_height) {
+        uint8_t *row = reader->out->pixels + row_bytes * decoder->output_scanline;
+        JSAMPROW rows[ROWS_AT_ONCE];
+        JDIMENSION wanted = decoder->output_height - decoder->output_scanline;
+        if (wanted > ROWS_AT_ONCE)
+            wanted = ROWS_AT_ONCE;
+        if (reader->cmyk) {
+            wanted = 1;
+            rows[0] = reader->cmyk;
+        } else {
+            for (JDIMENSION i = 0; i < wanted; i++)
+                rows[i] = row + i * row_bytes;
+        }
+        if (jpeg_read_scanlines(decoder, rows, wanted) == 0)
+            truncated(reader);
+        if (reader->cmyk)
+            cmyk_to_rgb(reader->cmyk, row, decoder->output_width);
+    }
+}
+
+/* Only this function's own frame is jumped over. */
+static void decode(struct jpeg_reader *reader)
+{
+    if (setjmp(reader->jump))
+        return;
+    j_decompress_ptr decoder = &reader->decoder;
+    jpeg_create_decompress(decoder);
+    decoder->src = &reader->source;
+    decoder->progress = &reader->progress;
+    read_header(reader);
+    if (decoder->out_color_space == JCS_CMYK) {
+        reader->cmyk = malloc((size_t)decoder->image_width * 4);
+        if (!reader->cmyk)
+            leave((j_common_ptr)decoder, error_memory(reader->name));
+    }
+    if (!jpeg_start_decompress(decoder))
+        truncated(reader);
+    read_rows(reader);
+}
+
+int image_decode_jpeg(const char *name, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
+                      int *orientation)
+{
+    struct jpeg_reader reader = {
+        .source = {.next_input_byte = data,
+                   .bytes_in_buffer = size,
+                   .init_source = source_start,
+                   .fill_input_buffer = source_more,
+                   .skip_input_data = source_skip,
+                   .resync_to_restart = jpeg_resync_to_restart,
+                   .term_source = source_start},
+        .progress = {.progress_monitor = on_progress},
+        .name = name,
+        .max_pixels = max_pixels,
+        .out = out,
+    };
+    reader.decoder.err = jpeg_std_error(&reader.errors);
+    reader.decoder.client_data = &reader;
+    reader.errors.error_exit = on_error;
+    reader.errors.emit_message = on_message;
+    reader.errors.output_message = print_nothing;
+    decode(&reader);
+    jpeg_destroy_decompress(&reader.decoder);
+    free(reader.cmyk);
+    if (reader.status)
+        image_free(out);
+    *orientation = reader.orientation;
+    return reader.status;
+}

@@ -1,0 +1,169 @@
+#include "models/owlv2/config.h"
+
+#include "base/error.h"
+#include "weights/config.h"
+
+#include <string.h>
+
+/* Bounds that keep every size computation far from overflow and refuse nonsense early. */
+enum { MAX_WIDTH = 1 << 16, MAX_LAYERS = 1024, MAX_VOCABULARY = 1 << 24, MAX_TEXT = 4096, MAX_SIDE = 8192 };
+
+static int read_activation(const struct config *file, const struct config_node *node, enum activation *out)
+{
+    static const struct {
+        const char *name;
+        enum activation activation;
+    } known[] = {
+        {"quick_gelu", ACTIVATION_QUICK_GELU}, {"gelu", ACTIVATION_GELU},
+        {"gelu_new", ACTIVATION_GELU_TANH},    {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
+        {"gelu_fast", ACTIVATION_GELU_TANH},   {"relu", ACTIVATION_RELU},
+    };
+    const char *name;
+    const int status = config_string(file, node, "hidden_act", "quick_gelu", &name);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            *out = known[i].activation;
+            return 0;
+        }
+    }
+    return config_error(file, "hidden_act: \"%s\" is not supported", name);
+}
+
+/* The class defaults of one tower. */
+struct tower_defaults {
+    const char *key;
+    int64_t width, mlp_width, layers, heads;
+};
+
+static const struct tower_defaults TEXT_DEFAULTS = {"text_config", 512, 2048, 12, 8};
+static const struct tower_defaults VISION_DEFAULTS = {"vision_config", 768, 3072, 12, 12};
+
+static int read_tower(const struct config *file, const struct tower_defaults *defaults, const struct config_node **node,
+                      struct owlv2_tower_config *out)
+{
+    double eps;
+    int status = config_object(file, config_root(file), defaults->key, node);
+    if (status != 0 ||
+        (status = config_int(file, *node, "hidden_size", defaults->width, 1, MAX_WIDTH, &out->width)) != 0 ||
+        (status = config_int(file, *node, "intermediate_size", defaults->mlp_width, 1, MAX_WIDTH, &out->mlp_width)) !=
+            0 ||
+        (status = config_int(file, *node, "num_hidden_layers", defaults->layers, 1, MAX_LAYERS, &out->layers)) != 0 ||
+        (status = config_int(file, *node, "num_attention_heads", defaults->heads, 1, MAX_WIDTH, &out->heads)) != 0 ||
+        (status = config_number(file, *node, "layer_norm_eps", 1e-5, 0.0, 1.0, &eps)) != 0 ||
+        (status = read_activation(file, *node, &out->activation)) != 0) {
+        return status;
+    }
+    out->eps = (float)eps;
+    if (out->width % out->heads != 0) {
+        return config_error(file, "%s: hidden_size %lld is not a multiple of num_attention_heads %lld", defaults->key,
+                            (long long)out->width, (long long)out->heads);
+    }
+    return 0;
+}
+
+static int check_kind(const struct config *file)
+{
+    const char *kind;
+    const int status = config_string(file, config_root(file), "model_type", "", &kind);
+    if (status != 0) {
+        return status;
+    }
+    if (strcmp(kind, "owlv2") == 0) {
+        return 0;
+    }
+    config_error(file, "model_type is \"%s\"", kind);
+    return error_set(SOWLV2_ERROR_MODEL,
+                     "%s, but a detector must be \"owlv2\": give an OWLv2 checkpoint, for example "
+                     "google/owlv2-base-patch16-ensemble",
+                     error_message());
+}
+
+static int read_model(const char *folder, struct owlv2_config *out)
+{
+    struct config *file = NULL;
+    const struct config_node *text, *vision;
+    int64_t length, image_size, patch_size;
+    int status = config_open(folder, "config.json", &file);
+    if (status != 0 || (status = check_kind(file)) != 0 ||
+        (status = read_tower(file, &TEXT_DEFAULTS, &text, &out->text)) != 0 ||
+        (status = read_tower(file, &VISION_DEFAULTS, &vision, &out->vision)) != 0 ||
+        (status = config_int(file, text, "vocab_size", 49408, 1, MAX_VOCABULARY, &out->vocab_size)) != 0 ||
+        (status = config_int(file, text, "max_position_embeddings", 16, 2, MAX_TEXT, &length)) != 0 ||
+        (status = config_int(file, vision, "image_size", 768, 1, MAX_SIDE, &image_size)) != 0 ||
+        (status = config_int(file, vision, "patch_size", 16, 1, MAX_SIDE, &patch_size)) != 0 ||
+        (status = config_int(file, config_root(file), "projection_dim", 512, 1, MAX_WIDTH, &out->projection)) != 0) {
+        goto done;
+    }
+    int64_t channels;
+    status = config_int(file, vision, "num_channels", 3, 1, 1024, &channels);
+    if (status != 0) {
+        goto done;
+    }
+    out->text_length = (int)length;
+    out->image_size = (int)image_size;
+    out->patch_size = (int)patch_size;
+    out->grid = image_size / patch_size;
+    if (channels != 3) {
+        status = config_error(file, "num_channels: %lld is not supported, only 3 (RGB)", (long long)channels);
+    } else if (out->grid < 1) {
+        status = config_error(file, "image_size %lld is smaller than patch_size %lld", (long long)image_size,
+                              (long long)patch_size);
+    } else if (out->projection != out->text.width) {
+        /* The class head's width is the text width, and it meets queries of the projection's width. */
+        status = config_error(file, "projection_dim %lld must equal the text hidden_size %lld",
+                              (long long)out->projection, (long long)out->text.width);
+    }
+done:
+    config_close(&file);
+    return status;
+}
+
+/* A switch that the reference honours and we only know in one position. */
+static int require_on(const struct config *file, const char *key)
+{
+    bool on;
+    const int status = config_bool(file, config_root(file), key, true, &on);
+    return status != 0 || on ? status : config_error(file, "%s: false is not supported", key);
+}
+
+static int read_preprocessing(const char *folder, struct owlv2_config *out)
+{
+    static const double clip_mean[3] = {0.48145466, 0.4578275, 0.40821073};
+    static const double clip_std[3] = {0.26862954, 0.26130258, 0.27577711};
+    struct config *file = NULL;
+    const struct config_node *size;
+    int64_t height, width;
+    double rescale, mean[3], std[3];
+    int status = config_open(folder, "preprocessor_config.json", &file);
+    if (status != 0 || (status = require_on(file, "do_resize")) != 0 || (status = require_on(file, "do_pad")) != 0 ||
+        (status = require_on(file, "do_rescale")) != 0 || (status = require_on(file, "do_normalize")) != 0 ||
+        (status = config_object(file, config_root(file), "size", &size)) != 0 ||
+        (status = config_int(file, size, "height", 960, 1, MAX_SIDE, &height)) != 0 ||
+        (status = config_int(file, size, "width", 960, 1, MAX_SIDE, &width)) != 0 ||
+        (status = config_number(file, config_root(file), "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &rescale)) != 0 ||
+        (status = config_numbers(file, config_root(file), "image_mean", 3, clip_mean, -1e6, 1e6, mean)) != 0 ||
+        (status = config_numbers(file, config_root(file), "image_std", 3, clip_std, 1e-6, 1e6, std)) != 0) {
+        config_close(&file);
+        return status;
+    }
+    if (height != out->image_size || width != out->image_size) {
+        status = config_error(file, "size %lldx%lld does not fit the model's image_size %d", (long long)height,
+                              (long long)width, out->image_size);
+    }
+    out->rescale = (float)rescale;
+    for (int c = 0; c < 3; c++) {
+        out->mean[c] = (float)mean[c];
+        out->std[c] = (float)std[c];
+    }
+    config_close(&file);
+    return status;
+}
+
+int owlv2_config_read(const char *folder, struct owlv2_config *out)
+{
+    const int status = read_model(folder, out);
+    return status != 0 ? status : read_preprocessing(folder, out);
+}

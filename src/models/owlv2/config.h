@@ -1,0 +1,31 @@
+/* The sizes of an OWLv2 checkpoint, from config.json and preprocessor_config.json, with the reference's
+ * class defaults for absent fields. */
+#ifndef MODELS_OWLV2_CONFIG_H
+#define MODELS_OWLV2_CONFIG_H
+
+#include "ops/ops.h"
+
+/* One transformer tower. */
+struct owlv2_tower_config {
+    int64_t width;     /* hidden_size */
+    int64_t mlp_width; /* intermediate_size */
+    int64_t layers, heads;
+    enum activation activation; /* hidden_act */
+    float eps;                  /* layer_norm_eps */
+};
+
+struct owlv2_config {
+    struct owlv2_tower_config text, vision;
+    int64_t vocab_size;
+    int text_length; /* max_position_embeddings */
+    int64_t projection;
+    int image_size, patch_size;
+    int64_t grid; /* patches along a side */
+    /* Preprocessing: pixel * rescale, padded with 0 to a square, resized, (x - mean) / std. */
+    float rescale, mean[3], std[3];
+};
+
+/* Reads both files of `folder`. Errors: MODEL (absent, or not an OWLv2 model), FORMAT. */
+int owlv2_config_read(const char *folder, struct owlv2_config *out);
+
+#endif

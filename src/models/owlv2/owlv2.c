@@ -1,0 +1,117 @@
+/* Opening a model, and the whole image pass. */
+#include "models/owlv2/forward.h"
+
+#include "base/error.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+static int open_parts(const char *folder, struct owlv2 *model)
+{
+    int status = owlv2_config_read(folder, &model->config);
+    if (status != 0 || (status = tokenizer_open(folder, &model->tokenizer)) != 0) {
+        return status;
+    }
+    if (tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size) {
+        return error_set(SOWLV2_ERROR_MODEL,
+                         "%s: the tokenizer's largest token id is %d, but the model has %lld tokens: the tokenizer's "
+                         "files are not this model's",
+                         folder, (int)tokenizer_vocab_size(model->tokenizer) - 1, (long long)model->config.vocab_size);
+    }
+    if ((status = checkpoint_open(folder, &model->checkpoint)) != 0 ||
+        (status = parameters_create(model->device, &model->parameters)) != 0) {
+        return status;
+    }
+    return owlv2_weights_load(&model->config, model->checkpoint, model->parameters, &model->weights);
+}
+
+int owlv2_open(const char *folder, struct device *device, struct owlv2 **out)
+{
+    struct owlv2 *model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return error_memory("model");
+    }
+    model->device = device;
+    const int status = open_parts(folder, model);
+    if (status != 0) {
+        owlv2_free(&model);
+        return status;
+    }
+    *out = model;
+    return 0;
+}
+
+void owlv2_free(struct owlv2 **model)
+{
+    struct owlv2 *old = *model;
+    if (old == NULL) {
+        return;
+    }
+    parameters_free(&old->parameters);
+    owlv2_weights_free(&old->weights);
+    checkpoint_close(&old->checkpoint);
+    tokenizer_free(&old->tokenizer);
+    free(old);
+    *model = NULL;
+}
+
+const struct owlv2_config *owlv2_get_config(const struct owlv2 *model)
+{
+    return &model->config;
+}
+
+const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model)
+{
+    return model->tokenizer;
+}
+
+struct device *owlv2_get_device(const struct owlv2 *model)
+{
+    return model->device;
+}
+
+/* The reference gives prompts whose first token id is 0 the lowest float. */
+static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t query_count)
+{
+    for (int64_t q = 0; q < query_count; q++) {
+        for (int64_t i = 0; masked[q] && i < rows; i++) {
+            logits[i * query_count + q] = -FLT_MAX;
+        }
+    }
+}
+
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
+                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
+                 const struct owlv2_control *control, const struct owlv2_output *out)
+{
+    const struct owlv2_config *config = &model->config;
+    const int64_t size = config->image_size, patches = config->grid * config->grid;
+
+    compute_begin(compute);
+    struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, config->vision.width);
+    const size_t mark = compute_mark(compute);
+    struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, batch, size, size, 3);
+    for (int64_t b = 0; b < batch; b++) {
+        owlv2_preprocess(compute, config, &images[b], tensor_at(pixel_values, b));
+    }
+    owlv2_emit(trace, compute, pixel_values, "pixel_values");
+    owlv2_image_tower(model, compute, pixel_values, trace, control, features);
+    compute_release(compute, mark);
+
+    struct tensor boxes = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4);
+    struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, query_count);
+    struct tensor query = op_upload(compute, DTYPE_F32, 2, (int64_t[]){query_count, config->projection}, queries);
+    owlv2_box_head(model, compute, features, boxes);
+    owlv2_class_head(model, compute, features, query, logits);
+    op_download(compute, boxes, out->boxes);
+    op_download(compute, logits, out->logits);
+    if (out->objectness != NULL) {
+        struct tensor objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
+        owlv2_objectness_head(model, compute, features, objectness);
+        op_download(compute, objectness, out->objectness);
+    }
+    if (masked != NULL && compute_status(compute) == 0) {
+        mask_logits(out->logits, batch * patches, masked, query_count);
+    }
+    return compute_status(compute);
+}

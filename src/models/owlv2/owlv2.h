@@ -1,0 +1,90 @@
+/* OWLv2: open-vocabulary detection (Minderer, Gritsenko, Houlsby 2023, "Scaling Open-Vocabulary Object
+ * Detection"), as the reference implementation computes it.
+ *
+ *   pixels --preprocess--> [b, size, size, 3] --image tower--> tokens [b, 1 + patches, width]
+ *     --merge class token--> features [b, patches, width] --heads--> boxes, class logits, objectness
+ *   token ids [n, length] --text tower--> queries [n, projection], unit length
+ *
+ * A model is immutable once open; any number of threads may compute with it, each with a struct
+ * compute of its own. */
+#ifndef MODELS_OWLV2_OWLV2_H
+#define MODELS_OWLV2_OWLV2_H
+
+#include "models/owlv2/config.h"
+#include "ops/ops.h"
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+
+struct owlv2;
+
+/* Opens the model folder on `device`, which must outlive the model. Errors: MODEL, FORMAT, IO, MEMORY,
+ * UNSUPPORTED. */
+int owlv2_open(const char *folder, struct device *device, struct owlv2 **out);
+void owlv2_free(struct owlv2 **model);
+
+const struct owlv2_config *owlv2_get_config(const struct owlv2 *model);
+const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model);
+struct device *owlv2_get_device(const struct owlv2 *model);
+
+/* Receives intermediate tensors by name, for tests: "pixel_values" [b, size, size, 3],
+ * "vision.embeddings" (after the pre-layer norm) [b, 1 + patches, width], "vision.block.0" ...,
+ * "features" [b, patches, width], "text.block.0" ... [n, length, width]. `tensor` is valid during the
+ * call; op_download gives its values. NULL: none. */
+struct owlv2_trace {
+    void (*receive)(struct compute *compute, const char *name, struct tensor tensor, void *user_data);
+    void *user_data;
+};
+
+/* Encodes `count` prompts of config.text_length token ids each, ids [count][text_length], into
+ * queries [count][projection] (host memory of the caller), each of unit length. */
+int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const int32_t *ids, int64_t count,
+                      const struct owlv2_trace *trace, float *queries);
+
+/* One image as the caller holds it. */
+struct owlv2_image {
+    const uint8_t *pixels; /* RGB */
+    int width, height;
+    size_t row_bytes;
+};
+
+/* What an image pass gives, in host memory of the caller, patches in row-major order of the grid. */
+struct owlv2_output {
+    float *logits;     /* [batch][patches][query_count] */
+    float *boxes;      /* [batch][patches][4]: center x, center y, width, height, 0 to 1 of the padded square */
+    float *objectness; /* [batch][patches] logits, or NULL: not computed */
+};
+
+/* The image tower and all heads for `batch` images and `query_count` queries [query_count][projection]
+ * at once. A query whose `masked` entry is true gets the lowest float as its logits (the reference's
+ * rule for prompts whose first token id is 0); `masked` NULL: none. `keep_going` (may be NULL) is asked
+ * between layers; when it returns false the pass ends with CANCELLED. */
+struct owlv2_control {
+    bool (*keep_going)(int done, int total, void *user_data);
+    void *user_data;
+};
+
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
+                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
+                 const struct owlv2_control *control, const struct owlv2_output *out);
+
+/* ---- post-processing (host) ---- */
+
+struct owlv2_detection {
+    float box[4]; /* x0, y0, x1, y1 in pixels of the image */
+    float score;
+    int64_t patch;
+    int query;
+};
+
+/* Detections of one image in patch order: score = sigmoid(max over queries) > threshold, boxes scaled
+ * by max(width, height) on both axes, not clipped. logits [patches][query_count], boxes [patches][4].
+ * `out` has room for `patches`; returns how many were kept. */
+int64_t owlv2_select(const float *logits, const float *boxes, int64_t patches, int64_t query_count, int width,
+                     int height, float threshold, struct owlv2_detection *out);
+
+/* Greedy non-maximum suppression within each query: drops a detection whose IoU with a better one of
+ * its query is over `iou`. Keeps the order. Returns how many are left, or a negative status. */
+int64_t owlv2_suppress(struct owlv2_detection *detections, int64_t count, float iou);
+
+#endif

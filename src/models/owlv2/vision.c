@@ -1,0 +1,79 @@
+/* The image tower: preprocessing, patches, transformer, features. */
+#include "models/owlv2/forward.h"
+
+#include "base/error.h"
+#include "ops/filter.h"
+
+void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,
+                      struct tensor out)
+{
+    const int side = image->width > image->height ? image->width : image->height;
+    struct filter vertical, horizontal;
+    int status = filter_blur_bilinear(image->height, side, config->image_size, &vertical);
+    if (status != 0) {
+        compute_fail(compute, status);
+        return;
+    }
+    status = filter_blur_bilinear(image->width, side, config->image_size, &horizontal);
+    if (status != 0) {
+        compute_fail(compute, status);
+    } else {
+        op_resize_normalize(compute, image->pixels, image->row_bytes, &vertical, &horizontal, config->rescale,
+                            config->mean, config->std, out);
+        filter_free(&horizontal);
+    }
+    filter_free(&vertical);
+}
+
+/* x[b] = class token and patches of image b, plus positions. */
+static void embed(const struct owlv2 *model, struct compute *compute, struct tensor pixel_values, struct tensor x)
+{
+    const struct owlv2_weights *weights = &model->weights;
+    const int64_t grid = model->config.grid, patches = grid * grid, width = model->config.vision.width;
+    struct tensor class_position = tensor_slice(weights->positions, 0, 0, 1);
+    struct tensor positions = TENSOR_RESHAPE(tensor_slice(weights->positions, 0, 1, patches), 1, grid, grid, width);
+    for (int64_t b = 0; b < x.dim[0]; b++) {
+        struct tensor tokens = tensor_at(x, b);
+        op_add(compute, weights->class_embedding, class_position, tensor_slice(tokens, 0, 0, 1));
+        op_conv2d(compute, weights->patch, tensor_slice(pixel_values, 0, b, 1), &positions,
+                  TENSOR_RESHAPE(tensor_slice(tokens, 0, 1, patches), 1, grid, grid, width));
+    }
+}
+
+static bool keep_going(const struct owlv2_control *control, struct compute *compute, int64_t done, int64_t total)
+{
+    if (compute_status(compute) != 0) {
+        return false;
+    }
+    if (control == NULL || control->keep_going == NULL ||
+        control->keep_going((int)done, (int)total, control->user_data)) {
+        return true;
+    }
+    compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "detection: cancelled"));
+    return false;
+}
+
+void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struct tensor pixel_values,
+                       const struct owlv2_trace *trace, const struct owlv2_control *control, struct tensor features)
+{
+    const struct owlv2_tower_config *config = &model->config.vision;
+    const struct owlv2_weights *weights = &model->weights;
+    const int64_t batch = features.dim[0], patches = features.dim[1], width = config->width;
+    const size_t mark = compute_mark(compute);
+
+    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1 + patches, width);
+    embed(model, compute, pixel_values, x);
+    op_layer_norm(compute, x, weights->pre_norm.gamma, weights->pre_norm.beta, config->eps, x);
+    owlv2_emit(trace, compute, x, "vision.embeddings");
+    for (int64_t i = 0; i < config->layers && keep_going(control, compute, i, config->layers); i++) {
+        owlv2_layer_forward(compute, config, &weights->vision_layers[i], false, x);
+        owlv2_emit_numbered(trace, compute, x, "vision.block.%d", (int)i);
+    }
+
+    /* Patch features: normalised patches times the normalised class token, normalised again. */
+    op_layer_norm(compute, x, weights->post_norm.gamma, weights->post_norm.beta, config->eps, x);
+    op_mul(compute, tensor_slice(x, 1, 1, patches), tensor_slice(x, 1, 0, 1), features);
+    op_layer_norm(compute, features, weights->feature_norm.gamma, weights->feature_norm.beta, config->eps, features);
+    owlv2_emit(trace, compute, features, "features");
+    compute_release(compute, mark);
+}

@@ -1,0 +1,423 @@
+#include "ops/cpu/onednn.h"
+
+#include "base/error.h"
+
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- engine and errors ---- */
+
+static dnnl_engine_t engine; /* one a process; set by onednn_start, then only read */
+
+static int check(dnnl_status_t status, const char *what)
+{
+    if (status == dnnl_success) {
+        return 0;
+    }
+    if (status == dnnl_out_of_memory) {
+        return error_memory(what);
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "oneDNN: %s failed (status %d)", what, (int)status);
+}
+
+int onednn_start(enum cpu_level level)
+{
+    static const dnnl_cpu_isa_t isa[CPU_LEVEL_COUNT] = {
+        [CPU_AVX2] = dnnl_cpu_isa_avx2,
+        [CPU_AVX512] = dnnl_cpu_isa_avx512_core,
+        [CPU_AVX512_VNNI] = dnnl_cpu_isa_avx512_core_vnni,
+        [CPU_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+        [CPU_AMX] = dnnl_cpu_isa_all,
+    };
+    if (engine != NULL) {
+        return 0;
+    }
+    const int status = check(dnnl_set_max_cpu_isa(isa[level]), "setting the CPU level");
+    return status != 0 ? status : check(dnnl_engine_create(&engine, dnnl_cpu, 0), "creating the engine");
+}
+
+/* oneDNN reads the number of threads from OpenMP's setting of the calling thread, when it compiles and
+ * when it runs. Sets it and returns what to restore. */
+static int use_threads(int threads)
+{
+    const int before = omp_get_max_threads();
+    if (before != threads) {
+        omp_set_num_threads(threads);
+    }
+    return before;
+}
+
+/* ---- plans: compiled primitives for one shape ---- */
+
+struct plan_key {
+    int64_t rows, x_stride, out_stride;
+    enum activation activation;
+    bool accumulate;
+};
+
+struct plan {
+    struct plan_key key;
+    dnnl_primitive_t primitive;
+    dnnl_memory_desc_t x, weight, bias, out;
+    size_t scratch_bytes;
+    struct plan *next;
+};
+
+struct onednn_product {
+    int threads;
+    int64_t outputs, inputs;
+    dnnl_memory_desc_t weight_desc;
+    void *weight;
+    float *bias; /* NULL: none */
+    pthread_mutex_t mutex;
+    struct plan *plans; /* only grows while the product lives, so that a plan found may be used unlocked */
+};
+
+static void plan_free(struct plan *plan)
+{
+    if (plan != NULL) {
+        dnnl_primitive_destroy(plan->primitive);
+        free(plan);
+    }
+}
+
+static int append_activation(dnnl_post_ops_t ops, enum activation activation)
+{
+    switch (activation) {
+    case ACTIVATION_NONE:
+        return 0;
+    case ACTIVATION_RELU:
+        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_relu, 0.0F, 0.0F), "relu");
+    case ACTIVATION_GELU:
+        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_erf, 0.0F, 0.0F), "gelu");
+    case ACTIVATION_GELU_TANH:
+        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_tanh, 0.0F, 0.0F), "gelu");
+    case ACTIVATION_QUICK_GELU:
+        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_swish, 1.702F, 0.0F), "quick gelu");
+    case ACTIVATION_SIGMOID:
+        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_logistic, 0.0F, 0.0F), "sigmoid");
+    }
+    return error_set(SOWLV2_ERROR_ARGUMENT, "linear: no such activation: %d", (int)activation);
+}
+
+/* Attributes: the activation, then the sum with what the output holds; scratch given by the caller, so
+ * that threads may run one primitive at once. */
+static int make_attributes(enum activation activation, bool accumulate, dnnl_primitive_attr_t *out)
+{
+    dnnl_post_ops_t ops = NULL;
+    int status = check(dnnl_primitive_attr_create(out), "attributes");
+    if (status != 0) {
+        return status;
+    }
+    status = check(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad mode");
+    if (status == 0) {
+        status = check(dnnl_post_ops_create(&ops), "post-ops");
+    }
+    if (status == 0) {
+        status = append_activation(ops, activation);
+    }
+    if (status == 0 && accumulate) {
+        status = check(dnnl_post_ops_append_sum(ops, 1.0F), "sum");
+    }
+    if (status == 0) {
+        status = check(dnnl_primitive_attr_set_post_ops(*out, ops), "post-ops");
+    }
+    dnnl_post_ops_destroy(ops);
+    if (status != 0) {
+        dnnl_primitive_attr_destroy(*out);
+    }
+    return status;
+}
+
+static int describe(dnnl_memory_desc_t *desc, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride)
+{
+    const dnnl_dims_t dims = {rows, columns}, strides = {row_stride, column_stride};
+    return check(dnnl_memory_desc_init_by_strides(desc, 2, dims, dnnl_f32, strides), "describing memory");
+}
+
+/* Compiles out = x weight with the weights as `weight` says (its layout may be left to oneDNN). */
+static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inputs, const dnnl_memory_desc_t *weight,
+                        bool has_bias, struct plan **out)
+{
+    struct plan *plan = calloc(1, sizeof(*plan));
+    if (plan == NULL) {
+        return error_memory("matrix product");
+    }
+    plan->key = *key;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_primitive_desc_t described = NULL;
+    dnnl_matmul_desc_t product;
+    int status = describe(&plan->x, key->rows, inputs, key->x_stride, 1);
+    if (status == 0) {
+        status = describe(&plan->out, key->rows, outputs, key->out_stride, 1);
+    }
+    if (status == 0) {
+        status = describe(&plan->bias, 1, outputs, outputs, 1);
+    }
+    if (status == 0) {
+        status = check(dnnl_matmul_desc_init(&product, &plan->x, weight, has_bias ? &plan->bias : NULL, &plan->out),
+                       "describing a matrix product");
+    }
+    if (status == 0) {
+        status = make_attributes(key->activation, key->accumulate, &attributes);
+    }
+    if (status == 0) {
+        status = check(dnnl_primitive_desc_create(&described, &product, attributes, engine, NULL),
+                       "planning a matrix product");
+    }
+    if (status == 0) {
+        plan->weight = *dnnl_primitive_desc_query_md(described, dnnl_query_weights_md, 0);
+        const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(described, dnnl_query_scratchpad_md, 0);
+        plan->scratch_bytes = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
+        status = check(dnnl_primitive_create(&plan->primitive, described), "compiling a matrix product");
+    }
+    dnnl_primitive_desc_destroy(described);
+    dnnl_primitive_attr_destroy(attributes);
+    if (status != 0) {
+        free(plan);
+        return status;
+    }
+    *out = plan;
+    return 0;
+}
+
+/* ---- running ---- */
+
+enum { MAX_ARGUMENTS = 5 };
+
+struct arguments {
+    dnnl_exec_arg_t items[MAX_ARGUMENTS];
+    int count;
+    int status;
+};
+
+static void add_argument(struct arguments *arguments, int index, const dnnl_memory_desc_t *desc, const void *data)
+{
+    if (arguments->status != 0) {
+        return;
+    }
+    dnnl_memory_t memory = NULL;
+    union {
+        const void *read;
+        void *handle; /* oneDNN's argument type has no const; inputs are only read */
+    } pointer = {data};
+    arguments->status = check(dnnl_memory_create(&memory, desc, engine, pointer.handle), "wrapping memory");
+    if (arguments->status == 0) {
+        arguments->items[arguments->count++] = (dnnl_exec_arg_t){index, memory};
+    }
+}
+
+static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
+{
+    dnnl_stream_t stream = NULL;
+    int status = arguments->status;
+    if (status == 0) {
+        status = check(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "creating a stream");
+    }
+    if (status == 0) {
+        status = check(dnnl_primitive_execute(primitive, stream, arguments->count, arguments->items), "executing");
+    }
+    if (status == 0) {
+        status = check(dnnl_stream_wait(stream), "waiting");
+    }
+    if (stream != NULL) {
+        dnnl_stream_destroy(stream);
+    }
+    for (int i = 0; i < arguments->count; i++) {
+        dnnl_memory_destroy(arguments->items[i].memory);
+    }
+    return status;
+}
+
+static int plan_run(const struct plan *plan, struct compute *compute, const float *x, const void *weight,
+                    const float *bias, float *out)
+{
+    const size_t mark = compute_mark(compute);
+    struct arguments arguments = {.count = 0};
+    add_argument(&arguments, DNNL_ARG_SRC, &plan->x, x);
+    add_argument(&arguments, DNNL_ARG_WEIGHTS, &plan->weight, weight);
+    add_argument(&arguments, DNNL_ARG_DST, &plan->out, out);
+    if (bias != NULL) {
+        add_argument(&arguments, DNNL_ARG_BIAS, &plan->bias, bias);
+    }
+    if (plan->scratch_bytes > 0) {
+        const dnnl_dims_t dims = {(dnnl_dim_t)plan->scratch_bytes};
+        dnnl_memory_desc_t desc;
+        const struct tensor scratch = COMPUTE_TENSOR(compute, DTYPE_U8, (int64_t)plan->scratch_bytes);
+        if (compute_status(compute) != 0) {
+            arguments.status = compute_status(compute);
+        } else if (arguments.status == 0) {
+            arguments.status =
+                check(dnnl_memory_desc_init_by_tag(&desc, 1, dims, dnnl_u8, dnnl_a), "describing scratch");
+            add_argument(&arguments, DNNL_ARG_SCRATCHPAD, &desc, scratch.data);
+        }
+    }
+    const int status = execute(plan->primitive, &arguments);
+    compute_release(compute, mark);
+    return status;
+}
+
+/* ---- products with prepacked weights ---- */
+
+static bool same_key(const struct plan_key *a, const struct plan_key *b)
+{
+    return a->rows == b->rows && a->x_stride == b->x_stride && a->out_stride == b->out_stride &&
+           a->activation == b->activation && a->accumulate == b->accumulate;
+}
+
+/* The plan for `key`, compiled where it is new. */
+static int find_plan(struct onednn_product *product, const struct plan_key *key, const struct plan **out)
+{
+    int status = 0;
+    pthread_mutex_lock(&product->mutex);
+    struct plan *plan = product->plans;
+    while (plan != NULL && !same_key(&plan->key, key)) {
+        plan = plan->next;
+    }
+    if (plan == NULL) {
+        status =
+            plan_compile(key, product->outputs, product->inputs, &product->weight_desc, product->bias != NULL, &plan);
+        if (status == 0) {
+            plan->next = product->plans;
+            product->plans = plan;
+        }
+    }
+    pthread_mutex_unlock(&product->mutex);
+    *out = plan;
+    return status;
+}
+
+/* Asks oneDNN for its layout of the weights at `rows` rows, and copies them into it. */
+static int pack_weights(struct onednn_product *product, const float *weight, int64_t rows)
+{
+    const dnnl_dims_t dims = {product->inputs, product->outputs};
+    const struct plan_key key = {rows, product->inputs, product->outputs, ACTIVATION_NONE, false};
+    dnnl_memory_desc_t any, plain;
+    struct plan *plan = NULL;
+    int status =
+        check(dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any), "describing weights");
+    if (status == 0) {
+        status = plan_compile(&key, product->outputs, product->inputs, &any, product->bias != NULL, &plan);
+    }
+    if (status != 0) {
+        return status;
+    }
+    product->weight_desc = plan->weight;
+    plan->next = product->plans;
+    product->plans = plan;
+    status = describe(&plain, product->inputs, product->outputs, 1, product->inputs);
+    if (status != 0) {
+        return status;
+    }
+    const size_t bytes = (dnnl_memory_desc_get_size(&product->weight_desc) + 63) / 64 * 64;
+    product->weight = aligned_alloc(64, bytes > 0 ? bytes : 64);
+    if (product->weight == NULL) {
+        return error_memory("packed weights");
+    }
+
+    dnnl_primitive_desc_t described = NULL;
+    dnnl_primitive_t reorder = NULL;
+    struct arguments arguments = {.count = 0};
+    status = check(dnnl_reorder_primitive_desc_create(&described, &plain, engine, &product->weight_desc, engine, NULL),
+                   "planning the packing of weights");
+    if (status == 0) {
+        status = check(dnnl_primitive_create(&reorder, described), "compiling the packing of weights");
+    }
+    if (status == 0) {
+        add_argument(&arguments, DNNL_ARG_FROM, &plain, weight);
+        add_argument(&arguments, DNNL_ARG_TO, &product->weight_desc, product->weight);
+        status = execute(reorder, &arguments);
+    }
+    if (reorder != NULL) {
+        dnnl_primitive_destroy(reorder);
+    }
+    dnnl_primitive_desc_destroy(described);
+    return status;
+}
+
+int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
+                          int64_t rows_hint, struct onednn_product **out)
+{
+    struct onednn_product *product = calloc(1, sizeof(*product));
+    if (product == NULL) {
+        return error_memory("matrix product");
+    }
+    pthread_mutex_init(&product->mutex, NULL);
+    product->threads = threads;
+    product->outputs = outputs;
+    product->inputs = inputs;
+    int status = 0;
+    if (bias != NULL) {
+        product->bias = malloc((size_t)outputs * sizeof(float));
+        if (product->bias == NULL) {
+            status = error_memory("bias");
+        } else {
+            memcpy(product->bias, bias, (size_t)outputs * sizeof(float));
+        }
+    }
+    if (status == 0) {
+        const int before = use_threads(threads);
+        status = pack_weights(product, weight, rows_hint > 0 ? rows_hint : 1);
+        use_threads(before);
+    }
+    if (status != 0) {
+        onednn_product_free(product);
+        return status;
+    }
+    *out = product;
+    return 0;
+}
+
+void onednn_product_free(struct onednn_product *product)
+{
+    if (product == NULL) {
+        return;
+    }
+    while (product->plans != NULL) {
+        struct plan *next = product->plans->next;
+        plan_free(product->plans);
+        product->plans = next;
+    }
+    pthread_mutex_destroy(&product->mutex);
+    free(product->weight);
+    free(product->bias);
+    free(product);
+}
+
+int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const float *x,
+                       int64_t x_stride, enum activation activation, bool accumulate, float *out, int64_t out_stride)
+{
+    const struct plan_key key = {rows, x_stride, out_stride, activation, accumulate};
+    const struct plan *plan = NULL;
+    const int before = use_threads(product->threads);
+    int status = find_plan(product, &key, &plan);
+    if (status == 0) {
+        status = plan_run(plan, compute, x, product->weight, product->bias, out);
+    }
+    use_threads(before);
+    return status;
+}
+
+/* ---- products and activations without weights ---- */
+
+int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, int64_t a_stride,
+                             const float *b, int64_t b_stride, float *out, int64_t out_stride)
+{
+    const struct plan_key key = {n, a_stride, out_stride, ACTIVATION_NONE, false};
+    dnnl_memory_desc_t weight;
+    struct plan *plan = NULL;
+    const int before = use_threads(device_threads(compute_device(compute)));
+    int status = describe(&weight, d, m, 1, b_stride);
+    if (status == 0) {
+        status = plan_compile(&key, m, d, &weight, false, &plan);
+    }
+    if (status == 0) {
+        status = plan_run(plan, compute, a, b, NULL, out);
+    }
+    plan_free(plan);
+    use_threads(before);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* All calls to oneDNN (API version 2; the calls that version 3 changes are in onednn.c alone):
+ * matrix products with prepacked weights, bias, activation and residual fused. */
+#ifndef OPS_CPU_ONEDNN_H
+#define OPS_CPU_ONEDNN_H
+
+#include "ops/ops.h"
+
+/* Limits oneDNN to `level`, once a process, before its first use. Errors: UNSUPPORTED. */
+int onednn_start(enum cpu_level level);
+
+/* Weights [inputs][outputs] in the layout oneDNN likes best, with their bias; immutable but for a
+ * cache of compiled primitives, which is guarded. */
+struct onednn_product;
+
+/* `weight` dense [outputs][inputs], `bias` [outputs] or NULL: both copied. Primitives are compiled for and
+ * run with `threads` threads. Errors: MEMORY, UNSUPPORTED. */
+int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
+                          int64_t rows_hint, struct onednn_product **out);
+void onednn_product_free(struct onednn_product *product);
+
+/* out[rows][outputs] = activation(x[rows][inputs] W^T + b), plus what `out` holds where `accumulate`.
+ * Strides are from row to row, in elements. Scratch comes from `compute`. */
+int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const float *x,
+                       int64_t x_stride, enum activation activation, bool accumulate, float *out, int64_t out_stride);
+
+/* out[n][m] = a[n][d] b[m][d]^T. */
+int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, int64_t a_stride,
+                             const float *b, int64_t b_stride, float *out, int64_t out_stride);
+
+#endif

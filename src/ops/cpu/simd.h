@@ -1,0 +1,188 @@
+/* The few vector operations that the kernels need, for the instruction set a file is compiled for
+ * (AVX-512 F/BW/DQ/VL, or AVX2 with FMA). Kernel sources are compiled once a set, see CMakeLists.txt;
+ * SIMD_NAME gives each copy's functions their own names. */
+#ifndef OPS_CPU_SIMD_H
+#define OPS_CPU_SIMD_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define SIMD_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+
+#define SIMD_NAME(name) name##_avx512
+enum { SIMD_LANES = 16, SIMD_PANEL_VECTORS = 4 };
+typedef __m512 vfloat;
+
+SIMD_INLINE vfloat v_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+SIMD_INLINE vfloat v_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+SIMD_INLINE vfloat v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+SIMD_INLINE void v_store(float *p, vfloat x)
+{
+    _mm512_storeu_ps(p, x);
+}
+SIMD_INLINE vfloat v_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1U), p);
+}
+SIMD_INLINE void v_store_part(float *p, int n, vfloat x)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1U << n) - 1U), x);
+}
+SIMD_INLINE vfloat v_add(vfloat a, vfloat b)
+{
+    return _mm512_add_ps(a, b);
+}
+SIMD_INLINE vfloat v_sub(vfloat a, vfloat b)
+{
+    return _mm512_sub_ps(a, b);
+}
+SIMD_INLINE vfloat v_mul(vfloat a, vfloat b)
+{
+    return _mm512_mul_ps(a, b);
+}
+SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
+{
+    return _mm512_max_ps(a, b);
+}
+/* a * b + c */
+SIMD_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+SIMD_INLINE float v_sum(vfloat x)
+{
+    return _mm512_reduce_add_ps(x);
+}
+SIMD_INLINE float v_maximum(vfloat x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+/* Eight-bit values to floats. */
+SIMD_INLINE vfloat v_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+/* x - round(x), round(x) to nearest. */
+SIMD_INLINE vfloat v_fraction(vfloat x)
+{
+    return _mm512_sub_ps(x, _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+/* x * 2^round(e). */
+SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
+{
+    return _mm512_scalef_ps(x, _mm512_roundscale_ps(e, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+#elif defined(__AVX2__) && defined(__FMA__)
+
+#define SIMD_NAME(name) name##_avx2
+enum { SIMD_LANES = 8, SIMD_PANEL_VECTORS = 2 };
+typedef __m256 vfloat;
+
+SIMD_INLINE vfloat v_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+SIMD_INLINE vfloat v_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+SIMD_INLINE vfloat v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+SIMD_INLINE void v_store(float *p, vfloat x)
+{
+    _mm256_storeu_ps(p, x);
+}
+SIMD_INLINE __m256i v_part_mask(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+SIMD_INLINE vfloat v_load_part(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, v_part_mask(n));
+}
+SIMD_INLINE void v_store_part(float *p, int n, vfloat x)
+{
+    _mm256_maskstore_ps(p, v_part_mask(n), x);
+}
+SIMD_INLINE vfloat v_add(vfloat a, vfloat b)
+{
+    return _mm256_add_ps(a, b);
+}
+SIMD_INLINE vfloat v_sub(vfloat a, vfloat b)
+{
+    return _mm256_sub_ps(a, b);
+}
+SIMD_INLINE vfloat v_mul(vfloat a, vfloat b)
+{
+    return _mm256_mul_ps(a, b);
+}
+SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
+{
+    return _mm256_max_ps(a, b);
+}
+SIMD_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+SIMD_INLINE float v_sum(vfloat x)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+SIMD_INLINE float v_maximum(vfloat x)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+SIMD_INLINE vfloat v_load_u8(const uint8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+SIMD_INLINE vfloat v_fraction(vfloat x)
+{
+    return _mm256_sub_ps(x, _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
+{
+    /* The exponent is clamped where 2^e leaves the normal range: below, the result is 0. */
+    const __m256i exponent = _mm256_cvtps_epi32(_mm256_max_ps(e, _mm256_set1_ps(-127.0F)));
+    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
+}
+
+#else
+#error "compile this file with -mavx2 -mfma or -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+#endif
+
+/* 2^x for x <= 0 (an attention score minus its row's maximum), relative error under 3e-7.
+ * Taylor coefficients ln(2)^k / k! on the fraction in [-1/2, 1/2]. */
+SIMD_INLINE vfloat v_exp2(vfloat x)
+{
+    const vfloat f = v_fraction(x);
+    vfloat p = v_set(1.54035304e-4F);
+    p = v_fma(p, f, v_set(1.33335581e-3F));
+    p = v_fma(p, f, v_set(9.61812911e-3F));
+    p = v_fma(p, f, v_set(5.55041087e-2F));
+    p = v_fma(p, f, v_set(2.40226507e-1F));
+    p = v_fma(p, f, v_set(6.93147181e-1F));
+    p = v_fma(p, f, v_set(1.0F));
+    return v_scale(p, x);
+}
+
+#endif

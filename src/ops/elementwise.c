@@ -1,0 +1,207 @@
+/* The checked ops that work on elements or rows: norms, sums, activations, look-ups. */
+#include "ops/check.h"
+#include "ops/rows.h"
+
+static bool skip(const struct compute *compute)
+{
+    return compute_status(compute) != 0;
+}
+
+/* x and out: F32, the same shape, apart from each other or the same view. */
+static bool check_same(struct compute *compute, const char *op, const struct tensor *x, const struct tensor *out)
+{
+    return check_tensor(compute, op, "x", x, DTYPE_F32, -1) && check_tensor(compute, op, "out", out, DTYPE_F32, -1) &&
+           check_shape(compute, op, "out", out, x->rank, x->dim) && check_overlap(compute, op, "x", x, out, true);
+}
+
+void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
+                   struct tensor out)
+{
+    const char *op = "op_layer_norm";
+    if (skip(compute) || !check_same(compute, op, &x, &out) ||
+        !check_tensor(compute, op, "gamma", &gamma, DTYPE_F32, 1) ||
+        !check_tensor(compute, op, "beta", &beta, DTYPE_F32, 1) ||
+        !CHECK_SHAPE(compute, op, "gamma", &gamma, x.dim[x.rank - 1]) ||
+        !CHECK_SHAPE(compute, op, "beta", &beta, x.dim[x.rank - 1]) ||
+        !check_overlap(compute, op, "gamma", &gamma, &out, false) ||
+        !check_overlap(compute, op, "beta", &beta, &out, false) || tensor_count(&out) == 0) {
+        return;
+    }
+    const struct tensor *const tensors[] = {&x, &out};
+    struct rows rows = rows_join(2, tensors);
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
+        compute_device(compute)->set.layer_norm(compute, rows_part(&rows, 0, i), gamma, beta, eps,
+                                                rows_part(&rows, 1, i));
+    }
+}
+
+void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out)
+{
+    if (skip(compute) || !check_same(compute, "op_l2_normalize", &x, &out) || tensor_count(&out) == 0) {
+        return;
+    }
+    const struct tensor *const tensors[] = {&x, &out};
+    struct rows rows = rows_join(2, tensors);
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
+        compute_device(compute)->set.l2_normalize(compute, rows_part(&rows, 0, i), eps, rows_part(&rows, 1, i));
+    }
+}
+
+void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
+{
+    if (skip(compute) || !check_same(compute, "op_activation", &x, &out)) {
+        return;
+    }
+    if ((int)activation < 0 || activation > ACTIVATION_SIGMOID) {
+        check_failed(compute, "op_activation", "there is no activation %d", (int)activation);
+        return;
+    }
+    if (tensor_count(&out) == 0) {
+        return;
+    }
+    const struct tensor *const tensors[] = {&x, &out};
+    struct rows rows = rows_join(2, tensors);
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
+        compute_device(compute)->set.activation(compute, rows_part(&rows, 0, i), activation, rows_part(&rows, 1, i));
+    }
+}
+
+/* The tensor with axes of 1 put in front, rank 4. */
+static struct tensor rank4(struct tensor tensor)
+{
+    int added = 4 - tensor.rank;
+    struct tensor out = tensor;
+    out.rank = 4;
+    for (int i = 0; i < 4; i++) {
+        out.dim[i] = i < added ? 1 : tensor.dim[i - added];
+        out.stride[i] = i < added ? tensor.dim[0] * tensor.stride[0] : tensor.stride[i - added];
+    }
+    return out;
+}
+
+/* a, b and out of op_add and op_mul, checked. */
+static bool check_pair(struct compute *compute, const char *op, const struct tensor *a, const struct tensor *b,
+                       const struct tensor *out)
+{
+    if (skip(compute) || !check_tensor(compute, op, "a", a, DTYPE_F32, -1) ||
+        !check_tensor(compute, op, "b", b, DTYPE_F32, -1) || !check_tensor(compute, op, "out", out, DTYPE_F32, -1) ||
+        !check_shape(compute, op, "out", out, a->rank, a->dim)) {
+        return false;
+    }
+    bool fits = a->rank == b->rank && a->rank <= 4;
+    for (int i = 0; fits && i < a->rank; i++) {
+        fits = b->dim[i] == a->dim[i] || b->dim[i] == 1;
+    }
+    if (!fits) {
+        return check_failed(compute, op, "a is %s, b is %s: they do not fit each other",
+                            shape_text(a->rank, a->dim).text, shape_text(b->rank, b->dim).text);
+    }
+    return check_overlap(compute, op, "a", a, out, true) && check_overlap(compute, op, "b", b, out, false) &&
+           tensor_count(out) > 0;
+}
+
+void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
+{
+    if (check_pair(compute, "op_add", &a, &b, &out)) {
+        compute_device(compute)->set.add(compute, rank4(a), rank4(b), rank4(out));
+    }
+}
+
+void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
+{
+    if (check_pair(compute, "op_mul", &a, &b, &out)) {
+        compute_device(compute)->set.mul(compute, rank4(a), rank4(b), rank4(out));
+    }
+}
+
+void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
+              struct tensor out)
+{
+    const char *op = "op_embed";
+    if (skip(compute) || !check_tensor(compute, op, "ids", &ids, DTYPE_I32, 2) ||
+        !check_tensor(compute, op, "table", &table, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "positions", &positions, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
+        !CHECK_SHAPE(compute, op, "out", &out, ids.dim[0], ids.dim[1], table.dim[1]) ||
+        !CHECK_SHAPE(compute, op, "positions", &positions, positions.dim[0], table.dim[1])) {
+        return;
+    }
+    if (positions.dim[0] < ids.dim[1]) {
+        check_failed(compute, op, "ids are %s: there are only %lld positions", shape_text(2, ids.dim).text,
+                     (long long)positions.dim[0]);
+        return;
+    }
+    if (check_overlap(compute, op, "ids", &ids, &out, false) &&
+        check_overlap(compute, op, "table", &table, &out, false) &&
+        check_overlap(compute, op, "positions", &positions, &out, false) && tensor_count(&out) > 0) {
+        compute_device(compute)->set.embed(compute, ids, table, positions, out);
+    }
+}
+
+void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
+{
+    const char *op = "op_gather_rows";
+    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 3) ||
+        !check_tensor(compute, op, "index", &index, DTYPE_I32, 1) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) || !CHECK_SHAPE(compute, op, "index", &index, x.dim[0]) ||
+        !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], x.dim[2]) ||
+        !check_overlap(compute, op, "x", &x, &out, false) ||
+        !check_overlap(compute, op, "index", &index, &out, false) || tensor_count(&out) == 0) {
+        return;
+    }
+    compute_device(compute)->set.gather_rows(compute, x, index, out);
+}
+
+void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
+                    struct tensor out)
+{
+    const char *op = "op_shift_scale";
+    if (skip(compute) || !check_same(compute, op, &x, &out) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "shift", &shift, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "scale", &scale, DTYPE_F32, 2) ||
+        !CHECK_SHAPE(compute, op, "shift", &shift, x.dim[0], 1) ||
+        !CHECK_SHAPE(compute, op, "scale", &scale, x.dim[0], 1) ||
+        !check_overlap(compute, op, "shift", &shift, &out, false) ||
+        !check_overlap(compute, op, "scale", &scale, &out, false) || tensor_count(&out) == 0) {
+        return;
+    }
+    compute_device(compute)->set.shift_scale(compute, x, shift, scale, out);
+}
+
+/* Every tap of the filter lies inside its inputs. */
+static bool check_filter(struct compute *compute, const char *op, const char *name, const struct filter *filter,
+                         int64_t outputs)
+{
+    if (filter->outputs != outputs || filter->inputs < 1) {
+        return check_failed(compute, op, "the %s filter has %d inputs and %d outputs where %lld outputs are needed",
+                            name, filter->inputs, filter->outputs, (long long)outputs);
+    }
+    for (int i = 0; i < filter->outputs; i++) {
+        int32_t first = filter->first[i], count = filter->count[i];
+        if (count < 0 || count > filter->stride || (count > 0 && (first < 0 || first > filter->inputs - count))) {
+            return check_failed(compute, op, "the %s filter's output %d reads outside its inputs", name, i);
+        }
+    }
+    return true;
+}
+
+void op_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
+                         const struct filter *vertical, const struct filter *horizontal, float scale,
+                         const float mean[3], const float std[3], struct tensor out)
+{
+    const char *op = "op_resize_normalize";
+    if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
+        !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], 3) ||
+        !check_filter(compute, op, "vertical", vertical, out.dim[0]) ||
+        !check_filter(compute, op, "horizontal", horizontal, out.dim[1])) {
+        return;
+    }
+    if (pixels == NULL || row_bytes / 3 < (size_t)horizontal->inputs) {
+        check_failed(compute, op, "rows of %zu bytes cannot hold %d pixels", row_bytes, horizontal->inputs);
+        return;
+    }
+    if (tensor_count(&out) > 0) {
+        compute_device(compute)->set.resize_normalize(compute, pixels, row_bytes, vertical, horizontal, scale, mean,
+                                                      std, out);
+    }
+}

@@ -1,0 +1,260 @@
+/* The ops: what a model's forward pass is written against, whatever device computes it.
+ *
+ * A struct device is one set of ops (reference, CPU; later CUDA). A struct parameters holds one
+ * model's weights as that device wants them. A struct compute is one thread's forward passes: scratch
+ * memory and a sticky error. Once an op failed, the ops after it do nothing, so that a forward pass
+ * reads like its formulas and asks once, at its end, compute_status().
+ *
+ * Every op checks its shapes and strides here, once for all sets (ops.c); a set's own functions may
+ * rely on them. Shapes are written [rows, columns], row-major. Activations are f32. The last
+ * dimension of every tensor is dense (stride 1); the others may have any stride that is not smaller
+ * than what they hold, so that slices of a larger tensor can be given and filled. Outputs may not
+ * overlap inputs unless the op says so.
+ */
+#ifndef OPS_OPS_H
+#define OPS_OPS_H
+
+#include "base/dtype.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tensors ---- */
+
+/* A handle. Does not own `data`, which is the device's memory: only ops read or write it. */
+struct tensor {
+    enum dtype dtype;
+    int rank;
+    int64_t dim[TENSOR_MAX_RANK];
+    int64_t stride[TENSOR_MAX_RANK]; /* in elements */
+    void *data;
+};
+
+int64_t tensor_count(const struct tensor *tensor);
+bool tensor_is_dense(const struct tensor *tensor);
+
+/* A view of `count` entries from `first` along `axis`. */
+struct tensor tensor_slice(struct tensor tensor, int axis, int64_t first, int64_t count);
+/* The view of entry `index` along the first axis, without that axis. */
+struct tensor tensor_at(struct tensor tensor, int64_t index);
+/* The same elements in another shape. Splitting an axis, or joining axes that lie densely, is fine
+ * for any strides; a reshape that strides cannot express aborts in an assertion: it is a bug. */
+struct tensor tensor_reshape(struct tensor tensor, int rank, const int64_t *dim);
+#define TENSOR_RESHAPE(tensor, ...)                                                                                    \
+    tensor_reshape((tensor), (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+
+/* The view with two axes exchanged, and the view where an axis of one entry shows it `count` times
+ * (stride 0). Only op_copy takes such views, to read from. */
+struct tensor tensor_swap_axes(struct tensor tensor, int a, int b);
+struct tensor tensor_repeat(struct tensor tensor, int axis, int64_t count);
+
+/* ---- device ---- */
+
+struct device;
+
+/* How far a set of ops may go; each level includes those before it. */
+enum cpu_level {
+    CPU_REFERENCE, /* portable C, no library: the oracle */
+    CPU_AVX2,      /* AVX2 + FMA */
+    CPU_AVX512,    /* F, BW, DQ, VL */
+    CPU_AVX512_VNNI,
+    CPU_AVX512_BF16,
+    CPU_AMX,
+    CPU_LEVEL_COUNT
+};
+
+const char *cpu_level_name(enum cpu_level level);
+/* False where `name` is none of the names. */
+bool cpu_level_parse(const char *name, enum cpu_level *out);
+/* The best level of the machine this runs on. */
+enum cpu_level cpu_level_best(void);
+
+/* Opens the CPU at `level` with `threads` threads a forward pass (0: as many as the process may use).
+ * The level is the library's for the whole process from the first device on: oneDNN takes one. A
+ * reference device can always be opened beside it: it uses no library.
+ * Errors: ARGUMENT, UNSUPPORTED (a level this machine lacks, or another than the first device's), MEMORY. */
+int device_open(enum cpu_level level, int threads, struct device **out);
+/* NULL or "auto": SOWLV2_CPU, else the best. Errors: ARGUMENT (no such name), UNSUPPORTED. */
+int device_open_named(const char *level, int threads, struct device **out);
+void device_close(struct device **device);
+enum cpu_level device_level(const struct device *device);
+int device_threads(const struct device *device);
+
+/* A dense tensor of device memory that outlives forward passes, not cleared; freed by
+ * device_tensor_free, which leaves {0}. Errors: ARGUMENT (a shape out of range), MEMORY. */
+int device_tensor_create(struct device *device, enum dtype dtype, int rank, const int64_t *dim, struct tensor *out);
+#define DEVICE_TENSOR_CREATE(device, dtype, out, ...)                                                                  \
+    device_tensor_create((device), (dtype), (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                 \
+                         (int64_t[]){__VA_ARGS__}, (out))
+void device_tensor_free(struct device *device, struct tensor *tensor);
+
+/* ---- parameters ---- */
+
+struct parameters; /* a model's weights on a device */
+struct linear;     /* y = x W^T + b, prepared; owned by its parameters */
+struct conv2d;     /* prepared; owned by its parameters */
+
+int parameters_create(struct device *device, struct parameters **out);
+void parameters_free(struct parameters **parameters);
+struct device *parameters_device(const struct parameters *parameters);
+
+/* A weight tensor as f32 on the device: a view of `source` where type and alignment allow (then
+ * `source` must outlive the parameters), else a converted copy. Errors: MEMORY, UNSUPPORTED. */
+int parameters_tensor(struct parameters *parameters, const struct host_tensor *source, struct tensor *out);
+
+/* `parts` layers of the same input, joined along their outputs into one product: weight[i] is
+ * [outputs_i, inputs], bias[i] is [outputs_i] or NULL. `rows_hint`: how many rows an input will
+ * typically have, for the choice of layout. The sources are copied and not needed afterwards. */
+int parameters_linear(struct parameters *parameters, int parts, const struct host_tensor *const *weight,
+                      const struct host_tensor *const *bias, int64_t rows_hint, const struct linear **out);
+
+/* Dense 2-D convolution with square stride and zero padding: weight [outputs, inputs, kernel_height,
+ * kernel_width], bias [outputs] or NULL. The sources are copied. */
+int parameters_conv2d(struct parameters *parameters, const struct host_tensor *weight, const struct host_tensor *bias,
+                      int stride, int padding, const struct conv2d **out);
+
+int64_t linear_inputs(const struct linear *linear);
+int64_t linear_outputs(const struct linear *linear);
+
+/* ---- compute ---- */
+
+struct compute;
+
+int compute_create(struct device *device, struct compute **out);
+void compute_free(struct compute **compute);
+struct device *compute_device(const struct compute *compute);
+
+/* Starts a forward pass: forgets the error, releases all scratch. Sets how many OpenMP threads the
+ * calling thread uses to the device's number. */
+void compute_begin(struct compute *compute);
+/* 0, or the first error since compute_begin (the thread's error message is then that error's). */
+int compute_status(const struct compute *compute);
+/* Makes the pass fail with `status`; the caller has set the message. */
+void compute_fail(struct compute *compute, int status);
+size_t compute_peak_scratch(const struct compute *compute);
+
+/* A dense tensor of scratch, not cleared, valid until the mark before it is released. */
+struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim);
+#define COMPUTE_TENSOR(compute, dtype, ...)                                                                            \
+    compute_tensor((compute), (dtype), (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                      \
+                   (int64_t[]){__VA_ARGS__})
+size_t compute_mark(const struct compute *compute);
+void compute_release(struct compute *compute, size_t mark);
+
+/* Host memory to a new scratch tensor, and a tensor of any strides to dense host memory. */
+struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim, const void *from);
+void op_download(struct compute *compute, struct tensor from, void *to);
+
+/* ---- ops ---- */
+
+enum activation {
+    ACTIVATION_NONE,
+    ACTIVATION_RELU,
+    ACTIVATION_GELU,       /* x/2 (1 + erf(x / sqrt 2)) */
+    ACTIVATION_GELU_TANH,  /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+    ACTIVATION_QUICK_GELU, /* x sigmoid(1.702 x) */
+    ACTIVATION_SIGMOID,
+};
+
+/* out[..., outputs] = activation(x[..., inputs] W^T + b) + residual[..., outputs]. `residual` may be NULL
+ * and may be `out` itself. Leading dimensions of x, residual and out are equal. */
+void op_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
+               const struct tensor *residual, struct tensor out);
+
+/* out[n, m] = a[n, d] b[m, d]^T. */
+void op_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+
+/* out[n, oh, ow, outputs] = conv(x[n, h, w, inputs]) + b + residual; channels last;
+ * oh = (h + 2 padding - kernel_height) / stride + 1, ow likewise. `residual` may be NULL. */
+void op_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
+               struct tensor out);
+
+/* out = (x - mean) / sqrt(variance + eps) * gamma + beta over the last dimension (biased variance).
+ * x, out [..., c]; gamma, beta [c]. `out` may be `x`. */
+void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
+                   struct tensor out);
+
+/* out = x / (|x| + eps) over the last dimension, |x| the Euclidean norm. `out` may be `x`. */
+void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out);
+
+/* Scaled dot-product attention; no score matrix is kept in memory.
+ * q [batch, queries, heads, d], k [batch, keys, heads, d], v [batch, keys, heads, dv],
+ * out [batch, queries, heads, dv]: out = softmax(scale q k^T) v for each batch entry and head.
+ * `causal`: query i sees keys 0..i (queries == keys). */
+void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
+                  struct tensor out);
+
+/* out = a + b and out = a * b; b's dimensions of size 1 are repeated along a's. Same rank, at most 4.
+ * `out` has a's shape and may be `a`. */
+void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+
+/* out = activation(x); `out` may be `x`. */
+void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
+
+/* out[b, n, :] = table[ids[b, n], :] + positions[n, :]. ids I32 [b, n], table [vocab, c], positions
+ * [at least n, c]; an id outside [0, vocab) is an error. */
+void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
+              struct tensor out);
+
+/* out[b, :] = x[b, index[b], :]; index I32 [b] inside [0, n). x [b, n, c], out [b, c]. */
+void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
+
+/* out[n, q] = (x[n, q] + shift[n]) * (ELU(scale[n]) + 1), ELU(x) = x > 0 ? x : exp(x) - 1.
+ * shift and scale are [n, 1]. `out` may be `x`. (OWL-ViT's class logits: Minderer et al. 2022.) */
+void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
+                    struct tensor out);
+
+/* One axis of a separable resize: output i is the sum over j < count[i] of weight[i * stride + j] *
+ * input[first[i] + j]. A count of 0 gives 0. Host memory, owned by whoever made it. */
+struct filter {
+    int outputs, inputs;
+    int stride; /* most taps of an output */
+    int32_t *first, *count;
+    float *weight;
+};
+
+/* out[h, w, c] = (scale * filtered - mean[c]) / std[c]: the 8-bit image pixels[height][row_bytes] of
+ * `c` = 3 channels, resized by `vertical` (inputs == height) and `horizontal` (inputs == width). */
+void op_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
+                         const struct filter *vertical, const struct filter *horizontal, float scale,
+                         const float mean[3], const float std[3], struct tensor out);
+
+/* out = from: equal shape and type. Either may be a view with exchanged axes (tensor_swap_axes), and
+ * `from` one with repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest
+ * upsampling are views and a copy. */
+void op_copy(struct compute *compute, struct tensor from, struct tensor out);
+
+/* Every element of `out` (F32) becomes `value`. */
+void op_fill(struct compute *compute, float value, struct tensor out);
+
+/* out[n, oh, ow, c] = the maximum over windows of `size` x `size` of x[n, h, w, c], side by side;
+ * oh = h / size and ow = w / size, what is left over is not looked at. */
+void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
+
+/* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`. */
+void op_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
+                      const struct filter *horizontal, struct tensor out);
+
+/* out[n, oh, ow] (U8) = 1 where such a resized value is over `threshold`, else 0. */
+void op_resize_planes_above(struct compute *compute, struct tensor x, const struct filter *vertical,
+                            const struct filter *horizontal, float threshold, struct tensor out);
+
+/* As struct filter, for 8-bit pixels in whole numbers: an output is (2^precision / 2 + the sum of
+ * weight * input) >> precision, clamped to [0, 255]. Host memory, owned by whoever made it. */
+struct filter_u8 {
+    int outputs, inputs;
+    int stride;
+    int precision; /* fraction bits, 0 to 22 */
+    int32_t *first, *count;
+    int16_t *weight;
+};
+
+/* out[h, w, c] = (value * scale - mean[c]) / std[c], where value is the 8-bit pixel [height][row_bytes] of
+ * `c` = 3 channels, resized across, rounded to 8 bits, resized down and rounded again. */
+void op_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
+                            const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,
+                            const float mean[3], const float std[3], struct tensor out);
+
+#endif

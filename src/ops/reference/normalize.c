@@ -1,0 +1,47 @@
+/* Norms over rows. */
+#include "ops/reference/reference.h"
+
+#include <math.h>
+
+void reference_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
+                          struct tensor out)
+{
+    (void)compute;
+    const float *g = gamma.data, *b = beta.data;
+    int64_t count = x.dim[1];
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        const float *row = matrix_row(&x, i);
+        float *to = matrix_row(&out, i);
+        double mean = 0.0, variance = 0.0;
+        for (int64_t j = 0; j < count; j++) {
+            mean += (double)row[j];
+        }
+        mean /= (double)count;
+        for (int64_t j = 0; j < count; j++) {
+            double difference = (double)row[j] - mean;
+            variance += difference * difference;
+        }
+        variance /= (double)count;
+        double factor = 1.0 / sqrt(variance + (double)eps);
+        for (int64_t j = 0; j < count; j++) {
+            to[j] = (float)(((double)row[j] - mean) * factor * (double)g[j] + (double)b[j]);
+        }
+    }
+}
+
+void reference_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out)
+{
+    (void)compute;
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        const float *row = matrix_row(&x, i);
+        float *to = matrix_row(&out, i);
+        double squares = 0.0;
+        for (int64_t j = 0; j < x.dim[1]; j++) {
+            squares += (double)row[j] * (double)row[j];
+        }
+        double norm = sqrt(squares) + (double)eps;
+        for (int64_t j = 0; j < x.dim[1]; j++) {
+            to[j] = (float)((double)row[j] / norm);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+/* Tensor handles and the views of them. */
+#include "ops/ops.h"
+
+#include <assert.h>
+
+int64_t tensor_count(const struct tensor *tensor)
+{
+    int64_t count = 1;
+    for (int i = 0; i < tensor->rank; i++) {
+        count *= tensor->dim[i];
+    }
+    return count;
+}
+
+bool tensor_is_dense(const struct tensor *tensor)
+{
+    int64_t expected = 1;
+    for (int i = tensor->rank - 1; i >= 0; i--) {
+        if (tensor->dim[i] == 0) {
+            return true;
+        }
+        if (tensor->dim[i] != 1 && tensor->stride[i] != expected) {
+            return false;
+        }
+        expected *= tensor->dim[i];
+    }
+    return true;
+}
+
+/* A failed pass hands out tensors without memory; views of them are made all the same. */
+static void *advance(const struct tensor *tensor, int64_t elements)
+{
+    if (tensor->data == NULL) {
+        return NULL;
+    }
+    return (char *)tensor->data + elements * (int64_t)dtype_size(tensor->dtype);
+}
+
+struct tensor tensor_slice(struct tensor tensor, int axis, int64_t first, int64_t count)
+{
+    assert(axis >= 0 && axis < tensor.rank);
+    assert(first >= 0 && count >= 0 && first <= tensor.dim[axis] - count);
+    tensor.data = advance(&tensor, first * tensor.stride[axis]);
+    tensor.dim[axis] = count;
+    return tensor;
+}
+
+struct tensor tensor_at(struct tensor tensor, int64_t index)
+{
+    assert(tensor.rank > 0 && index >= 0 && index < tensor.dim[0]);
+    struct tensor out = {.dtype = tensor.dtype, .rank = tensor.rank - 1};
+    out.data = advance(&tensor, index * tensor.stride[0]);
+    for (int i = 0; i < out.rank; i++) {
+        out.dim[i] = tensor.dim[i + 1];
+        out.stride[i] = tensor.stride[i + 1];
+    }
+    return out;
+}
+
+/* Strides of a dense tensor of `out`'s dimensions. */
+static void set_dense_strides(struct tensor *out)
+{
+    int64_t stride = 1;
+    for (int i = out->rank - 1; i >= 0; i--) {
+        out->stride[i] = stride;
+        stride *= out->dim[i] > 0 ? out->dim[i] : 1;
+    }
+}
+
+/* Walks both shapes from the last axis. A run of the old axes that lie densely over each other must be
+ * filled exactly by new axes; the next run starts with the stride of the next old axis. */
+static bool reshape_strides(const struct tensor *old, struct tensor *out)
+{
+    int next = out->rank - 1;
+    int64_t run_stride = old->rank > 0 ? old->stride[old->rank - 1] : 1;
+    int64_t old_run = 1, new_run = 1;
+    for (int i = old->rank - 1; i >= 0; i--) {
+        old_run *= old->dim[i];
+        if (i > 0 && (old->dim[i - 1] == 1 || old->stride[i - 1] == old_run * run_stride)) {
+            continue;
+        }
+        while (next >= 0 && (new_run < old_run || out->dim[next] == 1)) {
+            out->stride[next] = new_run * run_stride;
+            new_run *= out->dim[next];
+            next--;
+        }
+        if (new_run != old_run) {
+            return false;
+        }
+        if (i > 0) {
+            run_stride = old->stride[i - 1];
+            old_run = 1;
+            new_run = 1;
+        }
+    }
+    for (; next >= 0 && out->dim[next] == 1; next--) {
+        out->stride[next] = run_stride;
+    }
+    return next < 0;
+}
+
+struct tensor tensor_reshape(struct tensor tensor, int rank, const int64_t *dim)
+{
+    assert(rank >= 0 && rank <= TENSOR_MAX_RANK);
+    struct tensor out = {.dtype = tensor.dtype, .rank = rank, .data = tensor.data};
+    for (int i = 0; i < rank; i++) {
+        out.dim[i] = dim[i];
+    }
+    assert(tensor_count(&out) == tensor_count(&tensor));
+    if (tensor_is_dense(&tensor)) {
+        set_dense_strides(&out);
+        return out;
+    }
+    bool possible = reshape_strides(&tensor, &out);
+    assert(possible);
+    (void)possible;
+    return out;
+}

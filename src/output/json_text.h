@@ -1,0 +1,14 @@
+/* JSON values as text, appended to a growing string: numbers of the fewest digits, strings of any bytes. */
+#ifndef OUTPUT_JSON_TEXT_H
+#define OUTPUT_JSON_TEXT_H
+
+#include "base/strings.h"
+
+/* Appends `value` with the fewest digits that read back as the same float32, always with a point or an
+ * exponent, independent of the locale; "null" for NaN and infinities, which JSON does not have. */
+void json_append_float(struct string *string, float value);
+
+/* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
+void json_append_string(struct string *string, const char *text);
+
+#endif

@@ -1,0 +1,32 @@
+/* Between the files of the overlay. */
+#ifndef OUTPUT_OVERLAY_INTERNAL_H
+#define OUTPUT_OVERLAY_INTERNAL_H
+
+#include "output/overlay.h"
+#include "output/palette.h"
+
+#include <stdbool.h>
+
+/* Whole pixels, right and bottom excluded. */
+struct rectangle {
+    int left, top, right, bottom;
+};
+
+/* What is drawn on. */
+struct canvas {
+    uint8_t *pixels; /* [height][width][3] */
+    int width, height;
+};
+
+/* The outer edge of a box's outline, inside the canvas; false: nothing of it is visible. */
+bool overlay_outline(const struct canvas *canvas, const float box[4], struct rectangle *outer);
+
+/* Draws the labels of all items. Errors: MEMORY. */
+int overlay_draw_labels(const struct canvas *canvas, const struct overlay_item *items, size_t count);
+
+/* `label` as one line of valid UTF-8 of at most OVERLAY_TEXT_BYTES, without what could reorder or break
+ * the line; freed by the caller. NULL: out of memory. */
+enum { OVERLAY_TEXT_BYTES = 4096 };
+char *overlay_clean_text(const char *label);
+
+#endif

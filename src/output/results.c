@@ -1,0 +1,111 @@
+/* Rows of results.jsonl. */
+#include "output/results.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "output/json_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct results {
+    int descriptor;
+    char *path;
+    off_t size; /* bytes of whole rows */
+};
+
+int results_open(const char *folder, struct results **out)
+{
+    struct results *results = calloc(1, sizeof(*results));
+
+    *out = NULL;
+    if (!results)
+        return error_memory("results.jsonl");
+    results->path = path_join(folder, "results.jsonl");
+    if (!results->path) {
+        free(results);
+        return error_memory("results.jsonl");
+    }
+    results->descriptor = open(results->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (results->descriptor < 0) {
+        error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s: choose another --output folder", results->path,
+                  strerror(errno));
+        free(results->path);
+        free(results);
+        return SOWLV2_ERROR_IO;
+    }
+    *out = results;
+    return 0;
+}
+
+int results_write(struct results *results, const char *row, size_t size)
+{
+    size_t written = 0;
+
+    while (written < size) {
+        ssize_t count = write(results->descriptor, row + written, size - written);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            const char *why = count < 0 ? strerror(errno) : "nothing could be written";
+            bool whole = ftruncate(results->descriptor, results->size) == 0 &&
+                         lseek(results->descriptor, results->size, SEEK_SET) >= 0;
+
+            return error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s: free space, or choose another --output%s",
+                             results->path, why, whole ? "" : " (its last row is cut)");
+        }
+        written += (size_t)count;
+    }
+    results->size += (off_t)size;
+    return 0;
+}
+
+int results_close(struct results **results)
+{
+    int status = 0;
+
+    if (!*results)
+        return 0;
+    if (close((*results)->descriptor) != 0 && errno != EINTR)
+        status = error_set(SOWLV2_ERROR_IO, "%s: cannot be closed: %s", (*results)->path, strerror(errno));
+    free((*results)->path);
+    free(*results);
+    *results = NULL;
+    return status;
+}
+
+static void append_object(struct string *row, const struct results_image *image, size_t index)
+{
+    const struct sowlv2_detection *detection = &image->detections->items[index];
+
+    string_append_format(row, "{\"id\":%zu,\"prompt\":", index + 1);
+    json_append_string(row, image->prompts[detection->prompt]);
+    string_append_text(row, ",\"score\":");
+    json_append_float(row, detection->score);
+    if (image->objectness) {
+        string_append_text(row, ",\"objectness\":");
+        json_append_float(row, detection->objectness);
+    }
+    for (int side = 0; side < 4; side++) {
+        string_append_text(row, side == 0 ? ",\"box\":[" : ",");
+        json_append_float(row, detection->box[side]);
+    }
+    string_append_text(row, "]}");
+}
+
+void results_image_row(const struct results_image *image, struct string *row)
+{
+    string_append_text(row, "{\"image\":");
+    json_append_string(row, image->name);
+    string_append_format(row, ",\"width\":%d,\"height\":%d,\"objects\":[", image->width, image->height);
+    for (size_t i = 0; i < image->detections->count; i++) {
+        if (i > 0)
+            string_append_text(row, ",");
+        append_object(row, image, i);
+    }
+    string_append_text(row, "]}\n");
+}

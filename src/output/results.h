@@ -1,0 +1,32 @@
+/* results.jsonl: one JSON object a line, in the form that docs/contract describes, each row appended whole. */
+#ifndef OUTPUT_RESULTS_H
+#define OUTPUT_RESULTS_H
+
+#include "base/strings.h"
+#include "sowlv2.h"
+
+struct results; /* an open results.jsonl */
+
+/* Creates (or empties) `folder`/results.jsonl; the folder must exist. Errors: IO, MEMORY. */
+int results_open(const char *folder, struct results **out);
+
+/* Appends `size` bytes of `row` (one or more whole lines, newline included) to the file at once. On error
+ * (IO) what was written of it is taken back, so that the file keeps whole rows. */
+int results_write(struct results *results, const char *row, size_t size);
+
+/* Closes the file; the rows stay. Errors: IO. */
+int results_close(struct results **results);
+
+/* One image's row. */
+struct results_image {
+    const char *name;                           /* the path below the input */
+    int width, height;                          /* as shown, pixels */
+    const struct sowlv2_detections *detections; /* clipped; ids count from 1 in their order */
+    const char *const *prompts;                 /* bare prompts, indexed by a detection's `prompt` */
+    bool objectness;                            /* write each detection's objectness */
+};
+
+/* Appends the row of an image, newline included, to `row`; `row->failed` says that memory ran out. */
+void results_image_row(const struct results_image *image, struct string *row);
+
+#endif

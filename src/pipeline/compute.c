@@ -1,0 +1,169 @@
+/* The computing stage: decoded images in input order, in batches, through the detector. */
+#include "base/error.h"
+#include "pipeline/run.h"
+
+#include <stdlib.h>
+
+/* The next decoded image in input order; NULL when there is no more. */
+static struct job *next_in_order(struct run *run)
+{
+    struct job **place = &run->pending[run->next % run->window];
+    struct job *job;
+
+    while (!*place) {
+        void *item;
+
+        if (!queue_pop(run->decoded, &item))
+            return NULL;
+        job = item;
+        run->pending[job->index % run->window] = job;
+    }
+    job = *place;
+    *place = NULL;
+    run->next++;
+    return job;
+}
+
+/* Ends a job without output. */
+static void give_up(struct run *run, struct job *job)
+{
+    size_t bytes = job->bytes;
+
+    job_free_image(job);
+    ledger_remove_bytes(run->ledger, bytes);
+    ledger_finish(run->ledger, job);
+}
+
+static void abandon(struct run *run, struct job *job)
+{
+    job->abandoned = true;
+    give_up(run, job);
+}
+
+/* Whether to stop; the first time, nothing more is started. */
+static bool is_stopping(struct run *run)
+{
+    const volatile sig_atomic_t *interrupted = run->options->interrupted;
+
+    if (!run->stopping && ((interrupted && *interrupted) || ledger_status(run->ledger) != 0)) {
+        run->stopping = true;
+        ledger_stop(run->ledger);
+    }
+    return run->stopping;
+}
+
+/* Collects a batch: full by count, or by bytes so that large images do not pile up. What it holds depends
+ * on the inputs alone, never on timing. Returns how many; 0 at the end. */
+static size_t collect(struct run *run, struct job **batch)
+{
+    size_t count = 0, bytes = 0;
+
+    while (count < (size_t)run->options->batch_size && bytes < run->batch_bytes) {
+        struct job *job = next_in_order(run);
+
+        if (!job)
+            break;
+        if (is_stopping(run)) {
+            abandon(run, job);
+        } else if (job->failed) {
+            give_up(run, job);
+        } else {
+            bytes += job->bytes;
+            batch[count++] = job;
+        }
+    }
+    return count;
+}
+
+/* Runs the detector over `count` jobs; on error nothing is kept. */
+static int detect(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
+                  struct sowlv2_detections *found)
+{
+    double start = pipeline_clock();
+    int status;
+
+    for (size_t i = 0; i < count; i++) {
+        images[i] = (struct sowlv2_image){
+            .pixels = batch[i]->image.pixels, .width = batch[i]->image.width, .height = batch[i]->image.height};
+        found[i] = (struct sowlv2_detections){0};
+    }
+    status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
+    run->detect_seconds += pipeline_clock() - start;
+    for (size_t i = 0; !status && i < count; i++)
+        batch[i]->detections = found[i];
+    return status;
+}
+
+/* Hands a job on with what the detector said. */
+static void hand_on(struct run *run, struct job *job, int status)
+{
+    if (status == SOWLV2_ERROR_CANCELLED) {
+        run->stopping = true;
+        ledger_stop(run->ledger);
+        abandon(run, job);
+    } else if (status) {
+        job_fail(job);
+        give_up(run, job);
+    } else {
+        queue_push(run->detected, job); /* has room for every job in hand: never waits */
+    }
+}
+
+/* One batch. Where it fails, each image is tried alone, so that only the bad one fails. */
+static void detect_batch(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
+                         struct sowlv2_detections *found)
+{
+    int status = detect(run, batch, count, images, found);
+
+    if (status == 0 || status == SOWLV2_ERROR_CANCELLED || count == 1) {
+        for (size_t i = 0; i < count; i++)
+            hand_on(run, batch[i], status);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (is_stopping(run))
+            abandon(run, batch[i]);
+        else
+            hand_on(run, batch[i], detect(run, &batch[i], 1, images, found));
+}
+
+static void report_progress(const struct run *run, const char *name)
+{
+    const struct detect_images_options *options = run->options;
+
+    if (options->progress)
+        options->progress(ledger_totals(run->ledger).done, run->inputs.names.count, name, options->progress_user_data);
+}
+
+void compute_all(struct run *run)
+{
+    size_t capacity = (size_t)run->options->batch_size, count;
+    struct job **batch = calloc(capacity, sizeof(*batch));
+    struct sowlv2_image *images = calloc(capacity, sizeof(*images));
+    struct sowlv2_detections *found = calloc(capacity, sizeof(*found));
+
+    if (!batch || !images || !found) {
+        ledger_abort(run->ledger, error_memory("batch"));
+        capacity = 0;
+    }
+    while (capacity > 0 && (count = collect(run, batch)) > 0) {
+        report_progress(run, batch[0]->name);
+        if (!is_stopping(run))
+            detect_batch(run, batch, count, images, found);
+        else
+            for (size_t i = 0; i < count; i++)
+                abandon(run, batch[i]);
+    }
+    for (struct job *job; (job = next_in_order(run));) /* only where there was no memory for a batch */
+        abandon(run, job);
+    queue_close(run->detected);
+    for (size_t done = ledger_totals(run->ledger).done; !ledger_is_idle(run->ledger);) {
+        report_progress(run, "");
+        ledger_wait(run->ledger, done);
+        done = ledger_totals(run->ledger).done;
+    }
+    report_progress(run, "");
+    free(batch);
+    free(images);
+    free(found);
+}

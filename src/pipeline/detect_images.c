@@ -1,0 +1,143 @@
+/* Detection in many images: decoding, computing and writing overlap. */
+#include "pipeline/detect_images.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "output/names.h"
+#include "pipeline/run.h"
+
+#include <stdlib.h>
+
+/* Decoded pixels in hand that make no more images start: seven photographs of 12 megapixels. */
+static const size_t byte_budget = (size_t)256 << 20;
+
+static int check_options(const struct detect_images_options *options)
+{
+    if (!options->prompts || options->prompt_count < 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
+    if (!options->input || !options->output)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "input and output: both are needed");
+    if (options->batch_size < 1 || options->batch_size > DETECT_IMAGES_MAX_BATCH)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "batch size: %d is not from 1 to %d", options->batch_size,
+                         DETECT_IMAGES_MAX_BATCH);
+    if (options->io_threads < 1 || options->io_threads > DETECT_IMAGES_MAX_THREADS)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "I/O threads: %d is not from 1 to %d", options->io_threads,
+                         DETECT_IMAGES_MAX_THREADS);
+    return 0;
+}
+
+static int make_output(const struct detect_images_options *options)
+{
+    char *overlays;
+    int status = file_make_directories(options->output);
+
+    if (status || !options->overlay)
+        return status;
+    overlays = path_join(options->output, names_folder(NAMES_MERGED_OVERLAY));
+    status = overlays ? file_make_directories(overlays) : error_memory("output folder");
+    free(overlays);
+    return status;
+}
+
+static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
+{
+    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
+    double start = pipeline_clock();
+    int status;
+
+    if (run->options->prompt_template)
+        options.prompt_template = run->options->prompt_template;
+    status =
+        sowlv2_prompts_encode(detector, run->options->prompts, run->options->prompt_count, &options, &run->prompts);
+    *seconds = pipeline_clock() - start;
+    return status;
+}
+
+/* Everything that the threads need; what was made is released by release(). */
+static int prepare(struct run *run, const sowlv2_detector *detector, struct detect_images_report *report)
+{
+    const struct detect_images_options *options = run->options;
+    int status = inputs_list(options->input, &run->inputs);
+
+    if (!status)
+        status = inputs_name_files(&run->inputs);
+    if (!status)
+        status = encode_prompts(run, detector, &report->prompt_seconds);
+    if (!status)
+        status = sowlv2_session_create(detector, &run->session);
+    if (!status)
+        status = make_output(options);
+    if (!status)
+        status = results_open(options->output, &run->results);
+    if (status)
+        return status;
+    /* One batch being computed, the next being decoded, and one image for each thread. */
+    run->window = 2 * (size_t)options->batch_size + (size_t)options->io_threads;
+    run->batch_bytes = byte_budget / 2;
+    run->pending = calloc(run->window, sizeof(struct job *));
+    run->decoded = queue_create(run->window);
+    run->detected = queue_create(run->window);
+    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->results);
+    if (!run->pending || !run->decoded || !run->detected || !run->ledger)
+        return error_memory("image queues");
+    return 0;
+}
+
+static void release(struct run *run)
+{
+    free(run->pending);
+    queue_free(&run->decoded);
+    queue_free(&run->detected);
+    ledger_free(&run->ledger);
+    sowlv2_session_free(&run->session);
+    sowlv2_prompts_free(&run->prompts);
+    inputs_free(&run->inputs);
+}
+
+/* Threads on, images through, threads off. */
+static int process(struct run *run, struct detect_images_report *report)
+{
+    const volatile sig_atomic_t *interrupted = run->options->interrupted;
+    struct ledger_totals totals;
+    int status = stages_start(run);
+
+    if (status) {
+        ledger_abort(run->ledger, status);
+        queue_close(run->decoded); /* no thread decodes */
+    }
+    compute_all(run);
+    stages_join(run);
+    totals = ledger_totals(run->ledger);
+    report->images = totals.done;
+    report->failed = totals.failed;
+    report->objects = totals.objects;
+    report->interrupted = run->stopping && ledger_status(run->ledger) == 0;
+    if (interrupted && *interrupted)
+        report->interrupted = true;
+    report->decode_seconds = totals.decode_seconds;
+    report->write_seconds = totals.write_seconds;
+    report->detect_seconds = run->detect_seconds;
+    return ledger_status(run->ledger);
+}
+
+int detect_images(const sowlv2_detector *detector, const struct detect_images_options *options,
+                  struct detect_images_report *report)
+{
+    struct detect_images_options mine = *options;
+    struct run run = {.options = &mine};
+    double start = pipeline_clock();
+    int status;
+
+    *report = (struct detect_images_report){0};
+    mine.detect.clip = true; /* rows hold clipped boxes */
+    status = check_options(&mine);
+    if (!status)
+        status = prepare(&run, detector, report);
+    if (!status)
+        status = process(&run, report);
+    if (results_close(&run.results) != 0 && !status)
+        status = SOWLV2_ERROR_IO;
+    release(&run);
+    report->total_seconds = pipeline_clock() - start;
+    return status;
+}

@@ -1,0 +1,36 @@
+/* One image on its way through the pipeline. */
+#ifndef PIPELINE_JOB_H
+#define PIPELINE_JOB_H
+
+#include "base/strings.h"
+#include "media/image.h"
+#include "sowlv2.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct job {
+    size_t index;     /* place among the inputs */
+    const char *name; /* of the row; belongs to the inputs */
+    struct image image;
+    size_t bytes; /* of the pixels, as the ledger counts them */
+    struct sowlv2_detections detections;
+    struct string row; /* what results.jsonl gets */
+    char *failure;     /* why it failed; NULL: it did not */
+    bool failed;
+    bool abandoned; /* given up by an interruption before its turn: neither done nor failed */
+    double decode_seconds, write_seconds;
+};
+
+/* Marks the job as failed with this thread's error message. */
+void job_fail(struct job *job);
+
+/* Frees the pixels alone. */
+void job_free_image(struct job *job);
+
+void job_free(struct job **job);
+
+/* Seconds on a clock that never jumps. */
+double pipeline_clock(void);
+
+#endif

@@ -1,0 +1,228 @@
+/* Which images may start, and their rows back in input order. */
+#include "pipeline/ledger.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct ledger {
+    pthread_mutex_t lock;
+    pthread_cond_t room, progress;
+    struct results *results;
+    size_t total, window, byte_budget;
+    size_t admitted; /* places given out */
+    size_t written;  /* places whose turn is over */
+    size_t bytes;    /* pixels in hand */
+    bool stopped;
+    struct ledger_totals totals;
+    int status;
+    char *failure;
+    struct job *waiting[]; /* [window]: finished jobs at their place modulo window */
+};
+
+struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct results *results)
+{
+    struct ledger *ledger;
+    pthread_condattr_t monotonic;
+
+    if (window < 1 || window > (SIZE_MAX - sizeof(*ledger)) / sizeof(struct job *))
+        return NULL;
+    ledger = calloc(1, sizeof(*ledger) + window * sizeof(struct job *));
+    if (!ledger)
+        return NULL;
+    ledger->total = total;
+    ledger->window = window;
+    ledger->byte_budget = byte_budget;
+    ledger->results = results;
+    pthread_mutex_init(&ledger->lock, NULL);
+    pthread_cond_init(&ledger->room, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&ledger->progress, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return ledger;
+}
+
+void ledger_free(struct ledger **ledger)
+{
+    if (!*ledger)
+        return;
+    for (size_t i = 0; i < (*ledger)->window; i++)
+        job_free(&(*ledger)->waiting[i]);
+    free((*ledger)->failure);
+    pthread_cond_destroy(&(*ledger)->progress);
+    pthread_cond_destroy(&(*ledger)->room);
+    pthread_mutex_destroy(&(*ledger)->lock);
+    free(*ledger);
+    *ledger = NULL;
+}
+
+/* Whether an image has to wait. Without any pixels in hand the budget does not hold it back, so that one
+ * image above the budget still goes through. */
+static bool is_full(const struct ledger *ledger)
+{
+    return ledger->admitted - ledger->written >= ledger->window || ledger->bytes > ledger->byte_budget;
+}
+
+bool ledger_admit(struct ledger *ledger, size_t *index)
+{
+    bool admitted;
+
+    pthread_mutex_lock(&ledger->lock);
+    while (!ledger->stopped && ledger->admitted < ledger->total && is_full(ledger))
+        pthread_cond_wait(&ledger->room, &ledger->lock);
+    admitted = !ledger->stopped && ledger->admitted < ledger->total;
+    if (admitted)
+        *index = ledger->admitted++;
+    pthread_mutex_unlock(&ledger->lock);
+    return admitted;
+}
+
+void ledger_stop(struct ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->stopped = true;
+    pthread_cond_broadcast(&ledger->room);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Keeps the first error, with the lock held. */
+static void keep_error(struct ledger *ledger, int status)
+{
+    if (ledger->status)
+        return;
+    ledger->status = status;
+    ledger->failure = strdup(error_message());
+    ledger->stopped = true;
+    pthread_cond_broadcast(&ledger->room);
+}
+
+void ledger_abort(struct ledger *ledger, int status)
+{
+    pthread_mutex_lock(&ledger->lock);
+    keep_error(ledger, status);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_add_bytes(struct ledger *ledger, size_t bytes)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->bytes += bytes;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_remove_bytes(struct ledger *ledger, size_t bytes)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->bytes -= bytes;
+    pthread_cond_broadcast(&ledger->room);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Reports a failed image; most messages begin with its path already. */
+static void report_failure(const struct job *job)
+{
+    const char *why = job->failure ? job->failure : "out of memory";
+
+    if (strstr(why, job->name))
+        log_warning("%s", why);
+    else
+        log_warning("%s: %s", job->name, why);
+}
+
+/* Ends the turn of one job, with the lock held. */
+static void settle(struct ledger *ledger, struct job *job)
+{
+    int status;
+
+    ledger->totals.decode_seconds += job->decode_seconds;
+    ledger->totals.write_seconds += job->write_seconds;
+    if (job->abandoned || ledger->status)
+        return;
+    if (job->failed) {
+        ledger->totals.done++;
+        ledger->totals.failed++;
+        report_failure(job);
+        return;
+    }
+    if (job->detections.dropped > 0)
+        log_notice("%s: %zu detection%s dropped: outside the image", job->name, job->detections.dropped,
+                   job->detections.dropped == 1 ? "" : "s");
+    status = results_write(ledger->results, job->row.data, job->row.length);
+    if (status) {
+        keep_error(ledger, status);
+        return;
+    }
+    ledger->totals.done++;
+    ledger->totals.objects += job->detections.count;
+}
+
+void ledger_finish(struct ledger *ledger, struct job *job)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->waiting[job->index % ledger->window] = job;
+    while (ledger->written < ledger->admitted && ledger->waiting[ledger->written % ledger->window]) {
+        struct job **next = &ledger->waiting[ledger->written % ledger->window];
+
+        settle(ledger, *next);
+        job_free(next);
+        ledger->written++;
+    }
+    pthread_cond_broadcast(&ledger->room);
+    pthread_cond_signal(&ledger->progress);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+struct ledger_totals ledger_totals(struct ledger *ledger)
+{
+    struct ledger_totals totals;
+
+    pthread_mutex_lock(&ledger->lock);
+    totals = ledger->totals;
+    pthread_mutex_unlock(&ledger->lock);
+    return totals;
+}
+
+bool ledger_is_idle(struct ledger *ledger)
+{
+    bool idle;
+
+    pthread_mutex_lock(&ledger->lock);
+    idle = ledger->written == ledger->admitted;
+    pthread_mutex_unlock(&ledger->lock);
+    return idle;
+}
+
+void ledger_wait(struct ledger *ledger, size_t done)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 250000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&ledger->lock);
+    while (ledger->totals.done <= done && ledger->written < ledger->admitted)
+        if (pthread_cond_timedwait(&ledger->progress, &ledger->lock, &until) != 0)
+            break;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+int ledger_status(struct ledger *ledger)
+{
+    int status;
+
+    pthread_mutex_lock(&ledger->lock);
+    status = ledger->status;
+    if (status)
+        error_set(status, "%s", ledger->failure ? ledger->failure : "out of memory");
+    pthread_mutex_unlock(&ledger->lock);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* What the threads of one detect_images() share. */
+#ifndef PIPELINE_RUN_H
+#define PIPELINE_RUN_H
+
+#include "pipeline/detect_images.h"
+#include "pipeline/inputs.h"
+#include "pipeline/ledger.h"
+#include "pipeline/queue.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct run {
+    const struct detect_images_options *options;
+    struct inputs inputs;
+    struct results *results;
+    struct ledger *ledger;
+    struct queue *decoded;    /* struct job: decoders to the computing thread, in any order */
+    struct queue *detected;   /* struct job: the computing thread to the writers */
+    atomic_int decoders_left; /* the last one closes `decoded` */
+    pthread_t *threads;
+    size_t thread_count;
+
+    /* The computing thread's own. */
+    sowlv2_prompts *prompts;
+    sowlv2_session *session;
+    size_t window;        /* images in hand at most */
+    struct job **pending; /* [window]: decoded before their turn, at their place modulo window */
+    size_t next;          /* place of the next image to compute */
+    size_t batch_bytes;   /* pixels at which a batch is full */
+    bool stopping;        /* interrupted or cancelled: what has not been computed is abandoned */
+    double detect_seconds;
+};
+
+/* Starts the decoding and writing threads. Errors: MEMORY; those started must still be ended with
+ * stages_join(). */
+int stages_start(struct run *run);
+
+/* Waits for all threads, once `detected` is closed and the ledger admits no more. */
+void stages_join(struct run *run);
+
+/* Computes everything that is decoded, in input order, until there is no more. */
+void compute_all(struct run *run);
+
+#endif

@@ -1,0 +1,214 @@
+/* The reference's rules for special and added tokens:
+ * - tokenizer_config.json names the special tokens; what it leaves out has the class's defaults;
+ * - where it lists "added_tokens_decoder", that list holds the added tokens;
+ * - else special_tokens_map.json overrides the names, and added_tokens.json and tokenizer.json list
+ *   the added tokens, by id;
+ * - special tokens that are not in the list are added after it. */
+#include "text/special_tokens.h"
+
+#include "base/error.h"
+#include "text/special_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_listed(const struct special_reading *reading, const char *content)
+{
+    for (size_t i = 0; i < reading->listed_count; i++)
+        if (!strcmp(reading->listed[i].description.token.content, content))
+            return true;
+    return false;
+}
+
+static bool is_named(const struct special_reading *reading, const char *content)
+{
+    for (int i = 0; i < SPECIAL_COUNT; i++)
+        if (reading->named[i].token.content && !strcmp(reading->named[i].token.content, content))
+            return true;
+    return false;
+}
+
+static int append_added(struct special_tokens *out, const struct special_description *description, bool special)
+{
+    if (out->added_count == 3 * ADDED_TOKENS_MAX)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: more than %d special tokens: it is not a CLIP tokenizer's file",
+                         out->file, 3 * ADDED_TOKENS_MAX);
+    if (out->added_count == out->added_capacity) {
+        size_t capacity = out->added_capacity < 16 ? 16 : out->added_capacity * 2;
+        struct added_token *added = realloc(out->added, capacity * sizeof(*added));
+        if (!added)
+            return error_memory("added tokens");
+        out->added = added;
+        out->added_capacity = capacity;
+    }
+    struct added_token *token = &out->added[out->added_count++];
+    *token = description->token;
+    token->special = token->special || special;
+    if (!description->normalized_given)
+        token->normalized = !token->special;
+    return 0;
+}
+
+/* One token that the list does not have. */
+static int append_unlisted(const struct special_reading *reading, const struct special_description *description,
+                           bool special, struct special_tokens *out)
+{
+    if (!description->token.content || is_listed(reading, description->token.content))
+        return 0;
+    return append_added(out, description, special);
+}
+
+static bool is_extra_name(const char *key)
+{
+    size_t length = strlen(key);
+    if (length < 6 || strcmp(key + length - 6, "_token") != 0)
+        return false;
+    for (int i = 0; i < SPECIAL_COUNT; i++)
+        if (!strcmp(key, special_names[i]))
+            return false;
+    return true;
+}
+
+/* Tokens under other names than the seven: "image_token", ... */
+static int append_extra_names(const struct special_reading *reading, const struct tokenizer_json *file,
+                              struct special_tokens *out)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(file->root, key, value)
+    {
+        /* "add_bos_token": true and its like are settings. */
+        if (!is_extra_name(key) || !(json_is_string(value) || json_is_object(value)))
+            continue;
+        struct special_description description;
+        int status = special_describe(file->path, key, value, &description);
+        if (!status)
+            status = append_unlisted(reading, &description, true, out);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* "extra_special_tokens", a list or an object, or its older name. */
+static int append_extra_list(const struct special_reading *reading, const struct tokenizer_json *file,
+                             struct special_tokens *out)
+{
+    const char *field = "extra_special_tokens", *key;
+    json_t *extra = json_object_get(file->root, field), *value;
+    if (!json_object_size(extra) && !json_array_size(extra))
+        extra = json_object_get(file->root, field = "additional_special_tokens");
+    struct special_description description;
+    int status = 0;
+    json_object_foreach(extra, key, value)
+    {
+        if (!status)
+            status = special_describe(file->path, field, value, &description);
+        if (!status)
+            status = append_unlisted(reading, &description, true, out);
+    }
+    for (size_t i = 0; i < json_array_size(extra) && !status; i++) {
+        status = special_describe(file->path, field, json_array_get(extra, i), &description);
+        if (!status)
+            status = append_unlisted(reading, &description,
+                                     description.plain || is_named(reading, description.token.content), out);
+    }
+    return status;
+}
+
+static int check_side(const char *file, const json_t *object, const char *key)
+{
+    const char *side = json_string_value(json_object_get(object, key));
+    if (side && (!strcmp(side, "left") || !strcmp(side, "Left")))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "%s: \"%s\" is \"%s\": OWLv2 needs prompts that begin with the start token", file, key, side);
+    return 0;
+}
+
+static int check_sides(const struct tokenizer_files *files)
+{
+    const struct tokenizer_json *config = &files->config, *tokenizer = &files->tokenizer;
+    int status = check_side(config->path, config->root, "padding_side");
+    if (!status)
+        status = check_side(config->path, config->root, "truncation_side");
+    if (!status && !json_object_get(config->root, "padding_side"))
+        status = check_side(tokenizer->path, json_object_get(tokenizer->root, "padding"), "direction");
+    if (!status && !json_object_get(config->root, "truncation_side"))
+        status = check_side(tokenizer->path, json_object_get(tokenizer->root, "truncation"), "direction");
+    return status;
+}
+
+static int append_all(const struct tokenizer_files *files, const struct special_reading *reading,
+                      struct special_tokens *out)
+{
+    int status = 0;
+    for (size_t i = 0; i < reading->listed_count && !status; i++) {
+        const struct special_description *description = &reading->listed[i].description;
+        status = append_added(out, description, is_named(reading, description->token.content));
+    }
+    for (int i = 0; i < SPECIAL_COUNT && !status; i++)
+        status = append_unlisted(reading, &reading->named[i], true, out);
+    const struct tokenizer_json *const sources[] = {&files->config, &files->special_map};
+    int count = json_object_get(files->config.root, "added_tokens_decoder") ? 1 : 2;
+    for (int i = 0; i < count && !status; i++)
+        status = append_extra_names(reading, sources[i], out);
+    for (int i = 0; i < count && !status; i++)
+        status = append_extra_list(reading, sources[i], out);
+    return status;
+}
+
+static int finish_names(const struct special_reading *reading, struct special_tokens *out)
+{
+    static const int needed[] = {SPECIAL_START, SPECIAL_END, SPECIAL_UNKNOWN, SPECIAL_PAD};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        const char *content = reading->named[needed[i]].token.content;
+        if (!content || content[0] == '\0')
+            return error_set(SOWLV2_ERROR_FORMAT, "%s: \"%s\" is empty: the text tower needs it", out->file,
+                             special_names[needed[i]]);
+    }
+    out->start = reading->named[SPECIAL_START].token.content;
+    out->end = reading->named[SPECIAL_END].token.content;
+    out->unknown = reading->named[SPECIAL_UNKNOWN].token.content;
+    out->pad = reading->named[SPECIAL_PAD].token.content;
+    return 0;
+}
+
+/* The file that messages about the tokens as a whole name. */
+static const char *main_file(const struct tokenizer_files *files)
+{
+    const struct tokenizer_json *const order[] = {&files->config, &files->special_map, &files->tokenizer};
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        if (order[i]->root)
+            return order[i]->path;
+    return files->vocabulary.path;
+}
+
+int special_tokens_read(const struct tokenizer_files *files, struct special_tokens *out)
+{
+    *out = (struct special_tokens){.file = main_file(files)};
+    struct special_reading reading = {0};
+    reading.named[SPECIAL_START].token.content = "<|startoftext|>";
+    reading.named[SPECIAL_END].token.content = "<|endoftext|>";
+    reading.named[SPECIAL_UNKNOWN].token.content = "<|endoftext|>";
+    reading.named[SPECIAL_PAD].token.content = "<|endoftext|>";
+
+    int status = check_sides(files);
+    if (!status)
+        status = special_files_read(files, &reading);
+    if (!status)
+        status = finish_names(&reading, out);
+    if (!status)
+        status = append_all(files, &reading, out);
+    if (!status)
+        status = special_flag(files->config.path, files->config.root, "split_special_tokens", &out->split);
+    free(reading.listed);
+    if (status)
+        special_tokens_free(out);
+    return status;
+}
+
+void special_tokens_free(struct special_tokens *special)
+{
+    free(special->added);
+    *special = (struct special_tokens){0};
+}

@@ -1,0 +1,46 @@
+/* The weights of a model folder: model.safetensors, or the shards that
+ * model.safetensors.index.json names; bound to a model through a table of rows. */
+#ifndef WEIGHTS_CHECKPOINT_H
+#define WEIGHTS_CHECKPOINT_H
+
+#include "base/dtype.h"
+
+#include <stdbool.h>
+
+struct checkpoint;
+
+/* Opens `folder`/model.safetensors or the sharded form. Where neither is there, the error (MODEL)
+ * says what is (only .bin, .msgpack, ...) and what is needed. A tensor in two shards, a shard name
+ * that leaves the folder, or an indexed tensor that is not in its shard is an error (FORMAT). */
+int checkpoint_open(const char *folder, struct checkpoint **out);
+void checkpoint_close(struct checkpoint **checkpoint);
+
+const char *checkpoint_folder(const struct checkpoint *checkpoint);
+
+/* NULL when there is none of that name. */
+const struct host_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+
+/* One row of a model's table. `name` may hold one "%d": then the row stands for `repeat` tensors,
+ * numbered from 0, the i-th bound at offset + i * stride in the destination. */
+struct weight_row {
+    const char *name;
+    int repeat; /* 0: `name` has no "%d" */
+    size_t offset, stride;
+    int rank;
+    int64_t dim[TENSOR_MAX_RANK];
+    bool optional; /* absent: the destination's `data` is NULL */
+};
+
+/* Fills the struct host_tensor at each row's place in `destination`. Every row's tensor must be there
+ * with that shape and a type of F32, F16 or BF16; otherwise the error (MODEL) names the tensor, what
+ * was expected and what was found (the first few of several, and how many there are). Tensors that no
+ * row names give one notice with their number and the first names, except those that end in
+ * "position_ids" and those that start with one of `ignored_prefixes` (NULL-terminated list; may be
+ * NULL). */
+int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, const struct weight_row *rows,
+                    size_t row_count, const char *const *ignored_prefixes);
+
+/* Lets the system drop the resident pages of a tensor that was copied elsewhere. */
+void checkpoint_drop_pages(const struct host_tensor *tensor);
+
+#endif

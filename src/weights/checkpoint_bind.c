@@ -1,0 +1,161 @@
+/* Binding a checkpoint's tensors to a model's table of weights: all named, all of the right shape. */
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "weights/checkpoint.h"
+#include "weights/checkpoint_entries.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMED_LIMIT = 5 }; /* tensors that one message names */
+
+struct binding {
+    const struct checkpoint *checkpoint;
+    unsigned char *destination;
+    bool *used;           /* [checkpoint->count] */
+    struct string faults; /* the first few, in words */
+    size_t fault_count;
+};
+
+static void append_shape(struct string *text, int rank, const int64_t *dim)
+{
+    string_append_text(text, "[");
+    for (int i = 0; i < rank; i++)
+        string_append_format(text, "%s%lld", i ? ", " : "", (long long)dim[i]);
+    string_append_text(text, "]");
+}
+
+static bool same_shape(const struct weight_row *row, const struct host_tensor *tensor)
+{
+    if (row->rank != tensor->rank)
+        return false;
+    for (int i = 0; i < row->rank; i++)
+        if (row->dim[i] != tensor->dim[i])
+            return false;
+    return true;
+}
+
+/* Notes that `tensor` (NULL: none of that name) is not what `row` wants. */
+static void add_fault(struct binding *binding, const struct weight_row *row, const char *name,
+                      const struct host_tensor *tensor)
+{
+    if (binding->fault_count++ >= NAMED_LIMIT)
+        return;
+    struct string *text = &binding->faults;
+    string_append_format(text, "%s\"%s\" ", binding->fault_count > 1 ? "; " : "", name);
+    if (!tensor) {
+        string_append_text(text, "is missing, expected ");
+        append_shape(text, row->rank, row->dim);
+    } else if (!same_shape(row, tensor)) {
+        string_append_text(text, "has shape ");
+        append_shape(text, tensor->rank, tensor->dim);
+        string_append_text(text, ", expected ");
+        append_shape(text, row->rank, row->dim);
+    } else {
+        string_append_format(text, "is of %s, expected F32, F16 or BF16",
+                             tensor->dtype == DTYPE_OTHER ? "another type" : dtype_name(tensor->dtype));
+    }
+}
+
+static bool is_float(enum dtype type)
+{
+    return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16;
+}
+
+static void bind_tensor(struct binding *binding, const struct weight_row *row, const char *name, size_t offset)
+{
+    struct host_tensor bound = {0};
+    ptrdiff_t index = checkpoint_index(binding->checkpoint, name);
+    if (index >= 0) {
+        const struct host_tensor *tensor = &binding->checkpoint->entries[index].tensor;
+        binding->used[index] = true;
+        if (!same_shape(row, tensor) || !is_float(tensor->dtype))
+            add_fault(binding, row, name, tensor);
+        else
+            bound = *tensor;
+    } else if (!row->optional) {
+        add_fault(binding, row, name, NULL);
+    }
+    memcpy(binding->destination + offset, &bound, sizeof(bound));
+}
+
+static int bind_row(struct binding *binding, const struct weight_row *row, struct string *name)
+{
+    const char *place = row->repeat > 0 ? strstr(row->name, "%d") : NULL;
+    if (!place) {
+        bind_tensor(binding, row, row->name, row->offset);
+        return 0;
+    }
+    for (int i = 0; i < row->repeat; i++) {
+        string_clear(name);
+        string_append_format(name, "%.*s%d%s", (int)(place - row->name), row->name, i, place + 2);
+        if (name->failed)
+            return error_memory("names of weights");
+        bind_tensor(binding, row, name->data, row->offset + (size_t)i * row->stride);
+    }
+    return 0;
+}
+
+static bool is_ignored(const char *name, const char *const *prefixes)
+{
+    static const char buffer[] = "position_ids";
+    size_t length = strlen(name), ending = sizeof(buffer) - 1;
+    if (length >= ending && strcmp(name + length - ending, buffer) == 0)
+        return true;
+    for (; prefixes && *prefixes; prefixes++)
+        if (strncmp(name, *prefixes, strlen(*prefixes)) == 0)
+            return true;
+    return false;
+}
+
+/* One notice for all tensors that the model does not know. */
+static void notice_unused(const struct binding *binding, const char *const *ignored_prefixes)
+{
+    struct string list = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < binding->checkpoint->count; i++) {
+        const char *name = binding->checkpoint->entries[i].name;
+        if (binding->used[i] || is_ignored(name, ignored_prefixes))
+            continue;
+        if (count++ < NAMED_LIMIT)
+            string_append_format(&list, "%s%.200s", count > 1 ? ", " : "", name);
+    }
+    if (count > NAMED_LIMIT)
+        string_append_text(&list, ", ...");
+    if (count > 0 && !list.failed)
+        log_notice("%s: %zu tensor%s not part of this model and left unused: %s", binding->checkpoint->folder, count,
+                   count == 1 ? " is" : "s are", list.data);
+    string_free(&list);
+}
+
+static int report_faults(struct binding *binding)
+{
+    if (binding->fault_count > NAMED_LIMIT)
+        string_append_format(&binding->faults, "; and %zu more", binding->fault_count - NAMED_LIMIT);
+    if (binding->faults.failed)
+        return error_memory("weights");
+    return error_set(SOWLV2_ERROR_MODEL, "%s: weights do not fit config.json: %s: use the files of one model",
+                     binding->checkpoint->folder, binding->faults.data);
+}
+
+int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, const struct weight_row *rows,
+                    size_t row_count, const char *const *ignored_prefixes)
+{
+    struct binding binding = {.checkpoint = checkpoint, .destination = destination};
+    struct string name = {0};
+    int status = 0;
+    binding.used = calloc(checkpoint->count + 1, sizeof(bool));
+    if (!binding.used)
+        return error_memory(checkpoint->folder);
+    for (size_t i = 0; i < row_count && !status; i++)
+        status = bind_row(&binding, &rows[i], &name);
+    if (!status && binding.fault_count > 0)
+        status = report_faults(&binding);
+    if (!status)
+        notice_unused(&binding, ignored_prefixes);
+    string_free(&name);
+    string_free(&binding.faults);
+    free(binding.used);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* Inside of struct config, shared by its opening and its getters. */
+#ifndef WEIGHTS_CONFIG_NODE_H
+#define WEIGHTS_CONFIG_NODE_H
+
+#include "base/strings.h"
+#include "weights/config.h"
+#include "weights/json.h"
+
+/* A config node is jansson's object, under a type of its own. */
+struct config {
+    char *name; /* what messages call the file */
+    json_t *root;
+};
+
+/* FORMAT after "<file>: <path of the field>: <formatted text>". */
+__attribute__((format(printf, 4, 5))) int config_field_error(const struct config *config,
+                                                             const struct config_node *node, const char *key,
+                                                             const char *format, ...);
+
+#endif

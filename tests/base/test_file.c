@@ -1,0 +1,240 @@
+/* Files: mapping, reading whole, folders, and writing complete or not at all. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/test_folder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void map_shows_the_file(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "f"), *empty = test_path(folder, "empty");
+    test_write(folder, "f", "a\0b", 3);
+    test_write(folder, "empty", "", 0);
+    struct file_map map;
+    assert_int_equal(file_map_open(path, &map), 0);
+    assert_int_equal(map.size, 3);
+    assert_memory_equal(map.data, "a\0b", 3);
+    file_map_close(&map);
+    assert_null(map.data);
+    file_map_close(&map);
+    assert_int_equal(file_map_open(empty, &map), 0);
+    assert_int_equal(map.size, 0);
+    assert_null(map.data);
+    file_map_close(&map);
+    free(path);
+    free(empty);
+    test_folder_remove(folder);
+}
+
+static void dropped_pages_come_back(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    char *folder = test_folder_make(), *path = test_path(folder, "f"), *bytes = malloc(SIZE);
+    for (int i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i * 7 >> 3);
+    test_write(folder, "f", bytes, SIZE);
+    struct file_map map;
+    assert_int_equal(file_map_open(path, &map), 0);
+    assert_memory_equal(map.data, bytes, SIZE);
+    file_map_drop(map.data + 100, SIZE - 200);
+    file_map_drop(map.data + 100, 10);
+    file_map_drop(NULL, 10);
+    file_map_drop(map.data, 0);
+    assert_memory_equal(map.data, bytes, SIZE);
+    file_map_close(&map);
+    free(bytes);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void read_takes_the_whole_file(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "f"), *text;
+    size_t size;
+    test_write(folder, "f", "12345", 5);
+    assert_int_equal(file_read(path, 5, &text, &size), 0);
+    assert_int_equal(size, 5);
+    assert_string_equal(text, "12345");
+    free(text);
+    assert_int_equal(file_read(path, 4, &text, &size), SOWLV2_ERROR_FORMAT);
+    assert_non_null(strstr(error_message(), path));
+    assert_null(text);
+    test_write(folder, "f", "", 0);
+    assert_int_equal(file_read(path, 0, &text, &size), 0);
+    assert_string_equal(text, "");
+    free(text);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *missing = test_path(folder, "missing"), *pipe = test_path(folder, "pipe"),
+         *text;
+    const char *const paths[] = {missing, folder, pipe, "/dev/null"};
+    struct file_map map;
+    size_t size;
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_int_equal(file_map_open(paths[i], &map), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), paths[i]));
+        assert_int_equal(file_read(paths[i], 100, &text, &size), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), paths[i]));
+    }
+    assert_false(file_exists(missing));
+    assert_true(file_exists(folder));
+    assert_true(file_is_directory(folder));
+    assert_false(file_is_directory(pipe));
+    free(missing);
+    free(pipe);
+    test_folder_remove(folder);
+}
+
+static void folders_are_made_with_parents(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *deep = test_path(folder, "a/b//c/"), *below = test_path(folder, "f/x/y");
+    assert_int_equal(file_make_directories(deep), 0);
+    assert_true(file_is_directory(deep));
+    assert_int_equal(file_make_directories(deep), 0);
+    test_write(folder, "f", "", 0);
+    assert_int_equal(file_make_directories(below), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "/f: "));
+    assert_int_equal(file_make_directories(""), SOWLV2_ERROR_IO);
+    free(deep);
+    free(below);
+    test_folder_remove(folder);
+}
+
+static void committed_file_is_complete(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "out"), *text;
+    size_t size;
+    struct file_writer writer;
+    struct stat status;
+    test_write(folder, "out", "old", 3);
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    fputs("new text", writer.stream);
+    fflush(writer.stream);
+    assert_int_equal(file_read(path, 100, &text, &size), 0);
+    assert_string_equal(text, "old"); /* until the commit */
+    free(text);
+    assert_int_equal(file_writer_commit(&writer), 0);
+    file_writer_abort(&writer);
+    assert_int_equal(file_read(path, 100, &text, &size), 0);
+    assert_string_equal(text, "new text");
+    free(text);
+    assert_int_equal(test_count_entries(folder), 1);
+    mode_t mask = umask(0);
+    umask(mask);
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    assert_int_equal(fstat(fileno(writer.stream), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0666 & ~mask); /* as any other file, not as mkstemp's */
+    file_writer_abort(&writer);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void aborted_file_leaves_nothing(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "out");
+    struct file_writer writer, second;
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    assert_int_equal(file_writer_open(path, &second), 0); /* two at once do not collide */
+    fputs("half", writer.stream);
+    file_writer_abort(&writer);
+    file_writer_abort(&writer);
+    file_writer_abort(&second);
+    assert_int_equal(test_count_entries(folder), 0);
+    assert_int_equal(file_writer_commit(&writer), SOWLV2_ERROR_ARGUMENT);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void failed_commit_leaves_nothing(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "out");
+    struct file_writer writer;
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    assert_int_equal(mkdir(path, 0777), 0); /* the name is taken meanwhile */
+    assert_int_equal(file_writer_commit(&writer), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), path));
+    assert_int_equal(test_count_entries(folder), 1);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    fclose(writer.stream);
+    writer.stream = fopen("/dev/full", "wb"); /* a full disk */
+    assert_non_null(writer.stream);
+    fputs("data", writer.stream);
+    assert_int_equal(file_writer_commit(&writer), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "No space"));
+    assert_int_equal(test_count_entries(folder), 0);
+    free(path);
+    test_folder_remove(folder);
+}
+
+static void impossible_targets_are_refused(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *below = test_path(folder, "none/out"), *name_is_missing = test_path(folder, "");
+    struct file_writer writer;
+    const char *const paths[] = {below, name_is_missing, folder, "/dev/null"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_int_equal(file_writer_open(paths[i], &writer), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), paths[i]));
+        file_writer_abort(&writer);
+    }
+    free(below);
+    free(name_is_missing);
+    test_folder_remove(folder);
+}
+
+static void check_join(const char *folder, const char *name, const char *expected)
+{
+    char *path = path_join(folder, name);
+    assert_string_equal(path, expected);
+    free(path);
+}
+
+static void paths_are_joined(void **state)
+{
+    (void)state;
+    check_join("a", "b", "a/b");
+    check_join("a/", "b", "a/b");
+    check_join("/", "b", "/b");
+    check_join("", "b", "b");
+    assert_string_equal(path_base("a/b/c.png"), "c.png");
+    assert_string_equal(path_base("c.png"), "c.png");
+    assert_string_equal(path_base("a/"), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(map_shows_the_file),
+        cmocka_unit_test(dropped_pages_come_back),
+        cmocka_unit_test(read_takes_the_whole_file),
+        cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(folders_are_made_with_parents),
+        cmocka_unit_test(committed_file_is_complete),
+        cmocka_unit_test(aborted_file_leaves_nothing),
+        cmocka_unit_test(failed_commit_leaves_nothing),
+        cmocka_unit_test(impossible_targets_are_refused),
+        cmocka_unit_test(paths_are_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* --config: precedence, every kind of value, and hostile files. */
+#include "base/test_folder.h"
+#include "tool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PICTURE TEST_DATA "/media/data/exif_1.jpg"
+
+static char *folder, *config, *output;
+
+static int set_up(void **state)
+{
+    (void)state;
+    folder = test_folder_make();
+    config = test_path(folder, "run.yaml");
+    output = test_path(folder, "out");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(config);
+    free(output);
+    test_folder_remove(folder);
+    return 0;
+}
+
+/* Runs detect with a configuration of `text` and expects this status and, in its messages, `part`. */
+static void expect(int status, const char *part, const char *text)
+{
+    test_write_text(folder, "run.yaml", text);
+    tool_expect(status, part, ARGUMENTS("detect", "--config", config, "--output", output));
+}
+
+static size_t count_rows_with(const char *part)
+{
+    char *path = test_path(output, "results.jsonl"), line[65536];
+    FILE *file = fopen(path, "r");
+    size_t count = 0;
+
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        for (char *at = line; (at = strstr(at, part)); at++)
+            count++;
+    fclose(file);
+    free(path);
+    return count;
+}
+
+static const char complete[] = "prompt: [cat, a]\n"
+                               "input: " PICTURE "\n"
+                               "owl_model: " TINY_MODEL "\n"
+                               "no-overlay: true\n"
+                               "quiet: yes\n"
+                               "threshold: 0\n";
+
+/* Everything from the file; then single settings from the command line over it. */
+static void test_precedence(void **state)
+{
+    (void)state;
+    expect(0, NULL, complete);
+    assert_true(count_rows_with("\"prompt\":\"cat\"") > 0);
+    assert_true(count_rows_with("\"prompt\":\"a\"") > 0);
+    /* The command line's prompts replace the list. */
+    tool_expect(0, NULL, ARGUMENTS("detect", "--prompt", "bird", "--config", config, "--output", output));
+    assert_true(count_rows_with("\"prompt\":\"bird\"") > 0);
+    assert_int_equal(count_rows_with("\"prompt\":\"cat\""), 0);
+    /* And its threshold, before or after --config. */
+    tool_expect(0, NULL, ARGUMENTS("detect", "--threshold", "1", "--config", config, "--output", output));
+    assert_int_equal(count_rows_with("\"id\""), 0);
+    assert_int_equal(count_rows_with("\"objects\":[]"), 1);
+    tool_expect(0, NULL, ARGUMENTS("detect", "--config", config, "--output", output, "--threshold=1"));
+    assert_int_equal(count_rows_with("\"id\""), 0);
+    tool_expect(2, "--threshold", ARGUMENTS("detect", "--config", config, "--threshold", "2"));
+}
+
+/* The forms a value can take; each file is complete but for the model, so status 3 says it was read. */
+static void test_forms(void **state)
+{
+    static const char *const forms[] = {
+        "prompt: cat",
+        "prompt: 'a red bicycle'",
+        "prompt:\n- cat\n- \"a \\u00e9t\\u00e9\"",
+        "prompt: |\n  cat",
+        "--- # a comment\nprompt: cat\nfps: 24\nthreshold: 1e-1\nbatch-size: 2\nbatch_size_is: no",
+        "prompt: cat\nno_merged: off\nno-binary: False\nno-overlay: \"true\"",
+        "prompt: cat\nsam-model: ~\nthreshold:\nnms: null\nmax-workers: auto",
+        "prompt: cat\ndraw: [boxes, labels]",
+        "prompt: cat\ndraw: boxes,labels",
+        "prompt: cat\nenable-vjepa2: false",
+        "{prompt: [cat], threads: 1, verbose: on}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        char *unknown = strstr(forms[i], "batch_size_is");
+
+        test_write_text(folder, "run.yaml", forms[i]);
+        tool_expect(unknown ? 2 : 3, unknown ? "run.yaml:6: 'batch_size_is'" : "/nonexistent/model",
+                    ARGUMENTS("detect", "--config", config, "--input", PICTURE, "--owl-model", "/nonexistent/model"));
+    }
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    expect(2, "run.yaml:2: 'treshold' is not a known key", "prompt: cat\ntreshold: 0.1\n");
+    expect(2, "run.yaml:1: 'config'", "config: other.yaml\n");
+    expect(2, "run.yaml:1: 'help'", "help: true\n");
+    expect(2, "run.yaml:3: threshold: '2' is not a number", "prompt: cat\n\nthreshold: 2\n");
+    expect(2, "run.yaml:1: threshold", "threshold: .nan\n");
+    expect(2, "run.yaml:1: threshold: takes one value", "threshold: [0.1]\n");
+    expect(2, "run.yaml:1: threshold: takes a plain value", "threshold: {a: 1}\n");
+    expect(2, "run.yaml:1: quiet: 'perhaps' is not true or false", "quiet: perhaps\n");
+    expect(2, "run.yaml:2: 'fps' stands twice", "fps: 1\nfps: 2\n");
+    expect(2, "run.yaml:2: 'batch-size' stands twice", "batch_size: 1\nbatch-size: 2\n");
+    expect(2, "run.yaml:1: enable-vjepa2: V-JEPA 2 is not built", "enable-vjepa2: true\n");
+    expect(2, "run.yaml:1: draw", "draw: [boxes, dots]\n");
+    expect(2, "--prompt: missing", "prompt: []\n");
+    expect(2, "--prompt: missing", "");
+    expect(2, "--prompt: missing", "# nothing\n");
+    expect(2, "not a mapping", "- cat\n- dog\n");
+    expect(2, "not a mapping", "cat\n");
+    tool_expect(2, "/nonexistent/run.yaml", ARGUMENTS("detect", "--config", "/nonexistent/run.yaml"));
+    tool_expect(2, "--config", ARGUMENTS("detect", "--config", folder));
+}
+
+static void test_hostile(void **state)
+{
+    char *deep = malloc(200002);
+    static const char zero[] = "prompt: \"a\\0b\"\n", bytes[] = "prompt: \xFF\xFE\xFA\n";
+
+    (void)state;
+    expect(2, "aliases", "prompt: &a cat\ninput: *a\n");
+    expect(2, "run.yaml:3", "prompt: cat\nfps: 2\n<<: {a: b}\n");
+    expect(2, "not a plain value", "prompt: [[cat]]\n");
+    expect(2, "not a plain value", "prompt: [cat, {a: b}]\n");
+    expect(2, "not a plain value", "prompt: &x [cat, *x]\n");
+    expect(2, "second document", "fps: 1\n---\nfps: 2\n");
+    expect(2, "zero byte", zero);
+    expect(2, "not YAML", bytes);
+    expect(2, "not YAML", "prompt: [cat\n");
+    expect(2, "not YAML", "prompt: 'cat\n");
+    expect(2, "not YAML", "\tprompt: cat\n");
+    expect(2, "not a plain word", "? [a, b]\n: c\n");
+    expect(2, "not a plain word", "{[a]: b}\n");
+    memset(deep, '[', 200000);
+    deep[200000] = '\n';
+    deep[200001] = '\0';
+    expect(2, "run.yaml", deep);
+    memcpy(deep, "prompt: ", 8);
+    expect(2, "run.yaml", deep);
+    memset(deep, '{', 200000);
+    expect(2, "run.yaml", deep);
+    free(deep);
+    deep = malloc((1 << 20) + 100);
+    memset(deep, '#', (1 << 20) + 99);
+    deep[(1 << 20) + 99] = '\0';
+    expect(2, "larger than", deep);
+    free(deep);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_forms, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hostile, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* The command line alone: help, version, every flag, and what is wrong with it. */
+#include "tool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* An input that is there. A run that gets past its command line fails with status 3, for want of the model. */
+#define PICTURE TEST_DATA "/media/data/exif_1.jpg"
+#define NO_MODEL "/nonexistent/model"
+
+static void test_help(void **state)
+{
+    static const char *const verbs[] = {"detect", "tokenize", "segment", "frames", "pull",
+                                        "models", "bench",    "serve",   "export", "quantize"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        struct tool_result result = tool_run(ARGUMENTS(verbs[i], "--help"));
+        struct tool_result general = tool_run(ARGUMENTS("--help"));
+
+        assert_int_equal(result.status, 0);
+        assert_non_null(strstr(result.out, verbs[i]));
+        assert_string_equal(result.err, "");
+        assert_int_equal(general.status, 0);
+        assert_non_null(strstr(general.out, verbs[i]));
+        for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n"))
+            assert_true(strlen(line) <= 80);
+        tool_free(&result);
+        tool_free(&general);
+    }
+    tool_expect(0, NULL, ARGUMENTS("-h"));
+    tool_expect(0, NULL, ARGUMENTS("help"));
+    tool_expect(0, NULL, ARGUMENTS("help", "detect"));
+    tool_expect(0, NULL, ARGUMENTS("detect", "-h"));
+    tool_expect(0, NULL, ARGUMENTS("detect", "--threshold", "7", "--help"));
+}
+
+static void test_version(void **state)
+{
+    struct tool_result tool = tool_run(ARGUMENTS("--version")), verb = tool_run(ARGUMENTS("detect", "--version"));
+
+    (void)state;
+    assert_int_equal(tool.status, 0);
+    assert_int_equal(strncmp(tool.out, "sowlv2 ", 7), 0);
+    assert_int_equal(verb.status, 0);
+    assert_string_equal(verb.out, tool.out);
+    tool_free(&tool);
+    tool_free(&verb);
+}
+
+static void test_verbs(void **state)
+{
+    static const char *const later[] = {"segment", "frames", "pull", "models", "bench", "serve", "export", "quantize"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+        tool_expect(2, "not built", ARGUMENTS(later[i], "--input", "x"));
+    tool_expect(2, "sowlv2: nonsense: no such verb", ARGUMENTS("nonsense"));
+    tool_expect(2, "a verb comes first", ARGUMENTS("--prompt", "cat"));
+    tool_expect(2, "sowlv2: no verb", ((const char *const[]){NULL}));
+}
+
+/* The second name is the verb detect. */
+static void test_second_name(void **state)
+{
+    struct tool_result help = tool_run_as("/some/where/sowlv2-detect", ARGUMENTS("--help"));
+    struct tool_result usage = tool_run_as("sowlv2-detect", ARGUMENTS("--input", PICTURE));
+
+    (void)state;
+    assert_int_equal(help.status, 0);
+    assert_non_null(strstr(help.out, "--prompt TEXT..."));
+    assert_int_equal(usage.status, 2);
+    assert_non_null(strstr(usage.err, "--prompt"));
+    tool_free(&help);
+    tool_free(&usage);
+}
+
+/* A detect that is complete but for `flag` and its value (NULL: none). */
+static void expect_with(int status, const char *part, const char *flag, const char *value)
+{
+    tool_expect(status, part,
+                ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", flag, value));
+}
+
+/* Every flag of the contract and of the interface page parses; the run then ends at the missing model. */
+static void test_every_flag(void **state)
+{
+    static const char *const flags[][2] = {
+        {"--output", "/nonexistent/out"},
+        {"--owl-model", NO_MODEL},
+        {"--sam-model", "facebook/sam2.1-hiera-tiny"},
+        {"--threshold", "0.25"},
+        {"--fps", "24"},
+        {"--device", "cpu"},
+        {"--device", "cuda"},
+        {"--device", "auto"},
+        {"--no-merged", NULL},
+        {"--no-binary", NULL},
+        {"--no-overlay", NULL},
+        {"--max-workers", "4"},
+        {"--max-workers", "auto"},
+        {"--batch-size", "8"},
+        {"--disable-gpu-batching", NULL},
+        {"--vjepa2-frames-per-clip", "16"},
+        {"--temporal-detection-frames", "5"},
+        {"--temporal-merge-threshold", "0.7"},
+        {"--prompt-template", "a drawing of {}"},
+        {"--nms", "0.5"},
+        {"--draw", "boxes,labels"},
+        {"--thread-pool-size", "2"},
+        {"--objectness", NULL},
+        {"--max-pixels", "1000000"},
+        {"--precision", "f32"},
+        {"--precision", "auto"},
+        {"--threads", "2"},
+        {"--cpu", "reference"},
+        {"--revision", "main"},
+        {"--offline", NULL},
+        {"--cache-dir", "/nonexistent/cache"},
+        {"--quiet", NULL},
+        {"--verbose", NULL},
+        {"--prompt", "dog"},
+        {"--prompt=dog", NULL},
+        {"--threshold=0.25", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        expect_with(3, NO_MODEL, flags[i][0], flags[i][1]);
+}
+
+/* What is not built is an error that says so. */
+static void test_not_built(void **state)
+{
+    (void)state;
+    expect_with(2, "--enable-vjepa2: V-JEPA 2 is not built", "--enable-vjepa2", NULL);
+    expect_with(2, "not built", "--use-temporal-detection", NULL);
+    expect_with(2, "not built", "--draw", "boxes,masks");
+    expect_with(2, "not built", "--precision", "bf16");
+    expect_with(2, "not built", "--precision", "f16");
+    expect_with(2, "not built", "--precision", "int8");
+    tool_expect(2, "video is not built yet",
+                ARGUMENTS("detect", "--prompt", "cat", "--input", TEST_DATA "/cli/data/clip.mp4"));
+}
+
+static void test_bad_values(void **state)
+{
+    static const char *const values[][2] = {
+        {"--threshold", "1.5"},
+        {"--threshold", "-0.1"},
+        {"--threshold", "nan"},
+        {"--threshold", "inf"},
+        {"--threshold", "0.5x"},
+        {"--threshold", ""},
+        {"--threshold", " 0.5"},
+        {"--threshold", "0x1p-1"},
+        {"--threshold", "0,5"},
+        {"--nms", "2"},
+        {"--fps", "0"},
+        {"--fps", "fast"},
+        {"--batch-size", "0"},
+        {"--batch-size", "-4"},
+        {"--batch-size", "2.5"},
+        {"--batch-size", "auto"},
+        {"--batch-size", "99999999999999999999"},
+        {"--max-workers", "0"},
+        {"--thread-pool-size", "1e3"},
+        {"--threads", "100000"},
+        {"--max-pixels", "0"},
+        {"--vjepa2-frames-per-clip", "0"},
+        {"--temporal-merge-threshold", "1.01"},
+        {"--device", "gpu"},
+        {"--device", ""},
+        {"--device", "cpu|cuda"},
+        {"--precision", "f64"},
+        {"--cpu", "sse"},
+        {"--draw", "boxes,dots"},
+        {"--draw", ""},
+        {"--draw", "boxes,"},
+        {"--output", ""},
+        {"--owl-model", ""},
+        {"--prompt-template", "a photo"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char start[64];
+
+        snprintf(start, sizeof(start), "sowlv2: %s: ", values[i][0]);
+        expect_with(2, start, values[i][0], values[i][1]);
+    }
+}
+
+static void test_bad_usage(void **state)
+{
+    (void)state;
+    tool_expect(2, "--prompt", ARGUMENTS("detect", "--input", PICTURE));
+    tool_expect(2, "--input", ARGUMENTS("detect", "--prompt", "cat"));
+    tool_expect(2, "--prompt: needs at least one", ARGUMENTS("detect", "--prompt", "--input", PICTURE));
+    tool_expect(2, "--prompt: needs at least one", ARGUMENTS("detect", "--input", PICTURE, "--prompt"));
+    tool_expect(2, "--input: its value is missing", ARGUMENTS("detect", "--prompt", "a", "--input", "--output", "x"));
+    tool_expect(2, "value is missing", ARGUMENTS("detect", "--prompt", "a", "--input"));
+    tool_expect(2, "stands alone", ARGUMENTS("detect", "cat", "--input", PICTURE));
+    tool_expect(2, "stands alone", ARGUMENTS("detect", "--input", PICTURE, "cat"));
+    expect_with(2, "did you mean --threshold?", "--treshold", "0.1");
+    expect_with(2, "no such option", "--frobnicate", NULL);
+    expect_with(2, "no such option", "-x", NULL);
+    expect_with(2, "takes no value", "--quiet=yes", NULL);
+    expect_with(2, "several options", "--no", NULL);
+    tool_expect(2, "no text", ARGUMENTS("tokenize", "--owl-model", TINY_MODEL));
+    tool_expect(2, "no such option", ARGUMENTS("tokenize", "--prompt", "cat"));
+}
+
+static void test_inputs(void **state)
+{
+    (void)state;
+    tool_expect(4, "/nonexistent/photos", ARGUMENTS("detect", "--prompt", "cat", "--input", "/nonexistent/photos"));
+    tool_expect(4, "no image in this folder", ARGUMENTS("detect", "--prompt", "cat", "--input", TEST_DATA "/cli"));
+    tool_expect(3, NO_MODEL, ARGUMENTS("tokenize", "--owl-model", NO_MODEL, "cat"));
+    tool_expect(3, "org/name", ARGUMENTS("detect", "--owl-model", "org/name", "--input", PICTURE, "--prompt", "a"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_help),        cmocka_unit_test(test_version),    cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_second_name), cmocka_unit_test(test_every_flag), cmocka_unit_test(test_not_built),
+        cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_usage),  cmocka_unit_test(test_inputs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* Images in: pixels against Pillow's (tests/reference/make_images.py), truncation at every byte, what
+ * must be refused and how the message reads. */
+#include "base/error.h"
+#include "base/file.h"
+#include "media/image.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DATA TEST_DATA "/media/data/"
+
+struct expectation {
+    char name[64];
+    int width, height;
+    size_t offset;
+};
+
+static int notices;
+
+static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
+{
+    (void)user_data;
+    assert_int_equal(level, SOWLV2_LOG_NOTICE);
+    assert_non_null(strstr(message, "16-bit grey"));
+    notices++;
+}
+
+static char *read_text(const char *path)
+{
+    char *text;
+    size_t size;
+    assert_int_equal(file_read(path, 1 << 20, &text, &size), 0);
+    return text;
+}
+
+/* The lines of expected.txt and the pixels of expected.rgb; freed by the caller. */
+static size_t read_expectations(struct expectation **items, uint8_t **pixels, size_t *pixel_bytes)
+{
+    assert_int_equal(file_read(DATA "expected.rgb", 1 << 20, (char **)pixels, pixel_bytes), 0);
+    char *text = read_text(DATA "expected.txt");
+    size_t count = 0;
+    *items = NULL;
+    char *state = NULL;
+    for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        *items = realloc(*items, (count + 1) * sizeof(**items));
+        assert_non_null(*items);
+        struct expectation *e = &(*items)[count++];
+        assert_int_equal(sscanf(line, "%63s %d %d %zu", e->name, &e->width, &e->height, &e->offset), 4);
+        assert_true(e->offset + (size_t)e->width * (size_t)e->height * 3 <= *pixel_bytes);
+    }
+    free(text);
+    return count;
+}
+
+/* Largest difference of two runs of bytes. */
+static int largest_difference(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    int largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int difference = abs(a[i] - b[i]);
+        largest = difference > largest ? difference : largest;
+    }
+    return largest;
+}
+
+static void test_pixels_are_pillows(void **state)
+{
+    (void)state;
+    struct expectation *items;
+    uint8_t *pixels;
+    size_t pixel_bytes, count = read_expectations(&items, &pixels, &pixel_bytes), wrong = 0;
+    assert_true(count > 140);
+    for (size_t i = 0; i < count; i++) {
+        char path[512];
+        snprintf(path, sizeof(path), DATA "%s", items[i].name);
+        struct image image;
+        int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+        if (status) {
+            print_error("%s: %s\n", items[i].name, error_message());
+            wrong++;
+            continue;
+        }
+        if (image.width != items[i].width || image.height != items[i].height) {
+            print_error("%s: %d x %d, expected %d x %d\n", items[i].name, image.width, image.height, items[i].width,
+                        items[i].height);
+            wrong++;
+        } else {
+            int difference = largest_difference(image.pixels, pixels + items[i].offset,
+                                                (size_t)image.width * (size_t)image.height * 3);
+            if (difference != 0) {
+                print_error("%s: pixels differ by up to %d\n", items[i].name, difference);
+                wrong++;
+            }
+        }
+        image_free(&image);
+        assert_null(image.pixels);
+    }
+    assert_int_equal(wrong, 0);
+    assert_int_equal(notices, 2); /* the two files of 16-bit grey */
+    free(items);
+    free(pixels);
+}
+
+/* A file cut anywhere is refused; without the end marker alone (JPEG) or the checksum of the end chunk
+ * (PNG) it may be read, as Pillow does, since every pixel is there. */
+static void test_truncation_at_every_byte(void **state)
+{
+    (void)state;
+    struct expectation *items;
+    uint8_t *pixels;
+    size_t pixel_bytes, count = read_expectations(&items, &pixels, &pixel_bytes);
+    for (size_t i = 0; i < count; i++) {
+        char path[512];
+        snprintf(path, sizeof(path), DATA "%s", items[i].name);
+        char *data;
+        size_t size;
+        assert_int_equal(file_read(path, 1 << 20, &data, &size), 0);
+        /* These hold bytes behind the end of the first picture. */
+        bool longer = strcmp(items[i].name, "after_end.jpg") == 0 || strcmp(items[i].name, "two_pictures.jpg") == 0;
+        for (size_t cut = 1; cut < size; cut++) {
+            /* A copy of the exact size, so that the address sanitizer sees reads past its end. */
+            char *part = malloc(size - cut);
+            assert_non_null(part);
+            memcpy(part, data, size - cut);
+            struct image image;
+            int status = image_decode(items[i].name, part, size - cut, IMAGE_DEFAULT_MAX_PIXELS, &image);
+            free(part);
+            if (status) {
+                assert_null(image.pixels);
+                continue;
+            }
+            int difference = largest_difference(image.pixels, pixels + items[i].offset,
+                                                (size_t)image.width * (size_t)image.height * 3);
+            image_free(&image);
+            if ((cut > 4 && !longer) || difference != 0)
+                fail_msg("%s: accepted without its last %zu bytes", items[i].name, cut);
+        }
+        free(data);
+    }
+    free(items);
+    free(pixels);
+}
+
+static void test_invalid_files(void **state)
+{
+    (void)state;
+    char *text = read_text(DATA "invalid.txt");
+    char *lines = NULL;
+    size_t count = 0;
+    for (char *line = strtok_r(text, "\n", &lines); line; line = strtok_r(NULL, "\n", &lines), count++) {
+        char name[64], error[32], path[512];
+        assert_int_equal(sscanf(line, "%63s %31s", name, error), 2);
+        snprintf(path, sizeof(path), DATA "%s", name);
+        int expected = strcmp(error, "FORMAT") == 0 ? SOWLV2_ERROR_FORMAT : SOWLV2_ERROR_UNSUPPORTED;
+        struct image image;
+        int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+        if (status != expected)
+            fail_msg("%s: status %d, expected %d: %s", name, status, expected, status ? error_message() : "read");
+        assert_null(image.pixels);
+        assert_non_null(strstr(error_message(), name));
+        assert_null(strchr(error_message(), '\n'));
+    }
+    assert_true(count >= 14);
+    free(text);
+}
+
+static void expect_message(const void *data, size_t size, int status, const char *part)
+{
+    struct image image;
+    assert_int_equal(image_decode("photo", data, size, IMAGE_DEFAULT_MAX_PIXELS, &image), status);
+    if (!strstr(error_message(), part))
+        fail_msg("\"%s\" does not contain \"%s\"", error_message(), part);
+    assert_null(image.pixels);
+}
+
+static void test_other_formats_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *name;
+    } formats[] = {
+        {"BM\x36\0\0\0\0\0\0\0", 10, "BMP"},
+        {"II*\0\x08\0\0\0", 8, "TIFF"},
+        {"MM\0*\0\0\0\x08", 8, "TIFF"},
+        {"RIFF\x10\0\0\0WEBPVP8 ", 16, "WebP"},
+        {"RIFF\x10\0\0\0AVI LIST", 16, "AVI"},
+        {"GIF89a\1\0\1\0", 10, "GIF"},
+        {"\0\0\0\x18"
+         "ftypheic\0\0\0\0",
+         16, "HEIC"},
+        {"\0\0\0\x18"
+         "ftypavif\0\0\0\0",
+         16, "AVIF"},
+        {"\0\0\0\x18"
+         "ftypisom\0\0\0\0",
+         16, "MP4"},
+        {"\x1a\x45\xdf\xa3\x01\0\0\0", 8, "Matroska"},
+        {"%PDF-1.7\n", 9, "PDF"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, "Git LFS"},
+        {"<!DOCTYPE html><html>", 21, "web page"},
+    };
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        expect_message(formats[i].bytes, formats[i].size, SOWLV2_ERROR_UNSUPPORTED, formats[i].name);
+        assert_non_null(strstr(error_message(), "photo"));
+    }
+    expect_message("hello", 5, SOWLV2_ERROR_UNSUPPORTED, "not an image");
+    expect_message("\xff", 1, SOWLV2_ERROR_UNSUPPORTED, "not an image");
+    expect_message("", 0, SOWLV2_ERROR_FORMAT, "empty");
+}
+
+static void test_errors_say_truncated(void **state)
+{
+    (void)state;
+    static const char *const names[] = {DATA "quality_95.jpg", DATA "progressive_2.jpg", DATA "type2_depth8.png",
+                                        DATA "type3_depth4_interlaced.png"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char *data;
+        size_t size;
+        assert_int_equal(file_read(names[i], 1 << 20, &data, &size), 0);
+        expect_message(data, size * 3 / 4, SOWLV2_ERROR_FORMAT, "truncated");
+        expect_message(data, size - 5, SOWLV2_ERROR_FORMAT, "truncated");
+        free(data);
+    }
+}
+
+static void test_pixel_limit(void **state)
+{
+    (void)state;
+    struct image image;
+    assert_int_equal(image_read(DATA "type2_depth8.png", 21 * 13, &image), 0);
+    image_free(&image);
+    assert_int_equal(image_read(DATA "type2_depth8.png", 21 * 13 - 1, &image), SOWLV2_ERROR_ARGUMENT);
+    assert_non_null(strstr(error_message(), "21 x 13"));
+    assert_int_equal(image_read(DATA "quality_75.jpg", 35 * 27 - 1, &image), SOWLV2_ERROR_ARGUMENT);
+    assert_null(image.pixels);
+
+    /* 65500 x 65500 declared in a small file: refused before anything of that size is allocated. */
+    char *data;
+    size_t size;
+    assert_int_equal(file_read(DATA "no_markers.jpg", 1 << 20, &data, &size), 0);
+    static const char frame[] = {8, 0, 27, 0, 35, 3};
+    char *header = memmem(data, size, frame, sizeof(frame));
+    assert_non_null(header);
+    memcpy(header + 1, "\xff\xdc\xff\xdc", 4);
+    expect_message(data, size, SOWLV2_ERROR_ARGUMENT, "65500 x 65500");
+    free(data);
+}
+
+/* Scans of no content, each a pass over the whole picture, behind a progressive file's own. */
+static void test_scan_limit(void **state)
+{
+    (void)state;
+    char *data;
+    size_t size;
+    assert_int_equal(file_read(DATA "progressive_grey.jpg", 1 << 20, &data, &size), 0);
+    static const char start[] = {(char)0xff, (char)0xda};
+    char *scan = memmem(data, size, start, 2); /* the first scan: coefficients 0 */
+    assert_non_null(scan);
+    char *behind = memmem(scan + 2, size - (size_t)(scan + 2 - data), start, 2);
+    char *tables = memmem(scan + 2, size - (size_t)(scan + 2 - data), "\xff\xc4", 2);
+    assert_non_null(behind);
+    if (tables && tables < behind)
+        behind = tables;
+    size_t before = (size_t)(scan - data), length = (size_t)(behind - scan), repeats = 600;
+    char *many = malloc(size + repeats * length);
+    assert_non_null(many);
+    memcpy(many, data, before);
+    for (size_t i = 0; i <= repeats; i++)
+        memcpy(many + before + i * length, scan, length);
+    memcpy(many + before + (repeats + 1) * length, behind, size - before - length);
+    expect_message(many, size + repeats * length, SOWLV2_ERROR_FORMAT, "scans");
+    free(many);
+    free(data);
+}
+
+static void test_only_regular_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/sowlv2-image-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char fifo[64];
+    snprintf(fifo, sizeof(fifo), "%s/pipe.jpg", folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    const char *const paths[] = {folder, fifo, "/dev/zero", "/nonexistent/photo.jpg"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        struct image image;
+        assert_int_equal(image_read(paths[i], IMAGE_DEFAULT_MAX_PIXELS, &image), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), paths[i]));
+        assert_null(image.pixels);
+    }
+    unlink(fifo);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pixels_are_pillows),   cmocka_unit_test(test_truncation_at_every_byte),
+        cmocka_unit_test(test_invalid_files),        cmocka_unit_test(test_other_formats_are_named),
+        cmocka_unit_test(test_errors_say_truncated), cmocka_unit_test(test_pixel_limit),
+        cmocka_unit_test(test_scan_limit),           cmocka_unit_test(test_only_regular_files),
+    };
+    sowlv2_set_log(count_notices, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,356 @@
+/* Detection through the public API against the reference: every configuration, image size and set of prompts. */
+#include "expected.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void check(int status)
+{
+    if (status != 0)
+        fail_msg("status %d: %s", status, sowlv2_error_message());
+}
+
+static sowlv2_detector *open_detector(const char *folder)
+{
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+    sowlv2_detector *detector = NULL;
+
+    options.model = folder;
+    check(sowlv2_detector_open(&options, &detector));
+    assert_non_null(detector);
+    return detector;
+}
+
+static sowlv2_prompts *encode_set(const sowlv2_detector *detector, const struct expected *expected, const char *set)
+{
+    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
+    struct expected_prompts texts;
+    sowlv2_prompts *prompts = NULL;
+
+    options.prompt_template = "{}"; /* the goldens' texts are whole */
+    expected_prompts(expected, set, &texts);
+    check(sowlv2_prompts_encode(detector, texts.items, texts.count, &options, &prompts));
+    expected_prompts_free(&texts);
+    assert_non_null(prompts);
+    return prompts;
+}
+
+static struct sowlv2_detect_options set_options(const struct expected *expected, const char *set, const char *stage)
+{
+    struct sowlv2_detect_options options = sowlv2_detect_options_default();
+
+    options.threshold = expected_value(expected_tensor(expected, "%s.threshold", set));
+    options.clip = stage[0] != '\0';
+    if (strcmp(stage, ".nms") == 0)
+        options.nms_iou = expected_value(expected_tensor(expected, "%s.nms_iou", set));
+    return options;
+}
+
+static void test_tokenize(void **state)
+{
+    (void)state;
+    for (int i = 0; i < expected_case_count; i++) {
+        struct expected expected;
+        expected_open(expected_cases[i], &expected);
+        sowlv2_detector *detector = open_detector(expected.folder);
+        const struct host_tensor *golden = expected_tensor(&expected, "many.ids");
+        struct expected_prompts texts;
+        int length = sowlv2_detector_text_length(detector);
+        int32_t *ids = malloc(sizeof(*ids) * (size_t)length);
+
+        assert_non_null(ids);
+        expected_prompts(&expected, "many", &texts);
+        assert_int_equal(length, golden->dim[1]);
+        for (size_t p = 0; p < texts.count; p++) {
+            check(sowlv2_detector_tokenize(detector, texts.items[p], ids));
+            for (int t = 0; t < length; t++)
+                assert_int_equal(ids[t], expected_i32(golden, (int64_t)p * length + t));
+        }
+        expected_prompts_free(&texts);
+        free(ids);
+        sowlv2_detector_free(&detector);
+        assert_null(detector);
+        expected_close(&expected);
+    }
+}
+
+static void detect_images(sowlv2_session *session, const sowlv2_prompts *prompts, const struct expected *expected,
+                          const char *set, const char *stage)
+{
+    struct sowlv2_detect_options options = set_options(expected, set, stage);
+
+    for (int index = 0; index < expected->images; index++) {
+        struct sowlv2_image image = expected_image(expected, index);
+        struct sowlv2_detections found = {0};
+        int64_t all = host_tensor_count(expected_tensor(expected, "%s.image.%d.scores", set, index));
+        int64_t kept = host_tensor_count(expected_tensor(expected, "%s.image.%d.clipped.scores", set, index));
+
+        check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
+        expected_compare_detections(expected, set, index, stage, &found);
+        assert_int_equal(found.dropped, options.clip ? all - kept : 0);
+        for (size_t i = 0; i < found.count; i++)
+            assert_true(found.items[i].objectness == -1.0f);
+        sowlv2_detections_free(&found);
+        assert_null(found.items);
+        assert_int_equal(found.count, 0);
+    }
+}
+
+static void test_detect(void **state)
+{
+    static const char *const stages[] = {"", ".clipped", ".nms"};
+
+    (void)state;
+    for (int i = 0; i < expected_case_count; i++) {
+        struct expected expected;
+        expected_open(expected_cases[i], &expected);
+        sowlv2_detector *detector = open_detector(expected.folder);
+        sowlv2_session *session = NULL;
+
+        check(sowlv2_session_create(detector, &session));
+        for (int set = 0; set < 2; set++) {
+            sowlv2_prompts *prompts = encode_set(detector, &expected, expected_sets[set]);
+            for (int stage = 0; stage < 3; stage++)
+                detect_images(session, prompts, &expected, expected_sets[set], stages[stage]);
+            sowlv2_prompts_free(&prompts);
+            assert_null(prompts);
+        }
+        sowlv2_session_free(&session);
+        sowlv2_detector_free(&detector);
+        expected_close(&expected);
+    }
+}
+
+/* N images as one batch give what N single ones give. */
+static void test_batch(void **state)
+{
+    (void)state;
+    for (int i = 0; i < expected_case_count; i++) {
+        struct expected expected;
+        expected_open(expected_cases[i], &expected);
+        sowlv2_detector *detector = open_detector(expected.folder);
+        sowlv2_prompts *prompts = encode_set(detector, &expected, "many");
+        struct sowlv2_detect_options options = set_options(&expected, "many", ".clipped");
+        struct sowlv2_image images[8];
+        struct sowlv2_detections found[8];
+        sowlv2_session *session = NULL;
+
+        assert_in_range(expected.images, 3, 8);
+        check(sowlv2_session_create(detector, &session));
+        for (int index = 0; index < expected.images; index++)
+            images[index] = expected_image(&expected, index);
+        for (int first = 0; first < expected.images - 1; first++) {
+            int count = expected.images - first;
+            check(sowlv2_detect(session, prompts, images + first, (size_t)count, &options, found));
+            for (int index = 0; index < count; index++) {
+                expected_compare_detections(&expected, "many", first + index, ".clipped", &found[index]);
+                sowlv2_detections_free(&found[index]);
+            }
+        }
+        sowlv2_session_free(&session);
+        sowlv2_prompts_free(&prompts);
+        sowlv2_detector_free(&detector);
+        expected_close(&expected);
+    }
+}
+
+/* Objectness of each box is the sigmoid of its patch's logit. */
+static void test_objectness(void **state)
+{
+    struct expected expected;
+    sowlv2_session *session = NULL;
+
+    (void)state;
+    expected_open("owlv2_tiny", &expected);
+    sowlv2_detector *detector = open_detector(expected.folder);
+    sowlv2_prompts *prompts = encode_set(detector, &expected, "many");
+    struct sowlv2_detect_options options = set_options(&expected, "many", "");
+    options.objectness = true;
+    check(sowlv2_session_create(detector, &session));
+    for (int index = 0; index < expected.images; index++) {
+        const struct host_tensor *logits = expected_tensor(&expected, "many.image.%d.logits", index);
+        const struct host_tensor *objectness = expected_tensor(&expected, "image.%d.objectness", index);
+        struct sowlv2_image image = expected_image(&expected, index);
+        struct sowlv2_detections found;
+        size_t next = 0;
+
+        check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
+        expected_compare_detections(&expected, "many", index, "", &found);
+        for (int64_t patch = 0; patch < logits->dim[0]; patch++) {
+            double best = -INFINITY;
+            for (int64_t q = 0; q < logits->dim[1]; q++)
+                best = fmax(best, expected_f32(logits, patch * logits->dim[1] + q));
+            if (!(1 / (1 + exp(-best)) > options.threshold))
+                continue;
+            double value = 1 / (1 + exp(-(double)expected_f32(objectness, patch)));
+            assert_true(next < found.count);
+            assert_true(fabs(found.items[next].objectness - value) <= TOLERANCE);
+            next++;
+        }
+        assert_int_equal(next, found.count);
+        sowlv2_detections_free(&found);
+    }
+    sowlv2_session_free(&session);
+    sowlv2_prompts_free(&prompts);
+    sowlv2_detector_free(&detector);
+    expected_close(&expected);
+}
+
+/* A bare prompt gets "a photo of " before it, unless told otherwise; rows of an image may lie apart. */
+static void test_template_and_stride(void **state)
+{
+    struct expected expected;
+    const char *const text = "a cat";
+    struct sowlv2_prompt_options other = sowlv2_prompt_options_default();
+    sowlv2_prompts *prompts[3] = {NULL};
+    sowlv2_session *session = NULL;
+
+    (void)state;
+    expected_open("owlv2_tiny", &expected);
+    sowlv2_detector *detector = open_detector(expected.folder);
+    struct sowlv2_detect_options options = set_options(&expected, "one", "");
+    struct sowlv2_image image = expected_image(&expected, 0);
+    size_t row = 3 * (size_t)image.width;
+    uint8_t *apart = calloc((size_t)image.height, row + 5);
+
+    assert_non_null(apart);
+    for (int y = 0; y < image.height; y++)
+        memcpy(apart + (row + 5) * (size_t)y, image.pixels + row * (size_t)y, row);
+    image.pixels = apart;
+    image.stride = row + 5;
+    other.prompt_template = "a photo of a {}";
+    const char *const bare = "cat";
+    check(sowlv2_prompts_encode(detector, &text, 1, NULL, &prompts[0]));
+    check(sowlv2_prompts_encode(detector, &bare, 1, &other, &prompts[1]));
+    other = sowlv2_prompt_options_default();
+    check(sowlv2_prompts_encode(detector, &text, 1, &other, &prompts[2]));
+    check(sowlv2_session_create(detector, &session));
+    for (int i = 0; i < 3; i++) {
+        struct sowlv2_detections found;
+        check(sowlv2_detect(session, prompts[i], &image, 1, &options, &found));
+        expected_compare_detections(&expected, "one", 0, "", &found);
+        sowlv2_detections_free(&found);
+        sowlv2_prompts_free(&prompts[i]);
+    }
+    free(apart);
+    sowlv2_session_free(&session);
+    sowlv2_detector_free(&detector);
+    expected_close(&expected);
+}
+
+/* Each part of a run may be cancelled; what was found so far is dropped. */
+struct cancel {
+    int calls, stop_at, total;
+};
+
+static bool cancel_progress(int done, int total, void *user_data)
+{
+    struct cancel *cancel = user_data;
+
+    assert_in_range(done, 0, total);
+    cancel->total = total;
+    return ++cancel->calls != cancel->stop_at;
+}
+
+static void test_cancel(void **state)
+{
+    struct expected expected;
+    sowlv2_session *session = NULL;
+    struct sowlv2_detections found;
+    struct cancel cancel = {0, -1, 0};
+
+    (void)state;
+    expected_open("owlv2_tiny", &expected);
+    sowlv2_detector *detector = open_detector(expected.folder);
+    sowlv2_prompts *prompts = encode_set(detector, &expected, "one");
+    struct sowlv2_detect_options options = set_options(&expected, "one", "");
+    struct sowlv2_image image = expected_image(&expected, 0);
+    options.progress = cancel_progress;
+    options.progress_user_data = &cancel;
+    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
+    expected_compare_detections(&expected, "one", 0, "", &found);
+    sowlv2_detections_free(&found);
+    assert_true(cancel.calls >= 1 && cancel.total >= 1);
+    int calls = cancel.calls;
+    for (int stop = 1; stop <= calls; stop++) {
+        cancel = (struct cancel){0, stop, 0};
+        assert_int_equal(sowlv2_detect(session, prompts, &image, 1, &options, &found), SOWLV2_ERROR_CANCELLED);
+        assert_int_equal(cancel.calls, stop);
+        assert_true(strlen(sowlv2_error_message()) > 0);
+    }
+    options.progress = NULL; /* the session is as good as before */
+    check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
+    expected_compare_detections(&expected, "one", 0, "", &found);
+    sowlv2_detections_free(&found);
+    sowlv2_session_free(&session);
+    sowlv2_prompts_free(&prompts);
+    sowlv2_detector_free(&detector);
+    expected_close(&expected);
+}
+
+static void test_arguments(void **state)
+{
+    struct expected expected;
+    sowlv2_session *session = NULL;
+    sowlv2_prompts *none = NULL;
+    struct sowlv2_detections found = {0};
+    const char *const text = "cat";
+
+    (void)state;
+    expected_open("owlv2_tiny", &expected);
+    sowlv2_detector *detector = open_detector(expected.folder);
+    sowlv2_prompts *prompts = encode_set(detector, &expected, "one");
+    struct sowlv2_image image = expected_image(&expected, 0), wrong;
+
+    assert_int_equal(sowlv2_detector_image_size(detector), 64);
+    check(sowlv2_session_create(detector, &session));
+    assert_int_equal(sowlv2_prompts_encode(detector, &text, 0, NULL, &none), SOWLV2_ERROR_ARGUMENT);
+    assert_null(none);
+    wrong = image;
+    wrong.width = 0;
+    assert_int_equal(sowlv2_detect(session, prompts, &wrong, 1, NULL, &found), SOWLV2_ERROR_ARGUMENT);
+    wrong = image;
+    wrong.height = -5;
+    assert_int_equal(sowlv2_detect(session, prompts, &wrong, 1, NULL, &found), SOWLV2_ERROR_ARGUMENT);
+    wrong = image;
+    wrong.pixels = NULL;
+    assert_int_equal(sowlv2_detect(session, prompts, &wrong, 1, NULL, &found), SOWLV2_ERROR_ARGUMENT);
+    wrong = image;
+    wrong.stride = 3 * (size_t)image.width - 1;
+    assert_int_equal(sowlv2_detect(session, prompts, &wrong, 1, NULL, &found), SOWLV2_ERROR_ARGUMENT);
+    /* After the mistakes a correct call still works. */
+    check(sowlv2_detect(session, prompts, &image, 1, NULL, &found));
+    sowlv2_detections_free(&found);
+    sowlv2_detections_free(&found);
+    sowlv2_detections_free(NULL);
+    sowlv2_session_free(&session);
+    sowlv2_session_free(&session);
+    sowlv2_prompts_free(&prompts);
+    sowlv2_detector_free(&detector);
+    sowlv2_detector_free(NULL);
+    expected_close(&expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_objectness),
+        cmocka_unit_test(test_template_and_stride),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_arguments),
+    };
+
+    if (expected_level_missing())
+        return TEST_SKIPPED;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

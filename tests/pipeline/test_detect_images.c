@@ -1,0 +1,452 @@
+/* The image pipeline with a fake detector: order, failures, interruption, outputs, bounded memory. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/test_folder.h"
+#include "fake_detector.h"
+#include "media/image.h"
+#include "media/png.h"
+#include "pipeline/detect_images.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+static const char *const prompts[] = {"cat", "dog"};
+
+/* A folder with photos/ and the options of a run over it into out/. */
+struct run_case {
+    char *folder, *photos, *output;
+    struct detect_images_options options;
+    struct detect_images_report report;
+    json_t *rows[128];
+    size_t row_count;
+};
+
+static struct {
+    size_t warnings, notices;
+    char last_warning[512];
+} messages;
+
+static void take_message(enum sowlv2_log_level level, const char *message, void *user_data)
+{
+    (void)user_data;
+    messages.notices += level == SOWLV2_LOG_NOTICE;
+    if (level == SOWLV2_LOG_WARNING) {
+        messages.warnings++;
+        snprintf(messages.last_warning, sizeof(messages.last_warning), "%s", message);
+    }
+}
+
+static struct run_case *open_case(void)
+{
+    struct run_case *run = calloc(1, sizeof(*run));
+
+    fake_detector_reset();
+    memset(&messages, 0, sizeof(messages));
+    sowlv2_set_log(take_message, NULL);
+    run->folder = test_folder_make();
+    run->photos = test_path(run->folder, "photos");
+    run->output = test_path(run->folder, "out/put");
+    test_write_text(run->folder, "photos/.keep", "");
+    run->options = (struct detect_images_options){.prompts = prompts,
+                                                  .prompt_count = 2,
+                                                  .input = run->photos,
+                                                  .output = run->output,
+                                                  .detect = {.threshold = 0.1f},
+                                                  .draw = DRAW_BOXES | DRAW_LABELS,
+                                                  .batch_size = 4,
+                                                  .io_threads = 4,
+                                                  .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
+                                                  .interrupted = &fake_detector.interrupted};
+    return run;
+}
+
+static void close_case(struct run_case *run)
+{
+    for (size_t i = 0; i < run->row_count; i++)
+        json_decref(run->rows[i]);
+    sowlv2_set_log(NULL, NULL);
+    test_folder_remove(run->folder);
+    free(run->photos);
+    free(run->output);
+    free(run);
+}
+
+/* Writes photos/NAME, a grey picture. */
+static void add_picture(const struct run_case *run, const char *name, int width, int height)
+{
+    char *path = test_path(run->photos, name);
+    uint8_t *pixels = calloc((size_t)width * (size_t)height, 3);
+
+    assert_int_equal(png_write(path, pixels, width, height, 3, (size_t)width * 3), 0);
+    free(pixels);
+    free(path);
+}
+
+/* 1.png, 2.png, ... of widths 11, 12, ... */
+static void add_pictures(const struct run_case *run, int count)
+{
+    for (int i = 1; i <= count; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "%d.png", i);
+        add_picture(run, name, 10 + i, 8);
+    }
+}
+
+/* Runs it and reads the rows. */
+static int process(struct run_case *run)
+{
+    char *path = test_path(run->output, "results.jsonl"), *text = NULL;
+    size_t size;
+    int status = detect_images(NULL, &run->options, &run->report);
+
+    if (file_read(path, 1 << 24, &text, &size) == 0) {
+        assert_true(size == 0 || text[size - 1] == '\n');
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+            json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+
+            assert_non_null(row);
+            assert_true(run->row_count < sizeof(run->rows) / sizeof(run->rows[0]));
+            run->rows[run->row_count++] = row;
+        }
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
+static const char *row_name(const struct run_case *run, size_t index)
+{
+    return json_string_value(json_object_get(run->rows[index], "image"));
+}
+
+/* Every picture once, in natural order, whatever the threads do; batches filled in that order. */
+static void test_order(void **state)
+{
+    static const int threads[] = {1, 2, 7}, batches[] = {1, 3, 64};
+
+    (void)state;
+    for (size_t t = 0; t < 3; t++) {
+        for (size_t b = 0; b < 3; b++) {
+            struct run_case *run = open_case();
+
+            run->options.io_threads = threads[t];
+            run->options.batch_size = batches[b];
+            add_pictures(run, 25);
+            assert_int_equal(process(run), 0);
+            assert_int_equal(run->report.images, 25);
+            assert_int_equal(run->report.failed, 0);
+            assert_int_equal(run->report.objects, 9 * 1 + 10 * 2 + 6 * 3);
+            assert_false(run->report.interrupted);
+            assert_int_equal(run->row_count, 25);
+            assert_int_equal(fake_detector.calls, (25 + batches[b] - 1) / batches[b]);
+            for (size_t i = 0; i < 25; i++) {
+                char name[32];
+
+                snprintf(name, sizeof(name), "%zu.png", i + 1);
+                assert_string_equal(row_name(run, i), name);
+                assert_int_equal(json_integer_value(json_object_get(run->rows[i], "width")), 11 + i);
+                assert_int_equal(fake_detector.widths[i], 11 + i);
+            }
+            assert_int_equal(messages.warnings, 0);
+            assert_int_equal(messages.notices, 13); /* one for each odd width: a dropped detection */
+            close_case(run);
+        }
+    }
+}
+
+static void test_one_file(void **state)
+{
+    struct run_case *run = open_case();
+    char *path = test_path(run->photos, "only.PNG");
+
+    (void)state;
+    add_picture(run, "only.PNG", 20, 8);
+    run->options.input = path;
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.images, 1);
+    assert_int_equal(run->row_count, 1);
+    assert_string_equal(row_name(run, 0), "only.PNG");
+    free(path);
+    close_case(run);
+}
+
+/* A file that is no image, and one that the detector cannot take: each fails alone and is named. */
+static void test_failures(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 10);
+    test_write_text(run->photos, "5.png", "this is not a picture");
+    fake_detector.bad_width = 17; /* 7.png */
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.images, 10);
+    assert_int_equal(run->report.failed, 2);
+    assert_int_equal(run->row_count, 8);
+    for (size_t i = 0; i < 8; i++) {
+        assert_string_not_equal(row_name(run, i), "5.png");
+        assert_string_not_equal(row_name(run, i), "7.png");
+    }
+    assert_int_equal(messages.warnings, 2);
+    assert_string_equal(messages.last_warning, "7.png: this image cannot be detected in");
+    close_case(run);
+}
+
+static void test_all_fail(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "%d.jpg", i);
+        test_write_text(run->photos, name, "");
+    }
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.images, 30);
+    assert_int_equal(run->report.failed, 30);
+    assert_int_equal(run->row_count, 0);
+    assert_int_equal(messages.warnings, 30);
+    close_case(run);
+}
+
+/* An interruption in the second batch: that batch is finished, nothing more is started, the rows are whole. */
+static void test_interrupted(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 60);
+    fake_detector.interrupt_at = 2;
+    fake_detector.wait = 2000;
+    assert_int_equal(process(run), 0);
+    assert_true(run->report.interrupted);
+    assert_int_equal(run->report.images, 8);
+    assert_int_equal(run->report.failed, 0);
+    assert_int_equal(run->row_count, 8);
+    assert_int_equal(fake_detector.calls, 2);
+    assert_int_equal(messages.warnings, 0);
+    close_case(run);
+}
+
+static void test_cancelled(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 20);
+    fake_detector.cancel_at = 3;
+    assert_int_equal(process(run), 0);
+    assert_true(run->report.interrupted);
+    assert_int_equal(run->report.images, 8);
+    assert_int_equal(run->report.failed, 0);
+    assert_int_equal(run->row_count, 8);
+    close_case(run);
+}
+
+/* Before the first image. */
+static void test_interrupted_at_once(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 5);
+    fake_detector.interrupted = 1;
+    assert_int_equal(process(run), 0);
+    assert_true(run->report.interrupted);
+    assert_int_equal(run->report.images, 0);
+    assert_int_equal(fake_detector.calls, 0);
+    close_case(run);
+}
+
+/* Overlays lie where the interface page says; equal stems get names of their own. */
+static void test_overlays(void **state)
+{
+    struct run_case *run = open_case();
+    char *first = test_path(run->output, "overlay/merged/a_merged_overlay.png");
+    char *second = test_path(run->output, "overlay/merged/a~2_merged_overlay.png");
+    char *folder = test_path(run->output, "overlay/merged");
+    struct image image;
+
+    (void)state;
+    add_picture(run, "a.jpg", 20, 8); /* the content decides, not the suffix */
+    add_picture(run, "a.png", 32, 8);
+    run->options.overlay = true;
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.failed, 0);
+    assert_int_equal(run->row_count, 2);
+    assert_int_equal(messages.notices, 1);
+    assert_int_equal(test_count_entries(folder), 2);
+    assert_int_equal(image_read(first, IMAGE_DEFAULT_MAX_PIXELS, &image), 0);
+    assert_int_equal(image.width, 20);
+    image_free(&image);
+    assert_int_equal(image_read(second, IMAGE_DEFAULT_MAX_PIXELS, &image), 0);
+    assert_int_equal(image.width, 32);
+    image_free(&image);
+    free(first);
+    free(second);
+    free(folder);
+    close_case(run);
+}
+
+/* Where an overlay cannot be written, the image fails and has no row. */
+static void test_overlay_fails(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_picture(run, "a.png", 20, 8);
+    add_picture(run, "b.png", 20, 8);
+    test_write_text(run->output, "overlay/merged/a_merged_overlay.png/in-the-way", "");
+    run->options.overlay = true;
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.images, 2);
+    assert_int_equal(run->report.failed, 1);
+    assert_int_equal(run->row_count, 1);
+    assert_string_equal(row_name(run, 0), "b.png");
+    close_case(run);
+}
+
+/* A disk that is full at the first row ends the run with an error. */
+static void test_full_disk(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 30);
+    test_write_text(run->output, "keep", "");
+    test_link("/dev/full", run->output, "results.jsonl");
+    assert_int_equal(detect_images(NULL, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
+    assert_int_equal(run->report.objects, 0);
+    close_case(run);
+}
+
+static void check_error(struct run_case *run, int status, const char *part)
+{
+    assert_int_equal(detect_images(NULL, &run->options, &run->report), status);
+    assert_non_null(strstr(sowlv2_error_message(), part));
+    assert_int_equal(run->report.images, 0);
+    assert_false(file_exists(run->output));
+}
+
+static void test_errors(void **state)
+{
+    struct run_case *run = open_case();
+    char *missing = test_path(run->folder, "missing"), *video = test_path(run->folder, "clip.MP4");
+
+    (void)state;
+    check_error(run, SOWLV2_ERROR_ARGUMENT, "no image in this folder");
+    run->options.input = missing;
+    check_error(run, SOWLV2_ERROR_IO, "missing");
+    test_write_text(run->folder, "clip.MP4", "x");
+    run->options.input = video;
+    check_error(run, SOWLV2_ERROR_UNSUPPORTED, "video is not built yet");
+    run->options.input = "/dev/null";
+    check_error(run, SOWLV2_ERROR_ARGUMENT, "/dev/null");
+    run->options.input = run->photos;
+    run->options.prompt_count = 0;
+    check_error(run, SOWLV2_ERROR_ARGUMENT, "prompts");
+    run->options.prompt_count = 2;
+    run->options.batch_size = 0;
+    check_error(run, SOWLV2_ERROR_ARGUMENT, "batch size");
+    run->options.batch_size = 1;
+    run->options.io_threads = 0;
+    check_error(run, SOWLV2_ERROR_ARGUMENT, "threads");
+    free(missing);
+    free(video);
+    close_case(run);
+}
+
+static void test_output_errors(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_pictures(run, 2);
+    test_write_text(run->folder, "out", "a file where the folder should be");
+    assert_int_equal(detect_images(NULL, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_int_equal(fake_detector.calls, 0);
+    close_case(run);
+}
+
+static size_t last_done, progress_calls;
+
+static void take_progress(size_t done, size_t total, const char *name, void *user_data)
+{
+    assert_ptr_equal(user_data, &last_done);
+    assert_true(done >= last_done && done <= total);
+    assert_int_equal(total, 12);
+    assert_non_null(name);
+    last_done = done;
+    progress_calls++;
+}
+
+static void test_progress(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    last_done = progress_calls = 0;
+    add_pictures(run, 12);
+    run->options.progress = take_progress;
+    run->options.progress_user_data = &last_done;
+    assert_int_equal(process(run), 0);
+    assert_int_equal(last_done, 12);
+    assert_true(progress_calls >= 4);
+    close_case(run);
+}
+
+/* Images so large that two exceed the byte budget's half: they still all go through, in smaller batches. */
+static void test_large_images(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    add_picture(run, "0.png", 6000, 5000); /* 90 MB of pixels */
+    for (int i = 1; i < 6; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "%d.png", i);
+        test_link("0.png", run->photos, name);
+    }
+    run->options.batch_size = 6;
+    assert_int_equal(process(run), 0);
+    assert_int_equal(run->report.images, 6);
+    assert_int_equal(run->report.failed, 0);
+    assert_int_equal(fake_detector.largest_batch, 2);
+    assert_int_equal(fake_detector.calls, 3);
+    close_case(run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_one_file),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_interrupted_at_once),
+        cmocka_unit_test(test_overlays),
+        cmocka_unit_test(test_overlay_fails),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_output_errors),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_large_images),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* Rows of results.jsonl: numbers, strings, whole rows, files. */
+#include "base/file.h"
+#include "base/test_folder.h"
+#include "output/json_text.h"
+#include "output/results.h"
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+static void check_float(float value, const char *expected)
+{
+    struct string text = {0};
+
+    json_append_float(&text, value);
+    assert_false(text.failed);
+    assert_string_equal(text.data, expected);
+    string_free(&text);
+}
+
+/* Digits as numpy.format_float_positional(numpy.float32(v), unique=True) gives them. */
+static void test_floats(void **state)
+{
+    (void)state;
+    check_float(0.0f, "0.0");
+    check_float(-0.0f, "0.0");
+    check_float(0.1f, "0.1");
+    check_float(1.0f / 3.0f, "0.33333334");
+    check_float(600.0f, "600.0");
+    check_float(1e10f, "10000000000.0");
+    check_float(123456789.0f, "123456790.0");
+    check_float(1e-5f, "0.00001");
+    check_float(1.5e-7f, "1.5e-7");
+    check_float(FLT_MAX, "3.4028235e38");
+    check_float(1e-45f, "1.0e-45");
+    check_float(16777216.0f, "16777216.0");
+    check_float(1e16f, "1.0e16");
+    check_float(1234.5678f, "1234.5677");
+    check_float(-2.5f, "-2.5");
+    check_float(NAN, "null");
+    check_float(INFINITY, "null");
+    check_float(-INFINITY, "null");
+}
+
+/* Floats of all sizes read back as themselves, and as JSON. */
+static void test_floats_read_back(void **state)
+{
+    uint32_t bits = 12345;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        struct string text = {0};
+        float value;
+
+        bits = bits * 1664525u + 1013904223u;
+        memcpy(&value, &bits, sizeof(value));
+        if (!isfinite(value))
+            continue;
+        json_append_float(&text, value);
+        assert_true(strtof(text.data, NULL) == value);
+        if (i % 100 == 0) {
+            json_t *parsed = json_loads(text.data, JSON_DECODE_ANY, NULL);
+
+            assert_true(json_is_real(parsed));
+            json_decref(parsed);
+        }
+        string_free(&text);
+    }
+}
+
+static void check_string(const char *value, const char *expected)
+{
+    struct string text = {0};
+
+    json_append_string(&text, value);
+    assert_false(text.failed);
+    assert_string_equal(text.data, expected);
+    string_free(&text);
+}
+
+static void test_strings(void **state)
+{
+    (void)state;
+    check_string("", "\"\"");
+    check_string("cat", "\"cat\"");
+    check_string("say \"hi\" \\ /", "\"say \\\"hi\\\" \\\\ /\"");
+    check_string("a\nb\x01", "\"a\\nb\\u0001\"");
+    check_string("\xE7\x8C\xAB", "\"\xE7\x8C\xAB\"");
+    check_string("a\xFFz", "\"a\xEF\xBF\xBDz\"");
+    check_string("\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
+}
+
+static const char *const prompts[] = {"cat", "a \"red\" bicycle"};
+
+static void check_row(const struct sowlv2_detections *detections, bool objectness, const char *expected)
+{
+    struct results_image image = {.name = "coffee.png",
+                                  .width = 600,
+                                  .height = 400,
+                                  .detections = detections,
+                                  .prompts = prompts,
+                                  .objectness = objectness};
+    struct string row = {0};
+    json_t *parsed;
+
+    results_image_row(&image, &row);
+    assert_false(row.failed);
+    assert_string_equal(row.data, expected);
+    parsed = json_loads(row.data, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(parsed);
+    json_decref(parsed);
+    string_free(&row);
+}
+
+static void test_rows(void **state)
+{
+    struct sowlv2_detection items[] = {
+        {.box = {0, 0.5f, 599.75f, 400}, .score = 0.83f, .objectness = 0.25f, .prompt = 0},
+        {.box = {1, 2, 3, 4}, .score = 0.11f, .objectness = 0, .prompt = 1},
+    };
+    struct sowlv2_detections none = {0}, both = {.items = items, .count = 2};
+
+    (void)state;
+    check_row(&none, false, "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":[]}\n");
+    check_row(&both, false,
+              "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":["
+              "{\"id\":1,\"prompt\":\"cat\",\"score\":0.83,\"box\":[0.0,0.5,599.75,400.0]},"
+              "{\"id\":2,\"prompt\":\"a \\\"red\\\" bicycle\",\"score\":0.11,\"box\":[1.0,2.0,3.0,4.0]}]}\n");
+    both.count = 1;
+    check_row(&both, true,
+              "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":["
+              "{\"id\":1,\"prompt\":\"cat\",\"score\":0.83,\"objectness\":0.25,\"box\":[0.0,0.5,599.75,400.0]}]}\n");
+}
+
+static void check_file(const char *folder, const char *expected)
+{
+    char *path = test_path(folder, "results.jsonl"), *text;
+    size_t size;
+
+    assert_int_equal(file_read(path, 1 << 20, &text, &size), 0);
+    assert_string_equal(text, expected);
+    free(text);
+    free(path);
+}
+
+static void test_file(void **state)
+{
+    char *folder = test_folder_make();
+    struct results *results;
+
+    (void)state;
+    test_write_text(folder, "results.jsonl", "of an earlier run\n");
+    assert_int_equal(results_open(folder, &results), 0);
+    check_file(folder, "");
+    assert_int_equal(results_write(results, "{}\n", 3), 0);
+    check_file(folder, "{}\n"); /* at once, not when it is closed */
+    assert_int_equal(results_write(results, "[]\n", 3), 0);
+    assert_int_equal(results_close(&results), 0);
+    assert_null(results);
+    assert_int_equal(results_close(&results), 0);
+    check_file(folder, "{}\n[]\n");
+    test_folder_remove(folder);
+}
+
+static void test_file_errors(void **state)
+{
+    char *folder = test_folder_make(), *inside = test_path(folder, "no/such"), *blocked = test_path(folder, "blocked");
+    struct results *results = NULL;
+
+    (void)state;
+    assert_int_equal(results_open(inside, &results), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(sowlv2_error_message(), "no/such/results.jsonl"));
+    assert_null(results);
+    test_write_text(folder, "blocked/results.jsonl/file", "x");
+    assert_int_equal(results_open(blocked, &results), SOWLV2_ERROR_IO);
+    free(inside);
+    free(blocked);
+    test_folder_remove(folder);
+}
+
+/* A full disk, which /dev/full plays. */
+static void test_full_disk(void **state)
+{
+    char *folder = test_folder_make();
+    struct results *results;
+
+    (void)state;
+    if (access("/dev/full", W_OK) != 0) {
+        test_folder_remove(folder);
+        skip();
+    }
+    test_link("/dev/full", folder, "results.jsonl");
+    assert_int_equal(results_open(folder, &results), 0);
+    assert_int_equal(results_write(results, "{}\n", 3), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
+    results_close(&results);
+    test_folder_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_floats),    cmocka_unit_test(test_floats_read_back),
+        cmocka_unit_test(test_strings),   cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_file),      cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_full_disk),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

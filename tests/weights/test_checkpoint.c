@@ -1,0 +1,291 @@
+/* Model folders: one file, shards, and binding to a model's table. */
+#include "base/error.h"
+#include "base/test_folder.h"
+#include "weights/build_file.h"
+#include "weights/checkpoint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define INDEX "model.safetensors.index.json"
+#define ONE_BYTE(name) "{\"" name "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}"
+
+static void single_file_is_opened(void **state)
+{
+    (void)state;
+    struct checkpoint *checkpoint;
+    assert_int_equal(checkpoint_open(TEST_DATA "/weights/data/single", &checkpoint), 0);
+    assert_string_equal(checkpoint_folder(checkpoint), TEST_DATA "/weights/data/single");
+    assert_int_equal(checkpoint_find(checkpoint, "model.f32")->bytes, 24);
+    assert_null(checkpoint_find(checkpoint, "model.f3"));
+    checkpoint_drop_pages(checkpoint_find(checkpoint, "model.f32"));
+    checkpoint_close(&checkpoint);
+    assert_null(checkpoint);
+    checkpoint_close(&checkpoint);
+}
+
+static void python_shards_are_opened(void **state)
+{
+    (void)state;
+    struct checkpoint *checkpoint;
+    assert_int_equal(checkpoint_open(TEST_DATA "/weights/data/sharded", &checkpoint), 0);
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        float values[8];
+        snprintf(name, sizeof(name), "layer.%d.weight", i);
+        const struct host_tensor *tensor = checkpoint_find(checkpoint, name);
+        assert_non_null(tensor);
+        assert_int_equal(tensor->dim[0], 2 + i);
+        assert_int_equal(dtype_to_f32(tensor->dtype, tensor->data, 2 + i, values), 0);
+        for (int k = 0; k < 2 + i; k++)
+            assert_true(values[k] == (float)k);
+    }
+    checkpoint_close(&checkpoint);
+}
+
+/* Opening must fail with this status and a message that names the folder and says `why`. */
+static void refuse(const char *folder, int expected, const char *why)
+{
+    struct checkpoint *checkpoint = (struct checkpoint *)&checkpoint;
+    int status = checkpoint_open(folder, &checkpoint);
+    if (status != expected || !strstr(error_message(), why) || strncmp(error_message(), folder, strlen(folder)) != 0)
+        fail_msg("expected %d \"%s\", got %d: %s", expected, why, status, error_message());
+    assert_null(checkpoint);
+}
+
+static void index_prefers_the_single_file(void **state)
+{
+    (void)state;
+    struct checkpoint *checkpoint;
+    char *folder = test_folder_make();
+    build_on_disk(folder, "model.safetensors", ONE_BYTE("x"), 1);
+    test_write_text(folder, INDEX, "{");
+    assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+static void missing_weights_say_what_is_there(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *none = test_path(folder, "none");
+    refuse(none, SOWLV2_ERROR_MODEL, "no such folder");
+    refuse(folder, SOWLV2_ERROR_MODEL, "no weights: needs model.safetensors");
+    test_write_text(folder, "config.json", "{}");
+    refuse(folder, SOWLV2_ERROR_MODEL, "no weights: needs model.safetensors");
+    test_write_text(folder, "pytorch_model.bin", "x");
+    refuse(folder, SOWLV2_ERROR_MODEL, "only pytorch_model.bin");
+    test_link("../../blobs/0000", folder, "model.safetensors");
+    refuse(folder, SOWLV2_ERROR_MODEL, "link to a file that is missing");
+    free(none);
+    test_folder_remove(folder);
+}
+
+static void bad_indexes_are_refused(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make();
+    build_on_disk(folder, "a.safetensors", ONE_BYTE("x"), 1);
+    build_on_disk(folder, "b.safetensors", ONE_BYTE("x"), 1);
+    build_on_disk(folder, "sub/c.safetensors", ONE_BYTE("y"), 1);
+    test_write_text(folder, INDEX, "{");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "not valid JSON");
+    static const char *const without_map[] = {"{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}",
+                                              "{\"weight_map\":\"a\"}"};
+    for (size_t i = 0; i < sizeof(without_map) / sizeof(without_map[0]); i++) {
+        test_write_text(folder, INDEX, without_map[i]);
+        refuse(folder, SOWLV2_ERROR_FORMAT, "has no weight_map");
+    }
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":3}}");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "names no file");
+    static const char *const outside[] = {"../a.safetensors",
+                                          "/a.safetensors",
+                                          "",
+                                          "..",
+                                          ".",
+                                          "sub/../../a",
+                                          "sub//c.safetensors",
+                                          "sub/",
+                                          "./a.safetensors",
+                                          "a/.."};
+    for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "{\"weight_map\":{\"x\":\"%s\"}}", outside[i]);
+        test_write_text(folder, INDEX, text);
+        refuse(folder, SOWLV2_ERROR_FORMAT, "not a file inside the model's folder");
+    }
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\",\"z\":\"none.safetensors\"}}");
+    refuse(folder, SOWLV2_ERROR_MODEL, "none.safetensors: the index names this file, but it is missing");
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\",\"z\":\"a.safetensors\"}}");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "a.safetensors: has no tensor \"z\"");
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\",\"z\":\"b.safetensors\"}}");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "tensor \"x\" is in two");
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\",\"x\":\"b.safetensors\"}}");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "duplicate");
+    test_write_text(folder, "bad.safetensors", "{}");
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"bad.safetensors\"}}");
+    refuse(folder, SOWLV2_ERROR_FORMAT, "bad.safetensors: too short");
+    test_write_text(folder, INDEX, "{\"weight_map\":{\"x\":\"a.safetensors\",\"y\":\"sub/c.safetensors\"}}");
+    struct checkpoint *checkpoint;
+    assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
+    assert_non_null(checkpoint_find(checkpoint, "y"));
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+struct layer {
+    struct host_tensor weight, bias;
+};
+
+struct model {
+    struct host_tensor embedding, extra;
+    struct layer layer[2];
+};
+
+static const struct weight_row rows[] = {
+    {"embed.weight", 0, offsetof(struct model, embedding), 0, 2, {2, 3}, false},
+    {"layer.%d.weight", 2, offsetof(struct model, layer[0].weight), sizeof(struct layer), 2, {1, 2}, false},
+    {"layer.%d.bias", 2, offsetof(struct model, layer[0].bias), sizeof(struct layer), 1, {2}, false},
+    {"extra", 0, offsetof(struct model, extra), 0, 0, {0}, true},
+};
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+
+#define EMBED "\"embed.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}"
+#define WEIGHT(i, begin, end)                                                                                          \
+    "\"layer." #i ".weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[" #begin "," #end "]}"
+#define BIAS(i, begin, end)                                                                                            \
+    "\"layer." #i ".bias\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[" #begin "," #end "]}"
+#define MODEL EMBED "," WEIGHT(0, 24, 32) "," WEIGHT(1, 32, 40) "," BIAS(0, 40, 44) "," BIAS(1, 44, 48)
+
+static char heard[1024];
+
+static void hear(enum sowlv2_log_level level, const char *message, void *user_data)
+{
+    (void)user_data;
+    assert_int_equal(level, SOWLV2_LOG_NOTICE);
+    assert_int_equal(heard[0], '\0'); /* one notice only */
+    snprintf(heard, sizeof(heard), "%s", message);
+}
+
+/* Binds a model folder of this header, which must not fit; the message must name the folder. */
+static void bind_misfit(const char *header, size_t bytes)
+{
+    char *folder = test_folder_make();
+    struct checkpoint *checkpoint;
+    struct model model;
+    build_on_disk(folder, "model.safetensors", header, bytes);
+    if (checkpoint_open(folder, &checkpoint) != 0)
+        fail_msg("%s", error_message());
+    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), SOWLV2_ERROR_MODEL);
+    assert_memory_equal(error_message(), folder, strlen(folder));
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+static void rows_are_bound(void **state)
+{
+    (void)state;
+    struct model model;
+    char *folder = test_folder_make();
+    struct checkpoint *checkpoint;
+    build_on_disk(folder, "model.safetensors", "{" MODEL "}", 48);
+    assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
+    heard[0] = '\0';
+    sowlv2_set_log(hear, NULL);
+    memset(&model, 0x55, sizeof(model));
+    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), 0);
+    sowlv2_set_log(NULL, NULL);
+    assert_string_equal(heard, "");
+    assert_int_equal(*(const unsigned char *)model.embedding.data, 0);
+    assert_int_equal(*(const unsigned char *)model.layer[0].weight.data, 24);
+    assert_int_equal(*(const unsigned char *)model.layer[1].weight.data, 32);
+    assert_int_equal(*(const unsigned char *)model.layer[0].bias.data, 40);
+    assert_int_equal(*(const unsigned char *)model.layer[1].bias.data, 44);
+    assert_int_equal(model.layer[1].bias.dtype, DTYPE_F16);
+    assert_int_equal(model.embedding.dim[1], 3);
+    assert_null(model.extra.data);
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+static void misfits_are_named(void **state)
+{
+    (void)state;
+    bind_misfit("{" EMBED "," WEIGHT(0, 24, 32) "," BIAS(0, 32, 36) "," BIAS(1, 36, 40) "}", 40);
+    assert_non_null(strstr(error_message(), "\"layer.1.weight\" is missing, expected [1, 2]: use"));
+    bind_misfit("{}", 0);
+    assert_non_null(strstr(error_message(), "\"embed.weight\" is missing, expected [2, 3]; \"layer.0.weight\""));
+    assert_null(strstr(error_message(), "more"));
+    bind_misfit("{" MODEL ",\"extra\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[48,52]}}", 52);
+    assert_non_null(strstr(error_message(), "\"extra\" has shape [1], expected []"));
+    bind_misfit("{" MODEL ",\"extra\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[48,56]}}", 56);
+    assert_non_null(strstr(error_message(), "\"extra\" is of I64, expected F32, F16 or BF16"));
+}
+
+static void many_misfits_are_counted(void **state)
+{
+    (void)state;
+    static const struct weight_row many = {"t.%d", 12, 0, sizeof(struct host_tensor), 1, {2}, false};
+    struct host_tensor tensors[12];
+    char *folder = test_folder_make();
+    struct checkpoint *checkpoint;
+    build_on_disk(folder, "model.safetensors", ONE_BYTE("t.0"), 1);
+    assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
+    assert_int_equal(checkpoint_bind(checkpoint, tensors, &many, 1, NULL), SOWLV2_ERROR_MODEL);
+    assert_non_null(strstr(error_message(), "\"t.0\" has shape [1], expected [2]; \"t.1\" is missing"));
+    assert_non_null(strstr(error_message(), "; and 7 more: "));
+    assert_null(strstr(error_message(), "\"t.5\""));
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+static void unknown_tensors_give_one_notice(void **state)
+{
+    (void)state;
+    static const char *const ignored[] = {"sam.", "vjepa.", NULL};
+    struct model model;
+    char header[4096];
+    snprintf(header, sizeof(header),
+             "{%s,"
+             "\"text.position_ids\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[48,48]},"
+             "\"sam.x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[48,48]}}",
+             MODEL);
+    char *folder = test_folder_make();
+    struct checkpoint *checkpoint;
+    build_on_disk(folder, "model.safetensors", header, 48);
+    assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
+    heard[0] = '\0';
+    sowlv2_set_log(hear, NULL);
+    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, ignored), 0);
+    assert_string_equal(heard, "");
+    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), 0);
+    assert_non_null(strstr(heard, ": 1 tensor is not part of this model and left unused: sam.x"));
+    heard[0] = '\0';
+    assert_int_equal(checkpoint_bind(checkpoint, &model, rows + ROW_COUNT, 0, NULL), 0);
+    assert_non_null(strstr(heard, ": 6 tensors are not part of this model and left unused: embed.weight, "));
+    assert_non_null(strstr(heard, ", ..."));
+    sowlv2_set_log(NULL, NULL);
+    checkpoint_close(&checkpoint);
+    test_folder_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(single_file_is_opened),
+        cmocka_unit_test(python_shards_are_opened),
+        cmocka_unit_test(index_prefers_the_single_file),
+        cmocka_unit_test(missing_weights_say_what_is_there),
+        cmocka_unit_test(bad_indexes_are_refused),
+        cmocka_unit_test(rows_are_bound),
+        cmocka_unit_test(misfits_are_named),
+        cmocka_unit_test(many_misfits_are_counted),
+        cmocka_unit_test(unknown_tensors_give_one_notice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# run_tests.sh BUILD JOBS [all]: builds the variants, then runs all their tests as one ctest run.
+#   release   gcc, every test at this machine's best level
+#   asan      clang, AddressSanitizer and UndefinedBehaviorSanitizer
+#   fuzz      clang, libFuzzer targets over their kept corpora
+# With `all`: every CPU level, ThreadSanitizer, and two minutes of fuzzing a target.
+set -eu
+build=$1 jobs=$2 all=${3:-}
+source_dir=$(pwd)
+generator="Unix Makefiles"
+command -v ninja >/dev/null && generator=Ninja
+
+variant() { # NAME FOLDER CMAKE-OPTIONS...
+  local name=$1 folder=$2
+  shift 2
+  echo "== building: $name"
+  cmake -G "$generator" -S "$source_dir" -B "$folder" "-DSOWLV2_TEST_PREFIX=$name." "$@" >/dev/null
+  cmake --build "$folder" -j "$jobs" -- $([ "$generator" = Ninja ] && echo --quiet || echo -s)
+}
+
+fuzz_seconds=3
+levels=OFF
+if [ "$all" = all ]; then
+  fuzz_seconds=120
+  levels=ON
+fi
+
+variant release "$build" -DSOWLV2_ALL_LEVELS=$levels
+variant asan "$build/asan" -DCMAKE_C_COMPILER=clang -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_ALL_LEVELS=$levels
+variant fuzz "$build/fuzz" -DCMAKE_C_COMPILER=clang -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_FUZZERS=ON \
+  -DSOWLV2_FUZZ_SECONDS=$fuzz_seconds
+folders="$build $build/asan $build/fuzz"
+if [ "$all" = all ]; then
+  variant tsan "$build/tsan" -DCMAKE_C_COMPILER=clang -DSOWLV2_SANITIZE=thread
+  folders="$folders $build/tsan"
+fi
+
+mkdir -p "$build/everything"
+: >"$build/everything/CTestTestfile.cmake"
+for folder in $folders; do
+  echo "subdirs(\"$source_dir/$folder\")" >>"$build/everything/CTestTestfile.cmake"
+done
+cd "$build/everything"
+exec ctest --output-on-failure -j "$jobs" --timeout 600
