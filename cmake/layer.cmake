@@ -26,16 +26,32 @@ function(sowlv2_layer name)
   target_link_libraries(sowlv2_${name} PUBLIC ${LAYER_USES} PRIVATE sowlv2_flags)
 endfunction()
 
-# sowlv2_test(name SOURCES ... USES ...): a cmocka program and its ctest entry, run in the source tree.
+# What every test runs with: libraries' known leaks and locks, and threads that sleep while they wait, since
+# tests run beside each other.
+set(sowlv2_test_environment
+  "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp"
+  "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp"
+  OMP_WAIT_POLICY=passive)
+
+# sowlv2_test(name SOURCES ... USES ... [LEVELS level ...]): a cmocka program and its ctest entry NAME, run at
+# the machine's best CPU level, and an entry NAME_LEVEL, labelled "levels", for each level named; one that the
+# machine lacks is a skip that ctest counts.
 # Object libraries must be named one by one: name every layer that the test needs, also indirectly.
 function(sowlv2_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(TEST "" "" "SOURCES;USES;LEVELS" ${ARGN})
   add_executable(test_${name} ${TEST_SOURCES})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include
     ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${TEST_USES} PkgConfig::CMOCKA sowlv2_flags m)
   target_compile_definitions(test_${name} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
-  add_test(NAME ${SOWLV2_TEST_PREFIX}${name} COMMAND test_${name})
+  set(entry ${SOWLV2_TEST_PREFIX}${name})
+  add_test(NAME ${entry} COMMAND test_${name})
+  set_tests_properties(${entry} PROPERTIES ENVIRONMENT "${sowlv2_test_environment}" SKIP_RETURN_CODE 77)
+  foreach(level ${TEST_LEVELS})
+    add_test(NAME ${entry}_${level} COMMAND test_${name})
+    set_tests_properties(${entry}_${level} PROPERTIES
+      ENVIRONMENT "${sowlv2_test_environment};SOWLV2_CPU=${level}" SKIP_RETURN_CODE 77 LABELS levels)
+  endforeach()
 endfunction()
 
 # sowlv2_fuzzer(name SOURCES ... USES ...): a libFuzzer target fuzz_<name> with corpus tests/fuzz/corpus/<name>.

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "cli/waiting.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
 {
     int result;
 
+    waiting_choose(argv);
     if (argc > 0 && strcmp(path_base(argv[0]), "sowlv2-detect") == 0)
         result = run_verb(verb_find("detect"), argc, argv);
     else

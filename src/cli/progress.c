@@ -30,7 +30,7 @@ void progress_format(char *line, size_t size, size_t width, size_t done, size_t 
 {
     size_t bar = width / 4 < LONGEST_BAR ? width / 4 : LONGEST_BAR;
     size_t filled = total > 0 ? (size_t)((double)bar * ((double)done / (double)total)) : 0;
-    char rate[64] = "", left[32], marks[LONGEST_BAR + 1];
+    char rate[512] = "", left[32], marks[LONGEST_BAR + 1];
 
     if (filled > bar)
         filled = bar;

@@ -4,7 +4,6 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +54,6 @@ void compute_begin(struct compute *compute)
     compute->status = 0;
     compute->message[0] = '\0';
     arena_reset(compute->arena);
-    omp_set_num_threads(compute->device->threads);
 }
 
 int compute_status(const struct compute *compute)

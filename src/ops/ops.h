@@ -125,8 +125,7 @@ int compute_create(struct device *device, struct compute **out);
 void compute_free(struct compute **compute);
 struct device *compute_device(const struct compute *compute);
 
-/* Starts a forward pass: forgets the error, releases all scratch. Sets how many OpenMP threads the
- * calling thread uses to the device's number. */
+/* Starts a forward pass: forgets the error, releases all scratch. */
 void compute_begin(struct compute *compute);
 /* 0, or the first error since compute_begin (the thread's error message is then that error's). */
 int compute_status(const struct compute *compute);
@@ -184,6 +183,11 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
  * `causal`: query i sees keys 0..i (queries == keys). */
 void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                   struct tensor out);
+
+/* Rotary position embedding, in place: turns the first `r` values of every x[b, t, h, :] in pairs, the others
+ * stay: (x[2j], x[2j+1]) becomes (x[2j] c[2j] - x[2j+1] s[2j], x[2j+1] c[2j+1] + x[2j] s[2j+1]).
+ * x [batch, tokens, heads, d]; cosines and sines [1 or batch, tokens, r], r even and at most d. */
+void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
 
 /* out = a + b and out = a * b; b's dimensions of size 1 are repeated along a's. Same rank, at most 4.
  * `out` has a's shape and may be `a`. */

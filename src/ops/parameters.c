@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,7 +230,6 @@ static int prepare(struct parameters *parameters, int64_t outputs, int64_t input
     owned->linear.outputs = outputs;
     owned->linear.inputs = inputs;
     struct device *device = parameters->device;
-    omp_set_num_threads(device->threads);
     int status = device->set.linear_create(device, outputs, inputs, weight, bias, rows_hint, &owned->linear.state);
     if (status != 0) {
         return disown(parameters, status);

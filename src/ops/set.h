@@ -27,6 +27,7 @@ struct ops_set {
     void (*l2_normalize)(struct compute *, struct tensor x, float eps, struct tensor out);
     void (*attention)(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                       struct tensor out);
+    void (*rope)(struct compute *, struct tensor x, struct tensor cosines, struct tensor sines);
     void (*add)(struct compute *, struct tensor a, struct tensor b, struct tensor out);
     void (*mul)(struct compute *, struct tensor a, struct tensor b, struct tensor out);
     void (*activation)(struct compute *, struct tensor x, enum activation, struct tensor out);

@@ -1,4 +1,4 @@
-/* results.jsonl: one JSON object a line, in the form that docs/contract describes, each row appended whole. */
+/* results.jsonl: one JSON object a line, in the form of the contract page, each row appended whole. */
 #ifndef OUTPUT_RESULTS_H
 #define OUTPUT_RESULTS_H
 

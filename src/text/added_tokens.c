@@ -132,28 +132,24 @@ int added_tokens_add(struct added_tokens *tokens, const struct vocabulary *vocab
     return 0;
 }
 
-int added_tokens_compile(struct added_tokens *tokens, bool split_special, const char *file)
+int added_tokens_compile(struct added_tokens *tokens, bool split_special)
 {
     tokens->split_special = split_special;
     struct string normal = {0};
     int status = 0;
+    /* Of tokens that are the same once normalised the first is found: the reference takes any of them. */
     for (size_t i = 0; i < tokens->count && !status; i++) {
         const struct entry *entry = &tokens->entries[i];
-        bool taken = false;
         if (entry->replaced)
             continue;
-        if (entry->normalized) {
-            string_clear(&normal);
-            status = text_normalize(entry->content, strlen(entry->content), &normal);
-            if (!status)
-                status = byte_trie_add(&tokens->normalized, normal.data, normal.length, (int32_t)i, &taken);
-        } else {
-            status = byte_trie_add(&tokens->raw, entry->content, strlen(entry->content), (int32_t)i, &taken);
+        if (!entry->normalized) {
+            status = byte_trie_add(&tokens->raw, entry->content, strlen(entry->content), (int32_t)i);
+            continue;
         }
-        if (!status && taken)
-            status = error_set(SOWLV2_ERROR_FORMAT,
-                               "%s: the added token \"%.64s\" is the same as another one once normalised", file,
-                               entry->content);
+        string_clear(&normal);
+        status = text_normalize(entry->content, strlen(entry->content), &normal);
+        if (!status)
+            status = byte_trie_add(&tokens->normalized, normal.data, normal.length, (int32_t)i);
     }
     string_free(&normal);
     return status;
@@ -239,7 +235,7 @@ int added_tokens_split(const struct added_tokens *tokens, bool normalized, const
         }
         if (entry->rstrip)
             stop = space_after(text, size, stop);
-        if (stop < start)
+        if (stop <= start)
             continue; /* a token of white space, all of which an rstrip token has taken */
         int status = done < start ? callback(context, text + done, start - done, -1) : 0;
         if (!status)

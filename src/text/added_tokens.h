@@ -38,8 +38,8 @@ bool added_tokens_find(const struct added_tokens *tokens, const struct vocabular
 int32_t added_tokens_largest(const struct added_tokens *tokens);
 
 /* To be called once after the last token. With `split_special`, special tokens are left in the text.
- * Errors: FORMAT (two tokens are the same once normalised), MEMORY. */
-int added_tokens_compile(struct added_tokens *tokens, bool split_special, const char *file);
+ * Errors: MEMORY. */
+int added_tokens_compile(struct added_tokens *tokens, bool split_special);
 
 /* Takes a piece of text, `id` -1, or the token `id` with the text that it stands for; not 0 ends the
  * splitting. */

@@ -52,7 +52,7 @@ static int add_node(struct byte_trie *trie, uint32_t parent, unsigned char byte,
     return 0;
 }
 
-int byte_trie_add(struct byte_trie *trie, const char *text, size_t size, int32_t number, bool *taken)
+int byte_trie_add(struct byte_trie *trie, const char *text, size_t size, int32_t number)
 {
     uint32_t node = 0;
     int status = trie->count == 0 ? add_node(trie, 0, 0, &node) : 0;
@@ -64,8 +64,8 @@ int byte_trie_add(struct byte_trie *trie, const char *text, size_t size, int32_t
     }
     if (status)
         return status;
-    *taken = trie->nodes[node].number >= 0;
-    trie->nodes[node].number = number;
+    if (trie->nodes[node].number < 0)
+        trie->nodes[node].number = number;
     return 0;
 }
 

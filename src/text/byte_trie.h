@@ -12,9 +12,9 @@ struct byte_trie {
     size_t count, capacity;
 };
 
-/* Adds `size` > 0 bytes under `number` >= 0; `*taken` tells that they had another number before. At
- * most UINT32_MAX bytes in all. Errors: MEMORY. */
-int byte_trie_add(struct byte_trie *trie, const char *text, size_t size, int32_t number, bool *taken);
+/* Adds `size` > 0 bytes under `number` >= 0; bytes that are there keep their number. At most UINT32_MAX
+ * bytes in all. Errors: MEMORY. */
+int byte_trie_add(struct byte_trie *trie, const char *text, size_t size, int32_t number);
 bool byte_trie_is_empty(const struct byte_trie *trie);
 void byte_trie_free(struct byte_trie *trie);
 

@@ -123,19 +123,51 @@ static int read_decoder(struct special_reading *reading, const char *file, json_
     return 0;
 }
 
-/* added_tokens.json: {"token": id, ...}; special are those that are named so. */
-static int read_added_file(struct special_reading *reading, const struct tokenizer_json *file)
+static bool has_content(const json_t *value, const char *content)
 {
+    const char *have = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    return have && !strcmp(have, content);
+}
+
+static bool list_has(const json_t *list, const char *content)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (has_content(json_array_get(list, i), content))
+            return true;
+    return false;
+}
+
+/* Whether a token of added_tokens.json counts as special: the reference compares it with what the files
+ * name, but not with objects in tokenizer_config.json, nor with defaults. */
+static bool is_special_name(const struct tokenizer_files *files, const char *content)
+{
+    static const char *const extra[] = {"extra_special_tokens", "additional_special_tokens"};
+    for (int i = 0; i < SPECIAL_COUNT; i++) {
+        const json_t *value = json_object_get(files->special_map.root, special_names[i]);
+        if (!value && json_is_string(json_object_get(files->config.root, special_names[i])))
+            value = json_object_get(files->config.root, special_names[i]);
+        if (has_content(value, content))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(extra) / sizeof(extra[0]); i++)
+        if (list_has(json_object_get(files->config.root, extra[i]), content))
+            return true;
+    return list_has(json_object_get(files->special_map.root, extra[0]), content);
+}
+
+/* added_tokens.json: {"token": id, ...} */
+static int read_added_file(struct special_reading *reading, const struct tokenizer_files *files)
+{
+    const struct tokenizer_json *file = &files->added;
     const char *key;
     json_t *value;
     json_object_foreach(file->root, key, value)
     {
-        struct special_description description = {.token = {.content = key}};
+        struct special_description description = {.token = {.content = key}, .normalized_given = true};
         int64_t id;
         int status = read_id(file->path, key, value, &id);
-        for (int i = 0; i < SPECIAL_COUNT; i++)
-            if (reading->named[i].token.content && !strcmp(reading->named[i].token.content, key))
-                description.token.special = true;
+        description.token.special = is_special_name(files, key);
+        description.token.normalized = !description.token.special;
         if (!status)
             status = append_listed(reading, file->path, id, &description);
         if (status)
@@ -196,7 +228,7 @@ static int read_all(const struct tokenizer_files *files, struct special_reading 
         return status ? status : read_decoder(reading, files->config.path, decoder);
     status = read_named(reading, &files->special_map);
     if (!status)
-        status = read_added_file(reading, &files->added);
+        status = read_added_file(reading, files);
     if (!status)
         status = read_added_list(reading, &files->tokenizer);
     return status;

@@ -27,7 +27,7 @@ extern const char *const special_names[SPECIAL_COUNT];
 struct special_description {
     struct added_token token; /* content NULL: no such token */
     bool normalized_given;
-    bool plain; /* a mere string */
+    bool plain; /* a mere string, not an object with flags */
 };
 
 struct special_listed {

@@ -12,6 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The list of added tokens in the making. */
+struct listing {
+    const struct special_reading *reading;
+    struct special_tokens *out;
+    struct special_description *unlisted; /* those that the files' list does not have, as described */
+    size_t count, capacity;
+};
+
 static bool is_listed(const struct special_reading *reading, const char *content)
 {
     for (size_t i = 0; i < reading->listed_count; i++)
@@ -28,11 +36,21 @@ static bool is_named(const struct special_reading *reading, const char *content)
     return false;
 }
 
+static bool is_normalized(const struct special_description *description, bool special)
+{
+    return description->normalized_given ? description->token.normalized : !special;
+}
+
+static bool is_same(const struct special_description *a, const struct special_description *b)
+{
+    const struct added_token *x = &a->token, *y = &b->token;
+    return a->plain == b->plain && !strcmp(x->content, y->content) && x->single_word == y->single_word &&
+           x->lstrip == y->lstrip && x->rstrip == y->rstrip && x->special == y->special &&
+           is_normalized(a, x->special) == is_normalized(b, y->special);
+}
+
 static int append_added(struct special_tokens *out, const struct special_description *description, bool special)
 {
-    if (out->added_count == 3 * ADDED_TOKENS_MAX)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: more than %d special tokens: it is not a CLIP tokenizer's file",
-                         out->file, 3 * ADDED_TOKENS_MAX);
     if (out->added_count == out->added_capacity) {
         size_t capacity = out->added_capacity < 16 ? 16 : out->added_capacity * 2;
         struct added_token *added = realloc(out->added, capacity * sizeof(*added));
@@ -44,18 +62,32 @@ static int append_added(struct special_tokens *out, const struct special_descrip
     struct added_token *token = &out->added[out->added_count++];
     *token = description->token;
     token->special = token->special || special;
-    if (!description->normalized_given)
-        token->normalized = !token->special;
+    token->normalized = is_normalized(description, token->special);
     return 0;
 }
 
-/* One token that the list does not have. */
-static int append_unlisted(const struct special_reading *reading, const struct special_description *description,
-                           bool special, struct special_tokens *out)
+/* One token that the files' list does not have. The same content may come with other flags, which then
+ * count; the very same description does not count again. */
+static int append_unlisted(struct listing *listing, const struct special_description *description, bool special)
 {
-    if (!description->token.content || is_listed(reading, description->token.content))
+    if (!description->token.content || is_listed(listing->reading, description->token.content))
         return 0;
-    return append_added(out, description, special);
+    for (size_t i = 0; i < listing->count; i++)
+        if (is_same(&listing->unlisted[i], description))
+            return 0;
+    if (listing->count == ADDED_TOKENS_MAX)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: more than %d special tokens: it is not a CLIP tokenizer's file",
+                         listing->out->file, ADDED_TOKENS_MAX);
+    if (listing->count == listing->capacity) {
+        size_t capacity = listing->capacity < 16 ? 16 : listing->capacity * 2;
+        struct special_description *unlisted = realloc(listing->unlisted, capacity * sizeof(*unlisted));
+        if (!unlisted)
+            return error_memory("added tokens");
+        listing->unlisted = unlisted;
+        listing->capacity = capacity;
+    }
+    listing->unlisted[listing->count++] = *description;
+    return append_added(listing->out, description, special);
 }
 
 static bool is_extra_name(const char *key)
@@ -70,8 +102,7 @@ static bool is_extra_name(const char *key)
 }
 
 /* Tokens under other names than the seven: "image_token", ... */
-static int append_extra_names(const struct special_reading *reading, const struct tokenizer_json *file,
-                              struct special_tokens *out)
+static int append_extra_names(struct listing *listing, const struct tokenizer_json *file)
 {
     const char *key;
     json_t *value;
@@ -83,21 +114,18 @@ static int append_extra_names(const struct special_reading *reading, const struc
         struct special_description description;
         int status = special_describe(file->path, key, value, &description);
         if (!status)
-            status = append_unlisted(reading, &description, true, out);
+            status = append_unlisted(listing, &description, true);
         if (status)
             return status;
     }
     return 0;
 }
 
-/* "extra_special_tokens", a list or an object, or its older name. */
-static int append_extra_list(const struct special_reading *reading, const struct tokenizer_json *file,
-                             struct special_tokens *out)
+/* The tokens of one field, a list or an object. */
+static int append_extra_list(struct listing *listing, const struct tokenizer_json *file, const char *field)
 {
-    const char *field = "extra_special_tokens", *key;
+    const char *key;
     json_t *extra = json_object_get(file->root, field), *value;
-    if (!json_object_size(extra) && !json_array_size(extra))
-        extra = json_object_get(file->root, field = "additional_special_tokens");
     struct special_description description;
     int status = 0;
     json_object_foreach(extra, key, value)
@@ -105,13 +133,13 @@ static int append_extra_list(const struct special_reading *reading, const struct
         if (!status)
             status = special_describe(file->path, field, value, &description);
         if (!status)
-            status = append_unlisted(reading, &description, true, out);
+            status = append_unlisted(listing, &description, true);
     }
     for (size_t i = 0; i < json_array_size(extra) && !status; i++) {
         status = special_describe(file->path, field, json_array_get(extra, i), &description);
         if (!status)
-            status = append_unlisted(reading, &description,
-                                     description.plain || is_named(reading, description.token.content), out);
+            status = append_unlisted(listing, &description,
+                                     description.plain || is_named(listing->reading, description.token.content));
     }
     return status;
 }
@@ -138,23 +166,37 @@ static int check_sides(const struct tokenizer_files *files)
     return status;
 }
 
-static int append_all(const struct tokenizer_files *files, const struct special_reading *reading,
-                      struct special_tokens *out)
+/* "extra_special_tokens" and its older name, which counts only where nothing else does. */
+static int append_extra_lists(struct listing *listing, const struct tokenizer_files *files, bool with_map)
 {
+    static const char extra[] = "extra_special_tokens", older[] = "additional_special_tokens";
+    const json_t *list = json_object_get(files->config.root, extra);
+    bool empty = json_object_size(list) == 0 && json_array_size(list) == 0;
+    bool given = list || json_object_get(files->config.root, older);
+    int status = append_extra_list(listing, &files->config, empty ? older : extra);
+    if (status || !with_map)
+        return status;
+    if (json_object_get(files->special_map.root, extra))
+        return append_extra_list(listing, &files->special_map, extra);
+    return given ? 0 : append_extra_list(listing, &files->special_map, older);
+}
+
+static int append_all(struct listing *listing, const struct tokenizer_files *files)
+{
+    const struct special_reading *reading = listing->reading;
     int status = 0;
     for (size_t i = 0; i < reading->listed_count && !status; i++) {
         const struct special_description *description = &reading->listed[i].description;
-        status = append_added(out, description, is_named(reading, description->token.content));
+        status = append_added(listing->out, description, is_named(reading, description->token.content));
     }
     for (int i = 0; i < SPECIAL_COUNT && !status; i++)
-        status = append_unlisted(reading, &reading->named[i], true, out);
-    const struct tokenizer_json *const sources[] = {&files->config, &files->special_map};
-    int count = json_object_get(files->config.root, "added_tokens_decoder") ? 1 : 2;
-    for (int i = 0; i < count && !status; i++)
-        status = append_extra_names(reading, sources[i], out);
-    for (int i = 0; i < count && !status; i++)
-        status = append_extra_list(reading, sources[i], out);
-    return status;
+        status = append_unlisted(listing, &reading->named[i], true);
+    const json_t *decoder = json_object_get(files->config.root, "added_tokens_decoder");
+    if (!status)
+        status = append_extra_names(listing, &files->config);
+    if (!status && !decoder)
+        status = append_extra_names(listing, &files->special_map);
+    return status ? status : append_extra_lists(listing, files, !decoder);
 }
 
 static int finish_names(const struct special_reading *reading, struct special_tokens *out)
@@ -186,11 +228,12 @@ static const char *main_file(const struct tokenizer_files *files)
 int special_tokens_read(const struct tokenizer_files *files, struct special_tokens *out)
 {
     *out = (struct special_tokens){.file = main_file(files)};
-    struct special_reading reading = {0};
-    reading.named[SPECIAL_START].token.content = "<|startoftext|>";
-    reading.named[SPECIAL_END].token.content = "<|endoftext|>";
-    reading.named[SPECIAL_UNKNOWN].token.content = "<|endoftext|>";
-    reading.named[SPECIAL_PAD].token.content = "<|endoftext|>";
+    static const struct special_description start = {.token = {.content = "<|startoftext|>"}, .plain = true};
+    static const struct special_description end = {.token = {.content = "<|endoftext|>"}, .plain = true};
+    struct special_reading reading = {
+        .named = {[SPECIAL_START] = start, [SPECIAL_END] = end, [SPECIAL_UNKNOWN] = end, [SPECIAL_PAD] = end},
+    };
+    struct listing listing = {.reading = &reading, .out = out};
 
     int status = check_sides(files);
     if (!status)
@@ -198,10 +241,11 @@ int special_tokens_read(const struct tokenizer_files *files, struct special_toke
     if (!status)
         status = finish_names(&reading, out);
     if (!status)
-        status = append_all(files, &reading, out);
+        status = append_all(&listing, files);
     if (!status)
         status = special_flag(files->config.path, files->config.root, "split_special_tokens", &out->split);
     free(reading.listed);
+    free(listing.unlisted);
     if (status)
         special_tokens_free(out);
     return status;

@@ -53,7 +53,7 @@ static int load_special(struct tokenizer *tokenizer, const struct vocabulary *vo
     for (size_t i = 0; i < special->added_count && !status; i++)
         status = added_tokens_add(tokenizer->added, vocabulary, special->file, &special->added[i]);
     if (!status)
-        status = added_tokens_compile(tokenizer->added, special->split, special->file);
+        status = added_tokens_compile(tokenizer->added, special->split);
     if (status)
         return status;
     if (!added_tokens_find(tokenizer->added, vocabulary, special->start, &tokenizer->start) ||

@@ -40,6 +40,11 @@ int config_string(const struct config *config, const struct config_node *node, c
 int config_numbers(const struct config *config, const struct config_node *node, const char *key, size_t count,
                    const double *fallback, double minimum, double maximum, double *out);
 
+/* A list of at most `capacity` whole numbers; a number alone is a list of one. `*count` is how many there
+ * are, -1 where the key is absent or null. */
+int config_int_list(const struct config *config, const struct config_node *node, const char *key, int capacity,
+                    int64_t minimum, int64_t maximum, int64_t *out, int *count);
+
 /* For an error of the model's own about this file: returns FORMAT after
  * "<file>: <formatted text>". */
 __attribute__((format(printf, 2, 3))) int config_error(const struct config *config, const char *format, ...);

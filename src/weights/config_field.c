@@ -150,3 +150,28 @@ int config_numbers(const struct config *config, const struct config_node *node, 
     }
     return 0;
 }
+
+int config_int_list(const struct config *config, const struct config_node *node, const char *key, int capacity,
+                    int64_t minimum, int64_t maximum, int64_t *out, int *count)
+{
+    const json_t *value = field(node, key);
+    *count = -1;
+    if (!value)
+        return 0;
+    if (!json_is_array(value) && !json_is_number(value))
+        return config_field_error(config, node, key, "is %s: expected a list of whole numbers", type_name(value));
+    size_t size = json_is_array(value) ? json_array_size(value) : 1;
+    if (size > (size_t)capacity)
+        return config_field_error(config, node, key, "has %zu values: expected at most %d", size, capacity);
+    for (size_t i = 0; i < size; i++) {
+        const json_t *entry = json_is_array(value) ? json_array_get(value, i) : value;
+        if (!whole_number(entry, &out[i]))
+            return config_field_error(config, node, key, "holds %s: expected whole numbers from %lld to %lld",
+                                      type_name(entry), (long long)minimum, (long long)maximum);
+        if (out[i] < minimum || out[i] > maximum)
+            return config_field_error(config, node, key, "holds %lld: expected whole numbers from %lld to %lld",
+                                      (long long)out[i], (long long)minimum, (long long)maximum);
+    }
+    *count = (int)size;
+    return 0;
+}

@@ -93,7 +93,7 @@ static void check_linear(struct sides *sides, int rank, const int64_t *lead, int
 
 static void test_linear_sizes(void **state)
 {
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 200; i++) {
         int64_t lead[3] = {RANDOM_OF(sizes), random_range(1, 4), random_range(1, 3)};
         int rank = (int)random_range(1, 4);
         lead[0] = rank > 2 && lead[0] > 40 ? 40 : lead[0];
@@ -185,7 +185,7 @@ static void test_activations(void **state)
 static void test_matmul_transposed(void **state)
 {
     struct sides *sides = *state;
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < 60; i++) {
         int64_t n = RANDOM_OF(sizes), m = RANDOM_OF(sizes), d = i == 0 ? 768 : RANDOM_OF(sizes);
         bool gaps = random_range(0, 1) != 0;
         float size = sqrtf(3.0F / (float)d);
@@ -252,7 +252,7 @@ static void check_conv2d(struct sides *sides, int64_t batch, const int64_t *size
 
 static void test_conv2d(void **state)
 {
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < 60; i++) {
         int kernel[2] = {(int)random_range(1, 5), (int)random_range(1, 5)};
         int64_t size[2] = {random_range(5, 19), random_range(5, 19)};
         check_conv2d(*state, random_range(1, 3), size, random_range(1, 9), RANDOM_OF(sizes), kernel,

@@ -2,7 +2,7 @@
 
 The class head gives one patch an object (the best of those at its centre), so that no suppression is needed
 afterwards; a throw-away head and box losses at every patch of an object teach the image tower faster. In the first
-part of the run only `--tokens` patches of an image are computed (those with objects first). The text tower runs once
+part of the run only `--tokens` patches of an image are computed (those with objects first), but for every eighth step. The text tower runs once
 a step, over this step's words.
 """
 import argparse
@@ -23,7 +23,7 @@ import scenes as S
 import tokenizer as T
 import vocabulary as V
 
-SIDE, PATCH = 192, 16
+SIDE, PATCH, WIDTH = 192, 16, 128
 GRID = SIDE // PATCH
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -34,10 +34,10 @@ def make_config(vocab_size):
     tower = dict(hidden_act="quick_gelu", layer_norm_eps=1e-5)
     return Owlv2Config(
         projection_dim=128,
-        text_config=dict(vocab_size=vocab_size, hidden_size=128, intermediate_size=512, num_hidden_layers=3,
+        text_config=dict(vocab_size=vocab_size, hidden_size=128, intermediate_size=512, num_hidden_layers=2,
                          num_attention_heads=4, max_position_embeddings=16, pad_token_id=0,
                          bos_token_id=vocab_size - 2, eos_token_id=vocab_size - 1, **tower),
-        vision_config=dict(hidden_size=192, intermediate_size=768, num_hidden_layers=6, num_attention_heads=6,
+        vision_config=dict(hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=5, num_attention_heads=WIDTH // 32,
                            image_size=SIDE, patch_size=PATCH, **tower))
 
 
@@ -105,7 +105,7 @@ def unknown(rng, words):
     return rng.choice(V.TEMPLATES).format(word)
 
 
-def make_queries(rng, tokenizer, words, pairs, coloured=24, sized=14, strange=18):
+def make_queries(rng, tokenizer, words, pairs, coloured=20, sized=10, strange=14):
     """Texts with what they ask for: noun, colour, size (-1 where nothing is asked), all -2 where nothing fits."""
     rows = [(surface(rng, n), i, -1, -1) for i, n in enumerate(V.NOUN_LIST)]
     for colour, noun in rng.sample(pairs, min(coloured, len(pairs))):
@@ -330,12 +330,11 @@ def main():
     a.add_argument("--pool", required=True, help="folder that pool.py fills")
     a.add_argument("--count", type=int, default=20000, help="scenes in the pool")
     a.add_argument("--out", required=True)
-    a.add_argument("--budget", type=float, default=4200, help="seconds: the learning rate falls to its end over them")
-    a.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="which seconds the budget counts")
+    a.add_argument("--budget", type=float, default=4200, help="seconds of processor time before the rate falls")
+    a.add_argument("--decay", type=float, default=250, help="seconds of processor time in which it falls to its end")
     a.add_argument("--batch", type=int, default=48)
-    a.add_argument("--tokens", type=int, default=72)
-    a.add_argument("--sparse", type=float, default=0.55, help="share of the budget with --tokens patches")
-    a.add_argument("--lr", type=float, default=2e-3)
+    a.add_argument("--tokens", type=int, default=56, help="patches computed of an image before the rate falls")
+    a.add_argument("--lr", type=float, default=2.5e-3)
     a.add_argument("--held-photos")
     a.add_argument("--resume")
     a = a.parse_args()
@@ -346,7 +345,7 @@ def main():
     tokenizer, vocab, _ = T.build()
     model = Owlv2ForObjectDetection(make_config(len(vocab)))
     initialise(model)
-    extra = torch.nn.Linear(192, NOUNS + 1)
+    extra = torch.nn.Linear(WIDTH, NOUNS + 1)
     model.train()
     torch._dynamo.config.automatic_dynamic_shapes = False
     for layer in model.owlv2.vision_model.encoder.layers:
@@ -364,21 +363,22 @@ def main():
     images, objects, owners, filled = P.open_pool(a.pool, a.count, SIDE, GRID, "r")
     test, shadow = held_scenes(200, 777, a.held_photos), Owlv2ForObjectDetection(make_config(len(vocab)))
     words, pairs = V.unknown_words("train"), V.colour_pairs()
-    clock = time.time if a.clock == "wall" else time.process_time
-    start, cpu, seen, meters, last_eval = clock() - spent, time.process_time(), step * a.batch, [], spent
+    start, wall, seen, meters, last_eval, falls = time.process_time() - spent, time.time(), step * a.batch, [], spent, None
     log = open(os.path.join(a.out, "log.jsonl"), "a")
     while True:
-        now = clock() - start
-        progress = now / a.budget
-        if progress >= 1:
+        now = time.process_time() - start
+        if falls is None and (now > a.budget or os.path.exists(os.path.join(a.out, "finish"))):
+            falls = now
+        left = 1.0 if falls is None else 1 - (now - falls) / a.decay
+        if left <= 0:
             break
-        rate = a.lr * min(1, (step + 1) / 150) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = a.lr * min(1, (step + 1) / 150) * max(0.02, left)
         index = np.sort(np.random.default_rng(step).integers(0, min(a.count, int(filled[0])), a.batch))
         x, obj, own = images[index], torch.from_numpy(objects[index]), torch.from_numpy(owners[index].astype(np.int64))
         if rng.random() < 0.5:
             x, own = x[:, :, ::-1], own.flip(-1)
             obj[..., 3] = torch.where(obj[..., 0] >= 0, 1 - obj[..., 3], obj[..., 3])
-        keep = choose_tokens(own, a.tokens, gen) if progress < a.sparse else None
+        keep = choose_tokens(own, a.tokens, gen) if falls is None and step % 8 else None
         pixels = to_pixels(x)
         pixels = pixels * (1 + 0.1 * torch.randn(a.batch, 1, 1, 1, generator=gen))
         text, asked = make_queries(rng, tokenizer, words, pairs)
@@ -398,8 +398,8 @@ def main():
         meters.append(dict(meter, loss=loss.item()))
         if step % 25 == 0:
             mean = {k: round(float(np.mean([m[k] for m in meters])), 4) for k in meters[0]}
-            row = dict(step=step, s=round(now), cpu_s=round(time.process_time() - cpu), images=seen, lr=round(rate, 6), **mean)
-            if now - last_eval > 400:
+            row = dict(step=step, s=round(time.time() - wall), cpu_s=round(now), images=seen, lr=round(rate, 6), **mean)
+            if now - last_eval > 150:
                 last_eval = now
                 shadow.load_state_dict(average)
                 row.update(zip(("ap50", "ap", "absent"), (round(v, 4) for v in evaluate(shadow, tokenizer, test))))

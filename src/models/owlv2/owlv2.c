@@ -80,9 +80,10 @@ static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t
     }
 }
 
-int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
-                 const struct owlv2_control *control, const struct owlv2_output *out)
+/* One pass over `batch` images; outputs as in owlv2_detect. */
+static int detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+                           int64_t batch, const float *queries, int64_t query_count, const struct owlv2_trace *trace,
+                           const struct owlv2_control *control, const struct owlv2_output *out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
@@ -110,8 +111,44 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
         owlv2_objectness_head(model, compute, features, objectness);
         op_download(compute, objectness, out->objectness);
     }
-    if (masked != NULL && compute_status(compute) == 0) {
+    return compute_status(compute);
+}
+
+/* Progress of one pass as a part of all passes. */
+struct passes {
+    const struct owlv2_control *control;
+    int done, total; /* passes */
+};
+
+static bool keep_going(int done, int total, void *user_data)
+{
+    const struct passes *passes = user_data;
+    return passes->control->keep_going(passes->done * total + done, passes->total * total, passes->control->user_data);
+}
+
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
+                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
+                 const struct owlv2_control *control, const struct owlv2_output *out)
+{
+    /* Images go through together as long as one alone does not fill the products: beyond that a batch is
+     * no faster, and only takes memory. */
+    enum { ENOUGH_TOKENS = 1024 };
+    const int64_t patches = model->config.grid * model->config.grid;
+    const int64_t together = patches >= ENOUGH_TOKENS ? 1 : ENOUGH_TOKENS / patches;
+    struct passes passes = {control, 0, (int)((batch + together - 1) / together)};
+    const struct owlv2_control part = {keep_going, &passes};
+    const bool asked = control != NULL && control->keep_going != NULL;
+    int status = 0;
+    for (int64_t first = 0; first < batch && status == 0; first += together, passes.done++) {
+        const int64_t count = batch - first < together ? batch - first : together;
+        const struct owlv2_output slice = {out->logits + first * patches * query_count,
+                                           out->boxes + first * patches * 4,
+                                           out->objectness != NULL ? out->objectness + first * patches : NULL};
+        status = detect_together(model, compute, images + first, count, queries, query_count, trace,
+                                 asked ? &part : NULL, &slice);
+    }
+    if (masked != NULL && status == 0) {
         mask_logits(out->logits, batch * patches, masked, query_count);
     }
-    return compute_status(compute);
+    return status;
 }

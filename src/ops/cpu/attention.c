@@ -18,6 +18,7 @@ enum {
     PANEL = SIMD_PANEL_VECTORS * SIMD_LANES, /* keys of a panel */
     QUERY_BLOCK = 48,                        /* multiple of ROWS */
     KEY_BLOCK = 256,                         /* multiple of PANEL */
+    SMALL_WORK = 1 << 21,                    /* multiplications that are not worth a second thread */
 };
 
 /* The score of a key that is not seen: finite, since v_exp2 is; 2^MASKED is 0. */
@@ -251,7 +252,8 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
         return;
     }
 
-#pragma omp parallel for num_threads(threads) schedule(static)
+    const bool large = pairs * queries * keys * (d + dv) > SMALL_WORK;
+#pragma omp parallel for num_threads(threads) schedule(static) if (large)
     for (int64_t i = 0; i < pairs * panels; i++) {
         const int64_t pair = i / panels, first = i % panels * PANEL, b = pair / heads, h = pair % heads;
         const int64_t count = keys - first < PANEL ? keys - first : PANEL;
@@ -263,7 +265,7 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
 
     const float log2e = 1.44269504F;
     const int64_t blocks = (queries + QUERY_BLOCK - 1) / QUERY_BLOCK;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (large)
     for (int64_t i = 0; i < pairs * blocks; i++) {
         const int64_t pair = i / blocks, first = i % blocks * QUERY_BLOCK, b = pair / heads, h = pair % heads;
         const int rows = (int)(queries - first < QUERY_BLOCK ? queries - first : QUERY_BLOCK);

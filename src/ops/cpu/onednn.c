@@ -50,6 +50,15 @@ static int use_threads(int threads)
     return before;
 }
 
+/* Starting a second thread and meeting it again costs more than this much work, above all on a machine
+ * that is busy with other things. */
+enum { SMALL_PRODUCT = 1 << 21, SMALL_COPY = 1 << 18 };
+
+static int threads_for(int64_t multiplications, int threads)
+{
+    return multiplications < SMALL_PRODUCT ? 1 : threads;
+}
+
 /* ---- plans: compiled primitives for one shape ---- */
 
 struct plan_key {
@@ -306,8 +315,7 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
         return status;
     }
     product->weight_desc = plan->weight;
-    plan->next = product->plans;
-    product->plans = plan;
+    plan_free(plan); /* compiled for the packing's threads, not for those of a pass */
     status = describe(&plain, product->inputs, product->outputs, 1, product->inputs);
     if (status != 0) {
         return status;
@@ -359,7 +367,7 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
         }
     }
     if (status == 0) {
-        const int before = use_threads(threads);
+        const int before = use_threads(outputs * inputs < SMALL_COPY ? 1 : threads);
         status = pack_weights(product, weight, rows_hint > 0 ? rows_hint : 1);
         use_threads(before);
     }
@@ -392,7 +400,7 @@ int onednn_product_run(struct onednn_product *product, struct compute *compute, 
 {
     const struct plan_key key = {rows, x_stride, out_stride, activation, accumulate};
     const struct plan *plan = NULL;
-    const int before = use_threads(product->threads);
+    const int before = use_threads(threads_for(rows * product->inputs * product->outputs, product->threads));
     int status = find_plan(product, &key, &plan);
     if (status == 0) {
         status = plan_run(plan, compute, x, product->weight, product->bias, out);
@@ -409,7 +417,7 @@ int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int6
     const struct plan_key key = {n, a_stride, out_stride, ACTIVATION_NONE, false};
     dnnl_memory_desc_t weight;
     struct plan *plan = NULL;
-    const int before = use_threads(device_threads(compute_device(compute)));
+    const int before = use_threads(threads_for(n * m * d, device_threads(compute_device(compute))));
     int status = describe(&weight, d, m, 1, b_stride);
     if (status == 0) {
         status = plan_compile(&key, m, d, &weight, false, &plan);

@@ -51,6 +51,10 @@ SIMD_INLINE vfloat v_mul(vfloat a, vfloat b)
 {
     return _mm512_mul_ps(a, b);
 }
+SIMD_INLINE vfloat v_div(vfloat a, vfloat b)
+{
+    return _mm512_div_ps(a, b);
+}
 SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm512_max_ps(a, b);
@@ -67,6 +71,16 @@ SIMD_INLINE float v_sum(vfloat x)
 SIMD_INLINE float v_maximum(vfloat x)
 {
     return _mm512_reduce_max_ps(x);
+}
+/* Each pair of neighbours exchanged. */
+SIMD_INLINE vfloat v_swap_pairs(vfloat x)
+{
+    return _mm512_permute_ps(x, 0xB1);
+}
+/* a * b - c in even lanes, a * b + c in odd ones. */
+SIMD_INLINE vfloat v_fma_alternate(vfloat a, vfloat b, vfloat c)
+{
+    return _mm512_fmaddsub_ps(a, b, c);
 }
 /* Eight-bit values to floats. */
 SIMD_INLINE vfloat v_load_u8(const uint8_t *p)
@@ -130,6 +144,10 @@ SIMD_INLINE vfloat v_mul(vfloat a, vfloat b)
 {
     return _mm256_mul_ps(a, b);
 }
+SIMD_INLINE vfloat v_div(vfloat a, vfloat b)
+{
+    return _mm256_div_ps(a, b);
+}
 SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm256_max_ps(a, b);
@@ -149,6 +167,14 @@ SIMD_INLINE float v_maximum(vfloat x)
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+SIMD_INLINE vfloat v_swap_pairs(vfloat x)
+{
+    return _mm256_permute_ps(x, 0xB1);
+}
+SIMD_INLINE vfloat v_fma_alternate(vfloat a, vfloat b, vfloat c)
+{
+    return _mm256_fmaddsub_ps(a, b, c);
 }
 SIMD_INLINE vfloat v_load_u8(const uint8_t *p)
 {

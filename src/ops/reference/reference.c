@@ -11,6 +11,7 @@ const struct ops_set ops_reference = {
     .layer_norm = reference_layer_norm,
     .l2_normalize = reference_l2_normalize,
     .attention = reference_attention,
+    .rope = reference_rope,
     .add = reference_add,
     .mul = reference_mul,
     .activation = reference_activation,

@@ -21,6 +21,9 @@ void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct
 void reference_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
                          bool causal, struct tensor out);
 
+/* rope.c */
+void reference_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
+
 /* normalize.c */
 void reference_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
                           struct tensor out);

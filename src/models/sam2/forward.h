@@ -1,0 +1,78 @@
+/* The parts of SAM 2's forward pass. All write into tensors of the caller's compute. */
+#ifndef MODELS_SAM2_FORWARD_H
+#define MODELS_SAM2_FORWARD_H
+
+#include "models/sam2/sam2.h"
+#include "models/sam2/weights.h"
+
+struct sam2 {
+    struct sam2_config config;
+    struct sam2_weights weights;
+    struct device *device; /* not owned */
+    struct checkpoint *checkpoint;
+    struct parameters *parameters;
+};
+
+/* An image's features. P = grid^2 pixels of the grid; a high-resolution map's pixels are ordered by the grid's
+ * pixel they lie in, then by halves: [P][2 x 2][2 x 2], so that upscaling never moves them. */
+struct sam2_features {
+    struct device *device;
+    int width, height;       /* of the image; 0: empty */
+    struct tensor embedding; /* [P, C], the "no memory" embedding added */
+    struct tensor middle;    /* [P * 4, C / 4]: stage 1 */
+    struct tensor fine;      /* [P * 16, C / 8]: stage 0 */
+};
+
+void sam2_emit(const struct sam2_trace *trace, struct compute *compute, struct tensor tensor, const char *name);
+__attribute__((format(printf, 4, 5))) void sam2_emit_numbered(const struct sam2_trace *trace, struct compute *compute,
+                                                              struct tensor tensor, const char *format, ...);
+/* False, with the pass failed, where it shall end. */
+bool sam2_keep_going(const struct sam2_control *control, struct compute *compute, int64_t done, int64_t total);
+
+/* pixels of one image -> out [size, size, 3]: antialiased bilinear on 8 bits, x * rescale, normalised. */
+void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct sam2_image *image,
+                     struct tensor out);
+
+/* pixel values [size, size, 3] -> maps[i] [side i, side i, dim i] of every stage (scratch of the caller's). */
+void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor pixel_values,
+                const struct sam2_trace *trace, const struct sam2_control *control, const struct tensor *maps);
+
+/* maps of the stages -> features. */
+void sam2_neck(const struct sam2 *model, struct compute *compute, const struct tensor *maps,
+               const struct sam2_trace *trace, const struct sam2_features *features);
+
+/* Number of a prompt's own tokens. */
+int64_t sam2_prompt_tokens(const struct sam2_prompt *prompt);
+/* ARGUMENT where a coordinate is not finite or a label unknown. */
+int sam2_prompt_check(const struct sam2_config *config, const struct sam2_prompt *prompt);
+
+/* `count` prompts of as many tokens each -> tokens [count, 2 + mask_tokens + T, C], the output tokens first. */
+struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compute,
+                                 const struct sam2_features *features, const struct sam2_prompt *prompts,
+                                 int64_t count);
+
+/* The image embedding with the prompts' masks: [1, P, C] where no prompt has one, else [count, P, C]. */
+struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute,
+                                const struct sam2_features *features, const struct sam2_prompt *prompts,
+                                int64_t count);
+
+/* x [n, inputs] -> out [n, outputs]. */
+void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
+                       enum activation last, const struct tensor *residual, struct tensor x, struct tensor out);
+
+/* The two-way transformer: tokens [n, T, C], image [1 or n, P, C] -> queries [n, T, C], keys [n, P, C]. */
+void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
+                  const struct sam2_trace *trace, struct tensor queries, struct tensor keys);
+
+/* keys [P, C] of one prompt and its masks' hypernetwork outputs [mask_tokens, C / 8] -> masks
+ * [mask_tokens, mask_side, mask_side]. */
+void sam2_upscale(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                  struct tensor keys, struct tensor hyper, struct tensor masks);
+
+/* Which masks of one prompt are given: the first one's index among the decoder's and how many. */
+struct sam2_choice {
+    int64_t first, count;
+};
+struct sam2_choice sam2_choose(const struct sam2_config *config, const float *masks, const float *iou, bool multimask);
+
+#endif

@@ -1,0 +1,81 @@
+/* The weights of a SAM 2 checkpoint, prepared for a device. C is the model's width (hidden_size). */
+#ifndef MODELS_SAM2_WEIGHTS_H
+#define MODELS_SAM2_WEIGHTS_H
+
+#include "models/sam2/config.h"
+#include "ops/ops.h"
+#include "weights/checkpoint.h"
+
+struct sam2_norm {
+    struct tensor gamma, beta; /* [width] */
+};
+
+/* One encoder block, d_in -> d channels (struct sam2_block_config). */
+struct sam2_block {
+    struct sam2_norm norm1, norm2;
+    const struct linear *skip; /* [d, d_in]; NULL where d == d_in */
+    const struct linear *qkv;  /* [3 d, d_in]: queries, keys, values */
+    const struct linear *out;  /* [d, d] */
+    const struct linear *fc1, *fc2;
+};
+
+/* Linear layers with an activation between. */
+struct sam2_feed_forward {
+    int depth;
+    const struct linear *layer[SAM2_MAX_DEPTH];
+    int64_t hidden; /* width between the layers */
+};
+
+/* One layer of the two-way transformer. D = C / downsample. */
+struct sam2_decoder_layer {
+    const struct linear *self_qk, *self_v, *self_out; /* [2 C, C], [C, C], [C, C] */
+    struct sam2_norm norm1, norm2, norm3, norm4;      /* after: self, tokens to image, feed-forward, image to tokens */
+    const struct linear *token_q, *token_out;         /* tokens to image: [D, C], [C, D] */
+    const struct linear *image_kq; /* [2 D, C], of the image with positions: keys of tokens to image, queries of
+                                      image to tokens */
+    const struct linear *image_v;  /* [D, C] */
+    const struct linear *token_k, *token_v, *image_out; /* image to tokens: [D, C], [D, C], [C, D] */
+    struct sam2_feed_forward mlp;
+};
+
+struct sam2_weights {
+    /* Encoder. */
+    const struct conv2d *patch;  /* [dim 0, 3, kernel, kernel] */
+    struct tensor positions;     /* [1, side 0, side 0, dim 0] */
+    struct sam2_block *blocks;   /* [config.blocks] */
+    const struct conv2d *lateral[SAM2_MAX_STAGES]; /* [C, stage's dim]; NULL where the next is the two in one */
+    /* The high-resolution features: C/8 channels of stage 0, C/4 of stage 1. Where no other level needs the
+     * lateral map, its convolution and this one, both linear, are one from the stage's channels. */
+    const struct conv2d *level_of_stage[2];
+    const struct linear *level_of_lateral[2];
+    struct tensor no_memory; /* [1, C] */
+
+    /* Prompt encoder. */
+    const struct conv2d *mask_conv[3];
+    struct sam2_norm mask_norm[2];
+    struct tensor no_mask;         /* [1, C] */
+    struct tensor image_positions; /* [grid^2, C] */
+    float *prompt_fourier;         /* [2][C / 2], host */
+    float *point_kinds;            /* [config.point_kinds][C], host */
+    float *not_a_point;            /* [C], host */
+
+    /* Mask decoder. */
+    float *output_tokens; /* [2 + config.mask_tokens][C], host: object score, IoU, masks */
+    struct sam2_decoder_layer *layers;
+    const struct linear *final_q, *final_k, *final_v, *final_out;
+    struct sam2_norm final_norm;
+    const struct linear *upscale1, *upscale2; /* [4 C/4, C], [4 C/8, C/4]: outputs as 2 x 2 pixels */
+    struct sam2_norm upscale_norm;
+    struct sam2_feed_forward *hypernetworks; /* [config.mask_tokens] */
+    struct sam2_feed_forward iou_head, object_head;
+
+    float *positions_data, *image_positions_data; /* owned: what the tensors show */
+};
+
+/* Reads every tensor of the image model from `checkpoint` into `parameters`. `checkpoint` must stay open
+ * as long as the weights are used (f32 tensors are views of the file). On error nothing is left. */
+int sam2_weights_load(const struct sam2_config *config, const struct checkpoint *checkpoint,
+                      struct parameters *parameters, struct sam2_weights *out);
+void sam2_weights_free(struct sam2_weights *weights);
+
+#endif

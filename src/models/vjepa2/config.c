@@ -1,0 +1,284 @@
+#include "models/vjepa2/config.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "weights/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bounds that keep every size computation far from overflow and refuse nonsense early. */
+enum { MAX_WIDTH = 1 << 16, MAX_LAYERS = 1024, MAX_SIDE = 8192, MAX_FRAMES = 1 << 16, MAX_LABELS = 1 << 20 };
+static const double MAX_RATIO = 64.0;
+
+static int read_activation(const struct config *file, enum activation *out)
+{
+    static const struct {
+        const char *name;
+        enum activation activation;
+    } known[] = {
+        {"gelu", ACTIVATION_GELU},
+        {"gelu_new", ACTIVATION_GELU_TANH},
+        {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
+        {"gelu_fast", ACTIVATION_GELU_TANH},
+        {"quick_gelu", ACTIVATION_QUICK_GELU},
+        {"relu", ACTIVATION_RELU},
+    };
+    const char *name;
+    const int status = config_string(file, config_root(file), "hidden_act", "gelu", &name);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            *out = known[i].activation;
+            return 0;
+        }
+    }
+    return config_error(file, "hidden_act: \"%s\" is not supported", name);
+}
+
+/* The keys of one stack of layers and the class defaults. */
+struct tower_keys {
+    const char *width, *heads, *layers, *ratio;
+    int64_t default_width, default_heads, default_layers;
+};
+
+static const struct tower_keys ENCODER_KEYS = {
+    "hidden_size", "num_attention_heads", "num_hidden_layers", "mlp_ratio", 1024, 16, 24};
+static const struct tower_keys PREDICTOR_KEYS = {
+    "pred_hidden_size", "pred_num_attention_heads", "pred_num_hidden_layers", "pred_mlp_ratio", 384, 12, 12};
+
+static int read_tower(const struct config *file, const struct tower_keys *keys, struct vjepa2_tower_config *out)
+{
+    const struct config_node *root = config_root(file);
+    double ratio;
+    int status;
+    if ((status = config_int(file, root, keys->width, keys->default_width, 1, MAX_WIDTH, &out->width)) != 0 ||
+        (status = config_int(file, root, keys->heads, keys->default_heads, 1, MAX_WIDTH, &out->heads)) != 0 ||
+        (status = config_int(file, root, keys->layers, keys->default_layers, 1, MAX_LAYERS, &out->layers)) != 0 ||
+        (status = config_number(file, root, keys->ratio, 4.0, 0.0, MAX_RATIO, &ratio)) != 0) {
+        return status;
+    }
+    out->mlp_width = (int64_t)((double)out->width * ratio); /* truncated, as the reference does */
+    if (out->mlp_width < 1) {
+        return config_error(file, "%s %g leaves no width for the feed-forward part", keys->ratio, ratio);
+    }
+    if (out->width % out->heads != 0) {
+        return config_error(file, "%s %lld is not a multiple of %s %lld", keys->width, (long long)out->width,
+                            keys->heads, (long long)out->heads);
+    }
+    out->axis = 2 * (out->width / out->heads / 3 / 2);
+    return 0;
+}
+
+static int check_kind(const struct config *file)
+{
+    const char *kind;
+    const int status = config_string(file, config_root(file), "model_type", "", &kind);
+    if (status != 0 || strcmp(kind, "vjepa2") == 0) {
+        return status;
+    }
+    config_error(file, "model_type is \"%s\"", kind);
+    return error_set(SOWLV2_ERROR_MODEL,
+                     "%s, but \"vjepa2\" is needed here: give a V-JEPA 2 checkpoint, for example "
+                     "facebook/vjepa2-vitl-fpc64-256",
+                     error_message());
+}
+
+/* The classes' names: id2label of config.json, or LABEL_0, ... where it has none. */
+static int read_labels(const struct config *file, int64_t count, struct vjepa2_config *out)
+{
+    const struct config_node *names;
+    int status = config_object(file, config_root(file), "id2label", &names);
+    if (status != 0 || count == 0) {
+        return status;
+    }
+    if (count > MAX_LABELS || (out->labels = calloc((size_t)count, sizeof(*out->labels))) == NULL) {
+        return error_memory("class names");
+    }
+    out->label_count = count;
+    for (int64_t i = 0; i <= count && status == 0; i++) {
+        char key[24], fallback[32];
+        const char *name;
+        snprintf(key, sizeof(key), "%lld", (long long)i);
+        snprintf(fallback, sizeof(fallback), "LABEL_%lld", (long long)i);
+        if (names != NULL && config_has(names, key) != (i < count)) {
+            return config_error(file, "id2label does not name the %lld classes of the classifier, 0 to %lld",
+                                (long long)count, (long long)count - 1);
+        }
+        if (i == count) {
+            break;
+        }
+        status = config_string(file, names, key, fallback, &name);
+        if (status == 0 && (out->labels[i] = strdup(name)) == NULL) {
+            status = error_memory("class names");
+        }
+    }
+    return status;
+}
+
+static int read_model(const char *folder, int64_t label_count, struct vjepa2_config *out)
+{
+    struct config *file = NULL;
+    int64_t patch, crop, tubelet, frames, channels, pooler_layers;
+    double eps;
+    int status = config_open(folder, "config.json", &file);
+    const struct config_node *root = status == 0 ? config_root(file) : NULL;
+    if (status != 0 || (status = check_kind(file)) != 0 ||
+        (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
+        (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
+        (status = read_activation(file, &out->activation)) != 0 ||
+        (status = config_int(file, root, "patch_size", 16, 1, MAX_SIDE, &patch)) != 0 ||
+        (status = config_int(file, root, "crop_size", 256, 1, MAX_SIDE, &crop)) != 0 ||
+        (status = config_int(file, root, "tubelet_size", 2, 1, 64, &tubelet)) != 0 ||
+        (status = config_int(file, root, "frames_per_clip", 64, 1, MAX_FRAMES, &frames)) != 0 ||
+        (status = config_int(file, root, "in_chans", 3, 1, 1024, &channels)) != 0 ||
+        (status = config_int(file, root, "num_pooler_layers", 3, 0, MAX_LAYERS, &pooler_layers)) != 0 ||
+        (status = config_int(file, root, "pred_num_mask_tokens", 10, 1, MAX_WIDTH, &out->mask_tokens)) != 0 ||
+        (status = config_bool(file, root, "qkv_bias", true, &out->qkv_bias)) != 0 ||
+        (status = config_number(file, root, "layer_norm_eps", 1e-6, 0.0, 1.0, &eps)) != 0 ||
+        (status = read_labels(file, label_count, out)) != 0) {
+        goto done;
+    }
+    out->eps = (float)eps;
+    out->patch_size = (int)patch;
+    out->crop_size = (int)crop;
+    out->tubelet_size = (int)tubelet;
+    out->frames_per_clip = (int)frames;
+    out->grid = crop / patch;
+    /* The pooler's feed-forward part has the reference's ratio of 4, whatever mlp_ratio says. */
+    out->pooler = out->encoder;
+    out->pooler.mlp_width = 4 * out->encoder.width;
+    out->pooler.layers = pooler_layers;
+    out->pooler.axis = 0;
+    if (channels != 3) {
+        status = config_error(file, "in_chans: %lld is not supported, only 3 (RGB)", (long long)channels);
+    } else if (out->grid < 1) {
+        status =
+            config_error(file, "crop_size %lld is smaller than patch_size %lld", (long long)crop, (long long)patch);
+    }
+done:
+    config_close(&file);
+    return status;
+}
+
+/* A switch that the reference honours and we only know in one position. */
+static int require_on(const struct config *file, const struct config_node *node, const char *key)
+{
+    bool on;
+    const int status = config_bool(file, node, key, true, &on);
+    return status != 0 || on ? status : config_error(file, "%s: false is not supported", key);
+}
+
+/* crop_size: a number, or an object with height and width. */
+static int read_crop(const struct config *file, const struct config_node *node, const struct vjepa2_config *config)
+{
+    const struct config_node *sides = NULL;
+    int64_t height, width;
+    int status;
+    if (config_object(file, node, "crop_size", &sides) == 0 && sides != NULL) {
+        if ((status = config_int(file, sides, "height", 256, 1, MAX_SIDE, &height)) != 0 ||
+            (status = config_int(file, sides, "width", 256, 1, MAX_SIDE, &width)) != 0) {
+            return status;
+        }
+    } else {
+        status = config_int(file, node, "crop_size", 256, 1, MAX_SIDE, &height);
+        if (status != 0) {
+            return status;
+        }
+        width = height;
+    }
+    if (height != config->crop_size || width != config->crop_size) {
+        /* Positions are counted on the grid of the model's crop: another one would be wrong in silence. */
+        return config_error(file, "crop_size %lldx%lld does not fit the model's crop_size %d", (long long)height,
+                            (long long)width, config->crop_size);
+    }
+    return 0;
+}
+
+static int read_preprocessing(const struct config *file, const struct config_node *node, struct vjepa2_config *out)
+{
+    static const double imagenet_mean[3] = {0.485, 0.456, 0.406};
+    static const double imagenet_std[3] = {0.229, 0.224, 0.225};
+    enum { BILINEAR = 2 };
+    int64_t resample;
+    double rescale, mean[3], std[3];
+    int status;
+    if ((status = require_on(file, node, "do_resize")) != 0 ||
+        (status = require_on(file, node, "do_center_crop")) != 0 ||
+        (status = require_on(file, node, "do_rescale")) != 0 ||
+        (status = require_on(file, node, "do_normalize")) != 0 || (status = read_crop(file, node, out)) != 0 ||
+        (status = config_int(file, node, "resample", BILINEAR, 0, 5, &resample)) != 0 ||
+        (status = config_number(file, node, "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &rescale)) != 0 ||
+        (status = config_numbers(file, node, "image_mean", 3, imagenet_mean, -1e6, 1e6, mean)) != 0 ||
+        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0) {
+        return status;
+    }
+    if (resample != BILINEAR) {
+        return config_error(file, "resample: %lld is not supported, only 2 (bilinear)", (long long)resample);
+    }
+    /* The reference's processor sets the short side itself, whatever "size" says. */
+    out->short_side = (int)((double)(out->crop_size * 256) / 224.0);
+    out->rescale = (float)rescale;
+    for (int c = 0; c < 3; c++) {
+        out->mean[c] = (float)mean[c];
+        out->std[c] = (float)std[c];
+    }
+    return 0;
+}
+
+static bool exists(const char *folder, const char *name)
+{
+    struct string path = {0};
+    string_append_format(&path, "%s/%s", folder, name);
+    const bool found = !path.failed && file_exists(path.data);
+    string_free(&path);
+    return found;
+}
+
+/* The reference's order: "video_processor" of processor_config.json, then the two files of older releases. */
+static int read_processor(const char *folder, struct vjepa2_config *out)
+{
+    struct config *file = NULL;
+    const struct config_node *node = NULL;
+    int status = 0;
+    if (exists(folder, "processor_config.json") &&
+        (status = config_open(folder, "processor_config.json", &file)) == 0) {
+        status = config_object(file, config_root(file), "video_processor", &node);
+        if (status == 0 && node == NULL) {
+            config_close(&file);
+        }
+    }
+    if (status == 0 && node == NULL) {
+        const char *name =
+            exists(folder, "video_preprocessor_config.json") || !exists(folder, "preprocessor_config.json")
+                ? "video_preprocessor_config.json"
+                : "preprocessor_config.json";
+        status = config_open(folder, name, &file);
+        node = status == 0 ? config_root(file) : NULL;
+    }
+    if (status == 0) {
+        status = read_preprocessing(file, node, out);
+    }
+    config_close(&file);
+    return status;
+}
+
+int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_config *out)
+{
+    memset(out, 0, sizeof(*out));
+    const int status = read_model(folder, label_count, out);
+    return status != 0 ? status : read_processor(folder, out);
+}
+
+void vjepa2_config_free(struct vjepa2_config *config)
+{
+    for (int64_t i = 0; config->labels != NULL && i < config->label_count; i++) {
+        free(config->labels[i]);
+    }
+    free(config->labels);
+    memset(config, 0, sizeof(*config));
+}

@@ -1,0 +1,51 @@
+/* The parts of V-JEPA 2's forward pass. All write into tensors of the caller's compute. */
+#ifndef MODELS_VJEPA2_FORWARD_H
+#define MODELS_VJEPA2_FORWARD_H
+
+#include "models/vjepa2/vjepa2.h"
+#include "models/vjepa2/weights.h"
+
+struct vjepa2 {
+    struct vjepa2_config config;
+    struct vjepa2_weights weights;
+    struct device *device; /* not owned */
+    struct checkpoint *checkpoint;
+    struct parameters *parameters;
+};
+
+void vjepa2_emit(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor, const char *name);
+/* Calls it "<name>.<number>". */
+void vjepa2_emit_numbered(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor,
+                          const char *name, int64_t number);
+
+/* Whether the pass is to go on; otherwise it has failed. */
+bool vjepa2_keep_going(const struct vjepa2_control *control, struct compute *compute, int64_t done, int64_t total);
+
+/* Rotations of a tower's queries and keys by the tokens' positions: [1 or batch, tokens, 3 axis]. */
+struct vjepa2_rope {
+    struct tensor cosines, sines;
+};
+
+/* For positions ids[batch][count]; NULL: 0, 1, ... and a batch of 1. */
+struct vjepa2_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
+                                      const struct vjepa2_tower_config *tower, const int32_t *ids, int64_t batch,
+                                      int64_t count);
+
+/* One transformer layer in place: x [batch, tokens, width]. `rope` NULL: positions do not count. */
+void vjepa2_layer_forward(struct compute *compute, const struct vjepa2_config *config,
+                          const struct vjepa2_tower_config *tower, const struct vjepa2_layer *layer,
+                          const struct vjepa2_rope *rope, struct tensor x);
+
+/* frames[count] -> out [count, crop, crop, 3], as the reference's video processor. */
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
+                       int64_t count, enum vjepa2_view view, struct tensor out);
+
+/* clips -> features [batch, tokens, width]. */
+void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
+                    const struct vjepa2_trace *trace, const struct vjepa2_control *control, struct tensor features);
+
+/* x [batch, tokens, width], which it changes -> pooled [batch, 1, width]. */
+void vjepa2_pooler(const struct vjepa2 *model, struct compute *compute, struct tensor x,
+                   const struct vjepa2_trace *trace, struct tensor pooled);
+
+#endif

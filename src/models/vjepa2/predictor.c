@@ -1,0 +1,118 @@
+/* The predictor: a narrower transformer over the context's features and one mask token for each target. */
+#include "models/vjepa2/forward.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The masks of one call, in one piece: ids [batch][context + target]. */
+struct positions {
+    int64_t context, target;
+    int32_t *ids;
+};
+
+static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *context,
+                      const struct vjepa2_mask *target, struct positions *out)
+{
+    const int64_t seen = context != NULL ? context->count : tokens, wanted = target != NULL ? target->count : tokens;
+    enum { MAX_TOKENS = 1 << 28 };
+    if (batch < 1 || tokens < 1 || seen < 1 || wanted < 1 || batch > MAX_TOKENS || tokens > MAX_TOKENS ||
+        seen > MAX_TOKENS || wanted > MAX_TOKENS || batch * (seen + wanted) > MAX_TOKENS) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prediction from %lld to %lld of %lld tokens: nothing, or too much",
+                         (long long)seen, (long long)wanted, (long long)tokens);
+    }
+    *out = (struct positions){seen, wanted, malloc((size_t)(batch * (seen + wanted)) * sizeof(*out->ids))};
+    if (out->ids == NULL) {
+        return error_memory("token positions");
+    }
+    for (int64_t b = 0; b < batch; b++) {
+        int32_t *ids = out->ids + b * (seen + wanted);
+        for (int64_t i = 0; i < seen; i++) {
+            ids[i] = context != NULL ? context->ids[b * seen + i] : (int32_t)i;
+            if (ids[i] < 0 || ids[i] >= tokens) {
+                return error_set(SOWLV2_ERROR_ARGUMENT, "context position %d is outside the clip's %lld tokens",
+                                 (int)ids[i], (long long)tokens);
+            }
+        }
+        for (int64_t i = 0; i < wanted; i++) {
+            ids[seen + i] = target != NULL ? target->ids[b * wanted + i] : (int32_t)i;
+            if (ids[seen + i] < 0 || ids[seen + i] >= MAX_TOKENS) {
+                return error_set(SOWLV2_ERROR_ARGUMENT, "target position %d is out of range", (int)ids[seen + i]);
+            }
+        }
+    }
+    return 0;
+}
+
+/* features [batch][tokens][width] at the context's positions -> a new tensor [batch, context, width]. */
+static struct tensor select_context(struct compute *compute, const float *features, int64_t batch, int64_t tokens,
+                                    int64_t width, const struct positions *positions)
+{
+    const int64_t dim[] = {batch, positions->context, width}, stride = positions->context + positions->target;
+    float *rows = malloc((size_t)(batch * positions->context * width) * sizeof(float));
+    if (rows == NULL) {
+        compute_fail(compute, error_memory("the predictor's context"));
+        return (struct tensor){0};
+    }
+    for (int64_t b = 0; b < batch; b++) {
+        for (int64_t i = 0; i < positions->context; i++) {
+            memcpy(rows + (b * positions->context + i) * width,
+                   features + (b * tokens + positions->ids[b * stride + i]) * width, (size_t)width * sizeof(float));
+        }
+    }
+    struct tensor out = op_upload(compute, DTYPE_F32, 3, dim, rows);
+    free(rows);
+    return out;
+}
+
+/* The reference sorts tokens by position before the layers and back after them. Attention does not see the
+ * order of tokens, only their rotations, so that they stay where they are here. */
+static void predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
+                    int64_t tokens, const struct positions *positions, const struct vjepa2_trace *trace,
+                    const struct vjepa2_control *control, float *out)
+{
+    const struct vjepa2_config *config = &model->config;
+    const struct vjepa2_tower_config *tower = &config->predictor;
+    const struct vjepa2_weights *weights = &model->weights;
+    const int64_t seen = positions->context, wanted = positions->target;
+
+    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, seen + wanted, tower->width);
+    const size_t mark = compute_mark(compute);
+    struct tensor context = select_context(compute, features, batch, tokens, config->encoder.width, positions);
+    op_linear(compute, weights->predictor_in, context, ACTIVATION_NONE, NULL, tensor_slice(x, 1, 0, seen));
+    compute_release(compute, mark);
+    struct tensor mask = tensor_repeat(tensor_repeat(weights->mask_token, 0, batch), 1, wanted);
+    op_copy(compute, mask, tensor_slice(x, 1, seen, wanted));
+    vjepa2_emit(trace, compute, x, "predictor.embeddings");
+
+    struct vjepa2_rope rope = vjepa2_rope_tables(compute, config, tower, positions->ids, batch, seen + wanted);
+    for (int64_t i = 0; i < tower->layers && vjepa2_keep_going(control, compute, i, tower->layers); i++) {
+        vjepa2_layer_forward(compute, config, tower, &weights->predictor_layers[i], &rope, x);
+        vjepa2_emit_numbered(trace, compute, x, "predictor.block", i);
+    }
+    struct tensor targets = tensor_slice(x, 1, seen, wanted); /* [batch, target, predictor width] */
+    struct tensor expected = COMPUTE_TENSOR(compute, DTYPE_F32, batch, wanted, config->encoder.width);
+    op_layer_norm(compute, targets, weights->predictor_norm.gamma, weights->predictor_norm.beta, config->eps, targets);
+    op_linear(compute, weights->predictor_out, targets, ACTIVATION_NONE, NULL, expected);
+    op_download(compute, expected, out);
+}
+
+int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
+                   int64_t tokens, const struct vjepa2_mask *context, const struct vjepa2_mask *target,
+                   const struct vjepa2_trace *trace, const struct vjepa2_control *control, float *out)
+{
+    if (!model->weights.has_predictor) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "this V-JEPA 2 checkpoint has no predictor: choose another "
+                                                   "kind of importance, or another checkpoint");
+    }
+    struct positions positions = {0};
+    int status = join_masks(batch, tokens, context, target, &positions);
+    if (status == 0) {
+        compute_begin(compute);
+        predict(model, compute, features, batch, tokens, &positions, trace, control, out);
+        status = compute_status(compute);
+    }
+    free(positions.ids);
+    return status;
+}

@@ -1,0 +1,157 @@
+/* Opening a model, and its passes from and to the caller's memory. */
+#include "models/vjepa2/forward.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+static int open_parts(const char *folder, struct vjepa2 *model)
+{
+    int status = checkpoint_open(folder, &model->checkpoint);
+    if (status != 0) {
+        /* A folder of another kind of model is better told by its config.json. */
+        struct vjepa2_config config;
+        const int kind = vjepa2_config_read(folder, 0, &config);
+        vjepa2_config_free(&config);
+        return kind != 0 ? kind : checkpoint_open(folder, &model->checkpoint);
+    }
+    if ((status = vjepa2_config_read(folder, vjepa2_weights_labels(model->checkpoint), &model->config)) != 0 ||
+        (status = parameters_create(model->device, &model->parameters)) != 0) {
+        return status;
+    }
+    return vjepa2_weights_load(&model->config, model->checkpoint, model->parameters, &model->weights);
+}
+
+int vjepa2_open(const char *folder, struct device *device, struct vjepa2 **out)
+{
+    struct vjepa2 *model = calloc(1, sizeof(*model));
+    *out = NULL;
+    if (model == NULL) {
+        return error_memory("model");
+    }
+    model->device = device;
+    const int status = open_parts(folder, model);
+    if (status != 0) {
+        vjepa2_free(&model);
+        return status;
+    }
+    *out = model;
+    return 0;
+}
+
+void vjepa2_free(struct vjepa2 **model)
+{
+    struct vjepa2 *old = *model;
+    if (old == NULL) {
+        return;
+    }
+    parameters_free(&old->parameters);
+    vjepa2_weights_free(&old->weights);
+    vjepa2_config_free(&old->config);
+    checkpoint_close(&old->checkpoint);
+    free(old);
+    *model = NULL;
+}
+
+const struct vjepa2_config *vjepa2_get_config(const struct vjepa2 *model)
+{
+    return &model->config;
+}
+
+struct device *vjepa2_get_device(const struct vjepa2 *model)
+{
+    return model->device;
+}
+
+bool vjepa2_has_predictor(const struct vjepa2 *model)
+{
+    return model->weights.has_predictor;
+}
+
+bool vjepa2_has_classifier(const struct vjepa2 *model)
+{
+    return model->weights.has_classifier;
+}
+
+int64_t vjepa2_tubelets(const struct vjepa2_config *config, int64_t frames)
+{
+    return frames < config->tubelet_size ? frames : frames / config->tubelet_size;
+}
+
+int64_t vjepa2_tokens(const struct vjepa2_config *config, int64_t frames)
+{
+    return vjepa2_tubelets(config, frames) * config->grid * config->grid;
+}
+
+/* x [batch, tokens, width], which it changes, to the caller's memory. */
+static void classify(const struct vjepa2 *model, struct compute *compute, struct tensor x,
+                     const struct vjepa2_trace *trace, float *pooled_out, float *logits_out)
+{
+    const int64_t batch = x.dim[0];
+    struct tensor pooled = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.encoder.width);
+    vjepa2_pooler(model, compute, x, trace, pooled);
+    if (pooled_out != NULL) {
+        op_download(compute, pooled, pooled_out);
+    }
+    if (logits_out != NULL) {
+        struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.label_count);
+        op_linear(compute, model->weights.classifier, pooled, ACTIVATION_NONE, NULL, logits);
+        op_download(compute, logits, logits_out);
+    }
+}
+
+static int need_classifier(const struct vjepa2 *model)
+{
+    if (model->weights.has_classifier) {
+        return 0;
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "this V-JEPA 2 checkpoint has no classifier: give one with labels, for example "
+                     "facebook/vjepa2-vitl-fpc16-256-ssv2");
+}
+
+enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
+
+int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
+                  const struct vjepa2_trace *trace, const struct vjepa2_control *control,
+                  const struct vjepa2_output *out)
+{
+    const bool wants_classes = out->pooled != NULL || out->logits != NULL;
+    if (clips->batch < 1 || clips->count < 1 || clips->batch > MAX_BATCH || clips->count > MAX_FRAMES) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld frames: at least one frame is needed, at most %d",
+                         (long long)clips->batch, (long long)clips->count, (int)MAX_FRAMES);
+    }
+    int status;
+    if (wants_classes && (status = need_classifier(model)) != 0) {
+        return status;
+    }
+    const int64_t tokens = vjepa2_tokens(&model->config, clips->count);
+    compute_begin(compute);
+    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, clips->batch, tokens, model->config.encoder.width);
+    vjepa2_encoder(model, compute, clips, trace, control, x);
+    if (out->features != NULL) {
+        op_download(compute, x, out->features);
+    }
+    if (wants_classes) {
+        classify(model, compute, x, trace, out->pooled, out->logits);
+    }
+    return compute_status(compute);
+}
+
+int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
+                    int64_t tokens, const struct vjepa2_trace *trace, float *pooled, float *logits)
+{
+    const int status = need_classifier(model);
+    if (status != 0) {
+        return status;
+    }
+    if (batch < 1 || tokens < 1 || batch > MAX_BATCH) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld tokens cannot be classified", (long long)batch,
+                         (long long)tokens);
+    }
+    compute_begin(compute);
+    struct tensor x =
+        op_upload(compute, DTYPE_F32, 3, (int64_t[]){batch, tokens, model->config.encoder.width}, features);
+    classify(model, compute, x, trace, pooled, logits);
+    return compute_status(compute);
+}

@@ -1,0 +1,171 @@
+/* Colour conversion by libswscale, and turning. */
+#include "video/convert.h"
+
+#include "base/error.h"
+
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The flags that video_in.h names: chroma interpolated at full width, the same pixels on every CPU. */
+enum { SCALE_FLAGS = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT };
+enum { ROOM_BEHIND = 64, TILE = 32 };
+
+bool orientation_from_matrix(const int32_t *matrix, struct orientation *out)
+{
+    *out = (struct orientation){0};
+    if (!matrix)
+        return true;
+    /* Stored (x, y) is shown at (a x + c y, b x + d y); rows run downwards. */
+    double a = matrix[0], b = matrix[1], c = matrix[3], d = matrix[4];
+    double straight = (a < 0 ? -a : a) + (d < 0 ? -d : d), crossed = (b < 0 ? -b : b) + (c < 0 ? -c : c);
+    if (straight == 0 && crossed == 0)
+        return true; /* all zero: nothing was meant */
+    out->exchange = crossed > straight;
+    out->mirror_columns = (out->exchange ? c : a) < 0;
+    out->mirror_rows = (out->exchange ? b : d) < 0;
+    double less = out->exchange ? straight : crossed, more = out->exchange ? crossed : straight;
+    return less < more * 0.02;
+}
+
+void converter_start(struct converter *converter, int width, int height, struct orientation orientation)
+{
+    *converter = (struct converter){.width = width, .height = height, .orientation = orientation};
+}
+
+void converter_free(struct converter *converter)
+{
+    sws_freeContext(converter->context);
+    converter->context = NULL;
+    free(converter->upright);
+    converter->upright = NULL;
+}
+
+int converter_prepare(const char *name, struct image *image, int width, int height)
+{
+    if (image->pixels && image->width == width && image->height == height)
+        return 0;
+    image_free(image);
+    size_t bytes;
+    if (width <= 0 || height <= 0 || __builtin_mul_overflow((size_t)width * 3, (size_t)height, &bytes))
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: a picture of %d x %d pixels", name, width, height);
+    uint8_t *pixels = malloc(bytes + ROOM_BEHIND);
+    if (!pixels)
+        return error_memory(name);
+    *image = (struct image){width, height, pixels};
+    return 0;
+}
+
+/* The old formats that mean "full range" by their name: libswscale wants the plain ones and the range. */
+static enum AVPixelFormat plain_format(int format, int *range)
+{
+    enum AVPixelFormat plain;
+    switch (format) {
+    case AV_PIX_FMT_YUVJ420P:
+        plain = AV_PIX_FMT_YUV420P;
+        break;
+    case AV_PIX_FMT_YUVJ422P:
+        plain = AV_PIX_FMT_YUV422P;
+        break;
+    case AV_PIX_FMT_YUVJ444P:
+        plain = AV_PIX_FMT_YUV444P;
+        break;
+    case AV_PIX_FMT_YUVJ440P:
+        plain = AV_PIX_FMT_YUV440P;
+        break;
+    case AV_PIX_FMT_YUVJ411P:
+        plain = AV_PIX_FMT_YUV411P;
+        break;
+    default:
+        return (enum AVPixelFormat)format;
+    }
+    *range = 1;
+    return plain;
+}
+
+static int update_context(struct converter *converter, const char *name, const AVFrame *frame)
+{
+    int range = frame->color_range == AVCOL_RANGE_JPEG, space = frame->colorspace;
+    enum AVPixelFormat format = plain_format(frame->format, &range);
+    if (converter->context && converter->from_width == frame->width && converter->from_height == frame->height &&
+        converter->from_format == (int)format && converter->from_space == space && converter->from_range == range)
+        return 0;
+    sws_freeContext(converter->context);
+    converter->context = NULL;
+    const char *format_name = av_get_pix_fmt_name(format);
+    if (!sws_isSupportedInput(format))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: pixels of format %s cannot be converted", name,
+                         format_name ? format_name : "unknown");
+    converter->context = sws_getContext(frame->width, frame->height, format, converter->width, converter->height,
+                                        AV_PIX_FMT_RGB24, SCALE_FLAGS, NULL, NULL, NULL);
+    if (!converter->context)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: no conversion from %s of %d x %d to RGB of %d x %d", name,
+                         format_name ? format_name : "unknown", frame->width, frame->height, converter->width,
+                         converter->height);
+    /* Fails for formats without a matrix (RGB, grey), which need none. */
+    sws_setColorspaceDetails(converter->context, sws_getCoefficients(space), range,
+                             sws_getCoefficients(SWS_CS_DEFAULT), 0, 0, 1 << 16, 1 << 16);
+    converter->from_width = frame->width;
+    converter->from_height = frame->height;
+    converter->from_format = (int)format;
+    converter->from_space = space;
+    converter->from_range = range;
+    return 0;
+}
+
+/* Tile by tile, so that both sides of a copy stay in the first-level cache. */
+static void turn(const struct orientation *how, const uint8_t *from, struct image *to)
+{
+    ptrdiff_t width = to->width, height = to->height;
+    ptrdiff_t step_x = 3, step_y = 3 * width; /* in `from`, for a step in `to` */
+    if (how->exchange) {
+        step_x = 3 * height;
+        step_y = 3;
+    }
+    if (how->mirror_columns) {
+        from += (width - 1) * step_x;
+        step_x = -step_x;
+    }
+    if (how->mirror_rows) {
+        from += (height - 1) * step_y;
+        step_y = -step_y;
+    }
+    for (ptrdiff_t top = 0; top < height; top += TILE) {
+        ptrdiff_t bottom = height - top < TILE ? height : top + TILE;
+        for (ptrdiff_t left = 0; left < width; left += TILE) {
+            ptrdiff_t right = width - left < TILE ? width : left + TILE;
+            for (ptrdiff_t y = top; y < bottom; y++) {
+                for (ptrdiff_t x = left; x < right; x++)
+                    memcpy(to->pixels + (y * width + x) * 3, from + y * step_y + x * step_x, 3);
+            }
+        }
+    }
+}
+
+int converter_run(struct converter *converter, const char *name, const AVFrame *frame, struct image *out)
+{
+    const struct orientation *how = &converter->orientation;
+    bool turned = how->exchange || how->mirror_columns || how->mirror_rows;
+    int width = how->exchange ? converter->height : converter->width;
+    int height = how->exchange ? converter->width : converter->height;
+    int status = update_context(converter, name, frame);
+    if (!status)
+        status = converter_prepare(name, out, width, height);
+    if (!status && turned && !converter->upright) {
+        converter->upright = malloc((size_t)width * (size_t)height * 3 + ROOM_BEHIND);
+        if (!converter->upright)
+            status = error_memory(name);
+    }
+    if (status)
+        return status;
+    uint8_t *const planes[4] = {turned ? converter->upright : out->pixels};
+    const int strides[4] = {converter->width * 3};
+    int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
+                         planes, strides);
+    if (rows != converter->height)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);
+    if (turned)
+        turn(how, converter->upright, out);
+    return 0;
+}

@@ -1,0 +1,128 @@
+/* Set-up, errors and version differences of the FFmpeg libraries. */
+#include "video/libav.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <libavutil/log.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef VIDEO_HAVE_DEVICES
+#include <libavdevice/avdevice.h>
+#endif
+
+enum { LOG_LINE = 1024, ERROR_TEXT = 256 };
+
+/* Called from any thread, the decoder's own included. */
+static void take_log(void *object, int level, const char *format, va_list arguments)
+{
+    static _Thread_local int prefix = 1;
+    char line[LOG_LINE];
+    if (level > AV_LOG_INFO)
+        return;
+    if (av_log_format_line2(object, level, format, arguments, line, sizeof(line), &prefix) < 0)
+        return;
+    size_t length = strcspn(line, "\r\n");
+    line[length] = '\0';
+    if (length > 0)
+        log_debug("FFmpeg: %s", line);
+}
+
+static void start(void)
+{
+    av_log_set_callback(take_log);
+    avformat_network_init();
+#ifdef VIDEO_HAVE_DEVICES
+    avdevice_register_all();
+#endif
+}
+
+void libav_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
+}
+
+bool libav_has_cameras(void)
+{
+#ifdef VIDEO_HAVE_DEVICES
+    return true;
+#else
+    return false;
+#endif
+}
+
+static int status_of(int code)
+{
+    switch (code) {
+    case AVERROR(ENOMEM):
+        return SOWLV2_ERROR_MEMORY;
+    case AVERROR_EXIT:
+        return SOWLV2_ERROR_CANCELLED;
+    case AVERROR_INVALIDDATA:
+    case AVERROR_EOF:
+    case AVERROR_STREAM_NOT_FOUND:
+    case AVERROR(EINVAL): /* how demuxers and decoders refuse what makes no sense to them */
+        return SOWLV2_ERROR_FORMAT;
+    case AVERROR_PATCHWELCOME:
+    case AVERROR_DECODER_NOT_FOUND:
+    case AVERROR_ENCODER_NOT_FOUND:
+    case AVERROR_PROTOCOL_NOT_FOUND:
+    case AVERROR_DEMUXER_NOT_FOUND:
+        return SOWLV2_ERROR_UNSUPPORTED;
+    default:
+        return SOWLV2_ERROR_IO;
+    }
+}
+
+int libav_error(const char *name, const char *what, int code)
+{
+    char text[ERROR_TEXT];
+    if (code == AVERROR(ENOMEM))
+        return error_memory(name);
+    if (code == AVERROR_EXIT)
+        return error_set(SOWLV2_ERROR_CANCELLED, "%s: %s: interrupted", name, what);
+    if (av_strerror(code, text, sizeof(text)) < 0)
+        snprintf(text, sizeof(text), "FFmpeg's error %d", code);
+    return error_set(status_of(code), "%s: %s: %s", name, what, text);
+}
+
+const char *libav_source_name(const char *source)
+{
+    return strcmp(source, "-") == 0 ? "standard input" : source;
+}
+
+int64_t libav_frame_duration(const AVFrame *frame)
+{
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+    return frame->duration;
+#else
+    return frame->pkt_duration;
+#endif
+}
+
+bool libav_frame_is_key(const AVFrame *frame)
+{
+#ifdef AV_FRAME_FLAG_KEY
+    return (frame->flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+    return frame->key_frame != 0;
+#endif
+}
+
+const int32_t *libav_display_matrix(const AVStream *stream)
+{
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
+    const AVPacketSideData *side = av_packet_side_data_get(
+        stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    if (!side || side->size < 9 * sizeof(int32_t))
+        return NULL;
+    return (const int32_t *)(const void *)side->data;
+#else
+    size_t size = 0;
+    const void *data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    return data && size >= 9 * sizeof(int32_t) ? data : NULL;
+#endif
+}

@@ -1,0 +1,29 @@
+/* What this layer's files share of FFmpeg: set-up, error texts, and what differs between its versions. */
+#ifndef VIDEO_LIBAV_H
+#define VIDEO_LIBAV_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sends FFmpeg's messages to log_debug and registers cameras; once a process. */
+void libav_start(void);
+
+/* Sets "name: what: FFmpeg's text for code" and returns the status that fits: MEMORY, CANCELLED, FORMAT
+ * (damaged or unknown data), IO. */
+int libav_error(const char *name, const char *what, int code);
+
+/* The name that messages give to a source: "-" is standard input. */
+const char *libav_source_name(const char *source);
+
+/* How long a decoded frame says it lasts, in the stream's time base; 0: it does not say. */
+int64_t libav_frame_duration(const AVFrame *frame);
+bool libav_frame_is_key(const AVFrame *frame);
+/* A stream's display matrix of 9 numbers, inside the stream; NULL: none. */
+const int32_t *libav_display_matrix(const AVStream *stream);
+
+/* Whether FFmpeg's cameras are built in. */
+bool libav_has_cameras(void);
+
+#endif
