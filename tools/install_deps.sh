@@ -4,8 +4,9 @@
 set -eu
 
 build_packages="build-essential cmake pkg-config libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev
-  libjpeg-dev libspng-dev libyaml-dev libpango1.0-dev libcmocka-dev"
-test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev"
+  libjpeg-dev libspng-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
+  libswscale-dev libavdevice-dev"
+test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev ffmpeg"
 
 # The compiler runtime with libFuzzer and the sanitizers belongs to the default clang's version.
 missing() {
@@ -17,9 +18,10 @@ missing() {
 if ! command -v dpkg-query >/dev/null; then
   cat <<TEXT
 sowlv2 needs, under your system's names for them: a C11 compiler with OpenMP, CMake 3.18, pkg-config,
-oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libyaml, Pango with Cairo, cmocka
+oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libyaml, Pango with Cairo, FFmpeg 5.1
+(avformat, avcodec, avutil, swscale, avdevice), cmocka
 (Fedora: gcc cmake onednn-devel jansson-devel pcre2-devel utf8proc-devel libjpeg-turbo-devel
- libspng-devel libyaml-devel pango-devel libcmocka-devel).
+ libspng-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel).
 TEXT
   exit 0
 fi

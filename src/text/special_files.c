@@ -64,18 +64,77 @@ int special_describe(const char *file, const char *field, const json_t *value, s
     return status;
 }
 
-/* The named tokens that `file` gives; null takes one away. */
-static int read_named(struct special_reading *reading, const struct tokenizer_json *file)
+/* Room for one more of `count` items; `*items` is one of the reading's arrays. */
+static int reserve(const char *file, void **items, size_t count, size_t *capacity, size_t item)
 {
-    for (int i = 0; i < SPECIAL_COUNT; i++) {
-        const json_t *value = json_object_get(file->root, special_names[i]);
-        if (json_is_null(value))
-            reading->named[i] = (struct special_description){0};
-        else if (value) {
-            int status = special_describe(file->path, special_names[i], value, &reading->named[i]);
-            if (status)
-                return status;
+    if (count == ADDED_TOKENS_MAX)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: more than %d added tokens: it is not a CLIP tokenizer's file", file,
+                         ADDED_TOKENS_MAX);
+    if (count < *capacity)
+        return 0;
+    size_t larger = *capacity < 16 ? 16 : *capacity * 2;
+    void *moved = realloc(*items, larger * item);
+    if (!moved)
+        return error_memory("added tokens");
+    *items = moved;
+    *capacity = larger;
+    return 0;
+}
+
+/* Puts in a token under another name than the seven, in the place of an earlier one of that name. */
+static int put_extra(struct special_reading *reading, const char *file, const char *key,
+                     const struct special_description *description)
+{
+    for (size_t i = 0; i < reading->extra_count; i++)
+        if (!strcmp(reading->extra[i].key, key)) {
+            reading->extra[i].description = *description;
+            return 0;
         }
+    void *items = reading->extra;
+    int status = reserve(file, &items, reading->extra_count, &reading->extra_capacity, sizeof(*reading->extra));
+    reading->extra = items;
+    if (!status)
+        reading->extra[reading->extra_count++] = (struct special_extra){key, *description};
+    return status;
+}
+
+/* The number of a name, SPECIAL_COUNT for another name of a token, -1 for anything else. */
+static int name_number(const char *key)
+{
+    size_t length = strlen(key);
+    if (length < 6 || strcmp(key + length - 6, "_token") != 0)
+        return -1;
+    for (int i = 0; i < SPECIAL_COUNT; i++)
+        if (!strcmp(key, special_names[i]))
+            return i;
+    return SPECIAL_COUNT;
+}
+
+/* The named tokens that `file` gives; null takes one away. `special`: they are even where they do not
+ * say so, as in special_tokens_map.json. */
+static int read_named(struct special_reading *reading, const struct tokenizer_json *file, bool special)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(file->root, key, value)
+    {
+        int number = name_number(key);
+        if (number >= 0 && number < SPECIAL_COUNT && json_is_null(value))
+            reading->named[number] = (struct special_description){0};
+        /* "add_bos_token": true and its like are settings. */
+        bool setting = number == SPECIAL_COUNT && !json_is_string(value) && !json_is_object(value);
+        if (number < 0 || json_is_null(value) || setting)
+            continue;
+        struct special_description description;
+        int status = special_describe(file->path, key, value, &description);
+        if (!description.plain && special)
+            description.token.special = true;
+        if (!status && number < SPECIAL_COUNT)
+            reading->named[number] = description;
+        else if (!status)
+            status = put_extra(reading, file->path, key, &description);
+        if (status)
+            return status;
     }
     return 0;
 }
@@ -83,17 +142,11 @@ static int read_named(struct special_reading *reading, const struct tokenizer_js
 static int append_listed(struct special_reading *reading, const char *file, int64_t id,
                          const struct special_description *description)
 {
-    if (reading->listed_count == ADDED_TOKENS_MAX)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: more than %d added tokens: it is not a CLIP tokenizer's file", file,
-                         ADDED_TOKENS_MAX);
-    if (reading->listed_count == reading->listed_capacity) {
-        size_t capacity = reading->listed_capacity < 16 ? 16 : reading->listed_capacity * 2;
-        struct special_listed *listed = realloc(reading->listed, capacity * sizeof(*listed));
-        if (!listed)
-            return error_memory("added tokens");
-        reading->listed = listed;
-        reading->listed_capacity = capacity;
-    }
+    void *items = reading->listed;
+    int status = reserve(file, &items, reading->listed_count, &reading->listed_capacity, sizeof(*reading->listed));
+    reading->listed = items;
+    if (status)
+        return status;
     reading->listed[reading->listed_count] = (struct special_listed){id, reading->listed_count, *description};
     reading->listed_count++;
     return 0;
@@ -129,11 +182,13 @@ static bool has_content(const json_t *value, const char *content)
     return have && !strcmp(have, content);
 }
 
-static bool list_has(const json_t *list, const char *content)
+static bool list_has(const json_t *list, const char *content, bool objects)
 {
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (has_content(json_array_get(list, i), content))
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        if ((objects || json_is_string(item)) && has_content(item, content))
             return true;
+    }
     return false;
 }
 
@@ -150,9 +205,9 @@ static bool is_special_name(const struct tokenizer_files *files, const char *con
             return true;
     }
     for (size_t i = 0; i < sizeof(extra) / sizeof(extra[0]); i++)
-        if (list_has(json_object_get(files->config.root, extra[i]), content))
+        if (list_has(json_object_get(files->config.root, extra[i]), content, false))
             return true;
-    return list_has(json_object_get(files->special_map.root, extra[0]), content);
+    return list_has(json_object_get(files->special_map.root, extra[0]), content, true);
 }
 
 /* added_tokens.json: {"token": id, ...} */
@@ -222,11 +277,11 @@ static void sort_listed(struct special_reading *reading)
 
 static int read_all(const struct tokenizer_files *files, struct special_reading *reading)
 {
-    int status = read_named(reading, &files->config);
+    int status = read_named(reading, &files->config, false);
     json_t *decoder = json_object_get(files->config.root, "added_tokens_decoder");
     if (status || decoder)
         return status ? status : read_decoder(reading, files->config.path, decoder);
-    status = read_named(reading, &files->special_map);
+    status = read_named(reading, &files->special_map, true);
     if (!status)
         status = read_added_file(reading, files);
     if (!status)
@@ -240,4 +295,11 @@ int special_files_read(const struct tokenizer_files *files, struct special_readi
     if (!status)
         sort_listed(reading);
     return status;
+}
+
+void special_reading_free(struct special_reading *reading)
+{
+    free(reading->extra);
+    free(reading->listed);
+    *reading = (struct special_reading){0};
 }

@@ -36,15 +36,26 @@ struct special_listed {
     struct special_description description;
 };
 
-/* Start from {0}, or from names that the files may override. The strings are the files'. */
+/* A token under a name of the model's own: "image_token", ... */
+struct special_extra {
+    const char *key;
+    struct special_description description;
+};
+
+/* Start from {0}, or from names that the files may override. The strings are the files'; the arrays are
+ * owned: special_reading_free(). */
 struct special_reading {
     struct special_description named[SPECIAL_COUNT];
-    struct special_listed *listed; /* the added tokens, by id; owned: free() it */
+    struct special_extra *extra;
+    size_t extra_count, extra_capacity;
+    struct special_listed *listed; /* the added tokens, by id */
     size_t listed_count, listed_capacity;
 };
 
-/* Reads the named tokens and the list. Errors: FORMAT (names the file and the field), MEMORY. */
+/* Reads the named tokens, the extra ones, and the list. Errors: FORMAT (names the file and the field), MEMORY. */
 int special_files_read(const struct tokenizer_files *files, struct special_reading *reading);
+
+void special_reading_free(struct special_reading *reading);
 
 /* A string, or an object with "content" and flags. `field` is what messages call it. Errors: FORMAT. */
 int special_describe(const char *file, const char *field, const json_t *value, struct special_description *out);

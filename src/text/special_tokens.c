@@ -33,6 +33,9 @@ static bool is_named(const struct special_reading *reading, const char *content)
     for (int i = 0; i < SPECIAL_COUNT; i++)
         if (reading->named[i].token.content && !strcmp(reading->named[i].token.content, content))
             return true;
+    for (size_t i = 0; i < reading->extra_count; i++)
+        if (!strcmp(reading->extra[i].description.token.content, content))
+            return true;
     return false;
 }
 
@@ -88,37 +91,6 @@ static int append_unlisted(struct listing *listing, const struct special_descrip
     }
     listing->unlisted[listing->count++] = *description;
     return append_added(listing->out, description, special);
-}
-
-static bool is_extra_name(const char *key)
-{
-    size_t length = strlen(key);
-    if (length < 6 || strcmp(key + length - 6, "_token") != 0)
-        return false;
-    for (int i = 0; i < SPECIAL_COUNT; i++)
-        if (!strcmp(key, special_names[i]))
-            return false;
-    return true;
-}
-
-/* Tokens under other names than the seven: "image_token", ... */
-static int append_extra_names(struct listing *listing, const struct tokenizer_json *file)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach(file->root, key, value)
-    {
-        /* "add_bos_token": true and its like are settings. */
-        if (!is_extra_name(key) || !(json_is_string(value) || json_is_object(value)))
-            continue;
-        struct special_description description;
-        int status = special_describe(file->path, key, value, &description);
-        if (!status)
-            status = append_unlisted(listing, &description, true);
-        if (status)
-            return status;
-    }
-    return 0;
 }
 
 /* The tokens of one field, a list or an object. */
@@ -191,12 +163,10 @@ static int append_all(struct listing *listing, const struct tokenizer_files *fil
     }
     for (int i = 0; i < SPECIAL_COUNT && !status; i++)
         status = append_unlisted(listing, &reading->named[i], true);
-    const json_t *decoder = json_object_get(files->config.root, "added_tokens_decoder");
-    if (!status)
-        status = append_extra_names(listing, &files->config);
-    if (!status && !decoder)
-        status = append_extra_names(listing, &files->special_map);
-    return status ? status : append_extra_lists(listing, files, !decoder);
+    for (size_t i = 0; i < reading->extra_count && !status; i++)
+        status = append_unlisted(listing, &reading->extra[i].description, true);
+    bool with_map = !json_object_get(files->config.root, "added_tokens_decoder");
+    return status ? status : append_extra_lists(listing, files, with_map);
 }
 
 static int finish_names(const struct special_reading *reading, struct special_tokens *out)
@@ -244,7 +214,7 @@ int special_tokens_read(const struct tokenizer_files *files, struct special_toke
         status = append_all(&listing, files);
     if (!status)
         status = special_flag(files->config.path, files->config.root, "split_special_tokens", &out->split);
-    free(reading.listed);
+    special_reading_free(&reading);
     free(listing.unlisted);
     if (status)
         special_tokens_free(out);

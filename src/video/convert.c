@@ -104,8 +104,8 @@ static int update_context(struct converter *converter, const char *name, const A
                          format_name ? format_name : "unknown", frame->width, frame->height, converter->width,
                          converter->height);
     /* Fails for formats without a matrix (RGB, grey), which need none. */
-    sws_setColorspaceDetails(converter->context, sws_getCoefficients(space), range,
-                             sws_getCoefficients(SWS_CS_DEFAULT), 0, 0, 1 << 16, 1 << 16);
+    sws_setColorspaceDetails(converter->context, sws_getCoefficients(space), range, sws_getCoefficients(SWS_CS_DEFAULT),
+                             0, 0, 1 << 16, 1 << 16);
     converter->from_width = frame->width;
     converter->from_height = frame->height;
     converter->from_format = (int)format;

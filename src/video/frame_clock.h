@@ -9,15 +9,15 @@
 #define FRAME_CLOCK_MISSING INT64_MIN
 
 struct frame_clock {
-    double unit;       /* seconds of one step of the timestamps */
-    double step;       /* seconds between frames where nothing else is known */
-    double jump;       /* seconds ahead that are a jump of the clock and not a long frame */
-    bool has_origin;   /* the timestamp of time 0 is known */
+    double unit;     /* seconds of one step of the timestamps */
+    double step;     /* seconds between frames where nothing else is known */
+    double jump;     /* seconds ahead that are a jump of the clock and not a long frame */
+    bool has_origin; /* the timestamp of time 0 is known */
     int64_t origin;
-    double offset;     /* what closing jumps has added */
+    double offset; /* what closing jumps has added */
     bool has_last;
-    double last;       /* time of the last frame */
-    int64_t repaired;  /* timestamps that were missing, repeated or jumped */
+    double last;      /* time of the last frame */
+    int64_t repaired; /* timestamps that were missing, repeated or jumped */
 };
 
 void frame_clock_start(struct frame_clock *clock, double unit, double step, double jump);

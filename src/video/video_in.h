@@ -41,17 +41,17 @@ struct video_reader_options {
 };
 
 struct video_info {
-    int width, height;             /* of every frame given, as shown: after rotation */
-    double frame_rate;             /* frames a second of the sampled sequence, on average; 0: unknown */
-    double duration;               /* seconds of the whole source; 0: unknown */
-    int64_t frames;                /* estimate of how many will be given, for a progress bar; 0: unknown */
-    int aspect_width;              /* shape of a pixel as shown, aspect_width : aspect_height; */
-    int aspect_height;             /* 1 : 1 where the stream does not say */
-    bool seekable;                 /* video_reader_seek works */
-    bool live;                     /* a camera or an endless stream: what is not read in time is lost */
-    bool has_audio;                /* a stream of sound is there */
-    double origin;                 /* the container's clock, in seconds, at time 0 (where the sound's clock is) */
-    const char *codec;             /* name of the codec, static storage; "images" for a folder */
+    int width, height; /* of every frame given, as shown: after rotation */
+    double frame_rate; /* frames a second of the sampled sequence, on average; 0: unknown */
+    double duration;   /* seconds of the whole source; 0: unknown */
+    int64_t frames;    /* estimate of how many will be given, for a progress bar; 0: unknown */
+    int aspect_width;  /* shape of a pixel as shown, aspect_width : aspect_height; */
+    int aspect_height; /* 1 : 1 where the stream does not say */
+    bool seekable;     /* video_reader_seek works */
+    bool live;         /* a camera or an endless stream: what is not read in time is lost */
+    bool has_audio;    /* a stream of sound is there */
+    double origin;     /* the container's clock, in seconds, at time 0 (where the sound's clock is) */
+    const char *codec; /* name of the codec, static storage; "images" for a folder */
 };
 
 /* What went wrong so far; complete when VIDEO_END was returned. */

@@ -20,10 +20,10 @@ enum video_codec {
 const char *video_codec_suffix(enum video_codec codec);
 
 struct video_writer_options {
-    int width, height;               /* of the pictures given; H.264 and MPEG-4 repeat the last column and row to
-                                        even sizes */
-    int channels;                    /* 1 (grey, 0 to 255) or 3 (RGB) */
-    double frame_rate;               /* expected, from video_info; 0: unknown. Only a hint: times rule */
+    int width, height; /* of the pictures given; H.264 and MPEG-4 repeat the last column and row to
+                          even sizes */
+    int channels;      /* 1 (grey, 0 to 255) or 3 (RGB) */
+    double frame_rate; /* expected, from video_info; 0: unknown. Only a hint: times rule */
     enum video_codec codec;
     int quality;                     /* x264's crf, or MPEG-4's quantiser / 1, 1 (best) to 51; 0: 18 (MPEG-4: 3) */
     const char *preset;              /* x264's; NULL: "veryfast" */

@@ -10,6 +10,7 @@ Folders, each as a model folder on the hub has it:
   split    special tokens are cut up like words
   bare     vocab.json and merges.txt alone
   gaps     bytes without a token, ids with gaps, a merge listed twice
+  rules    special tokens named in every file, with flags that contradict each other
   both     tokenizer.json beside a vocab.json that differs from it
 
 expected.json: {"texts": [...], "special": how many of them every folder has, "invalid": [hex, ...],
@@ -174,6 +175,22 @@ def make_gaps(folder, vocab, merges):
     write(folder / "tokenizer_config.json", {"pad_token": "!", "extra_special_tokens": ["<new>", "<mask>", "word"]})
 
 
+def make_rules(folder, vocab, merges):
+    """Everything that names tokens at once: which flags win?"""
+    write_old_files(folder, vocab, merges)
+    typed = {"__type": "AddedToken"}
+    write(folder / "tokenizer_config.json", {
+        "bos_token": typed | token("<s>", True), "eos_token": typed | {"content": "</S>"}, "unk_token": "<mask>",
+        "sep_token": typed | {"content": "word", "single_word": True}, "image_token": typed | token("<left>", False),
+        "additional_special_tokens": [typed | {"content": "<Pad>"}, "<right>"], "split_special_tokens": False,
+    })
+    write(folder / "special_tokens_map.json", {
+        "pad_token": {"content": "!", "rstrip": True}, "cls_token": {"content": "word", "single_word": True},
+        "image_token": {"content": "<left>", "lstrip": True}, "additional_special_tokens": ["cat"],
+    })
+    write(folder / "added_tokens.json", {"</S>": 77, "<mask>": 9, START: 10**6, "<new>": 3})
+
+
 def make_both(folder, json_folder, vocab):
     shutil.copytree(json_folder, folder)
     write(folder / "vocab.json", {t: len(vocab) - 1 - i for t, i in vocab.items()})
@@ -258,6 +275,7 @@ def main():
     make_split(DATA / "split", vocab, merges)
     write_old_files(DATA / "bare", vocab, merges)
     make_gaps(DATA / "gaps", vocab, merges)
+    make_rules(DATA / "rules", vocab, merges)
     make_both(DATA / "both", DATA / "json", vocab)
 
     everything = len(texts.SPECIAL) + len(texts.GENERAL)

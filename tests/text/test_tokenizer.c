@@ -98,7 +98,7 @@ static void texts_have_the_ids_of_the_reference(void **state)
         assert_null(tokenizer);
         folders++;
     }
-    assert_int_equal(folders, 8);
+    assert_int_equal(folders, 9);
 }
 
 static void shorter_lengths_keep_the_first_tokens_and_the_end(void **state)

@@ -76,14 +76,14 @@ class Stage:
 
 
 def clip(rng, split, sprites, backgrounds, w, h, frames, count=3, late=False, cut=None):
-    """A clip of `count` objects and a passing occluder. late: the last object enters later; cut: frame of a new scene."""
+    """A clip of `count` objects and a passing occluder. late: the last object comes later; cut: frame of a new scene."""
     pieces, objects = [], []
     for begin, end in ((0, cut), (cut, frames)) if cut else ((0, frames),):
         nouns = rng.choice(len(sprites.by_noun), count, replace=False)
         actors = []
         for k, noun in enumerate(nouns):
             actor = Actor(rng, sprites, split, w, h, int(noun))
-            if late and k == count - 1:
+            if late and begin == 0 and k == count - 1:
                 actor.first = int(rng.integers(frames // 4, frames // 2))
             actors.append((len(objects), actor))
             objects.append({"noun": actor.noun, "colour": actor.colour})

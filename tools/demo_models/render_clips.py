@@ -59,14 +59,15 @@ def main():
     w, h = map(int, a.size.split("x"))
     sprites, backgrounds = S.Sprites(), S.Backgrounds("held", a.seed, 60, photos=a.photos)
     rng = np.random.default_rng(a.seed)
-    done = 0
+    done = tries = 0
     while done < a.count:
         late = cut = None
         if a.sample and done == 1:
             late, cut = True, a.frames * 2 // 3
+        tries += 1
         clip = C.clip(rng, "held", sprites, backgrounds, w, h, a.frames, 3, late=bool(late), cut=cut)
         seen = [int((clip["owners"] == i).any((1, 2)).sum()) for i in range(len(clip["objects"]))]
-        if min(seen) < a.frames // 6:  # every object has to be there for a while
+        if min(seen) < a.frames // 6 and tries < 20:  # every object has to be there for a while
             continue
         name = f"clip_{done + 1:02d}"
         write(os.path.join(a.folder, name + ".mp4"), clip["frames"], a.fps)
@@ -86,7 +87,7 @@ def main():
         with open(os.path.join(a.folder, name + ".json"), "w") as f:
             json.dump({"video": name + ".mp4", "width": w, "height": h, "fps": a.fps, "cuts": clip["cuts"], "objects": objects,
                        "frames": rows}, f)
-        done += 1
+        done, tries = done + 1, 0
 
 
 if __name__ == "__main__":

@@ -333,7 +333,7 @@ def main():
     a.add_argument("--budget", type=float, default=4200, help="seconds of processor time before the rate falls")
     a.add_argument("--decay", type=float, default=250, help="seconds of processor time in which it falls to its end")
     a.add_argument("--batch", type=int, default=48)
-    a.add_argument("--tokens", type=int, default=56, help="patches computed of an image before the rate falls")
+    a.add_argument("--tokens", type=int, default=56, help="patches computed of an image, but for some steps")
     a.add_argument("--lr", type=float, default=2.5e-3)
     a.add_argument("--held-photos")
     a.add_argument("--resume")
@@ -361,6 +361,8 @@ def main():
         model.load_state_dict(c["model"]), extra.load_state_dict(c["extra"]), adam.load_state_dict(c["adam"])
         muon.buffers, average, spent, step = c["muon"], c["average"], c["spent"], c["step"]
     images, objects, owners, filled = P.open_pool(a.pool, a.count, SIDE, GRID, "r")
+    share = (objects[:min(a.count, int(filled[0])), :, 0] >= 0).sum(1) ** 1.5  # crowded scenes teach more a step
+    share = share / share.sum()
     test, shadow = held_scenes(200, 777, a.held_photos), Owlv2ForObjectDetection(make_config(len(vocab)))
     words, pairs = V.unknown_words("train"), V.colour_pairs()
     start, wall, seen, meters, last_eval, falls = time.process_time() - spent, time.time(), step * a.batch, [], spent, None
@@ -373,12 +375,12 @@ def main():
         if left <= 0:
             break
         rate = a.lr * min(1, (step + 1) / 150) * max(0.02, left)
-        index = np.sort(np.random.default_rng(step).integers(0, min(a.count, int(filled[0])), a.batch))
+        index = np.sort(np.random.default_rng(step).choice(len(share), a.batch, replace=False, p=share))
         x, obj, own = images[index], torch.from_numpy(objects[index]), torch.from_numpy(owners[index].astype(np.int64))
         if rng.random() < 0.5:
             x, own = x[:, :, ::-1], own.flip(-1)
             obj[..., 3] = torch.where(obj[..., 0] >= 0, 1 - obj[..., 3], obj[..., 3])
-        keep = choose_tokens(own, a.tokens, gen) if falls is None and step % 8 else None
+        keep = choose_tokens(own, a.tokens, gen) if step % (8 if falls is None else 4) else None
         pixels = to_pixels(x)
         pixels = pixels * (1 + 0.1 * torch.randn(a.batch, 1, 1, 1, generator=gen))
         text, asked = make_queries(rng, tokenizer, words, pairs)

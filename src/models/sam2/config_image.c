@@ -15,7 +15,8 @@ static int require_on(const struct config *file, const struct config_node *node,
     return status != 0 || on ? status : config_error(file, "%s: false is not supported", key);
 }
 
-static int read_image(const struct config *file, const struct config_node *node, struct sam2_config *out)
+/* `side` is the size where the file does not say. */
+static int read_image(const struct config *file, const struct config_node *node, int64_t side, struct sam2_config *out)
 {
     enum { BILINEAR = 2 };
     static const double imagenet_mean[3] = {0.485, 0.456, 0.406};
@@ -27,8 +28,8 @@ static int read_image(const struct config *file, const struct config_node *node,
     if (status != 0 || (status = require_on(file, node, "do_resize")) != 0 ||
         (status = require_on(file, node, "do_rescale")) != 0 ||
         (status = require_on(file, node, "do_normalize")) != 0 ||
-        (status = config_int(file, size, "height", 1024, 1, SAM2_MAX_SIDE, &height)) != 0 ||
-        (status = config_int(file, size, "width", 1024, 1, SAM2_MAX_SIDE, &width)) != 0 ||
+        (status = config_int(file, size, "height", side, 1, SAM2_MAX_SIDE, &height)) != 0 ||
+        (status = config_int(file, size, "width", side, 1, SAM2_MAX_SIDE, &width)) != 0 ||
         (status = config_int(file, node, "resample", BILINEAR, 0, 5, &resample)) != 0 ||
         (status = sam2_read_number(file, node, "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &out->rescale)) != 0 ||
         (status = config_numbers(file, node, "image_mean", 3, imagenet_mean, -1e6, 1e6, mean)) != 0 ||
@@ -65,7 +66,7 @@ int sam2_config_image(const char *folder, struct sam2_config *out)
 {
     const char *name = "preprocessor_config.json";
     struct config *file = NULL;
-    bool found;
+    bool found = false;
     int status = has_file(folder, name, &found);
     if (status == 0 && !found) {
         name = "processor_config.json";
@@ -81,7 +82,8 @@ int sam2_config_image(const char *folder, struct sam2_config *out)
     const struct config_node *node;
     status = config_object(file, config_root(file), "image_processor", &node);
     if (status == 0) {
-        status = read_image(file, node != NULL ? node : config_root(file), out);
+        /* Without a processor's file, what the model wants is what it gets. */
+        status = read_image(file, node != NULL ? node : config_root(file), found ? 1024 : out->image_size, out);
     }
     config_close(&file);
     return status;

@@ -172,7 +172,7 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
         attend(compute, config, block, side_in, TENSOR_RESHAPE(normed, 1, side_in * side_in, in),
                TENSOR_RESHAPE(attended, 1, side * side, dim));
     }
-    op_linear(compute, block->out, attended, ACTIVATION_NONE, &out, out);
+    op_linear(compute, block->out, attended, ACTIVATION_NONE, block->skip != NULL ? &out : &x, out);
     compute_release(compute, mark);
     feed_forward(compute, &model->config, block, TENSOR_RESHAPE(out, side * side, dim));
 }

@@ -16,7 +16,7 @@
 enum {
     ROWS = 6,                                /* query rows of the inner product */
     PANEL = SIMD_PANEL_VECTORS * SIMD_LANES, /* keys of a panel */
-    QUERY_BLOCK = 48,                        /* multiple of ROWS */
+    QUERY_BLOCK = 96,                        /* multiple of ROWS */
     KEY_BLOCK = 256,                         /* multiple of PANEL */
     SMALL_WORK = 1 << 21,                    /* multiplications that are not worth a second thread */
 };
@@ -133,34 +133,52 @@ static void pack_values(const float *v, int64_t stride, int64_t first, int64_t c
     }
 }
 
+/* The largest of scores[0..valid); several running maxima, since each waits for its last step. */
+static float row_maximum(const float *scores, int valid)
+{
+    enum { CHAINS = 4 };
+    vfloat top[CHAINS];
+    for (int c = 0; c < CHAINS; c++) {
+        top[c] = v_set(MASKED);
+    }
+    int i = 0;
+    for (; i + CHAINS * SIMD_LANES <= valid; i += CHAINS * SIMD_LANES) {
+#pragma GCC unroll 4
+        for (int c = 0; c < CHAINS; c++) {
+            top[c] = v_max(top[c], v_load(scores + i + c * SIMD_LANES));
+        }
+    }
+    float largest = v_maximum(v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
+    for (; i < valid; i++) {
+        largest = scores[i] > largest ? scores[i] : largest;
+    }
+    return largest;
+}
+
 /* Scores of one row's block become weights relative to the running maximum; returns the factor that
  * corrects what was summed before. `valid` keys count, the rest of the padded block gets weight 0. */
 static float softmax_row(float *scores, int valid, int padded, float *maximum, float *sum)
 {
-    int i = 0;
-    vfloat top = v_set(-INFINITY);
-    for (; i + SIMD_LANES <= valid; i += SIMD_LANES) {
-        top = v_max(top, v_load(scores + i));
+    const float largest = row_maximum(scores, valid);
+    float correction = 1.0F;
+    if (largest > *maximum) {
+        correction = exp2f(*maximum - largest);
+        *maximum = largest;
     }
-    float largest = v_maximum(top);
-    for (; i < valid; i++) {
-        largest = scores[i] > largest ? scores[i] : largest;
-    }
-    largest = largest > *maximum ? largest : *maximum;
-
-    const float correction = exp2f(*maximum - largest);
-    for (i = valid; i < padded; i++) {
+    for (int i = valid; i < padded; i++) {
         scores[i] = MASKED;
     }
-    const vfloat shift = v_set(largest);
-    vfloat total = v_zero();
-    for (i = 0; i < padded; i += SIMD_LANES) {
-        const vfloat weight = v_exp2(v_sub(v_load(scores + i), shift));
-        total = v_add(total, weight);
-        v_store(scores + i, weight);
+    const vfloat shift = v_set(*maximum);
+    vfloat even = v_zero(), odd = v_zero();
+    for (int i = 0; i < padded; i += 2 * SIMD_LANES) { /* PANEL is an even number of vectors */
+        const vfloat a = v_exp2(v_sub(v_load(scores + i), shift));
+        const vfloat b = v_exp2(v_sub(v_load(scores + i + SIMD_LANES), shift));
+        even = v_add(even, a);
+        odd = v_add(odd, b);
+        v_store(scores + i, a);
+        v_store(scores + i + SIMD_LANES, b);
     }
-    *sum = *sum * correction + v_sum(total);
-    *maximum = largest;
+    *sum = *sum * correction + v_sum(v_add(even, odd));
     return correction;
 }
 

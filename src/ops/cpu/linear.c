@@ -1,7 +1,7 @@
 #include "ops/cpu/linear.h"
 
+#include "ops/cpu/copy.h"
 #include "ops/cpu/onednn.h"
-#include "ops/cpu/rows.h"
 
 #include <string.h>
 
@@ -20,58 +20,57 @@ void cpu_linear_free(void *state)
     onednn_product_free(state);
 }
 
-/* Copies the residual into `out`, where the product then adds to it. */
-static void place_residual(struct compute *compute, const struct tensor *residual, struct tensor out)
+/* oneDNN runs rows that do not lie densely in a slow general way, so slices go through dense scratch. */
+static struct tensor make_dense(struct compute *compute, struct tensor x)
 {
-    if (residual == NULL || residual->data == out.data) {
-        return;
+    if (tensor_is_dense(&x)) {
+        return x;
     }
-    const int64_t count = out.dim[out.rank - 1], rows = count == 0 ? 0 : tensor_count(&out) / count;
-    const int threads = device_threads(compute_device(compute));
-#pragma omp parallel for num_threads(threads) schedule(static) if (rows * count > 65536)
-    for (int64_t i = 0; i < rows; i++) {
-        memcpy(rows_at(&out, i), rows_at(residual, i), (size_t)count * sizeof(float));
+    struct tensor dense = compute_tensor(compute, DTYPE_F32, x.rank, x.dim);
+    if (compute_status(compute) == 0) {
+        cpu_copy(compute, x, dense);
     }
-}
-
-/* One product where all rows of x and of out lie at one distance, else one for each entry of the first
- * axis. */
-static void run_rows(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
-                     bool accumulate, struct tensor out)
-{
-    int64_t x_stride, out_stride;
-    if (rows_uniform(&x, &x_stride) && rows_uniform(&out, &out_stride)) {
-        const int64_t rows = tensor_count(&x) / linear->inputs;
-        const int status = rows == 0 ? 0
-                                     : onednn_product_run(linear->state, compute, rows, x.data, x_stride, activation,
-                                                          accumulate, out.data, out_stride);
-        if (status != 0) {
-            compute_fail(compute, status);
-        }
-        return;
-    }
-    for (int64_t i = 0; i < x.dim[0]; i++) {
-        run_rows(compute, linear, tensor_at(x, i), activation, accumulate, tensor_at(out, i));
-    }
+    return dense;
 }
 
 void cpu_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                 const struct tensor *residual, struct tensor out)
 {
-    place_residual(compute, residual, out);
-    run_rows(compute, linear, x, activation, residual != NULL, out);
+    const size_t mark = compute_mark(compute);
+    const struct tensor input = make_dense(compute, x);
+    const bool direct = tensor_is_dense(&out);
+    const struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+    if (compute_status(compute) == 0 && residual != NULL && residual->data != target.data) {
+        cpu_copy(compute, *residual, target); /* the product adds to it */
+    }
+    if (compute_status(compute) == 0) {
+        const int status =
+            onednn_product_run(linear->state, compute, x.dim[0], input.data, activation, residual != NULL, target.data);
+        if (status != 0) {
+            compute_fail(compute, status);
+        } else if (!direct) {
+            cpu_copy(compute, target, out);
+        }
+    }
+    compute_release(compute, mark);
 }
 
 void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    if (a.dim[0] == 0 || b.dim[0] == 0) {
-        return;
+    const size_t mark = compute_mark(compute);
+    const struct tensor left = make_dense(compute, a), right = make_dense(compute, b);
+    const bool direct = tensor_is_dense(&out);
+    const struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+    if (compute_status(compute) == 0) {
+        const int status =
+            onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], left.data, right.data, target.data);
+        if (status != 0) {
+            compute_fail(compute, status);
+        } else if (!direct) {
+            cpu_copy(compute, target, out);
+        }
     }
-    const int status = onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], a.data, a.stride[0], b.data,
-                                                b.stride[0], out.data, out.stride[0]);
-    if (status != 0) {
-        compute_fail(compute, status);
-    }
+    compute_release(compute, mark);
 }
 
 /* The window of one output position as a row [kernel_height][kernel_width][inputs]; zero outside. */
@@ -112,7 +111,21 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
                 }
             }
         }
-        cpu_linear(compute, conv->product, windows, ACTIVATION_NONE, residual, out);
+        /* All as rows of channels: out and residual may be slices of an axis before, so their rows may lie apart. */
+        const int64_t rows = count * height * width;
+        struct tensor flat_residual;
+        if (residual != NULL) {
+            flat_residual = TENSOR_RESHAPE(make_dense(compute, *residual), rows, conv->outputs);
+        }
+        const bool direct = tensor_is_dense(&out);
+        struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+        if (compute_status(compute) == 0) {
+            cpu_linear(compute, conv->product, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,
+                       residual != NULL ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
+            if (!direct && compute_status(compute) == 0) {
+                cpu_copy(compute, target, out);
+            }
+        }
     }
     compute_release(compute, mark);
 }

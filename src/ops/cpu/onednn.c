@@ -62,7 +62,7 @@ static int threads_for(int64_t multiplications, int threads)
 /* ---- plans: compiled primitives for one shape ---- */
 
 struct plan_key {
-    int64_t rows, x_stride, out_stride;
+    int64_t rows;
     enum activation activation;
     bool accumulate;
 };
@@ -159,9 +159,9 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t described = NULL;
     dnnl_matmul_desc_t product;
-    int status = describe(&plan->x, key->rows, inputs, key->x_stride, 1);
+    int status = describe(&plan->x, key->rows, inputs, inputs, 1);
     if (status == 0) {
-        status = describe(&plan->out, key->rows, outputs, key->out_stride, 1);
+        status = describe(&plan->out, key->rows, outputs, outputs, 1);
     }
     if (status == 0) {
         status = describe(&plan->bias, 1, outputs, outputs, 1);
@@ -273,23 +273,25 @@ static int plan_run(const struct plan *plan, struct compute *compute, const floa
 
 static bool same_key(const struct plan_key *a, const struct plan_key *b)
 {
-    return a->rows == b->rows && a->x_stride == b->x_stride && a->out_stride == b->out_stride &&
-           a->activation == b->activation && a->accumulate == b->accumulate;
+    return a->rows == b->rows && a->activation == b->activation && a->accumulate == b->accumulate;
 }
 
-/* The plan for `key`, compiled where it is new. */
-static int find_plan(struct onednn_product *product, const struct plan_key *key, const struct plan **out)
+/* The plan for `key`, compiled where it is new. `*kept`: it stays with the product; else it is the
+ * caller's to free, since so many shapes were asked for that one more is not worth keeping. */
+static int find_plan(struct onednn_product *product, const struct plan_key *key, struct plan **out, bool *kept)
 {
-    int status = 0;
+    enum { MOST_PLANS = 64 };
+    int status = 0, count = 0;
     pthread_mutex_lock(&product->mutex);
     struct plan *plan = product->plans;
-    while (plan != NULL && !same_key(&plan->key, key)) {
-        plan = plan->next;
+    for (; plan != NULL && !same_key(&plan->key, key); plan = plan->next) {
+        count++;
     }
+    *kept = plan != NULL || count < MOST_PLANS;
     if (plan == NULL) {
         status =
             plan_compile(key, product->outputs, product->inputs, &product->weight_desc, product->bias != NULL, &plan);
-        if (status == 0) {
+        if (status == 0 && *kept) {
             plan->next = product->plans;
             product->plans = plan;
         }
@@ -303,7 +305,7 @@ static int find_plan(struct onednn_product *product, const struct plan_key *key,
 static int pack_weights(struct onednn_product *product, const float *weight, int64_t rows)
 {
     const dnnl_dims_t dims = {product->inputs, product->outputs};
-    const struct plan_key key = {rows, product->inputs, product->outputs, ACTIVATION_NONE, false};
+    const struct plan_key key = {rows, ACTIVATION_NONE, false};
     dnnl_memory_desc_t any, plain;
     struct plan *plan = NULL;
     int status =
@@ -396,29 +398,33 @@ void onednn_product_free(struct onednn_product *product)
 }
 
 int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const float *x,
-                       int64_t x_stride, enum activation activation, bool accumulate, float *out, int64_t out_stride)
+                       enum activation activation, bool accumulate, float *out)
 {
-    const struct plan_key key = {rows, x_stride, out_stride, activation, accumulate};
-    const struct plan *plan = NULL;
+    const struct plan_key key = {rows, activation, accumulate};
     const int before = use_threads(threads_for(rows * product->inputs * product->outputs, product->threads));
-    int status = find_plan(product, &key, &plan);
+    struct plan *plan = NULL;
+    bool kept = false;
+    int status = find_plan(product, &key, &plan, &kept);
     if (status == 0) {
         status = plan_run(plan, compute, x, product->weight, product->bias, out);
+    }
+    if (!kept) {
+        plan_free(plan);
     }
     use_threads(before);
     return status;
 }
 
-/* ---- products and activations without weights ---- */
+/* ---- products without weights ---- */
 
-int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, int64_t a_stride,
-                             const float *b, int64_t b_stride, float *out, int64_t out_stride)
+int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, const float *b,
+                             float *out)
 {
-    const struct plan_key key = {n, a_stride, out_stride, ACTIVATION_NONE, false};
+    const struct plan_key key = {n, ACTIVATION_NONE, false};
     dnnl_memory_desc_t weight;
     struct plan *plan = NULL;
     const int before = use_threads(threads_for(n * m * d, device_threads(compute_device(compute))));
-    int status = describe(&weight, d, m, 1, b_stride);
+    int status = describe(&weight, d, m, 1, d);
     if (status == 0) {
         status = plan_compile(&key, m, d, &weight, false, &plan);
     }

@@ -19,12 +19,12 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
 void onednn_product_free(struct onednn_product *product);
 
 /* out[rows][outputs] = activation(x[rows][inputs] W^T + b), plus what `out` holds where `accumulate`.
- * Strides are from row to row, in elements. Scratch comes from `compute`. */
+ * All dense. Scratch comes from `compute`. */
 int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const float *x,
-                       int64_t x_stride, enum activation activation, bool accumulate, float *out, int64_t out_stride);
+                       enum activation activation, bool accumulate, float *out);
 
-/* out[n][m] = a[n][d] b[m][d]^T. */
-int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, int64_t a_stride,
-                             const float *b, int64_t b_stride, float *out, int64_t out_stride);
+/* out[n][m] = a[n][d] b[m][d]^T. All dense. */
+int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, const float *b,
+                             float *out);
 
 #endif

@@ -1,0 +1,61 @@
+/* How much happens at each moment of a video, from V-JEPA 2's features or from pixels. Pure functions over host
+ * memory: they know no model, no file and no thread.
+ *
+ * Features are [tubelets][patches][width]; a score is one number a tubelet or a frame, larger where more happens. */
+#ifndef ANALYSIS_IMPORTANCE_H
+#define ANALYSIS_IMPORTANCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The shape of features, every size at least 1. */
+struct importance_shape {
+    int64_t tubelets, patches, width;
+};
+
+/* scores[t] = the variance over a tubelet's patches, averaged over the channels. Errors: MEMORY. */
+int importance_variance(const float *features, struct importance_shape shape, float *scores);
+
+/* scores[t] = 1 - the cosine between a patch and the mean of the same patch in the up to `history` tubelets
+ * before, averaged over the patches: 0 to 2. The first tubelet has none before and gets 0, and so does a patch
+ * where either is all zeros. */
+void importance_change(const float *features, struct importance_shape shape, int64_t history, float *scores);
+
+/* scores[t] = the mean absolute difference between what was predicted and what came (V-JEPA's own loss). */
+void importance_surprise(const float *predicted, const float *features, struct importance_shape shape, float *scores);
+
+/* The mean absolute difference of two grey frames of `count` pixels, 0 to 1. */
+float importance_motion(const uint8_t *before, const uint8_t *after, size_t count);
+
+/* Scores to 0 .. 1 by the lowest and the highest; all 0 where nothing differs. A score that is no finite number
+ * becomes 0. `out` may be `scores`. */
+void importance_normalise(const float *scores, int64_t count, float *out);
+
+/* The same for streams: score i by the lowest and the highest of the `window` scores that end at i. */
+void importance_normalise_window(const float *scores, int64_t count, int64_t window, float *out);
+
+/* out[i] = (1 - weight) a[i] + weight b[i]. `out` may be either. */
+void importance_mix(const float *a, const float *b, float weight, int64_t count, float *out);
+
+/* Scores of tubelets of `tubelet_size` frames to `frames` frames: each frame has its tubelet's; frames behind the
+ * last whole tubelet have the last one's. */
+void importance_spread(const float *scores, int64_t tubelets, int64_t tubelet_size, int64_t frames, float *out);
+
+/* What to choose. */
+struct importance_choice {
+    int64_t wanted;        /* how many frames; more than there are: all */
+    int64_t spacing;       /* least distance of two chosen frames, halved again and again where too few are left */
+    const int64_t *scenes; /* first frames of scenes, rising, or NULL: the best frame of each is taken first */
+    int64_t scene_count;   /* if they are more than wanted, those scenes whose best frames are best */
+};
+
+/* Chooses frames by score, the highest first, of equal ones the earlier; a score that is not a number is lowest.
+ * Writes them in time order to chosen[min(wanted, count)] and how many they are to *chosen_count. Errors: MEMORY. */
+int importance_select(const float *scores, int64_t count, const struct importance_choice *choice, int64_t *chosen,
+                      int64_t *chosen_count);
+
+/* The middles of `wanted` equal parts of `count` frames, into chosen[min(wanted, count)]; returns how many. */
+int64_t importance_uniform(int64_t count, int64_t wanted, int64_t *chosen);
+
+#endif

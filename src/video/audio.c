@@ -1,0 +1,110 @@
+/* Reads a source's sound a second time, from the place where the pictures began. */
+#include "video/audio.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "video/libav.h"
+
+#include <math.h>
+#include <string.h>
+
+const AVStream *audio_stream(const struct audio *audio)
+{
+    return audio->input.format->streams[audio->index];
+}
+
+static bool fits_mp4(enum AVCodecID codec)
+{
+    const AVOutputFormat *mp4 = av_guess_format("mp4", NULL, NULL);
+    return mp4 && avformat_query_codec(mp4, codec, FF_COMPLIANCE_NORMAL) == 1;
+}
+
+/* Opens the input and finds its sound; says why not. */
+static void find_sound(const char *name, const char *source, struct audio *audio)
+{
+    if (strcmp(source, "-") == 0) {
+        log_notice("%s: without sound: standard input cannot be read a second time", name);
+        return;
+    }
+    if (input_open(&audio->input, source, &audio->interrupt) != 0) {
+        log_notice("%s: without sound: %s", name, error_message());
+        return;
+    }
+    AVFormatContext *format = audio->input.format;
+    int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    if (index < 0)
+        return;
+    if (!input_is_seekable(&audio->input)) {
+        log_notice("%s: without sound: %s cannot be read a second time", name, source);
+        return;
+    }
+    enum AVCodecID codec = format->streams[index]->codecpar->codec_id;
+    if (!fits_mp4(codec)) {
+        log_notice("%s: without sound: %s does not fit into mp4", name, avcodec_get_name(codec));
+        return;
+    }
+    audio->index = index;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        if ((int)i != index)
+            format->streams[i]->discard = AVDISCARD_ALL;
+    }
+}
+
+int audio_open(const char *name, const char *source, double begin, double end, struct audio *out)
+{
+    *out = (struct audio){.index = -1, .input.descriptor = -1};
+    find_sound(name, source, out);
+    if (out->index < 0)
+        return 0;
+    const AVStream *stream = audio_stream(out);
+    double unit = av_q2d(stream->time_base);
+    if (!(fabs(begin / unit) < 9e15 && fabs(end / unit) < 9e15)) {
+        out->index = -1;
+        return 0;
+    }
+    out->offset = llrint(begin / unit);
+    out->end = llrint(end / unit) - out->offset;
+    out->packet = av_packet_alloc();
+    if (!out->packet)
+        return error_memory(name);
+    /* A failed seek only means that more is read and left out. */
+    if (stream->start_time == AV_NOPTS_VALUE || out->offset > stream->start_time)
+        av_seek_frame(out->input.format, out->index, out->offset, AVSEEK_FLAG_BACKWARD);
+    return audio_next(out);
+}
+
+void audio_close(struct audio *audio)
+{
+    av_packet_free(&audio->packet);
+    input_close(&audio->input);
+    audio->index = -1;
+}
+
+int audio_next(struct audio *audio)
+{
+    AVPacket *packet = audio->packet;
+    audio->has_packet = false;
+    for (;;) {
+        av_packet_unref(packet);
+        int code = av_read_frame(audio->input.format, packet);
+        if (code == AVERROR(ENOMEM))
+            return error_memory("sound");
+        if (code < 0)
+            return 0;
+        if (packet->stream_index != audio->index)
+            continue;
+        int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+        time = time != AV_NOPTS_VALUE ? av_sat_sub64(time, audio->offset) : audio->expected;
+        int64_t length = packet->duration > 0 ? packet->duration : 0;
+        if (time >= audio->end)
+            return 0;
+        bool outside = av_sat_add64(time, length) <= 0;
+        /* Sound has no order but that of its times; what goes back would stop the muxer. */
+        if (outside || time < audio->expected - length)
+            continue;
+        audio->expected = av_sat_add64(time, length);
+        packet->pts = packet->dts = time;
+        audio->has_packet = true;
+        return 0;
+    }
+}

@@ -1,0 +1,48 @@
+/* Where a reader's pictures come from: a stream that FFmpeg decodes, or a folder of images. */
+#ifndef VIDEO_SOURCE_H
+#define VIDEO_SOURCE_H
+
+#include "video/convert.h"
+#include "video/input.h"
+#include "video/video_in.h"
+
+/* One decoded picture, not yet converted. */
+struct picture {
+    AVFrame *frame;     /* of a stream */
+    struct image image; /* of a folder */
+    double time;        /* seconds, rising strictly from picture to picture */
+    double duration;    /* seconds, a guess where the stream does not say */
+};
+
+int picture_create(const char *name, struct picture *out);
+void picture_free(struct picture *picture);
+
+struct source;
+
+/* The functions of a kind of source; each returns 0 or an error as video_reader_open and _next do. */
+struct source_kind {
+    /* The next picture, or VIDEO_END (again on every further call). */
+    int (*read)(struct source *source, struct picture *out);
+    /* To RGB of the size in `info`; the picture is used up. */
+    int (*convert)(struct source *source, struct picture *picture, struct image *out);
+    /* Goes to a place from which the pictures up to the last one not after `time` are read again. */
+    int (*seek)(struct source *source, double time);
+    void (*close)(struct source *source);
+};
+
+struct source {
+    const struct source_kind *kind;
+    const char *name;       /* for messages; the reader's */
+    struct video_info info; /* frame_rate of the whole source; frames: all of them, 0: unknown */
+    struct video_damage damage;
+    double tolerance; /* seconds: times closer than that are the same (rounded timestamps) */
+};
+
+/* Opens and reads far enough to know the size of the first picture, which read() then gives. The names and the
+ * interrupt outlive the source. `*out` is freed by its kind's close. */
+int source_open_stream(const char *source, const struct video_reader_options *options,
+                       const struct interrupt *interrupt, struct source **out);
+int source_open_folder(const char *folder, const struct video_reader_options *options,
+                       const struct interrupt *interrupt, struct source **out);
+
+#endif
