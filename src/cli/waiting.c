@@ -1,5 +1,6 @@
 #include "cli/waiting.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -10,6 +11,11 @@ void waiting_choose(char **argv)
 
     if (getenv("GOMP_SPINCOUNT") == NULL && getenv("OMP_WAIT_POLICY") == NULL &&
         setenv("GOMP_SPINCOUNT", spins, 1) == 0) {
-        execv("/proc/self/exe", argv); /* comes back only where it failed: then all runs on as it was */
+        char path[PATH_MAX]; /* the real path, so that process lists show the tool's name */
+        const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+        if (length > 0) {
+            path[length] = '\0';
+            execv(path, argv); /* comes back only where it failed: then all runs on as it was */
+        }
     }
 }

@@ -83,8 +83,23 @@ static void set_colours(AVCodecContext *context)
     }
 }
 
+/* libx264 prints what it does not know to stderr by itself. */
+static bool is_preset(const char *name)
+{
+    static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
+                                          "medium",    "slow",      "slower",   "veryslow", "placebo"};
+    for (size_t i = 0; i < sizeof(presets) / sizeof(*presets); i++) {
+        if (strcmp(name, presets[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int open_context(struct encoder *encoder, const char *name, const struct video_writer_options *options)
 {
+    if (options->preset && !is_preset(options->preset))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: preset '%s': give one of x264's, ultrafast to placebo", name,
+                         options->preset);
     const AVCodec *codec = find_codec(name, encoder);
     if (!codec)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: this FFmpeg has no encoder for it", name);

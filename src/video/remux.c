@@ -67,6 +67,7 @@ static int open_output(struct copy *copy, const char *url, const struct audio *a
     int code = avformat_alloc_output_context2(&copy->to, NULL, "mp4", url);
     if (code < 0)
         return fail(copy, code);
+    copy->to->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL; /* FLAC, as FFmpeg 5 files it */
     int status = add_stream(copy, copy->from->streams[0]);
     if (!status && audio->index >= 0)
         status = add_stream(copy, audio_stream(audio));

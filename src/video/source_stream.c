@@ -1,19 +1,14 @@
 /* A stream that FFmpeg decodes. */
 #include "base/error.h"
 #include "base/log.h"
+#include "video/decoder.h"
 #include "video/frame_clock.h"
 #include "video/libav.h"
 #include "video/source.h"
 
 #include <libavutil/rational.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum {
-    MOST_THREADS = 4,
-    DRAIN_FAILURES = 256,    /* of a decoder that is being emptied: after as many it has nothing more */
-    WAIT_MICROSECONDS = 5000 /* for a camera's next picture */
-};
 static const double DEFAULT_RATE = 25;
 /* How far the clock may go ahead between two frames: see video_in.h. */
 static const double BROADCAST_JUMP = 10, OTHER_JUMP = 3600;
@@ -21,18 +16,7 @@ static const double MOST_TOLERANCE = 1e-3;
 
 struct stream {
     struct source source;
-    const char *address; /* what was given to open */
-    int64_t max_pixels;
-    int threads;
-    const struct interrupt *interrupt;
-
-    struct input input;
-    int index; /* of the stream in the input */
-    AVCodecContext *decoder;
-    AVPacket *packet;
-    bool packet_waits; /* the packet was read, but the decoder did not take it yet */
-    bool draining, ended;
-    int drain_failures;
+    struct decoder decoder;
     struct frame_clock clock;
     AVFrame *held; /* the picture to read next, where it was decoded already */
     double held_time;
@@ -45,69 +29,6 @@ struct stream {
     struct converter converter;
 };
 
-static const AVStream *video_stream(const struct stream *stream)
-{
-    return stream->input.format->streams[stream->index];
-}
-
-static void close_input(struct stream *stream)
-{
-    avcodec_free_context(&stream->decoder);
-    input_close(&stream->input);
-}
-
-static int find_stream(struct stream *stream)
-{
-    const char *name = stream->source.name;
-    AVFormatContext *format = stream->input.format;
-    int index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    /* A cover picture in a sound file is no video. */
-    if (index < 0 || (format->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC))
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: no video stream in it", name);
-    stream->index = index;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        if ((int)i != index)
-            format->streams[i]->discard = AVDISCARD_ALL;
-        if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
-            stream->source.info.has_audio = true;
-    }
-    const AVCodecParameters *parameters = format->streams[index]->codecpar;
-    if (parameters->width > 0 && parameters->height > stream->max_pixels / parameters->width)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %d x %d pixels are more than %lld", name, parameters->width,
-                         parameters->height, (long long)stream->max_pixels);
-    return 0;
-}
-
-static int default_threads(void)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
-}
-
-static int open_decoder(struct stream *stream)
-{
-    const char *name = stream->source.name;
-    const AVStream *video = video_stream(stream);
-    const AVCodec *codec = avcodec_find_decoder(video->codecpar->codec_id);
-    if (!codec)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: no decoder for its video (codec %s): convert it first", name,
-                         avcodec_get_name(video->codecpar->codec_id));
-    stream->decoder = avcodec_alloc_context3(codec);
-    if (!stream->decoder)
-        return error_memory(name);
-    int code = avcodec_parameters_to_context(stream->decoder, video->codecpar);
-    if (code < 0)
-        return libav_error(name, "cannot set up its decoder", code);
-    stream->decoder->pkt_timebase = video->time_base;
-    stream->decoder->max_pixels = stream->max_pixels;
-    stream->decoder->thread_count = stream->threads > 0 ? stream->threads : default_threads();
-    code = avcodec_open2(stream->decoder, codec, NULL);
-    if (code < 0)
-        return libav_error(name, "cannot open its decoder", code);
-    stream->source.info.codec = codec->name;
-    return 0;
-}
-
 static double average_rate(const AVStream *video)
 {
     AVRational rate = video->avg_frame_rate.num > 0 ? video->avg_frame_rate : video->r_frame_rate;
@@ -117,120 +38,37 @@ static double average_rate(const AVStream *video)
 
 static void start_clock(struct stream *stream)
 {
-    const AVStream *video = video_stream(stream);
+    const AVStream *video = decoder_stream(&stream->decoder);
     double rate = average_rate(video), unit = av_q2d(video->time_base);
-    bool broadcast = (stream->input.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
+    bool broadcast = (stream->decoder.input.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
     frame_clock_start(&stream->clock, unit, 1 / (rate > 0 ? rate : DEFAULT_RATE),
                       broadcast ? BROADCAST_JUMP : OTHER_JUMP);
     stream->source.tolerance = (unit < MOST_TOLERANCE ? unit : MOST_TOLERANCE) * 1.001;
 }
 
-static int open_input(struct stream *stream)
+static int open_decoder(struct stream *stream)
 {
-    int status = input_open(&stream->input, stream->address, stream->interrupt);
+    int status = decoder_open(&stream->decoder);
+    stream->has_held = false;
     if (!status)
-        status = find_stream(stream);
-    if (!status)
-        status = open_decoder(stream);
-    if (status)
-        return status;
-    start_clock(stream);
-    av_packet_unref(stream->packet);
-    stream->packet_waits = stream->draining = stream->ended = stream->has_held = false;
-    stream->drain_failures = 0;
-    return 0;
-}
-
-static int begin_draining(struct stream *stream, int reason)
-{
-    if (reason != AVERROR_EOF) {
-        char text[AV_ERROR_MAX_STRING_SIZE];
-        log_notice("%s: the data breaks off: %s", stream->source.name,
-                   av_make_error_string(text, sizeof(text), reason));
-    }
-    stream->draining = true;
-    /* A decoder with threads reports here what it could not decode before. */
-    int code = avcodec_send_packet(stream->decoder, NULL);
-    if (code == AVERROR(ENOMEM))
-        return error_memory(stream->source.name);
-    if (code < 0 && code != AVERROR_EOF)
-        stream->source.damage.skipped += !stream->again;
-    return 0;
-}
-
-/* Reads one of the stream's packets into `packet`, or begins to drain the decoder. */
-static int read_packet(struct stream *stream)
-{
-    for (;;) {
-        if (interrupt_wanted(stream->interrupt))
-            return error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", stream->source.name);
-        int code = av_read_frame(stream->input.format, stream->packet);
-        if (code == AVERROR(EAGAIN)) {
-            usleep(WAIT_MICROSECONDS);
-            continue;
-        }
-        if (code == AVERROR_EXIT || code == AVERROR(ENOMEM))
-            return libav_error(stream->source.name, "cannot read", code);
-        if (code < 0)
-            return begin_draining(stream, code);
-        if (stream->packet->stream_index == stream->index) {
-            stream->packet_waits = true;
-            return 0;
-        }
-        av_packet_unref(stream->packet);
-    }
-}
-
-/* Gives the decoder its next packet. */
-static int feed(struct stream *stream)
-{
-    if (!stream->packet_waits) {
-        int status = read_packet(stream);
-        if (status || stream->draining)
-            return status;
-    }
-    int code = avcodec_send_packet(stream->decoder, stream->packet);
-    if (code == AVERROR(EAGAIN))
-        return 0; /* it wants to be emptied first */
-    av_packet_unref(stream->packet);
-    stream->packet_waits = false;
-    if (code == AVERROR(ENOMEM))
-        return error_memory(stream->source.name);
-    if (code < 0)
-        stream->source.damage.skipped += !stream->again;
-    return 0;
-}
-
-/* Decodes the next frame, or returns VIDEO_END. */
-static int decode(struct stream *stream, AVFrame *frame)
-{
-    while (!stream->ended) {
-        int code = avcodec_receive_frame(stream->decoder, frame);
-        if (code == 0)
-            return 0;
-        if (code == AVERROR_EOF)
-            break;
-        if (code == AVERROR(ENOMEM))
-            return error_memory(stream->source.name);
-        if (code != AVERROR(EAGAIN))
-            stream->source.damage.skipped += !stream->again;
-        if (stream->draining) {
-            if (++stream->drain_failures > DRAIN_FAILURES)
-                break;
-            continue;
-        }
-        int status = feed(stream);
-        if (status)
-            return status;
-    }
-    stream->ended = true;
-    return VIDEO_END;
+        start_clock(stream);
+    return status;
 }
 
 /* Whether the format has timestamps at all. */
 static bool stamped(const struct stream *stream)
 {
-    return !(stream->input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
+    return !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
+}
+
+/* Decodes the next frame, or returns VIDEO_END. */
+static int decode(struct stream *stream, AVFrame *frame)
+{
+    int64_t before = stream->decoder.failures;
+    int status = decoder_next(&stream->decoder, frame);
+    if (!stream->again)
+        stream->source.damage.skipped += stream->decoder.failures - before;
+    return status;
 }
 
 static double frame_time(struct stream *stream, const AVFrame *frame)
@@ -253,9 +91,9 @@ static int check_frame(struct stream *stream, const AVFrame *frame)
     const struct converter *converter = &stream->converter;
     if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
         stream->source.damage.concealed += !stream->again;
-    if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->max_pixels / frame->width)
+    if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->decoder.max_pixels / frame->width)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a frame of %d x %d pixels: more than %lld", stream->source.name,
-                         frame->width, frame->height, (long long)stream->max_pixels);
+                         frame->width, frame->height, (long long)stream->decoder.max_pixels);
     if (converter->width > 0 && !stream->told_size &&
         (frame->width != converter->width || frame->height != converter->height)) {
         stream->told_size = true;
@@ -309,8 +147,8 @@ static int hold_next(struct stream *stream, bool key)
 
 static int restart(struct stream *stream)
 {
-    close_input(stream);
-    int status = open_input(stream);
+    decoder_close(&stream->decoder);
+    int status = open_decoder(stream);
     if (!status)
         status = hold_next(stream, false);
     return status == VIDEO_END ? error_set(SOWLV2_ERROR_FORMAT, "%s: it cannot be read again", stream->source.name)
@@ -325,12 +163,10 @@ static int seek_before(struct stream *stream, double time, double margin)
     if (time - margin <= 0 || !(steps < 9e15))
         return VIDEO_END;
     int64_t stamp = clock->origin + (int64_t)steps; /* both far from the ends: the origin's times were below 1e9 s */
-    if (av_seek_frame(stream->input.format, stream->index, stamp, AVSEEK_FLAG_BACKWARD) < 0)
+    if (av_seek_frame(stream->decoder.input.format, stream->decoder.index, stamp, AVSEEK_FLAG_BACKWARD) < 0)
         return VIDEO_END;
-    avcodec_flush_buffers(stream->decoder);
-    av_packet_unref(stream->packet);
-    stream->packet_waits = stream->draining = stream->ended = stream->has_held = false;
-    stream->drain_failures = 0;
+    decoder_flush(&stream->decoder);
+    stream->has_held = false;
     frame_clock_resume(&stream->clock);
     int status = hold_next(stream, true);
     if (status)
@@ -342,7 +178,8 @@ static int stream_seek(struct source *source, double time)
 {
     struct stream *stream = (struct stream *)source;
     stream->again = true;
-    bool indexed = stream->clock.has_origin && stamped(stream);
+    /* After a failure to open again there is no decoder. */
+    bool indexed = stream->decoder.context && stream->clock.has_origin && stamped(stream);
     for (double margin = 0; indexed && !stream->unreliable && margin <= 64; margin = margin > 0 ? margin * 8 : 1) {
         int status = seek_before(stream, time, margin);
         if (status != VIDEO_END)
@@ -360,8 +197,7 @@ static int stream_convert(struct source *source, struct picture *picture, struct
 static void stream_close(struct source *source)
 {
     struct stream *stream = (struct stream *)source;
-    close_input(stream);
-    av_packet_free(&stream->packet);
+    decoder_close(&stream->decoder);
     av_frame_free(&stream->held);
     converter_free(&stream->converter);
     free(stream);
@@ -369,7 +205,7 @@ static void stream_close(struct source *source)
 
 static struct orientation find_orientation(const struct stream *stream)
 {
-    const int32_t *matrix = libav_display_matrix(video_stream(stream));
+    const int32_t *matrix = libav_display_matrix(decoder_stream(&stream->decoder));
     const AVFrameSideData *side = av_frame_get_side_data(stream->held, AV_FRAME_DATA_DISPLAYMATRIX);
     struct orientation orientation;
     if (!matrix && side && side->size >= 9 * sizeof(int32_t))
@@ -383,8 +219,8 @@ static struct orientation find_orientation(const struct stream *stream)
 static void fill_info(struct stream *stream)
 {
     struct video_info *info = &stream->source.info;
-    const AVStream *video = video_stream(stream);
-    const AVFormatContext *format = stream->input.format;
+    const AVStream *video = decoder_stream(&stream->decoder);
+    const AVFormatContext *format = stream->decoder.input.format;
     const AVFrame *frame = stream->held;
     struct orientation orientation = find_orientation(stream);
     converter_start(&stream->converter, frame->width, frame->height, orientation);
@@ -396,7 +232,9 @@ static void fill_info(struct stream *stream)
     info->aspect_width = orientation.exchange ? aspect.den : aspect.num;
     info->aspect_height = orientation.exchange ? aspect.num : aspect.den;
     info->frame_rate = average_rate(video);
-    info->seekable = input_is_seekable(&stream->input);
+    info->has_audio = stream->decoder.has_audio;
+    info->codec = stream->decoder.context->codec->name;
+    info->seekable = input_is_seekable(&stream->decoder.input);
     if (video->duration != AV_NOPTS_VALUE && video->duration > 0)
         info->duration = (double)video->duration * av_q2d(video->time_base);
     else if (format->duration != AV_NOPTS_VALUE && format->duration > 0)
@@ -404,7 +242,8 @@ static void fill_info(struct stream *stream)
     info->frames = video->nb_frames > 0 ? video->nb_frames : 0;
     if (info->frames == 0 && info->duration > 0 && info->duration < 1e9)
         info->frames = (int64_t)(info->duration * info->frame_rate + 0.5);
-    info->live = stream->input.camera || (!info->seekable && !stream->input.pipe && info->duration <= 0);
+    info->live =
+        stream->decoder.input.camera || (!info->seekable && !stream->decoder.input.pipe && info->duration <= 0);
     info->origin = stream->clock.has_origin ? (double)stream->clock.origin * stream->clock.unit : 0;
 }
 
@@ -418,19 +257,23 @@ int source_open_stream(const char *address, const struct video_reader_options *o
         return error_memory(address);
     stream->source.kind = &kind;
     stream->source.name = libav_source_name(address);
-    stream->address = address;
-    stream->max_pixels = options->max_pixels;
-    stream->threads = options->threads;
-    stream->interrupt = interrupt;
-    stream->input.descriptor = -1;
+    stream->decoder = (struct decoder){.name = stream->source.name,
+                                       .address = address,
+                                       .max_pixels = options->max_pixels,
+                                       .threads = options->threads,
+                                       .interrupt = interrupt,
+                                       .input.descriptor = -1};
     stream->furthest = -1;
-    stream->packet = av_packet_alloc();
     stream->held = av_frame_alloc();
-    int status = stream->packet && stream->held ? open_input(stream) : error_memory(address);
+    int status = stream->held ? open_decoder(stream) : error_memory(address);
     if (!status)
         status = hold_next(stream, false);
     if (status == VIDEO_END)
-        status = error_set(SOWLV2_ERROR_FORMAT, "%s: not one frame in it could be decoded", stream->source.name);
+        status =
+            error_set(SOWLV2_ERROR_FORMAT, "%s: not one frame in it could be decoded%s", stream->source.name,
+                      stream->decoder.input.pipe ? ": a pipe cannot be read backwards: give the file itself, or an mp4 "
+                                                   "whose index is in front"
+                                                 : "");
     if (status) {
         stream_close(&stream->source);
         return status;

@@ -24,6 +24,8 @@ struct video_writer {
     struct encoder encoder;
     AVFormatContext *format;
     bool has_header;
+    AVPacket *held; /* waits for the next one, which tells how long it lasts */
+    bool has_held;
     int64_t pictures;
     double first, last;       /* times of pictures */
     int64_t last_pts, length; /* of the last picture; how long the one before it was */
@@ -128,7 +130,8 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     writer->audio_origin = options->audio_origin;
     if (options->audio_source)
         writer->audio_source = strdup(options->audio_source);
-    if (!writer->path || (options->audio_source && !writer->audio_source))
+    writer->held = av_packet_alloc();
+    if (!writer->path || !writer->held || (options->audio_source && !writer->audio_source))
         status = error_memory(path);
     if (!status)
         status = encoder_open(writer->path, options, &writer->encoder);
@@ -144,7 +147,28 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     return 0;
 }
 
-/* Writes the packets that the encoder has, so that they are in the file and not in a buffer. */
+/* Writes the packet that is held, through all buffers into the file. */
+static int write_held(struct video_writer *writer, int64_t duration)
+{
+    if (!writer->has_held)
+        return 0;
+    writer->has_held = false;
+    writer->held->stream_index = 0;
+    writer->held->duration = duration;
+    av_packet_rescale_ts(writer->held, writer->encoder.context->time_base, writer->format->streams[0]->time_base);
+    int code = av_write_frame(writer->format, writer->held);
+    av_packet_unref(writer->held);
+    if (code >= 0)
+        code = av_write_frame(writer->format, NULL);
+    if (code >= 0)
+        avio_flush(writer->format->pb);
+    if (code >= 0)
+        code = writer->format->pb->error;
+    return code < 0 ? fail(writer, code) : 0;
+}
+
+/* Writes the packets that the encoder has. A fragment begins where the one before it ended, so durations must be
+ * exact: each packet is held until the next one is there. */
 static int write_packets(struct video_writer *writer)
 {
     AVPacket *packet = writer->encoder.packet;
@@ -152,19 +176,11 @@ static int write_packets(struct video_writer *writer)
         int status = encoder_receive(&writer->encoder, writer->path);
         if (status)
             return status == VIDEO_END ? 0 : status;
-        packet->stream_index = 0;
-        packet->duration = writer->length;
-        av_packet_rescale_ts(packet, writer->encoder.context->time_base, writer->format->streams[0]->time_base);
-        int code = av_write_frame(writer->format, packet);
-        av_packet_unref(packet);
-        if (code >= 0)
-            code = av_write_frame(writer->format, NULL);
-        if (code >= 0)
-            avio_flush(writer->format->pb);
-        if (code >= 0)
-            code = writer->format->pb->error;
-        if (code < 0)
-            return fail(writer, code);
+        status = write_held(writer, packet->dts - writer->held->dts);
+        av_packet_move_ref(writer->held, packet);
+        writer->has_held = true;
+        if (status)
+            return status;
     }
 }
 
@@ -203,6 +219,8 @@ static int finish_running(struct video_writer *writer)
     int status = encoder_send(&writer->encoder, writer->path, NULL, 0, 0);
     if (!status)
         status = write_packets(writer);
+    if (!status)
+        status = write_held(writer, writer->length);
     if (status)
         return status;
     writer->has_header = false;
@@ -242,7 +260,7 @@ static int make_final(struct video_writer *writer)
         status = make_copy(writer, &audio);
     bool sound = audio.index >= 0;
     audio_close(&audio);
-    if ((status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED) && sound) {
+    if (status && status != SOWLV2_ERROR_MEMORY && sound) {
         log_notice("%s: without sound, which cannot be copied: %s", writer->path, error_message());
         status = make_copy(writer, &audio);
     }
@@ -291,6 +309,7 @@ void video_writer_abort(struct video_writer **aborted)
     }
     if (writer->running)
         unlink(writer->running);
+    av_packet_free(&writer->held);
     encoder_free(&writer->encoder);
     free(writer->running);
     free(writer->path);

@@ -45,15 +45,17 @@ static void expect_error(const char *source, const struct video_reader_options *
     clip_free(&clip);
 }
 
+/* Puts a file, or what a command prints, in standard input's place. */
+static FILE *printing;
+
 static int standard_input(const char *path, const char *command)
 {
     int keep = dup(STDIN_FILENO);
     assert_true(keep >= 0);
     if (command) {
-        FILE *pipe = popen(command, "r");
-        assert_non_null(pipe);
-        assert_int_equal(dup2(fileno(pipe), STDIN_FILENO), STDIN_FILENO);
-        pclose(pipe); /* the copy keeps it open; cat was given all of a small file */
+        printing = popen(command, "r");
+        assert_non_null(printing);
+        assert_int_equal(dup2(fileno(printing), STDIN_FILENO), STDIN_FILENO);
     } else {
         int file = open(path, O_RDONLY);
         assert_true(file >= 0);
@@ -67,6 +69,9 @@ static void restore_input(int keep)
 {
     dup2(keep, STDIN_FILENO);
     close(keep);
+    if (printing)
+        pclose(printing);
+    printing = NULL;
 }
 
 static void test_standard_input(void **state)

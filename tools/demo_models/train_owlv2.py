@@ -186,7 +186,7 @@ def match(logits, boxes, objects, keep):
     return chosen
 
 
-def losses(model, extra, pixels, objects, owners, ids, asked, keep):
+def losses(model, extra, pixels, objects, owners, ids, asked, keep, focus=1.0):
     b = pixels.shape[0]
     full = torch.arange(GRID * GRID).expand(b, -1)
     features = image_features(model, pixels, keep)
@@ -209,7 +209,7 @@ def losses(model, extra, pixels, objects, owners, ids, asked, keep):
     weight[img, patch] = (~unsure).float()
     p = logits.sigmoid()
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    focal = torch.where(target > 0, 0.5 * (1 - p) ** 1.5, 0.6 * p ** 2)
+    focal = torch.where(target > 0, 0.5 * (1 - p) ** focus, 0.5 * p ** focus)
     l_word = (bce * focal * weight).sum() / n
 
     # Boxes: at the chosen patch fully, at every other patch of an object a little.
@@ -384,7 +384,7 @@ def main():
         pixels = to_pixels(x)
         pixels = pixels * (1 + 0.1 * torch.randn(a.batch, 1, 1, 1, generator=gen))
         text, asked = make_queries(rng, tokenizer, words, pairs)
-        loss, meter = losses(model, extra, pixels, obj, own, text, asked, keep)
+        loss, meter = losses(model, extra, pixels, obj, own, text, asked, keep, 2.0 if step < 1200 else 1.0 if falls is None else 0.5)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 2.0)
         muon.step(rate)

@@ -16,7 +16,7 @@ static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *c
                       const struct vjepa2_mask *target, struct positions *out)
 {
     const int64_t seen = context != NULL ? context->count : tokens, wanted = target != NULL ? target->count : tokens;
-    enum { MAX_TOKENS = 1 << 28 };
+    enum { MAX_TOKENS = 1 << 24 };
     if (batch < 1 || tokens < 1 || seen < 1 || wanted < 1 || batch > MAX_TOKENS || tokens > MAX_TOKENS ||
         seen > MAX_TOKENS || wanted > MAX_TOKENS || batch * (seen + wanted) > MAX_TOKENS) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "prediction from %lld to %lld of %lld tokens: nothing, or too much",
@@ -50,7 +50,8 @@ static struct tensor select_context(struct compute *compute, const float *featur
                                     int64_t width, const struct positions *positions)
 {
     const int64_t dim[] = {batch, positions->context, width}, stride = positions->context + positions->target;
-    float *rows = malloc((size_t)(batch * positions->context * width) * sizeof(float));
+    const int64_t values = batch * positions->context * width;
+    float *rows = values > 0 ? malloc((size_t)values * sizeof(float)) : NULL;
     if (rows == NULL) {
         compute_fail(compute, error_memory("the predictor's context"));
         return (struct tensor){0};

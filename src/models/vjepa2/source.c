@@ -175,9 +175,9 @@ int vjepa2_source_bind(const struct vjepa2_config *config, const struct checkpoi
         add_predictor(table, prefix, config);
         layers += config->predictor.layers;
     }
+    const int64_t towers = layers;
     if (source->has_classifier) {
-        add_classifier(table, config, layers);
-        layers += config->pooler.layers;
+        add_classifier(table, config, towers);
     }
     const int status = checkpoint_bind(checkpoint, source, table->rows, table->count, NULL);
     free(table);
@@ -186,7 +186,6 @@ int vjepa2_source_bind(const struct vjepa2_config *config, const struct checkpoi
         return status;
     }
     /* Without qkv_bias the reference's towers have no such biases, whatever the file holds. */
-    const int64_t towers = config->encoder.layers + (source->has_predictor ? config->predictor.layers : 0);
     for (int64_t i = 0; i < towers && !config->qkv_bias; i++) {
         source->layers[i].q.bias.data = NULL;
         source->layers[i].k.bias.data = NULL;

@@ -78,8 +78,12 @@ static int load_patch(const struct loader *loader, const struct vjepa2_source_af
     const int64_t outputs = from->dim[0], taps = from->dim[2] * from->dim[3] * from->dim[4], count = 3 * taps;
     const size_t bytes = (size_t)(outputs * count) * sizeof(float);
     float *plain = malloc(bytes), *permuted = malloc(bytes);
-    int status = plain == NULL || permuted == NULL ? error_memory("the patch embedding")
-                                                   : dtype_to_f32(from->dtype, from->data, outputs * count, plain);
+    if (plain == NULL || permuted == NULL) {
+        free(plain);
+        free(permuted);
+        return error_memory("the patch embedding");
+    }
+    int status = dtype_to_f32(from->dtype, from->data, outputs * count, plain);
     if (status == 0) {
         for (int64_t o = 0; o < outputs; o++) {
             for (int64_t i = 0; i < count; i++) {

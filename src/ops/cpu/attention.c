@@ -16,7 +16,7 @@
 enum {
     ROWS = 6,                                /* query rows of the inner product */
     PANEL = SIMD_PANEL_VECTORS * SIMD_LANES, /* keys of a panel */
-    QUERY_BLOCK = 96,                        /* multiple of ROWS */
+    QUERY_BLOCK = 48,                        /* multiple of ROWS */
     KEY_BLOCK = 256,                         /* multiple of PANEL */
     SMALL_WORK = 1 << 21,                    /* multiplications that are not worth a second thread */
 };
