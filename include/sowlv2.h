@@ -131,10 +131,10 @@ struct sowlv2_image {
 typedef bool (*sowlv2_progress_callback)(int done, int total, void *user_data);
 
 struct sowlv2_detect_options {
-    float threshold;  /* keep score > threshold (strict, as the reference); default 0.1 */
-    float nms_iou;    /* drop a box that overlaps a better one of its prompt more than this; 0: off */
-    bool objectness;  /* also compute the objectness score */
-    bool clip;        /* clip boxes to the image and drop empty ones; default true */
+    float threshold;                   /* keep score > threshold (strict, as the reference); default 0.1 */
+    float nms_iou;                     /* drop a box that overlaps a better one of its prompt more than this; 0: off */
+    bool objectness;                   /* also compute the objectness score */
+    bool clip;                         /* clip boxes to the image and drop empty ones; default true */
     sowlv2_progress_callback progress; /* NULL: none */
     void *progress_user_data;
 };
@@ -157,8 +157,7 @@ struct sowlv2_detections {
 /* Detects the prompts in `count` images, computed as one batch. `out` has room for `count` results,
  * each to be given to sowlv2_detections_free. On error no result is kept. `options` may be NULL. */
 SOWLV2_API int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
-                             size_t count, const struct sowlv2_detect_options *options,
-                             struct sowlv2_detections *out);
+                             size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
 
 /* The same for one image file (JPEG, PNG), decoded as it is shown (EXIF orientation applied).
  * `width` and `height` receive the shown size; either may be NULL. */
@@ -168,6 +167,136 @@ SOWLV2_API int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts 
 
 /* Frees the items and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_detections_free(struct sowlv2_detections *detections);
+
+/* ---- segmentation: SAM 2.1 ------------------------------------------------------------------- */
+
+typedef struct sowlv2_segmenter sowlv2_segmenter;             /* SAM weights, ready to compute; immutable */
+typedef struct sowlv2_segment_session sowlv2_segment_session; /* one thread's scratch and one image's features */
+
+/* sowlv2_model_options_default() with the default SAM model. */
+SOWLV2_API struct sowlv2_model_options sowlv2_segmenter_options_default(void);
+
+/* Opens a SAM 2 or 2.1 checkpoint (config.json, *.safetensors, preprocessor_config.json).
+ * Errors: as sowlv2_detector_open. */
+SOWLV2_API int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out);
+SOWLV2_API void sowlv2_segmenter_free(sowlv2_segmenter **segmenter);
+
+/* Side of the square low-resolution masks that the decoder gives and takes. */
+SOWLV2_API int sowlv2_segmenter_mask_side(const sowlv2_segmenter *segmenter);
+
+/* The segmenter must outlive the session. */
+SOWLV2_API int sowlv2_segment_session_create(const sowlv2_segmenter *segmenter, sowlv2_segment_session **out);
+SOWLV2_API void sowlv2_segment_session_free(sowlv2_segment_session **session);
+
+struct sowlv2_segment_options {
+    bool multimask;       /* let the decoder make several masks a prompt and keep the best; default false */
+    float mask_threshold; /* logits over this are the object; default 0 */
+    int fill_holes;       /* fill holes of at most this many pixels of the low-resolution mask; 0: none */
+    int remove_sprinkles; /* and remove parts of at most this many; 0: none */
+    bool refine;          /* decode twice, the first mask fed back; default false */
+    bool pixels;          /* give sowlv2_mask.pixels; default true */
+    bool logits;          /* give sowlv2_mask.logits; default true */
+    sowlv2_progress_callback progress; /* NULL: none */
+    void *progress_user_data;
+};
+
+SOWLV2_API struct sowlv2_segment_options sowlv2_segment_options_default(void);
+
+/* Encodes the image: the costly part, done once. Every sowlv2_segment() that follows is about this
+ * image. The pixels are not kept. Of `options` (may be NULL) only the progress counts. On error the
+ * session has no image. Errors: ARGUMENT, CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv2_image *image,
+                                        const struct sowlv2_segment_options *options);
+
+/* What one mask is asked by: a box, points, an earlier mask, or any of them together. Coordinates are
+ * pixels of the image. */
+struct sowlv2_segment_prompt {
+    const float *box;      /* x0 < x1, y0 < y1 as x0, y0, x1, y1; may reach out of the image; NULL: none */
+    const float *points;   /* [point_count][2]: x, y inside the image */
+    const int32_t *labels; /* [point_count]: 1 of the object, 0 not of it; NULL: all 1 */
+    size_t point_count;
+    const float *logits; /* [logits_side][logits_side], such as those of an earlier sowlv2_mask; NULL: none */
+    int logits_side;     /* must be sowlv2_segmenter_mask_side() */
+};
+
+/* One object's mask at the image's size. */
+struct sowlv2_mask {
+    int width, height;
+    uint8_t *pixels; /* [height][width] 1: object, 0: not; NULL where it was not asked for */
+    uint32_t *runs;  /* [run_count] lengths of runs of equal pixels, row after row, beginning with the
+                        background (may be 0); they add up to width * height */
+    size_t run_count;
+    int64_t area;       /* pixels of the object */
+    float box[4];       /* x0, y0, x1, y1 around the object; zeros where there is none */
+    float mask_score;   /* the model's own estimate of the mask's IoU, 0 to 1 */
+    float object_score; /* logit: over 0, the model sees an object there */
+    float *logits;      /* [logits_side][logits_side], as the decoder gave them; NULL where not asked for */
+    int logits_side;
+};
+
+/* The masks of `count` prompts on the session's image, decoded as batches. `out` has room for `count` masks,
+ * to be given to sowlv2_masks_free. On error no mask is kept. `options` may be NULL.
+ * Errors: ARGUMENT (no image; a box that is reversed, empty or wholly outside of the image; a point outside;
+ * anything not finite; logits of another size), CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_prompt *prompts,
+                              size_t count, const struct sowlv2_segment_options *options, struct sowlv2_mask *out);
+
+/* Frees what the masks hold and empties them; the array itself is the caller's. */
+SOWLV2_API void sowlv2_masks_free(struct sowlv2_mask *masks, size_t count);
+
+/* Writes the mask's pixels, 1 or 0, to `pixels` [height][width]. Needs the mask's runs or pixels. */
+SOWLV2_API int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pixels);
+
+/* The mask in COCO's compressed form: the `counts` string of pycocotools; its `size` is [height, width]. */
+SOWLV2_API int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out);
+SOWLV2_API void sowlv2_rle_free(char **rle);
+
+/* How much two masks overlap: pixels of both through pixels of either, from their runs. 0 where both are
+ * empty or the sizes differ. */
+SOWLV2_API double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowlv2_mask *b);
+
+/* ---- detection and segmentation in one call --------------------------------------------------- */
+
+struct sowlv2_object {
+    struct sowlv2_detection detection;
+    struct sowlv2_mask mask;
+};
+
+struct sowlv2_objects {
+    struct sowlv2_object *items; /* [count], in the detector's patch order */
+    size_t count;
+    size_t dropped;    /* boxes that were empty after clipping */
+    size_t duplicates; /* objects that `dedupe_iou` took out */
+};
+
+struct sowlv2_find_options {
+    struct sowlv2_detect_options detect; /* `clip` is always on */
+    struct sowlv2_segment_options segment;
+    float dedupe_iou; /* drop an object whose mask overlaps that of one with a better score, of whatever
+                         prompt, more than this; 0: off */
+};
+
+SOWLV2_API struct sowlv2_find_options sowlv2_find_options_default(void);
+
+/* Finds the prompts in `count` images and cuts each detected object out: detection as one batch, then each
+ * image with detections is encoded once for all its boxes. `out` has room for `count` results, each to be
+ * given to sowlv2_objects_free. On error no result is kept. `options` may be NULL. */
+SOWLV2_API int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts,
+                           sowlv2_segment_session *segment_session, const struct sowlv2_image *images, size_t count,
+                           const struct sowlv2_find_options *options, struct sowlv2_objects *out);
+
+/* The same for one image file; see sowlv2_detect_file. */
+SOWLV2_API int sowlv2_find_file(sowlv2_session *session, const sowlv2_prompts *prompts,
+                                sowlv2_segment_session *segment_session, const char *path,
+                                const struct sowlv2_find_options *options, struct sowlv2_objects *out, int *width,
+                                int *height);
+
+/* Encodes one image file for sowlv2_segment(); see sowlv2_segment_set_image. */
+SOWLV2_API int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
+                                       const struct sowlv2_segment_options *options, int *width, int *height);
+
+/* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
+SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
 
 #ifdef __cplusplus
 }

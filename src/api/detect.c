@@ -1,4 +1,5 @@
 /* Detection in images. */
+#include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "media/image.h"
@@ -6,33 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int check_images(const struct sowlv2_image *images, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct sowlv2_image *image = &images[i];
-        if (image->pixels == NULL || image->width < 1 || image->height < 1) {
-            return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: pixels and a size of at least 1x1 are needed", i);
-        }
-        if (image->stride != 0 && image->stride < (size_t)image->width * 3) {
-            return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: a stride of %zu bytes is less than a row", i,
-                             image->stride);
-        }
-    }
-    return 0;
-}
-
-/* Makes room for `count` floats; what was there is lost. */
-static int reserve(float **buffer, size_t *capacity, size_t count)
-{
-    if (*capacity >= count) {
-        return 0;
-    }
-    free(*buffer);
-    *buffer = malloc(count * sizeof(float));
-    *capacity = *buffer != NULL ? count : 0;
-    return *buffer != NULL ? 0 : error_memory("detection results");
-}
 
 /* Clips to the image; false where nothing is left. */
 static bool clip_box(float box[4], int width, int height)
@@ -111,9 +85,10 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
 {
     const struct owlv2_config *config = owlv2_get_config(session->detector->model);
     const size_t rows = count * (size_t)(config->grid * config->grid);
-    int status = reserve(&session->logits, &session->logits_capacity, rows * prompts->count);
-    if (status != 0 || (status = reserve(&session->boxes, &session->boxes_capacity, rows * 4)) != 0 ||
-        (options->objectness && (status = reserve(&session->objectness, &session->objectness_capacity, rows)) != 0)) {
+    int status = reserve_floats(&session->logits, &session->logits_capacity, rows * prompts->count);
+    if (status != 0 || (status = reserve_floats(&session->boxes, &session->boxes_capacity, rows * 4)) != 0 ||
+        (options->objectness &&
+         (status = reserve_floats(&session->objectness, &session->objectness_capacity, rows)) != 0)) {
         return status;
     }
     struct owlv2_image *views = calloc(count, sizeof(*views));
@@ -121,9 +96,8 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
         return error_memory("images");
     }
     for (size_t i = 0; i < count; i++) {
-        const size_t dense = (size_t)images[i].width * 3;
-        views[i] = (struct owlv2_image){images[i].pixels, images[i].width, images[i].height,
-                                        images[i].stride != 0 ? images[i].stride : dense};
+        views[i] =
+            (struct owlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
     struct progress progress = {options};
     const struct owlv2_control control = {options->progress != NULL ? report_progress : NULL, &progress};

@@ -1,4 +1,5 @@
 /* Opening and closing a detector. */
+#include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -6,21 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static int open_device(const struct sowlv2_device_options *options, struct device **out)
-{
-    const char *device = options->device != NULL ? options->device : "auto";
-    const char *precision = options->precision != NULL ? options->precision : "auto";
-    if (strcmp(device, "auto") != 0 && strcmp(device, "cpu") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this version computes on the CPU: use cpu or auto",
-                         device);
-    }
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
-                         precision);
-    }
-    return device_open_named(options->cpu_level, options->threads, out);
-}
 
 int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
 {
@@ -34,7 +20,7 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
     char *folder = NULL;
     int status = hub_locate(options->model, options->revision, options->cache_dir, &folder);
     if (status == 0) {
-        status = open_device(&options->device, &detector->device);
+        status = open_named_device(&options->device, &detector->device);
     }
     if (status == 0) {
         status = owlv2_open(folder, detector->device, &detector->model);

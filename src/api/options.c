@@ -23,3 +23,23 @@ struct sowlv2_detect_options sowlv2_detect_options_default(void)
 {
     return (struct sowlv2_detect_options){.threshold = 0.1F, .nms_iou = 0.0F, .objectness = false, .clip = true};
 }
+
+struct sowlv2_model_options sowlv2_segmenter_options_default(void)
+{
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+    options.model = "facebook/sam2.1-hiera-small";
+    return options;
+}
+
+struct sowlv2_segment_options sowlv2_segment_options_default(void)
+{
+    return (struct sowlv2_segment_options){.mask_threshold = 0.0F, .pixels = true, .logits = true};
+}
+
+struct sowlv2_find_options sowlv2_find_options_default(void)
+{
+    return (struct sowlv2_find_options){
+        .detect = sowlv2_detect_options_default(),
+        .segment = sowlv2_segment_options_default(),
+    };
+}

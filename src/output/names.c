@@ -224,6 +224,7 @@ static const struct {
     [NAMES_MERGED_MASK] = {"binary/merged", "merged_mask.png", false},
     [NAMES_OBJECT_OVERLAY] = {"overlay/frames", "overlay.png", true},
     [NAMES_MERGED_OVERLAY] = {"overlay/merged", "merged_overlay.png", false},
+    [NAMES_OBJECT_CROP] = {"crops", "crop.png", true},
 };
 
 const char *names_folder(enum names_kind kind)
@@ -236,7 +237,8 @@ char *names_path(enum names_kind kind, const char *stem, size_t object, const ch
     struct string path = {0};
 
     if (kinds[kind].object)
-        string_append_format(&path, "%s/%s_obj%zu_%s_%s", kinds[kind].folder, stem, object, slug, kinds[kind].ending);
+        string_append_format(&path, "%s/%s_obj%zu_%s%s%s", kinds[kind].folder, stem, object, slug ? slug : "",
+                             slug ? "_" : "", kinds[kind].ending);
     else
         string_append_format(&path, "%s/%s_%s", kinds[kind].folder, stem, kinds[kind].ending);
     if (path.failed)

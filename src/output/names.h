@@ -26,13 +26,14 @@ enum names_kind {
     NAMES_MERGED_MASK,    /* binary/merged/STEM_merged_mask.png */
     NAMES_OBJECT_OVERLAY, /* overlay/frames/STEM_objN_SLUG_overlay.png */
     NAMES_MERGED_OVERLAY, /* overlay/merged/STEM_merged_overlay.png */
+    NAMES_OBJECT_CROP,    /* crops/STEM_objN_SLUG_crop.png */
 };
 
 /* The folder of a kind, below the output folder. Static storage. */
 const char *names_folder(enum names_kind kind);
 
 /* The path below the output folder, freed by the caller; NULL: out of memory. `object` (from 1) and
- * `slug` matter only to the OBJECT kinds. */
+ * `slug` (NULL: objects without a prompt, whose names lack that part) matter only to the OBJECT kinds. */
 char *names_path(enum names_kind kind, const char *stem, size_t object, const char *slug);
 
 #endif

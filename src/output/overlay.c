@@ -80,15 +80,25 @@ int overlay_draw(uint8_t *pixels, int width, int height, const struct overlay_it
     return parts & OVERLAY_LABELS ? overlay_draw_labels(&canvas, items, count) : 0;
 }
 
+static void blend(uint8_t *pixel, struct colour colour)
+{
+    pixel[0] = (uint8_t)((pixel[0] + colour.red + 1) / 2);
+    pixel[1] = (uint8_t)((pixel[1] + colour.green + 1) / 2);
+    pixel[2] = (uint8_t)((pixel[2] + colour.blue + 1) / 2);
+}
+
 void overlay_blend_mask(uint8_t *pixels, int width, int height, const uint8_t *mask, int color_index)
 {
     struct colour colour = palette_colour(color_index);
     size_t count = width > 0 && height > 0 ? (size_t)width * (size_t)height : 0;
-    for (size_t i = 0; i < count; i++, pixels += 3) {
-        if (mask[i] == 0)
-            continue;
-        pixels[0] = (uint8_t)((pixels[0] + colour.red + 1) / 2);
-        pixels[1] = (uint8_t)((pixels[1] + colour.green + 1) / 2);
-        pixels[2] = (uint8_t)((pixels[2] + colour.blue + 1) / 2);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (mask[i] != 0)
+            blend(pixels + 3 * i, colour);
+}
+
+void overlay_blend_run(uint8_t *pixels, size_t count, int color_index)
+{
+    struct colour colour = palette_colour(color_index);
+    for (size_t i = 0; i < count; i++)
+        blend(pixels + 3 * i, colour);
 }

@@ -4,9 +4,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "output/json_text.h"
+#include "output/results_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +20,8 @@ struct results {
     off_t size; /* bytes of whole rows */
 };
 
-int results_open(const char *folder, struct results **out)
+/* `flags` beside those of writing. */
+int results_open_with(const char *folder, int flags, struct results **out)
 {
     struct results *results = calloc(1, sizeof(*results));
 
@@ -29,16 +33,22 @@ int results_open(const char *folder, struct results **out)
         free(results);
         return error_memory("results.jsonl");
     }
-    results->descriptor = open(results->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (results->descriptor < 0) {
+    results->descriptor = open(results->path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+    if (results->descriptor >= 0)
+        results->size = lseek(results->descriptor, 0, SEEK_END);
+    if (results->descriptor < 0 || (results->size < 0 && errno != ESPIPE)) {
         error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s: choose another --output folder", results->path,
                   strerror(errno));
-        free(results->path);
-        free(results);
+        results_close(&results);
         return SOWLV2_ERROR_IO;
     }
     *out = results;
     return 0;
+}
+
+int results_open(const char *folder, struct results **out)
+{
+    return results_open_with(folder, O_TRUNC, out);
 }
 
 int results_write(struct results *results, const char *row, size_t size)
@@ -70,7 +80,7 @@ int results_close(struct results **results)
 
     if (!*results)
         return 0;
-    if (close((*results)->descriptor) != 0 && errno != EINTR)
+    if ((*results)->descriptor >= 0 && close((*results)->descriptor) != 0 && errno != EINTR)
         status = error_set(SOWLV2_ERROR_IO, "%s: cannot be closed: %s", (*results)->path, strerror(errno));
     free((*results)->path);
     free(*results);
@@ -78,23 +88,63 @@ int results_close(struct results **results)
     return status;
 }
 
+static void append_path(struct string *row, const char *key, const char *path)
+{
+    if (!path)
+        return;
+    string_append_format(row, ",\"%s\":", key);
+    json_append_string(row, path);
+}
+
+static void append_mask(struct string *row, const struct results_image *image, size_t index)
+{
+    const struct sowlv2_mask *mask = &image->masks[index];
+    const struct results_files *files = &image->files[index];
+
+    string_append_text(row, ",\"mask_score\":");
+    json_append_float(row, mask->mask_score);
+    string_append_format(row, ",\"area\":%" PRId64, mask->area);
+    append_path(row, "mask", files->mask);
+    append_path(row, "crop", files->crop);
+    if (files->rle) {
+        string_append_format(row, ",\"rle\":{\"size\":[%d,%d],\"counts\":", mask->height, mask->width);
+        json_append_string(row, files->rle);
+        string_append_text(row, "}");
+    }
+}
+
+static void append_box(struct string *row, const float *box)
+{
+    if (isnan(box[0])) {
+        string_append_text(row, ",\"box\":null");
+        return;
+    }
+    for (int side = 0; side < 4; side++) {
+        string_append_text(row, side == 0 ? ",\"box\":[" : ",");
+        json_append_float(row, box[side]);
+    }
+    string_append_text(row, "]");
+}
+
 static void append_object(struct string *row, const struct results_image *image, size_t index)
 {
     const struct sowlv2_detection *detection = &image->detections->items[index];
 
-    string_append_format(row, "{\"id\":%zu,\"prompt\":", index + 1);
-    json_append_string(row, image->prompts[detection->prompt]);
-    string_append_text(row, ",\"score\":");
-    json_append_float(row, detection->score);
+    string_append_format(row, "{\"id\":%zu", index + 1);
+    if (detection->prompt >= 0) {
+        string_append_text(row, ",\"prompt\":");
+        json_append_string(row, image->prompts[detection->prompt]);
+        string_append_text(row, ",\"score\":");
+        json_append_float(row, detection->score);
+    }
     if (image->objectness) {
         string_append_text(row, ",\"objectness\":");
         json_append_float(row, detection->objectness);
     }
-    for (int side = 0; side < 4; side++) {
-        string_append_text(row, side == 0 ? ",\"box\":[" : ",");
-        json_append_float(row, detection->box[side]);
-    }
-    string_append_text(row, "]}");
+    append_box(row, detection->box);
+    if (image->masks)
+        append_mask(row, image, index);
+    string_append_text(row, "}");
 }
 
 void results_image_row(const struct results_image *image, struct string *row)

@@ -10,6 +10,11 @@ struct results; /* an open results.jsonl */
 /* Creates (or empties) `folder`/results.jsonl; the folder must exist. Errors: IO, MEMORY. */
 int results_open(const char *folder, struct results **out);
 
+/* Opens it to go on where an earlier run ended: rows that are whole and whose files are all there stay, and
+ * their images' names are appended to `done`; a torn last line and rows that lack a file are taken out. A file
+ * that is missing is made. Errors: IO, FORMAT (a line that is no row), MEMORY. */
+int results_resume(const char *folder, struct string_list *done, struct results **out);
+
 /* Appends `size` bytes of `row` (one or more whole lines, newline included) to the file at once. On error
  * (IO) what was written of it is taken back, so that the file keeps whole rows. */
 int results_write(struct results *results, const char *row, size_t size);
@@ -17,12 +22,21 @@ int results_write(struct results *results, const char *row, size_t size);
 /* Closes the file; the rows stay. Errors: IO. */
 int results_close(struct results **results);
 
+/* What a row says of an object's files; each is owned, NULL: there is none. */
+struct results_files {
+    char *mask, *crop; /* paths below the output folder */
+    char *rle;         /* COCO's compressed counts */
+};
+
 /* One image's row. */
 struct results_image {
     const char *name;                           /* the path below the input */
     int width, height;                          /* as shown, pixels */
     const struct sowlv2_detections *detections; /* clipped; ids count from 1 in their order */
-    const char *const *prompts;                 /* bare prompts, indexed by a detection's `prompt` */
+    const struct sowlv2_mask *masks;            /* one a detection; NULL: none were made */
+    const struct results_files *files;          /* likewise; with masks */
+    const char *const *prompts;                 /* bare prompts, indexed by a detection's `prompt`; where that is
+                                                   negative the object has neither prompt nor score */
     bool objectness;                            /* write each detection's objectness */
 };
 

@@ -152,20 +152,21 @@ int converter_run(struct converter *converter, const char *name, const AVFrame *
     int status = update_context(converter, name, frame);
     if (!status)
         status = converter_prepare(name, out, width, height);
-    if (!status && turned && !converter->upright) {
-        converter->upright = malloc((size_t)width * (size_t)height * 3 + ROOM_BEHIND);
-        if (!converter->upright)
-            status = error_memory(name);
-    }
     if (status)
         return status;
-    uint8_t *const planes[4] = {turned ? converter->upright : out->pixels};
+    if (turned && !converter->upright) {
+        converter->upright = malloc((size_t)width * (size_t)height * 3 + ROOM_BEHIND);
+        if (!converter->upright)
+            return error_memory(name);
+    }
+    uint8_t *target = turned ? converter->upright : out->pixels;
+    uint8_t *const planes[4] = {target};
     const int strides[4] = {converter->width * 3};
     int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
                          planes, strides);
     if (rows != converter->height)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);
     if (turned)
-        turn(how, converter->upright, out);
+        turn(how, target, out);
     return 0;
 }

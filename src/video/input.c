@@ -21,7 +21,8 @@ bool interrupt_wanted(const struct interrupt *interrupt)
 
 static int interrupt_callback(void *opaque)
 {
-    return interrupt_wanted(opaque);
+    const struct input *input = opaque;
+    return interrupt_wanted(input->interrupt);
 }
 
 /* "scheme://", as RFC 3986 spells schemes. */
@@ -110,7 +111,7 @@ static int open_format(struct input *input, const char *source, const struct add
     input->format = avformat_alloc_context();
     if (!input->format)
         return error_memory(name);
-    input->format->interrupt_callback = (AVIOInterruptCB){interrupt_callback, (void *)(uintptr_t)input->interrupt};
+    input->format->interrupt_callback = (AVIOInterruptCB){interrupt_callback, input};
     if (input->pipe) {
         input->format->pb = input->pipe;
         input->format->flags |= AVFMT_FLAG_CUSTOM_IO;

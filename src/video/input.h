@@ -21,7 +21,7 @@ struct input {
     const struct interrupt *interrupt;
 };
 
-/* Opens `source` (as video_reader_open) and finds its streams. `*out` is zero before; `interrupt` outlives it.
+/* Opens `source` (as video_reader_open) and finds its streams. `interrupt` outlives it, and `*out` stays in its place.
  * On error nothing stays open. Errors: as video_reader_open. */
 int input_open(struct input *out, const char *source, const struct interrupt *interrupt);
 void input_close(struct input *input);

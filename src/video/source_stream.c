@@ -55,12 +55,6 @@ static int open_decoder(struct stream *stream)
     return status;
 }
 
-/* Whether the format has timestamps at all. */
-static bool stamped(const struct stream *stream)
-{
-    return !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
-}
-
 /* Decodes the next frame, or returns VIDEO_END. */
 static int decode(struct stream *stream, AVFrame *frame)
 {
@@ -81,7 +75,8 @@ static double frame_time(struct stream *stream, const AVFrame *frame)
     }
     if (stream->clock.repaired > before) {
         stream->unreliable = true;
-        stream->source.damage.repaired += !stream->again && stamped(stream);
+        /* A format without any timestamps is not damaged. */
+        stream->source.damage.repaired += !stream->again && stream->clock.has_origin;
     }
     return time;
 }
@@ -179,7 +174,8 @@ static int stream_seek(struct source *source, double time)
     struct stream *stream = (struct stream *)source;
     stream->again = true;
     /* After a failure to open again there is no decoder. */
-    bool indexed = stream->decoder.context && stream->clock.has_origin && stamped(stream);
+    bool indexed = stream->decoder.context && stream->clock.has_origin &&
+                   !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
     for (double margin = 0; indexed && !stream->unreliable && margin <= 64; margin = margin > 0 ? margin * 8 : 1) {
         int status = seek_before(stream, time, margin);
         if (status != VIDEO_END)
@@ -265,7 +261,11 @@ int source_open_stream(const char *address, const struct video_reader_options *o
                                        .input.descriptor = -1};
     stream->furthest = -1;
     stream->held = av_frame_alloc();
-    int status = stream->held ? open_decoder(stream) : error_memory(address);
+    if (!stream->held) {
+        stream_close(&stream->source);
+        return error_memory(address);
+    }
+    int status = open_decoder(stream);
     if (!status)
         status = hold_next(stream, false);
     if (status == VIDEO_END)

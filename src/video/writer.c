@@ -93,8 +93,9 @@ static int open_muxer(struct video_writer *writer)
     stream->sample_aspect_ratio = writer->encoder.context->sample_aspect_ratio;
     AVDictionary *options = NULL;
     /* The index of a plain mp4 is written at its end: after a kill nothing plays. delay_moov keeps the offset that
-     * reordered pictures need. */
-    code = mkv ? 0 : av_dict_set(&options, "movflags", "+frag_every_frame+delay_moov+default_base_moof", 0);
+     * reordered pictures need; without a trailer nothing grows with the number of fragments. */
+    code =
+        mkv ? 0 : av_dict_set(&options, "movflags", "+frag_every_frame+delay_moov+default_base_moof+skip_trailer", 0);
     if (code >= 0)
         code = avformat_write_header(writer->format, &options);
     av_dict_free(&options);
@@ -176,7 +177,8 @@ static int write_packets(struct video_writer *writer)
         int status = encoder_receive(&writer->encoder, writer->path);
         if (status)
             return status == VIDEO_END ? 0 : status;
-        status = write_held(writer, packet->dts - writer->held->dts);
+        if (writer->has_held)
+            status = write_held(writer, packet->dts - writer->held->dts);
         av_packet_move_ref(writer->held, packet);
         writer->has_held = true;
         if (status)

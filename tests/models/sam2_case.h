@@ -49,8 +49,7 @@ int32_t sam2_whole(const struct host_tensor *tensor, int64_t index); /* of an I3
 /* Memory for `count` values, none of which would pass a comparison. */
 float *sam2_floats(int64_t count);
 /* NaN fails. */
-void sam2_compare(const struct sam2_case *test, const char *what, const float *found,
-                  const struct host_tensor *golden);
+void sam2_compare(const struct sam2_case *test, const char *what, const float *found, const struct host_tensor *golden);
 /* The tensor has as many elements as the golden and equals it. */
 void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const struct host_tensor *golden);
 

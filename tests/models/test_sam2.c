@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sets[] = {"boxes.0", "point.0", "points.0", "both.0", "masks.0",
+static const char *const sets[] = {"boxes.0", "point.0", "points.0", "both.0",  "masks.0",
                                    "mask.0",  "none.0",  "boxes.1",  "points.1"};
 enum { SETS = sizeof(sets) / sizeof(sets[0]) };
 
@@ -158,8 +158,8 @@ static void test_batches(void **state)
     const size_t limits[] = {0, 1, 100000};
     for (int l = 0; l < 3; l++) {
         struct results results = new_results(&test, count, true);
-        sam2_check(sam2_decode(test.model, test.compute, features, all, count, true, limits[l], NULL, NULL,
-                               &results.out));
+        sam2_check(
+            sam2_decode(test.model, test.compute, features, all, count, true, limits[l], NULL, NULL, &results.out));
         const float *masks = results.out.masks, *iou = results.out.iou;
         for (int s = 0; s < 7; s++) {
             const struct host_tensor *golden = sam2_golden(&test, "%s.multi.masks", sets[s]);
@@ -247,8 +247,8 @@ static void test_clean_mask(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_encoder),       cmocka_unit_test(test_sine_positions), cmocka_unit_test(test_decoder),
-        cmocka_unit_test(test_batches),       cmocka_unit_test(test_masks_at_size),  cmocka_unit_test(test_clean_mask),
+        cmocka_unit_test(test_encoder), cmocka_unit_test(test_sine_positions), cmocka_unit_test(test_decoder),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_masks_at_size),  cmocka_unit_test(test_clean_mask),
     };
     return sam2_level_missing() ? SAM2_SKIPPED : cmocka_run_group_tests(tests, NULL, NULL);
 }

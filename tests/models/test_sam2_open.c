@@ -108,7 +108,8 @@ static void test_config(void **state)
         {"\"mlp_dim\": 40", "\"mlp_dim\": 41", "mlp.proj_in", SOWLV2_ERROR_MODEL},
         {"\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", "is missing", SOWLV2_ERROR_MODEL},
         {"\"num_attention_heads\": 3", "\"num_attention_heads\": 7", "num_attention_heads", SOWLV2_ERROR_FORMAT},
-        {"\"image_size\": 64,\n    \"layer_norm", "\"image_size\": 72,\n    \"layer_norm", "patch", SOWLV2_ERROR_FORMAT},
+        {"\"image_size\": 64,\n    \"layer_norm", "\"image_size\": 72,\n    \"layer_norm", "patch",
+         SOWLV2_ERROR_FORMAT},
         {"\"fpn_hidden_size\": 24", "\"fpn_hidden_size\": 32", "fpn_hidden_size", SOWLV2_ERROR_FORMAT},
         {"\"global_attention_blocks\": [\n        1,", "\"global_attention_blocks\": [\n        2,", "block 2",
          SOWLV2_ERROR_FORMAT},
@@ -116,7 +117,7 @@ static void test_config(void **state)
         {"\"mlp_ratio\": 2.5", "\"mlp_ratio\": -1", "mlp_ratio", SOWLV2_ERROR_FORMAT},
         {"\"patch_stride\": [\n        2,\n        2\n      ]", "\"patch_stride\": [2, 3]", "patch_stride",
          SOWLV2_ERROR_FORMAT},
-        {"\"patch_stride\": [\n        2,\n        2\n      ]", "\"patch_stride\": 4", "window", SOWLV2_ERROR_FORMAT},
+        {"\"patch_stride\": [\n        2,\n        2\n      ]", "\"patch_stride\": 4", "grid", SOWLV2_ERROR_FORMAT},
         {"{", "[", "config.json", SOWLV2_ERROR_FORMAT},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -252,8 +253,8 @@ static void test_threads(void **state)
     struct worker workers[WORKERS];
     pthread_t threads[WORKERS];
     for (int i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){&test, features, &prompts, {sam2_floats(prompts.count * area),
-                     sam2_floats(prompts.count), NULL, NULL}, -1};
+        workers[i] = (struct worker){
+            &test, features, &prompts, {sam2_floats(prompts.count * area), sam2_floats(prompts.count), NULL, NULL}, -1};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
     for (int i = 0; i < WORKERS; i++) {

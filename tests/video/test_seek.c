@@ -76,6 +76,7 @@ static void test_kinds(void **state)
         if (strcmp(kinds[i][0], "raw.h264") == 0 || strcmp(kinds[i][0], "a.gif") == 0) {
             struct clip clip = clip_read(path, NULL);
             assert_true(clip.count > 100);
+            assert_int_equal(clip.damage.repaired, 0);
             clip_free(&clip);
         }
         visit(kinds[i][0], path, &(struct video_reader_options){0});

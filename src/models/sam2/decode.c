@@ -69,8 +69,7 @@ static void decode_batch(const struct sam2 *model, struct compute *compute, cons
     struct tensor masks = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, config->mask_side, config->mask_side);
     for (int64_t i = 0; i < planes; i++) {
         sam2_feed_forward(compute, &weights->hypernetworks[i], ACTIVATION_RELU, ACTIVATION_NONE, NULL,
-                          output_token(queries, 2 + i),
-                          TENSOR_RESHAPE(tensor_slice(hyper, 1, i, 1), n, width / 8));
+                          output_token(queries, 2 + i), TENSOR_RESHAPE(tensor_slice(hyper, 1, i, 1), n, width / 8));
     }
     sam2_feed_forward(compute, &weights->iou_head, ACTIVATION_RELU, ACTIVATION_SIGMOID, NULL, output_token(queries, 1),
                       iou);

@@ -123,8 +123,8 @@ static void attend_tokens(const struct state *state, const struct sam2_decoder_l
     for (int64_t i = 0; i < n; i++) {
         const int64_t b = image.dim[0] == 1 ? 0 : i;
         struct tensor from = tensor_at(image, b);
-        attend(compute, state->heads, tensor_slice(image_q, 0, b, 1), tensor_slice(k, 0, i, 1), tensor_slice(v, 0, i, 1),
-               attended);
+        attend(compute, state->heads, tensor_slice(image_q, 0, b, 1), tensor_slice(k, 0, i, 1),
+               tensor_slice(v, 0, i, 1), attended);
         op_linear(compute, layer->image_out, tensor_at(attended, 0), ACTIVATION_NONE, &from, tensor_at(keys, i));
         normalize(compute, &layer->norm4, tensor_at(keys, i));
     }
@@ -194,12 +194,12 @@ void sam2_upscale(const struct sam2 *model, struct compute *compute, const struc
     const struct sam2_weights *weights = &model->weights;
     const int64_t grid = model->config.grid, pixels = grid * grid, width = model->config.width, planes = hyper.dim[0];
     const size_t mark = compute_mark(compute);
-    struct tensor middle = COMPUTE_TENSOR(compute, DTYPE_F32, pixels, width);             /* [P, 4, C / 4] */
-    struct tensor fine = COMPUTE_TENSOR(compute, DTYPE_F32, 4 * pixels, width / 2);       /* [P, 4, 4, C / 8] */
-    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);       /* [m, P, 4, 4] */
-    struct tensor halfway = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);      /* [m, 2 grid, 2 grid, 4] */
-    struct tensor middle_features = TENSOR_RESHAPE(features->middle, pixels, width);      /* the same order */
-    struct tensor fine_features = TENSOR_RESHAPE(features->fine, 4 * pixels, width / 2);  /* the same order */
+    struct tensor middle = COMPUTE_TENSOR(compute, DTYPE_F32, pixels, width);            /* [P, 4, C / 4] */
+    struct tensor fine = COMPUTE_TENSOR(compute, DTYPE_F32, 4 * pixels, width / 2);      /* [P, 4, 4, C / 8] */
+    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);      /* [m, P, 4, 4] */
+    struct tensor halfway = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);     /* [m, 2 grid, 2 grid, 4] */
+    struct tensor middle_features = TENSOR_RESHAPE(features->middle, pixels, width);     /* the same order */
+    struct tensor fine_features = TENSOR_RESHAPE(features->fine, 4 * pixels, width / 2); /* the same order */
     struct tensor middle_pixels = TENSOR_RESHAPE(middle, 4 * pixels, width / 4);
 
     op_linear(compute, weights->upscale1, keys, ACTIVATION_NONE, &middle_features, middle);

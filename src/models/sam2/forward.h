@@ -52,9 +52,8 @@ struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compu
                                  int64_t count);
 
 /* The image embedding with the prompts' masks: [1, P, C] where no prompt has one, else [count, P, C]. */
-struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute,
-                                const struct sam2_features *features, const struct sam2_prompt *prompts,
-                                int64_t count);
+struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                                const struct sam2_prompt *prompts, int64_t count);
 
 /* x [n, inputs] -> out [n, outputs]. */
 void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,

@@ -57,8 +57,7 @@ static void move_windows(struct compute *compute, struct tensor map, struct tens
             struct tensor area = tensor_slice(tensor_slice(map, 0, y->first * window, y->count * y->length), 1,
                                               x->first * window, x->count * x->length);
             area = TENSOR_RESHAPE(area, y->count, y->length, x->count, x->length, channels);
-            struct tensor part =
-                tensor_slice(tensor_slice(windows, 0, y->first, y->count), 1, x->first, x->count);
+            struct tensor part = tensor_slice(tensor_slice(windows, 0, y->first, y->count), 1, x->first, x->count);
             part = tensor_slice(tensor_slice(part, 2, 0, y->length), 3, 0, x->length);
             part = tensor_swap_axes(part, 1, 2); /* [y count, y length, x count, x length, c] */
             if (to_windows) {
@@ -158,8 +157,7 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
 
     if (block->skip != NULL) { /* out = pool(skip(normed)) */
         const size_t skip_mark = compute_mark(compute);
-        struct tensor skip =
-            config->pool > 1 ? COMPUTE_TENSOR(compute, DTYPE_F32, 1, side_in, side_in, dim) : out;
+        struct tensor skip = config->pool > 1 ? COMPUTE_TENSOR(compute, DTYPE_F32, 1, side_in, side_in, dim) : out;
         op_linear(compute, block->skip, normed, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(skip, side_in, side_in, dim));
         if (config->pool > 1) {
             op_max_pool2d(compute, skip, config->pool, TENSOR_RESHAPE(out, 1, side, side, dim));
@@ -184,8 +182,8 @@ void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor
     const int64_t side = config->block[0].side_in, size = config->image_size;
     int stage = 0;
     struct tensor x = maps[0];
-    op_conv2d(compute, model->weights.patch, TENSOR_RESHAPE(pixel_values, 1, size, size, 3),
-              &model->weights.positions, TENSOR_RESHAPE(x, 1, side, side, config->stage_dim[0]));
+    op_conv2d(compute, model->weights.patch, TENSOR_RESHAPE(pixel_values, 1, size, size, 3), &model->weights.positions,
+              TENSOR_RESHAPE(x, 1, side, side, config->stage_dim[0]));
     sam2_emit(trace, compute, x, "embeddings");
     for (int i = 0; i < config->blocks && sam2_keep_going(control, compute, i, config->blocks); i++) {
         block_forward(model, compute, i, x, maps[stage]);

@@ -43,10 +43,8 @@ static bool grow(struct loader *loader)
 static void add_row(struct loader *loader, bool optional, int rank, const int64_t *dim, char *name)
 {
     struct weight_row *row = &loader->rows[loader->count];
-    *row = (struct weight_row){.name = name,
-                               .offset = loader->count * sizeof(struct host_tensor),
-                               .rank = rank,
-                               .optional = optional};
+    *row = (struct weight_row){
+        .name = name, .offset = loader->count * sizeof(struct host_tensor), .rank = rank, .optional = optional};
     memcpy(row->dim, dim, (size_t)rank * sizeof(*dim));
     loader->names[loader->count++] = name;
 }
@@ -126,7 +124,8 @@ void loader_host(struct loader *loader, const struct host_tensor *source, float 
     }
     const int64_t count = host_tensor_count(source);
     *out = malloc((size_t)count * sizeof(**out));
-    loader_fail(loader, *out == NULL ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
+    loader_fail(loader,
+                *out == NULL ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
 }
 
 void loader_norm(struct loader *loader, int64_t width, const char *prefix, const char *name, struct sam2_norm *out)

@@ -23,7 +23,11 @@ void loader_free(struct loader *loader);
 /* The tensor called by the format: in the first walk a tensor without data. NULL after an error. */
 __attribute__((format(printf, 5, 6))) const struct host_tensor *
 loader_tensor(struct loader *loader, bool optional, int rank, const int64_t *dim, const char *format, ...);
-#define LOADER_DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
+#define LOADER_DIMS(...)                                                                                               \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                             \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 /* Each does nothing to `out` in the first walk and after an error. */
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,

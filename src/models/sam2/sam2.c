@@ -150,8 +150,8 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     compute_begin(compute);
     struct tensor maps[SAM2_MAX_STAGES];
     for (int i = 0; i < config->stages; i++) {
-        maps[i] = COMPUTE_TENSOR(compute, DTYPE_F32, config->stage_side[i], config->stage_side[i],
-                                 config->stage_dim[i]);
+        maps[i] =
+            COMPUTE_TENSOR(compute, DTYPE_F32, config->stage_side[i], config->stage_side[i], config->stage_dim[i]);
     }
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, size, size, 3);

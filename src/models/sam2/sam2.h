@@ -70,7 +70,7 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
 
 /* A point's label. */
 enum sam2_label {
-    SAM2_PADDING = -10,   /* ignored; but its token is there, as in the reference's padded batches */
+    SAM2_PADDING = -10, /* ignored; but its token is there, as in the reference's padded batches */
     SAM2_NOT_A_POINT = -1,
     SAM2_OUTSIDE = 0,
     SAM2_INSIDE = 1,
@@ -81,9 +81,9 @@ enum sam2_label {
 /* What one mask is asked by: a box, points, a mask, or any of them together; nothing at all asks for
  * whatever there is. Coordinates are pixels of the image, also outside of it; they must be finite. */
 struct sam2_prompt {
-    const float *box;       /* x0, y0, x1, y1; or NULL */
-    const float *points;    /* [point_count][2]: x, y */
-    const int32_t *labels;  /* [point_count]: enum sam2_label */
+    const float *box;      /* x0, y0, x1, y1; or NULL */
+    const float *points;   /* [point_count][2]: x, y */
+    const int32_t *labels; /* [point_count]: enum sam2_label */
     int point_count;
     const float *mask; /* logits [mask_side][mask_side], such as an earlier low-resolution mask; or NULL */
 };

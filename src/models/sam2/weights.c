@@ -24,8 +24,7 @@ static void load_image_positions(struct loader *loader, const struct sam2_config
             loader_fail(loader, error_memory("image positions"));
         } else {
             sam2_grid_positions(matrix, grid, width, out->image_positions_data);
-            const struct host_tensor positions = {
-                DTYPE_F32, 2, {grid * grid, width}, out->image_positions_data, bytes};
+            const struct host_tensor positions = {DTYPE_F32, 2, {grid * grid, width}, out->image_positions_data, bytes};
             loader_fail(loader, parameters_tensor(loader->parameters, &positions, &out->image_positions));
         }
     }
@@ -41,8 +40,8 @@ void sam2_load_prompt_encoder(struct loader *loader, const struct sam2_config *c
     /* Older releases tied the two and saved one. */
     const struct host_tensor *prompt =
         loader_tensor(loader, true, LOADER_DIMS(2, width / 2), "prompt_encoder.shared_embedding.positional_embedding");
-    const struct host_tensor *kinds = loader_tensor(loader, false, LOADER_DIMS(config->point_kinds, width),
-                                                    "prompt_encoder.point_embed.weight");
+    const struct host_tensor *kinds =
+        loader_tensor(loader, false, LOADER_DIMS(config->point_kinds, width), "prompt_encoder.point_embed.weight");
     const struct host_tensor *none =
         loader_tensor(loader, false, LOADER_DIMS(1, width), "prompt_encoder.not_a_point_embed.weight");
     const struct host_tensor *no_mask =
@@ -115,8 +114,7 @@ static void load_upscale(struct loader *loader, int64_t rows, int64_t outputs, i
                     }
                 }
             }
-            const struct host_tensor joined = {
-                DTYPE_F32, 2, {TAPS * outputs, inputs}, matrix, count * sizeof(*matrix)};
+            const struct host_tensor joined = {DTYPE_F32, 2, {TAPS * outputs, inputs}, matrix, count * sizeof(*matrix)};
             const struct host_tensor joined_bias = {
                 DTYPE_F32, 1, {TAPS * outputs}, biases, TAPS * (size_t)outputs * sizeof(*biases)};
             const struct host_tensor *const weights[] = {&joined}, *const all_biases[] = {&joined_bias};
@@ -134,7 +132,8 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
     const int64_t width = config->width;
     const struct host_tensor *object =
         loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.obj_score_token.weight");
-    const struct host_tensor *iou = loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.iou_token.weight");
+    const struct host_tensor *iou =
+        loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.iou_token.weight");
     const struct host_tensor *masks =
         loader_tensor(loader, false, LOADER_DIMS(config->mask_tokens, width), "mask_decoder.mask_tokens.weight");
     if (!loader_preparing(loader)) {
@@ -147,8 +146,8 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
     }
     loader_fail(loader, dtype_to_f32(object->dtype, object->data, width, out->output_tokens));
     loader_fail(loader, dtype_to_f32(iou->dtype, iou->data, width, out->output_tokens + width));
-    loader_fail(loader, dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width,
-                                     out->output_tokens + 2 * width));
+    loader_fail(loader,
+                dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width, out->output_tokens + 2 * width));
 }
 
 void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)

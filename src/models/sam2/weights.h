@@ -40,9 +40,9 @@ struct sam2_decoder_layer {
 
 struct sam2_weights {
     /* Encoder. */
-    const struct conv2d *patch;  /* [dim 0, 3, kernel, kernel] */
-    struct tensor positions;     /* [1, side 0, side 0, dim 0] */
-    struct sam2_block *blocks;   /* [config.blocks] */
+    const struct conv2d *patch;                    /* [dim 0, 3, kernel, kernel] */
+    struct tensor positions;                       /* [1, side 0, side 0, dim 0] */
+    struct sam2_block *blocks;                     /* [config.blocks] */
     const struct conv2d *lateral[SAM2_MAX_STAGES]; /* [C, stage's dim]; NULL where the next is the two in one */
     /* The high-resolution features: C/8 channels of stage 0, C/4 of stage 1. Where no other level needs the
      * lateral map, its convolution and this one, both linear, are one from the stage's channels. */

@@ -23,10 +23,9 @@ static void load_positions(struct loader *loader, const struct sam2_config *conf
     if (loader_preparing(loader)) {
         const size_t bytes = (size_t)(side * side * channels) * sizeof(float);
         out->positions_data = malloc(bytes);
-        loader_fail(loader, out->positions_data == NULL
-                                ? error_memory("position embedding")
-                                : sam2_encoder_positions(large, height, width, small, window, channels, side,
-                                                         out->positions_data));
+        loader_fail(loader, out->positions_data == NULL ? error_memory("position embedding")
+                                                        : sam2_encoder_positions(large, height, width, small, window,
+                                                                                 channels, side, out->positions_data));
         if (loader_preparing(loader)) {
             const struct host_tensor positions = {DTYPE_F32, 4, {1, side, side, channels}, out->positions_data, bytes};
             loader_fail(loader, parameters_tensor(loader->parameters, &positions, &out->positions));
@@ -105,8 +104,7 @@ static void join_level(struct loader *loader, const struct sam2_config *config, 
             weight.bytes = count * sizeof(*joined);
             bias.data = joined + count;
             bias.bytes = (size_t)source->outputs * sizeof(*joined);
-            loader_fail(loader,
-                        parameters_conv2d(loader->parameters, &weight, &bias, 1, config->neck_padding, out));
+            loader_fail(loader, parameters_conv2d(loader->parameters, &weight, &bias, 1, config->neck_padding, out));
         }
     }
     free(lateral);
@@ -123,8 +121,7 @@ static void load_level(struct loader *loader, const struct sam2_config *config, 
     struct level_source source = {.width = width, .taps = dim * kernel * kernel};
     source.lateral = loader_tensor(loader, false, LOADER_DIMS(width, dim, kernel, kernel),
                                    "vision_encoder.neck.convs.%d.weight", conv);
-    source.lateral_bias =
-        loader_tensor(loader, false, LOADER_DIMS(width), "vision_encoder.neck.convs.%d.bias", conv);
+    source.lateral_bias = loader_tensor(loader, false, LOADER_DIMS(width), "vision_encoder.neck.convs.%d.bias", conv);
     const bool high_resolution = stage < SAM2_LEVELS - 1;
     if (high_resolution) {
         source.outputs = stage == 0 ? width / 8 : width / 4;

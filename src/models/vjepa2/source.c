@@ -170,12 +170,11 @@ int vjepa2_source_bind(const struct vjepa2_config *config, const struct checkpoi
     const char *prefix = source->has_classifier ? "vjepa2." : "";
     source->has_predictor = has(checkpoint, prefix, "predictor.proj.weight");
     add_encoder(table, prefix, config);
-    int64_t layers = config->encoder.layers;
+    int64_t towers = config->encoder.layers; /* of encoder and predictor */
     if (source->has_predictor) {
         add_predictor(table, prefix, config);
-        layers += config->predictor.layers;
+        towers += config->predictor.layers;
     }
-    const int64_t towers = layers;
     if (source->has_classifier) {
         add_classifier(table, config, towers);
     }

@@ -3,8 +3,8 @@
 
 static float window_maximum(const struct tensor *x, int64_t n, int64_t y, int64_t column, int64_t channel, int size)
 {
-    const float *corner = (const float *)x->data + n * x->stride[0] + y * size * x->stride[1] +
-                          column * size * x->stride[2] + channel;
+    const float *corner =
+        (const float *)x->data + n * x->stride[0] + y * size * x->stride[1] + column * size * x->stride[2] + channel;
     float largest = corner[0];
     for (int dy = 0; dy < size; dy++) {
         for (int dx = 0; dx < size; dx++) {

@@ -1,0 +1,52 @@
+/* Checks of what callers give, room for results, the device. */
+#include "api/checks.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int check_images(const struct sowlv2_image *images, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct sowlv2_image *image = &images[i];
+        if (image->pixels == NULL || image->width < 1 || image->height < 1) {
+            return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: pixels and a size of at least 1x1 are needed", i);
+        }
+        if (image->stride != 0 && image->stride < (size_t)image->width * 3) {
+            return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: a stride of %zu bytes is less than a row", i,
+                             image->stride);
+        }
+    }
+    return 0;
+}
+
+size_t image_row_bytes(const struct sowlv2_image *image)
+{
+    return image->stride != 0 ? image->stride : (size_t)image->width * 3;
+}
+
+int reserve_floats(float **buffer, size_t *capacity, size_t count)
+{
+    if (*capacity >= count) {
+        return 0;
+    }
+    free(*buffer);
+    *buffer = count <= SIZE_MAX / sizeof(float) ? malloc(count * sizeof(float)) : NULL;
+    *capacity = *buffer != NULL ? count : 0;
+    return *buffer != NULL ? 0 : error_memory("results");
+}
+
+int open_named_device(const struct sowlv2_device_options *options, struct device **out)
+{
+    const char *device = options->device != NULL ? options->device : "auto";
+    const char *precision = options->precision != NULL ? options->precision : "auto";
+    if (strcmp(device, "auto") != 0 && strcmp(device, "cpu") != 0) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this version computes on the CPU: use cpu or auto",
+                         device);
+    }
+    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
+                         precision);
+    }
+    return device_open_named(options->cpu_level, options->threads, out);
+}

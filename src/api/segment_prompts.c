@@ -1,0 +1,92 @@
+/* A caller's prompts: what can be a prompt of an image, and what cannot. */
+#include "api/segment_prompts.h"
+
+#include "base/error.h"
+
+#include <math.h>
+
+static int check_box(const float *box, size_t index, int width, int height)
+{
+    for (int i = 0; i < 4; i++) {
+        if (!(fabsf(box[i]) <= (float)SEGMENT_MAX_COORDINATE)) {
+            return error_set(SOWLV2_ERROR_ARGUMENT,
+                             "prompt %zu: coordinate %d of the box is not finite, or far outside of any image", index,
+                             i);
+        }
+    }
+    if (box[2] <= box[0] || box[3] <= box[1]) {
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "prompt %zu: the box %g,%g,%g,%g is empty or reversed: give x0,y0,x1,y1 with x0 < x1 and "
+                         "y0 < y1",
+                         index, (double)box[0], (double)box[1], (double)box[2], (double)box[3]);
+    }
+    if (box[0] >= (float)width || box[1] >= (float)height || box[2] <= 0.0F || box[3] <= 0.0F) {
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "prompt %zu: the box %g,%g,%g,%g is outside of the image of %d x %d pixels", index,
+                         (double)box[0], (double)box[1], (double)box[2], (double)box[3], width, height);
+    }
+    return 0;
+}
+
+static int check_points(const struct sowlv2_segment_prompt *prompt, size_t index, int width, int height)
+{
+    if (prompt->point_count > SEGMENT_MAX_POINTS) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: %zu points are too many, at most %d", index,
+                         prompt->point_count, SEGMENT_MAX_POINTS);
+    }
+    if (prompt->point_count > 0 && prompt->points == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: points are missing", index);
+    }
+    for (size_t i = 0; i < prompt->point_count; i++) {
+        const float x = prompt->points[2 * i], y = prompt->points[2 * i + 1];
+        if (!(x >= 0.0F && x <= (float)width && y >= 0.0F && y <= (float)height)) {
+            return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: point %g,%g is outside of the image of %d x %d pixels",
+                             index, (double)x, (double)y, width, height);
+        }
+        if (prompt->labels != NULL && prompt->labels[i] != SAM2_INSIDE && prompt->labels[i] != SAM2_OUTSIDE) {
+            return error_set(SOWLV2_ERROR_ARGUMENT,
+                             "prompt %zu: label %d of a point: give 1 (of the object) or 0 (not of it)", index,
+                             (int)prompt->labels[i]);
+        }
+    }
+    return 0;
+}
+
+static int check_logits(const struct sowlv2_segment_prompt *prompt, size_t index, int mask_side)
+{
+    if (prompt->logits == NULL) {
+        return 0;
+    }
+    if (prompt->logits_side != mask_side) {
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "prompt %zu: its mask is %d x %d logits: this model takes %d x %d, as sowlv2_mask.logits "
+                         "gives them",
+                         index, prompt->logits_side, prompt->logits_side, mask_side, mask_side);
+    }
+    for (int64_t i = 0; i < (int64_t)mask_side * mask_side; i++) {
+        if (!isfinite(prompt->logits[i])) {
+            return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: its mask has a logit that is not finite", index);
+        }
+    }
+    return 0;
+}
+
+int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t index, int width, int height, int mask_side)
+{
+    int status = prompt->box != NULL ? check_box(prompt->box, index, width, height) : 0;
+    if (status == 0) {
+        status = check_points(prompt, index, width, height);
+    }
+    return status != 0 ? status : check_logits(prompt, index, mask_side);
+}
+
+struct sam2_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones)
+{
+    return (struct sam2_prompt){
+        .box = prompt->box,
+        .points = prompt->points,
+        .labels = prompt->labels != NULL ? prompt->labels : ones,
+        .point_count = (int)prompt->point_count,
+        .mask = prompt->logits,
+    };
+}
