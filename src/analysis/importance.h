@@ -28,6 +28,10 @@ void importance_surprise(const float *predicted, const float *features, struct i
 /* The mean absolute difference of two grey frames of `count` pixels, 0 to 1. */
 float importance_motion(const uint8_t *before, const uint8_t *after, size_t count);
 
+/* The first frames of the scenes, into starts[count]; returns how many. motion[i] is importance_motion() of frames
+ * i - 1 and i; motion[0] is not looked at. Frame 0 begins the first scene. */
+int64_t importance_scenes(const float *motion, int64_t count, int64_t *starts);
+
 /* Scores to 0 .. 1 by the lowest and the highest; all 0 where nothing differs. A score that is no finite number
  * becomes 0. `out` may be `scores`. */
 void importance_normalise(const float *scores, int64_t count, float *out);

@@ -83,13 +83,15 @@ static int set_scalar(struct reader *reader, const struct option_spec *spec)
     return status;
 }
 
-/* The items of a list, after its start: prompts one by one, or the parts of --draw joined by commas. */
+/* The items of a list, after its start: prompts, boxes and points one by one, or the parts of --draw joined by
+ * commas. */
 static int read_list(struct reader *reader, const struct option_spec *spec)
 {
     struct string joined = {0}, where = {0};
     int status = 0;
+    bool one_by_one = spec->kind == OPTION_TEXTS || spec->kind == OPTION_BOX || spec->kind == OPTION_POINT;
 
-    if (spec->kind != OPTION_TEXTS && spec->kind != OPTION_DRAW)
+    if (!one_by_one && spec->kind != OPTION_DRAW)
         return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: %s: takes one value, not a list", reader->path,
                          event_line(reader), spec->name);
     string_append_format(&where, "%s:%zu: %s", reader->path, event_line(reader), spec->name);
@@ -101,7 +103,7 @@ static int read_list(struct reader *reader, const struct option_spec *spec)
             status = wrong(reader, "a list holds something that is not a plain value: write one text an item");
         else if (items >= MOST_ITEMS)
             status = wrong(reader, "the list is too long");
-        else if (spec->kind == OPTION_TEXTS)
+        else if (one_by_one)
             status = set_scalar(reader, spec);
         else
             string_append_format(&joined, "%s%s", joined.length ? "," : "",

@@ -13,8 +13,10 @@ static const char *const group_titles[GROUP_COUNT] = {
     [GROUP_OUTPUT] = "What is written",
     [GROUP_MODEL] = "Models",
     [GROUP_DETECTION] = "Detection",
+    [GROUP_MASKS] = "Masks",
     [GROUP_SPEED] = "Speed and memory",
     [GROUP_VIDEO] = "Video (not built yet; without effect on images)",
+    [GROUP_FRAMES] = "Importance and choice",
     [GROUP_COMMON] = "Common to all verbs",
 };
 

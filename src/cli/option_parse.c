@@ -208,6 +208,8 @@ static int apply_all(const struct scan *scan, struct settings *settings)
         status = config_file_apply(settings->config, scan->verb, settings);
     if (!status && is_given(scan, "prompt"))
         string_list_free(&settings->prompts); /* the list as a whole is replaced, not lengthened */
+    if (!status && (is_given(scan, "box") || is_given(scan, "point")))
+        marks_free(&settings->marks);
     return status ? status : apply(scan, NULL, settings);
 }
 

@@ -137,6 +137,12 @@ int option_set(struct settings *settings, const struct option_spec *spec, const 
     case OPTION_DRAW:
         status = read_draw(where, text, field);
         break;
+    case OPTION_BOX:
+        status = marks_add_box(field, where, text);
+        break;
+    case OPTION_POINT:
+        status = marks_add_point(field, where, text);
+        break;
     }
     return status;
 }

@@ -15,6 +15,8 @@ enum option_kind {
     OPTION_NUMBER,  /* double in [minimum, maximum] */
     OPTION_TEXTS,   /* struct string_list: one or more values up to the next option */
     OPTION_DRAW,    /* unsigned: a list of what to draw */
+    OPTION_BOX,     /* struct marks: another box */
+    OPTION_POINT,   /* struct marks: another point */
 };
 
 enum option_group {
@@ -22,14 +24,16 @@ enum option_group {
     GROUP_OUTPUT,
     GROUP_MODEL,
     GROUP_DETECTION,
+    GROUP_MASKS,
     GROUP_SPEED,
     GROUP_VIDEO,
+    GROUP_FRAMES,
     GROUP_COMMON,
     GROUP_COUNT,
 };
 
 /* Verbs that take an option; bits. */
-enum option_verbs { FOR_DETECT = 1, FOR_TOKENIZE = 2, FOR_ALL = 3 };
+enum option_verbs { FOR_DETECT = 1, FOR_TOKENIZE = 2, FOR_SEGMENT = 4, FOR_IMAGES = 5, FOR_FRAMES = 8, FOR_ALL = 15 };
 
 struct option_spec {
     const char *name; /* without the dashes */
@@ -53,8 +57,8 @@ extern const size_t option_count;
 const struct option_spec *option_find(const char *name, unsigned verbs);
 
 /* Stores a value. `where` is what messages call the option ("--fps", "run.yaml:3: fps"). `text` NULL turns a
- * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies. Errors: ARGUMENT (not a
- * valid value), UNSUPPORTED (not built), MEMORY. */
+ * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies, and marks. Errors: ARGUMENT (not
+ * a valid value), UNSUPPORTED (not built), MEMORY. */
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
 
 /* Reads words[1] to words[count-1], a verb's arguments, over the defaults and the configuration file; the

@@ -29,11 +29,9 @@ static void format_time(char *text, size_t size, double seconds)
 void progress_format(char *line, size_t size, size_t width, size_t done, size_t total, double elapsed, const char *name)
 {
     size_t bar = width / 4 < LONGEST_BAR ? width / 4 : LONGEST_BAR;
-    size_t filled = total > 0 ? (size_t)((double)bar * ((double)done / (double)total)) : 0;
+    size_t filled = done >= total ? (total > 0 ? bar : 0) : (size_t)((double)bar * ((double)done / (double)total));
     char rate[512] = "", left[32], marks[LONGEST_BAR + 1];
 
-    if (filled > bar)
-        filled = bar;
     memset(marks, '#', filled);
     memset(marks + filled, '.', bar - filled);
     marks[bar] = '\0';

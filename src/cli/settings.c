@@ -12,14 +12,19 @@ struct settings settings_default(void)
     return (struct settings){
         .output = "output",
         .owl_model = "google/owlv2-base-patch16-ensemble",
+        .sam_model = "facebook/sam2.1-hiera-small",
         .threshold = 0.1,
         .prompt_template = "a photo of {}",
-        .draw = DRAW_BOXES | DRAW_LABELS,
         .batch_size = 4,
         .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
         .vjepa2_frames_per_clip = 16,
         .temporal_detection_frames = 5,
         .temporal_merge_threshold = 0.7,
+        .frames = {.model = "facebook/vjepa2-vitl-fpc16-256-ssv2",
+                   .importance = "change",
+                   .fps = 6,
+                   .spacing = 10,
+                   .motion_weight = -1},
         .device = "auto",
         .precision = "auto",
     };
@@ -29,6 +34,7 @@ void settings_free(struct settings *settings)
 {
     string_list_free(&settings->prompts);
     string_list_free(&settings->texts);
+    marks_free(&settings->marks);
     string_list_free(&settings->owned);
 }
 
@@ -50,8 +56,26 @@ int settings_check_detect(const struct settings *settings)
     if (!strstr(settings->prompt_template, "{}"))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--prompt-template: '%s' has no {}: write {} where the prompt goes",
                          settings->prompt_template);
-    if (settings->draw & DRAW_MASKS)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "--draw: masks are not built into this version yet: use boxes, labels or both");
+    if (!settings_want_masks(settings) && (settings->draw & DRAW_MASKS))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--draw: masks need a model: not with --sam-model none");
+    if (!settings_want_masks(settings) && settings->crops)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--crops: needs masks: not with --sam-model none");
+    return 0;
+}
+
+bool settings_want_masks(const struct settings *settings)
+{
+    return strcmp(settings->sam_model, "none") != 0;
+}
+
+int settings_check_segment(const struct settings *settings)
+{
+    if (!settings->input)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
+    if (settings->marks.count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "--box or --point: missing: say what to cut out, for example --box 10,20,200,150");
+    if (!settings_want_masks(settings))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--sam-model: none: segment makes nothing but masks");
     return 0;
 }

@@ -3,9 +3,22 @@
 #define CLI_SETTINGS_H
 
 #include "base/strings.h"
+#include "cli/marks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* What only the verb frames takes. */
+struct frames_settings {
+    const char *model, *importance;
+    const char *scores, *features, *plot, *save; /* NULL: not wanted */
+    int64_t frames_per_clip;                     /* 0: the model's */
+    int64_t clip_overlap, spacing;
+    int64_t target_frames;     /* 0: not given */
+    double target_fraction;    /* 0: not given */
+    double fps, motion_weight; /* motion_weight below 0: that of the importance */
+    bool pooled, labels, whole;
+};
 
 /* Strings belong to the command line, to `owned`, or are static. */
 struct settings {
@@ -14,11 +27,12 @@ struct settings {
     const char *config;
     struct string_list prompts;
     struct string_list texts; /* positional arguments of tokenize */
+    struct marks marks;       /* boxes and points of segment */
     const char *input, *output;
 
     const char *owl_model;
-    const char *sam_model; /* NULL: not given */
-    const char *revision, *cache_dir;
+    const char *sam_model; /* "none": boxes only */
+    const char *revision, *sam_revision, *cache_dir;
     bool offline;
 
     double threshold, nms;
@@ -26,7 +40,12 @@ struct settings {
     const char *prompt_template;
 
     bool no_merged, no_binary, no_overlay;
-    unsigned draw; /* enum draw */
+    bool crops, resume;
+    unsigned draw; /* enum draw; 0: not given */
+
+    bool multimask, refine;
+    double mask_threshold, dedupe;
+    int64_t fill_holes, remove_sprinkles;
 
     int64_t max_workers, thread_pool_size, batch_size; /* the first two: 0 is automatic */
     bool disable_gpu_batching;
@@ -36,6 +55,8 @@ struct settings {
     bool enable_vjepa2, use_temporal_detection;
     int64_t vjepa2_frames_per_clip, temporal_detection_frames;
     double temporal_merge_threshold;
+
+    struct frames_settings frames;
 
     const char *device, *precision, *cpu; /* cpu NULL: the best there is */
     int64_t threads;                      /* 0: automatic */
@@ -51,7 +72,11 @@ void settings_free(struct settings *settings);
 /* Checks what no single flag can check alone, for every verb. Errors: ARGUMENT, UNSUPPORTED. */
 int settings_check_common(const struct settings *settings);
 
-/* The same for detect. */
+/* Whether masks are made. */
+bool settings_want_masks(const struct settings *settings);
+
+/* The same as settings_check_common, for detect and segment. */
 int settings_check_detect(const struct settings *settings);
+int settings_check_segment(const struct settings *settings);
 
 #endif

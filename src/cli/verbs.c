@@ -9,16 +9,21 @@
 
 const struct verb verb_table[] = {
     {.name = "detect",
-     .summary = "find what is named in plain words, in images",
+     .summary = "find and cut out what is named in plain words, in images",
      .options = FOR_DETECT,
      .usage = "--prompt TEXT... --input PATH [--output DIR] [OPTION...]",
      .description =
          "Finds the things that the prompts name in one image or in all images of a folder, with the OWLv2 "
-         "detector. sowlv2-detect is the same command.\n"
+         "detector, and cuts each of them out with SAM 2.1. sowlv2-detect is the same command.\n"
          "\n"
          "DIR/results.jsonl gets one JSON object a line for each image, in natural order of the names: its size, and "
-         "for each object its number, prompt, score and box [x0, y0, x1, y1] in pixels. "
-         "DIR/overlay/merged/NAME_merged_overlay.png is the image with the results drawn in. An image that cannot be "
+         "for each object its number, prompt, score, box [x0, y0, x1, y1] in pixels, and of its mask the score, the "
+         "area "
+         "in pixels and the file.\n"
+         "\n"
+         "DIR/binary/frames/NAME_obj1_cat_mask.png is an object's mask, 255 and 0; DIR/overlay/frames/ has the image "
+         "with each object drawn in; binary/merged/ and overlay/merged/ show all objects of an image together. An "
+         "image that cannot be "
          "read is named, and the others are done. Ctrl-C ends after the images in hand; a second one ends at once.",
      .examples = "  sowlv2 detect --prompt cat \"a red bicycle\" --input photo.jpg\n"
                  "  sowlv2 detect --prompt person --input photos/ --output out/ --threshold 0.2\n"
@@ -31,10 +36,30 @@ const struct verb verb_table[] = {
      .run = verb_detect},
     {.name = "segment",
      .summary = "cut out what boxes or points mark",
-     .description = "Turns boxes, points or masks given by the user into masks, with SAM 2.1."},
+     .options = FOR_SEGMENT,
+     .usage = "--input IMAGE (--box X0,Y0,X1,Y1 | --point X,Y[,LABEL])... [--output DIR] [OPTION...]",
+     .description =
+         "Cuts out with SAM 2.1 what boxes and points mark. Each --box is one object; points after it belong to it. "
+         "Points without any --box are one object together. A folder as --input gets the same boxes in every image.\n"
+         "\n"
+         "The results are those of detect, without prompts and their scores: DIR/results.jsonl, binary/, overlay/. "
+         "Where no box was given, an object's box is that around its mask.",
+     .examples = "  sowlv2 segment --input photo.jpg --box 40,60,380,420 --output out/\n"
+                 "  sowlv2 segment --input photo.jpg --point 200,150 --point 20,30,0\n"
+                 "  sowlv2 segment --input photo.jpg --box 40,60,380,420 --point 90,90,0 --box 10,10,90,80 --crops\n",
+     .run = verb_segment},
     {.name = "frames",
      .summary = "say which frames of a video matter",
-     .description = "Scores the frames of a video with V-JEPA 2, chooses some, writes features."},
+     .options = FOR_FRAMES,
+     .usage = "--input PATH [OPTION...]",
+     .description =
+         "Shows a video, or a folder of images, to V-JEPA 2 and prints the frames where most happens, one a line: "
+         "number, time in seconds, score from 0 to 1. Frames are counted at --vjepa2-fps, from 1. With --labels, lines "
+         "of each clip follow: the word clip, its first and last time, a class's score, the class.",
+     .examples = "  sowlv2 frames --input film.mp4\n"
+                 "  sowlv2 frames --input film.mp4 --target-frames 12 --plot plot.png --save-frames keys/\n"
+                 "  sowlv2 frames --input film.mp4 --scores scores.csv --features features.safetensors\n",
+     .run = verb_frames},
     {.name = "tokenize",
      .summary = "show the token ids of texts",
      .options = FOR_TOKENIZE,

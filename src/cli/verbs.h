@@ -23,6 +23,8 @@ extern const size_t verb_count;
 const struct verb *verb_find(const char *name);
 
 int verb_detect(struct settings *settings);
+int verb_segment(struct settings *settings);
+int verb_frames(struct settings *settings);
 int verb_tokenize(struct settings *settings);
 
 /* Prints this thread's error message and gives `status` back. */

@@ -237,6 +237,18 @@ void op_fill(struct compute *compute, float value, struct tensor out);
  * oh = h / size and ow = w / size, what is left over is not looked at. */
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
 
+/* out[n, oh, ow, c] = bias[c] + the sum over taps of x[n, y + dy - padding, x + dx - padding, c] * weight[dy, dx, c],
+ * zeros outside: a convolution where each channel has a kernel of its own and the stride is 1.
+ * weight [kernel_height, kernel_width, c]; oh = h + 2 padding - kernel_height + 1, ow likewise. */
+void op_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
+                         int padding, struct tensor out);
+
+/* out = high where x > threshold, else low (also where x is NaN). `out` may be `x`. */
+void op_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out);
+
+/* out = x rounded to the nearest bfloat16, ties to even; still F32. `out` may be `x`. */
+void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
+
 /* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`. */
 void op_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
                       const struct filter *horizontal, struct tensor out);

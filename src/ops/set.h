@@ -2,7 +2,7 @@
  * reference set and replaces what it does better.
  *
  * What ops.c has done when an entry is called: the pass has not failed, no tensor is empty, every last
- * stride is 1. linear, layer_norm, l2_normalize and activation get rank 2 (leading dimensions are
+ * stride is 1. linear, layer_norm, l2_normalize, activation, step and round_bf16 get rank 2 (leading dimensions are
  * joined; where strides do not allow that, the entry is called once a part); add and mul get rank 4. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
@@ -42,6 +42,11 @@ struct ops_set {
     void (*copy)(struct compute *, struct tensor from, struct tensor out);
     void (*fill)(struct compute *, float value, struct tensor out); /* rank 4 */
     void (*max_pool2d)(struct compute *, struct tensor x, int size, struct tensor out);
+    void (*depthwise_conv2d)(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, int padding,
+                             struct tensor out);
+    void (*step)(struct compute *, struct tensor x, float threshold, float low, float high,
+                 struct tensor out);                                          /* rank 2 */
+    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out); /* rank 2 */
     /* out is F32, or U8: then 1 where the value is over `threshold`. */
     void (*resize_planes)(struct compute *, struct tensor x, const struct filter *vertical,
                           const struct filter *horizontal, float threshold, struct tensor out);

@@ -31,13 +31,13 @@ static bool has_file(const struct reader *reader, const json_t *object, const ch
 
 static bool has_all_files(const struct reader *reader, const json_t *objects)
 {
-    bool complete = true;
-    const json_t *object;
-    size_t i;
+    for (size_t i = 0; i < json_array_size(objects); i++) {
+        const json_t *object = json_array_get(objects, i);
 
-    json_array_foreach(objects, i, object) complete =
-        complete && has_file(reader, object, "mask") && has_file(reader, object, "crop");
-    return complete;
+        if (!has_file(reader, object, "mask") || !has_file(reader, object, "crop"))
+            return false;
+    }
+    return true;
 }
 
 /* Whether the line stays; an image's name then goes to `done`. Errors: FORMAT, MEMORY. */

@@ -80,23 +80,39 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
                   struct sowlv2_detections *found)
 {
     double start = pipeline_clock();
-    int status;
+    int status = 0;
 
     for (size_t i = 0; i < count; i++) {
         images[i] = (struct sowlv2_image){
             .pixels = batch[i]->image.pixels, .width = batch[i]->image.width, .height = batch[i]->image.height};
         found[i] = (struct sowlv2_detections){0};
     }
-    status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
+    if (run->options->given)
+        for (size_t i = 0; !status && i < count; i++)
+            status = segment_take_given(run, batch[i], &found[i]);
+    else
+        status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
     run->detect_seconds += pipeline_clock() - start;
-    for (size_t i = 0; !status && i < count; i++)
-        batch[i]->detections = found[i];
+    for (size_t i = 0; i < count; i++) {
+        if (status)
+            sowlv2_detections_free(&found[i]);
+        else
+            batch[i]->detections = found[i];
+    }
     return status;
 }
 
-/* Hands a job on with what the detector said. */
+/* Hands a job on with what the detector said, to the segmenter where there is one. An interruption does not wait
+ * for the segmenter. */
 static void hand_on(struct run *run, struct job *job, int status)
 {
+    if (!status && run->segment_session) {
+        if (is_stopping(run)) {
+            abandon(run, job);
+            return;
+        }
+        status = segment_job(run, job);
+    }
     if (status == SOWLV2_ERROR_CANCELLED) {
         run->stopping = true;
         ledger_stop(run->ledger);
@@ -105,7 +121,7 @@ static void hand_on(struct run *run, struct job *job, int status)
         job_fail(job);
         give_up(run, job);
     } else {
-        queue_push(run->detected, job); /* has room for every job in hand: never waits */
+        stages_write(run, job);
     }
 }
 
@@ -156,7 +172,7 @@ void compute_all(struct run *run)
     }
     for (struct job *job; (job = next_in_order(run));) /* only where there was no memory for a batch */
         abandon(run, job);
-    queue_close(run->detected);
+    queue_close(run->computed);
     for (size_t done = ledger_totals(run->ledger).done; !ledger_is_idle(run->ledger);) {
         report_progress(run, "");
         ledger_wait(run->ledger, done);

@@ -1,5 +1,5 @@
-/* The detection of prompts in many images: decode -> detect -> write, overlapped through bounded
- * queues, one bad file never stopping the others. Stands on the public API. */
+/* The detection and segmentation of prompts in many images: decode -> detect -> segment -> write,
+ * overlapped through bounded queues, one bad file never stopping the others. Stands on the public API. */
 #ifndef PIPELINE_DETECT_IMAGES_H
 #define PIPELINE_DETECT_IMAGES_H
 
@@ -19,15 +19,24 @@ struct detect_images_options {
     const char *const *prompts; /* bare prompts as the user typed them; labels */
     size_t prompt_count;
     const char *prompt_template;
+    const struct sowlv2_segment_prompt *given; /* what to segment in every image instead of detections; no
+                                                  detector and no prompts are needed then; NULL: detect */
+    size_t given_count;
     const char *input;  /* an image or a folder of images */
     const char *output; /* folder, made if missing */
     struct sowlv2_detect_options detect;
-    bool overlay;               /* write overlay pictures */
-    unsigned draw;              /* enum draw */
-    int batch_size;             /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
-    int io_threads;             /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
-    int64_t max_pixels;         /* refuse larger images */
-    pipeline_progress progress; /* may be NULL */
+    struct sowlv2_segment_options segment; /* its `pixels` and `logits` are off always */
+    float dedupe_iou;                      /* as in struct sowlv2_find_options */
+    bool binary;                           /* write masks; off, rows hold them as `rle` */
+    bool overlay;                          /* write overlay pictures */
+    bool merged;                           /* write the masks and overlays of all objects of an image together */
+    bool crops;                            /* write each object cut out */
+    bool resume;                           /* skip images that results.jsonl has already, and append to it */
+    unsigned draw;                         /* enum draw */
+    int batch_size;                        /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
+    int io_threads;                        /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
+    int64_t max_pixels;                    /* refuse larger images */
+    pipeline_progress progress;            /* may be NULL */
     void *progress_user_data;
     const volatile sig_atomic_t *interrupted; /* set to non-zero by a signal handler: finish what is in
                                                  hand and stop; may be NULL */
@@ -35,16 +44,18 @@ struct detect_images_options {
 
 struct detect_images_report {
     size_t images, failed, objects; /* inputs tried, inputs that failed, objects written */
+    size_t skipped;                 /* inputs that were done before */
     bool interrupted;
-    /* Seconds: prompts, decode and write summed over threads; preprocess and forward passes; all. */
-    double prompt_seconds, decode_seconds, detect_seconds, write_seconds, total_seconds;
+    /* Seconds: prompts, decode and write summed over threads; preprocess and forward passes of the detector, of
+     * the segmenter's encoder, and of its decoder with masks brought to size; all. */
+    double prompt_seconds, decode_seconds, detect_seconds, encode_seconds, mask_seconds, write_seconds, total_seconds;
 };
 
-/* Runs it. Each failed input is reported through log_warning with its name and counted. Returns 0 also
- * when inputs failed (see the report). Errors: ARGUMENT (no image in the folder, an input that is
- * neither file nor folder, ...), UNSUPPORTED (a video), IO (no such input, output folder, results.jsonl), MEMORY,
- * and whatever encoding the prompts gives; the report then counts what came out before. */
-int detect_images(const sowlv2_detector *detector, const struct detect_images_options *options,
-                  struct detect_images_report *report);
+/* Runs it. Without a `segmenter` (NULL) there are boxes only. Each failed input is reported through log_warning with
+ * its name and counted. Returns 0 also when inputs failed (see the report). Errors: ARGUMENT (no image in the folder,
+ * an input that is neither file nor folder, ...), UNSUPPORTED (a video), IO (no such input, output folder,
+ * results.jsonl), MEMORY, and whatever encoding the prompts gives; the report then counts what came out before. */
+int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
+                  const struct detect_images_options *options, struct detect_images_report *report);
 
 #endif

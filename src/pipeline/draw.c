@@ -1,4 +1,4 @@
-/* What was detected, drawn onto the image. */
+/* What was found, drawn onto the image. */
 #include "pipeline/draw.h"
 
 #include "base/error.h"
@@ -9,40 +9,99 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One label a detection, in order. Errors: MEMORY. */
-static int make_labels(const struct sowlv2_detections *detections, const char *const *prompts,
+/* "cat 0.83"; an object without a prompt has its number and its mask's score. */
+static void write_label(const struct job *job, size_t object, const char *const *prompts, struct string *label)
+{
+    const struct sowlv2_detection *detection = &job->detections.items[object];
+
+    string_clear(label);
+    if (detection->prompt >= 0)
+        string_append_format(label, "%s %.2f", prompts[detection->prompt], (double)detection->score);
+    else
+        string_append_format(label, "%zu %.2f", object + 1, job->masks ? (double)job->masks[object].mask_score : 0.0);
+}
+
+/* One label an object, in order. Errors: MEMORY. */
+static int make_labels(const struct job *job, size_t first, size_t count, const char *const *prompts,
                        struct string_list *labels)
 {
     struct string label = {0};
     int status = 0;
 
-    for (size_t i = 0; !status && i < detections->count; i++) {
-        const struct sowlv2_detection *detection = &detections->items[i];
-
-        string_clear(&label);
-        string_append_format(&label, "%s %.2f", prompts[detection->prompt], (double)detection->score);
+    for (size_t i = 0; !status && i < count; i++) {
+        write_label(job, first + i, prompts, &label);
         status = label.failed ? error_memory("labels") : string_list_append(labels, label.data);
     }
     string_free(&label);
     return status;
 }
 
-int draw_detections(struct image *image, const struct sowlv2_detections *detections, const char *const *prompts,
-                    unsigned draw)
+static void blend_mask(uint8_t *pixels, const struct sowlv2_mask *mask, int color_index)
 {
-    struct overlay_item *items = calloc(detections->count + 1, sizeof(*items));
+    size_t at = 0;
+
+    for (size_t i = 0; i < mask->run_count; i++) {
+        if (i % 2 == 1)
+            overlay_blend_run(pixels + 3 * at, mask->runs[i], color_index);
+        at += mask->runs[i];
+    }
+}
+
+int draw_objects(uint8_t *pixels, const struct job *job, size_t first, size_t count, const char *const *prompts,
+                 unsigned draw)
+{
+    struct overlay_item *items = calloc(count + 1, sizeof(*items));
     struct string_list labels = {0};
     unsigned parts = (draw & DRAW_BOXES ? OVERLAY_BOXES : 0U) | (draw & DRAW_LABELS ? OVERLAY_LABELS : 0U);
-    int status = items ? make_labels(detections, prompts, &labels) : error_memory("overlay");
+    int status = items ? make_labels(job, first, count, prompts, &labels) : error_memory("overlay");
 
-    for (size_t i = 0; !status && i < detections->count; i++) {
-        memcpy(items[i].box, detections->items[i].box, sizeof(items[i].box));
+    for (size_t i = 0; !status && i < count; i++) {
+        memcpy(items[i].box, job->detections.items[first + i].box, sizeof(items[i].box));
         items[i].label = labels.items[i];
-        items[i].color_index = (int)i;
+        items[i].color_index = (int)(first + i);
+        if (job->masks && (draw & DRAW_MASKS))
+            blend_mask(pixels, &job->masks[first + i], items[i].color_index);
     }
     if (!status)
-        status = overlay_draw(image->pixels, image->width, image->height, items, detections->count, parts);
+        status = overlay_draw(pixels, job->image.width, job->image.height, items, count, parts);
     string_list_free(&labels);
     free(items);
     return status;
+}
+
+/* Copies the part of the run [begin, end) of the image's pixels that lies in each row of the box. */
+static void copy_run(const struct image *image, size_t begin, size_t end, int left, int top, int width, uint8_t *out)
+{
+    size_t columns = (size_t)image->width;
+
+    for (size_t at = begin; at < end; at++) { /* every pixel of the mask lies in the box */
+        const uint8_t *from = image->pixels + 3 * at;
+        size_t y = at / columns - (size_t)top, x = at % columns - (size_t)left;
+        uint8_t *to = out + 4 * (y * (size_t)width + x);
+
+        memcpy(to, from, 3);
+        to[3] = 255;
+    }
+}
+
+int draw_crop(const struct job *job, size_t object, uint8_t **out, int *width, int *height)
+{
+    const struct sowlv2_mask *mask = &job->masks[object];
+    int left = (int)mask->box[0], top = (int)mask->box[1];
+    size_t at = 0;
+
+    *out = NULL;
+    *width = (int)mask->box[2] - left;
+    *height = (int)mask->box[3] - top;
+    if (mask->area == 0)
+        return 0;
+    *out = calloc((size_t)*width * (size_t)*height, 4);
+    if (!*out)
+        return error_memory("crop");
+    for (size_t i = 0; i < mask->run_count; i++) {
+        if (i % 2 == 1)
+            copy_run(&job->image, at, at + mask->runs[i], left, top, *width, *out);
+        at += mask->runs[i];
+    }
+    return 0;
 }

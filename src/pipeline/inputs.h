@@ -4,6 +4,8 @@
 
 #include "base/strings.h"
 
+#include <stdint.h>
+
 struct inputs {
     struct string_list names; /* below the input; the file's own name where the input is one file */
     struct string_list paths; /* to open them */
@@ -17,6 +19,9 @@ int inputs_list(const char *input, struct inputs *out);
 
 /* Gives each input its stem, with a notice for each that is changed. Errors: MEMORY. */
 int inputs_name_files(struct inputs *inputs);
+
+/* Takes out the inputs whose names are among `done`; returns how many. Errors: MEMORY. */
+int64_t inputs_remove(struct inputs *inputs, const struct string_list *done);
 
 void inputs_free(struct inputs *inputs);
 

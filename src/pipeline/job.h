@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "media/image.h"
+#include "output/results.h"
 #include "sowlv2.h"
 
 #include <stdbool.h>
@@ -15,12 +16,19 @@ struct job {
     struct image image;
     size_t bytes; /* of the pixels, as the ledger counts them */
     struct sowlv2_detections detections;
-    struct string row; /* what results.jsonl gets */
-    char *failure;     /* why it failed; NULL: it did not */
+    struct sowlv2_mask *masks;   /* one a detection; NULL: none were made */
+    struct results_files *files; /* likewise */
+    struct string row;           /* what results.jsonl gets */
+    char *failure;               /* why it failed; NULL: it did not */
     bool failed;
-    bool abandoned; /* given up by an interruption before its turn: neither done nor failed */
+    size_t next_part; /* of what the writers write: the next to begin */
+    size_t writers;   /* that have not let go of it */
+    bool abandoned;   /* given up by an interruption before its turn: neither done nor failed */
     double decode_seconds, write_seconds;
 };
+
+/* Makes room for what the row says of the files of each mask. Errors: MEMORY. */
+int job_make_files(struct job *job);
 
 /* Marks the job as failed with this thread's error message. */
 void job_fail(struct job *job);

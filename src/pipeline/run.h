@@ -16,7 +16,9 @@ struct run {
     struct results *results;
     struct ledger *ledger;
     struct queue *decoded;    /* struct job: decoders to the computing thread, in any order */
-    struct queue *detected;   /* struct job: the computing thread to the writers */
+    struct queue *computed;   /* struct job: the computing thread to the writers, once for each that may write */
+    pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
+    struct string_list slugs; /* of the prompts */
     atomic_int decoders_left; /* the last one closes `decoded` */
     pthread_t *threads;
     size_t thread_count;
@@ -24,19 +26,32 @@ struct run {
     /* The computing thread's own. */
     sowlv2_prompts *prompts;
     sowlv2_session *session;
-    size_t window;        /* images in hand at most */
-    struct job **pending; /* [window]: decoded before their turn, at their place modulo window */
-    size_t next;          /* place of the next image to compute */
-    size_t batch_bytes;   /* pixels at which a batch is full */
-    bool stopping;        /* interrupted or cancelled: what has not been computed is abandoned */
-    double detect_seconds;
+    sowlv2_segment_session *segment_session; /* NULL: boxes only */
+    size_t window;                           /* images in hand at most */
+    struct job **pending;                    /* [window]: decoded before their turn, at their place modulo window */
+    size_t next;                             /* place of the next image to compute */
+    size_t batch_bytes;                      /* pixels at which a batch is full */
+    bool stopping;                           /* interrupted or cancelled: what has not been computed is abandoned */
+    double detect_seconds, encode_seconds, mask_seconds;
 };
+
+/* The masks of a job's detections (or of what is given), and what a row needs of them. Errors: as sowlv2_segment. */
+int segment_job(struct run *run, struct job *job);
+
+/* The given boxes in place of detections. Errors: MEMORY. */
+int segment_take_given(const struct run *run, const struct job *job, struct sowlv2_detections *out);
 
 /* Starts the decoding and writing threads. Errors: MEMORY; those started must still be ended with
  * stages_join(). */
 int stages_start(struct run *run);
 
-/* Waits for all threads, once `detected` is closed and the ledger admits no more. */
+/* Hands a computed job to the writers; never waits. */
+void stages_write(struct run *run, struct job *job);
+
+/* What a writing thread does until `computed` is closed and empty. */
+void write_all(struct run *run);
+
+/* Waits for all threads, once `computed` is closed and the ledger admits no more. */
 void stages_join(struct run *run);
 
 /* Computes everything that is decoded, in input order, until there is no more. */

@@ -1,9 +1,5 @@
-/* The threads beside the computing one: decoding before it, writing after it. */
+/* The threads beside the computing one: decoding before it, writing after it (see write.c). */
 #include "base/error.h"
-#include "base/file.h"
-#include "media/png.h"
-#include "output/names.h"
-#include "pipeline/draw.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
@@ -43,63 +39,26 @@ static void *decode_thread(void *argument)
     }
     if (atomic_fetch_sub(&run->decoders_left, 1) == 1)
         queue_close(run->decoded);
+    write_all(run); /* nothing is left to decode: help writing */
     return NULL;
-}
-
-/* Draws into the job's own pixels, which nobody needs afterwards. */
-static int write_overlay(const struct run *run, struct job *job)
-{
-    char *below = names_path(NAMES_MERGED_OVERLAY, run->inputs.stems.items[job->index], 0, NULL);
-    char *path = below ? path_join(run->options->output, below) : NULL;
-    int status;
-
-    if (!path)
-        status = error_memory("overlay");
-    else
-        status = draw_detections(&job->image, &job->detections, run->options->prompts, run->options->draw);
-    if (!status)
-        status =
-            png_write(path, job->image.pixels, job->image.width, job->image.height, 3, (size_t)job->image.width * 3);
-    free(path);
-    free(below);
-    return status;
-}
-
-/* The picture first, then the row: what results.jsonl lists is there. */
-static int write_image(const struct run *run, struct job *job)
-{
-    struct results_image row = {.name = job->name,
-                                .width = job->image.width,
-                                .height = job->image.height,
-                                .detections = &job->detections,
-                                .prompts = run->options->prompts,
-                                .objectness = run->options->detect.objectness};
-    int status = run->options->overlay ? write_overlay(run, job) : 0;
-
-    if (status)
-        return status;
-    results_image_row(&row, &job->row);
-    return job->row.failed ? error_memory("results row") : 0;
 }
 
 static void *write_thread(void *argument)
 {
-    struct run *run = argument;
-    void *item;
-
-    while (queue_pop(run->detected, &item)) {
-        struct job *job = item;
-        double start = pipeline_clock();
-        size_t bytes = job->bytes;
-
-        if (write_image(run, job) != 0)
-            job_fail(job);
-        job_free_image(job);
-        job->write_seconds = pipeline_clock() - start;
-        ledger_remove_bytes(run->ledger, bytes);
-        ledger_finish(run->ledger, job);
-    }
+    write_all(argument);
     return NULL;
+}
+
+void stages_write(struct run *run, struct job *job)
+{
+    /* As many as can share the parts: the objects and what shows all of them. */
+    size_t threads = run->thread_count, parts = job->masks ? job->detections.count + 2 : 1;
+
+    job->writers = parts < threads ? parts : threads;
+    if (job->writers < 1)
+        job->writers = 1;
+    for (size_t i = 0, count = job->writers; i < count; i++)
+        queue_push(run->computed, job); /* has room for every job in hand: never waits */
 }
 
 static bool start_thread(struct run *run, void *(*body)(void *))

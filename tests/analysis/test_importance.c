@@ -114,6 +114,22 @@ static void test_normalise(void **state)
     free(scores);
 }
 
+static void test_scenes(void **state)
+{
+    const float cuts[] = {0.9F, 0.01F, 0.02F, 0.5F, 0.02F, 0.01F, 0.01F, 0.01F, 0.01F, 0.3F};
+    const float motion[] = {0, 0.3F, 0.35F, 0.3F, 0.4F, 0.3F, 0.3F, 0.35F, 0.3F, 0.3F};
+    const float small[] = {0, 0, 0, 0.05F, 0, 0, 0, 0, 0, 0};
+    const int64_t expected[] = {0, 3, 9};
+    int64_t starts[10];
+
+    (void)state;
+    assert_int_equal(importance_scenes(cuts, 10, starts), 3);
+    assert_memory_equal(starts, expected, sizeof(expected));
+    assert_int_equal(importance_scenes(motion, 10, starts), 1);
+    assert_int_equal(importance_scenes(small, 10, starts), 1);
+    assert_int_equal(importance_scenes(cuts, 0, starts), 0);
+}
+
 static void test_mix_and_spread(void **state)
 {
     const float a[] = {0, 1, 0.5F}, b[] = {1, 0, 0.5F}, mixed[] = {0.25F, 0.75F, 0.5F};
@@ -188,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_features),       cmocka_unit_test(test_motion), cmocka_unit_test(test_normalise),
         cmocka_unit_test(test_mix_and_spread), cmocka_unit_test(test_select), cmocka_unit_test(test_select_nothing),
+        cmocka_unit_test(test_scenes),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

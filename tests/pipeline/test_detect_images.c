@@ -5,7 +5,7 @@
 #include "fake_detector.h"
 #include "media/image.h"
 #include "media/png.h"
-#include "pipeline/detect_images.h"
+#include "run_case.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,117 +16,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <jansson.h>
-
-static const char *const prompts[] = {"cat", "dog"};
-
-/* A folder with photos/ and the options of a run over it into out/. */
-struct run_case {
-    char *folder, *photos, *output;
-    struct detect_images_options options;
-    struct detect_images_report report;
-    json_t *rows[128];
-    size_t row_count;
-};
-
-static struct {
-    size_t warnings, notices;
-    char last_warning[512];
-} messages;
-
-static void take_message(enum sowlv2_log_level level, const char *message, void *user_data)
-{
-    (void)user_data;
-    messages.notices += level == SOWLV2_LOG_NOTICE;
-    if (level == SOWLV2_LOG_WARNING) {
-        messages.warnings++;
-        snprintf(messages.last_warning, sizeof(messages.last_warning), "%s", message);
-    }
-}
-
-static struct run_case *open_case(void)
-{
-    struct run_case *run = calloc(1, sizeof(*run));
-
-    fake_detector_reset();
-    memset(&messages, 0, sizeof(messages));
-    sowlv2_set_log(take_message, NULL);
-    run->folder = test_folder_make();
-    run->photos = test_path(run->folder, "photos");
-    run->output = test_path(run->folder, "out/put");
-    test_write_text(run->folder, "photos/.keep", "");
-    run->options = (struct detect_images_options){.prompts = prompts,
-                                                  .prompt_count = 2,
-                                                  .input = run->photos,
-                                                  .output = run->output,
-                                                  .detect = {.threshold = 0.1f},
-                                                  .draw = DRAW_BOXES | DRAW_LABELS,
-                                                  .batch_size = 4,
-                                                  .io_threads = 4,
-                                                  .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
-                                                  .interrupted = &fake_detector.interrupted};
-    return run;
-}
-
-static void close_case(struct run_case *run)
-{
-    for (size_t i = 0; i < run->row_count; i++)
-        json_decref(run->rows[i]);
-    sowlv2_set_log(NULL, NULL);
-    test_folder_remove(run->folder);
-    free(run->photos);
-    free(run->output);
-    free(run);
-}
-
-/* Writes photos/NAME, a grey picture. */
-static void add_picture(const struct run_case *run, const char *name, int width, int height)
-{
-    char *path = test_path(run->photos, name);
-    uint8_t *pixels = calloc((size_t)width * (size_t)height, 3);
-
-    assert_int_equal(png_write(path, pixels, width, height, 3, (size_t)width * 3), 0);
-    free(pixels);
-    free(path);
-}
-
-/* 1.png, 2.png, ... of widths 11, 12, ... */
-static void add_pictures(const struct run_case *run, int count)
-{
-    for (int i = 1; i <= count; i++) {
-        char name[32];
-
-        snprintf(name, sizeof(name), "%d.png", i);
-        add_picture(run, name, 10 + i, 8);
-    }
-}
-
-/* Runs it and reads the rows. */
-static int process(struct run_case *run)
-{
-    char *path = test_path(run->output, "results.jsonl"), *text = NULL;
-    size_t size;
-    int status = detect_images(NULL, &run->options, &run->report);
-
-    if (file_read(path, 1 << 24, &text, &size) == 0) {
-        assert_true(size == 0 || text[size - 1] == '\n');
-        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-            json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-
-            assert_non_null(row);
-            assert_true(run->row_count < sizeof(run->rows) / sizeof(run->rows[0]));
-            run->rows[run->row_count++] = row;
-        }
-    }
-    free(text);
-    free(path);
-    return status;
-}
-
-static const char *row_name(const struct run_case *run, size_t index)
-{
-    return json_string_value(json_object_get(run->rows[index], "image"));
-}
 
 /* Every picture once, in natural order, whatever the threads do; batches filled in that order. */
 static void test_order(void **state)
@@ -326,7 +215,7 @@ static void test_full_disk(void **state)
     add_pictures(run, 30);
     test_write_text(run->output, "keep", "");
     test_link("/dev/full", run->output, "results.jsonl");
-    assert_int_equal(detect_images(NULL, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
     assert_int_equal(run->report.objects, 0);
     close_case(run);
@@ -334,7 +223,7 @@ static void test_full_disk(void **state)
 
 static void check_error(struct run_case *run, int status, const char *part)
 {
-    assert_int_equal(detect_images(NULL, &run->options, &run->report), status);
+    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), status);
     assert_non_null(strstr(sowlv2_error_message(), part));
     assert_int_equal(run->report.images, 0);
     assert_false(file_exists(run->output));
@@ -375,7 +264,7 @@ static void test_output_errors(void **state)
     (void)state;
     add_pictures(run, 2);
     test_write_text(run->folder, "out", "a file where the folder should be");
-    assert_int_equal(detect_images(NULL, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), SOWLV2_ERROR_IO);
     assert_int_equal(fake_detector.calls, 0);
     close_case(run);
 }

@@ -55,10 +55,11 @@ def main():
     a.add_argument("--seed", type=int, default=1)
     a = a.parse_args()
     os.makedirs(a.folder, exist_ok=True)
-    pool = open_pool(a.folder, a.count, a.side, a.grid, "w+")
+    again = os.path.exists(os.path.join(a.folder, "filled.i64"))  # go on with a ring that is there
+    pool = open_pool(a.folder, a.count, a.side, a.grid, "r+" if again else "w+")
     sprites, backgrounds = S.Sprites(), S.Backgrounds("train", a.seed, photos=a.photos)
     rng = np.random.default_rng(a.seed)
-    done = 0
+    done = int(pool[3][0])
     while True:
         began = time.time()
         s = S.scene(rng, "train", sprites, backgrounds, a.side)

@@ -6,7 +6,7 @@ model=$1 run=$2 photos=${3:-} seconds=${4:-4200}
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 target=$here/../../models/demo/$model
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 mkdir -p "$run"
 train=${photos:+--photos $photos/train} held=${photos:+--held-photos $photos/held}
 cd "$here"

@@ -384,7 +384,7 @@ def main():
         pixels = to_pixels(x)
         pixels = pixels * (1 + 0.1 * torch.randn(a.batch, 1, 1, 1, generator=gen))
         text, asked = make_queries(rng, tokenizer, words, pairs)
-        loss, meter = losses(model, extra, pixels, obj, own, text, asked, keep, 2.0 if step < 1200 else 1.0 if falls is None else 0.5)
+        loss, meter = losses(model, extra, pixels, obj, own, text, asked, keep, 2.0 if step < 1200 else 1.0 if step < 2500 and falls is None else 0.5)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 2.0)
         muon.step(rate)

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-int sam2_read_activation(const struct config *file, const struct config_node *node, enum activation *out)
+int sam2_read_activation_field(const struct config *file, const struct config_node *node, const char *key,
+                               const char *fallback, enum activation *out)
 {
     static const struct {
         const char *name;
@@ -19,7 +20,7 @@ int sam2_read_activation(const struct config *file, const struct config_node *no
         {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
     };
     const char *name;
-    const int status = config_string(file, node, "hidden_act", "gelu", &name);
+    const int status = config_string(file, node, key, fallback, &name);
     if (status != 0) {
         return status;
     }
@@ -29,7 +30,12 @@ int sam2_read_activation(const struct config *file, const struct config_node *no
             return 0;
         }
     }
-    return config_error(file, "hidden_act: \"%s\" is not supported", name);
+    return config_error(file, "%s: \"%s\" is not supported", key, name);
+}
+
+int sam2_read_activation(const struct config *file, const struct config_node *node, enum activation *out)
+{
+    return sam2_read_activation_field(file, node, "hidden_act", "gelu", out);
 }
 
 int sam2_read_number(const struct config *file, const struct config_node *node, const char *key, double fallback,

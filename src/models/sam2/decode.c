@@ -13,8 +13,7 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask)
     return multimask ? model->config.mask_tokens - 1 : 1;
 }
 
-/* Scratch that each prompt of a batch takes: its keys, their projections and its masks. */
-static size_t prompt_bytes(const struct sam2_config *config)
+size_t sam2_prompt_bytes(const struct sam2_config *config)
 {
     const int64_t pixels = config->grid * config->grid, inner = config->width / config->downsample;
     return (size_t)(pixels * (config->width + 5 * inner + 16 * config->mask_tokens)) * sizeof(float);
@@ -24,7 +23,7 @@ static size_t prompt_bytes(const struct sam2_config *config)
 static int64_t batch_size(const struct sam2_config *config, const struct sam2_prompt *prompts, int64_t count,
                           size_t scratch_limit)
 {
-    const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / prompt_bytes(config);
+    const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / sam2_prompt_bytes(config);
     const int64_t tokens = sam2_prompt_tokens(&prompts[0]);
     int64_t size = 1;
     while (size < count && (size_t)size < limit && sam2_prompt_tokens(&prompts[size]) == tokens) {
@@ -33,33 +32,23 @@ static int64_t batch_size(const struct sam2_config *config, const struct sam2_pr
     return size;
 }
 
-/* A batch's results in host memory, all of the decoder's masks. */
-struct results {
-    float *masks;   /* [n][mask_tokens][mask_side][mask_side] */
-    float *iou;     /* [n][mask_tokens] */
-    float *object;  /* [n] */
-    float *queries; /* [n][mask_tokens][C] */
-};
-
 /* queries [n, T, C]: token 0 is the object score's, 1 the IoU's, then the masks'. */
 static struct tensor output_token(struct tensor queries, int64_t token)
 {
     return TENSOR_RESHAPE(tensor_slice(queries, 1, token, 1), queries.dim[0], queries.dim[2]);
 }
 
-static void decode_batch(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                         const struct sam2_prompt *prompts, int64_t n, const struct sam2_trace *trace,
-                         const struct results *results)
+void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                        struct tensor tokens, struct tensor image, const struct sam2_trace *trace,
+                        const struct sam2_decoded *results)
 {
     const struct sam2_config *config = &model->config;
     const struct sam2_weights *weights = &model->weights;
     const int64_t pixels = config->grid * config->grid, width = config->width, planes = config->mask_tokens;
-    const int64_t first = 2 + planes, own = sam2_prompt_tokens(&prompts[0]);
-    struct tensor tokens = sam2_prompt_sparse(model, compute, features, prompts, n);
-    struct tensor image = sam2_prompt_dense(model, compute, features, prompts, n);
-    struct tensor queries = COMPUTE_TENSOR(compute, DTYPE_F32, n, first + own, width);
+    const int64_t n = tokens.dim[0], first = 2 + planes;
+    struct tensor queries = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens.dim[1], width);
     struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, n, pixels, width);
-    sam2_emit(trace, compute, tensor_slice(tokens, 1, first, own), "sparse");
+    sam2_emit(trace, compute, tensor_slice(tokens, 1, first, tokens.dim[1] - first), "sparse");
     sam2_emit(trace, compute, image, "dense");
     sam2_two_way(model, compute, tokens, image, trace, queries, keys);
 
@@ -84,8 +73,17 @@ static void decode_batch(const struct sam2 *model, struct compute *compute, cons
     op_download(compute, tensor_slice(queries, 1, 2, planes), results->queries);
 }
 
+static void decode_batch(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                         const struct sam2_prompt *prompts, int64_t n, const struct sam2_trace *trace,
+                         const struct sam2_decoded *results)
+{
+    struct tensor tokens = sam2_prompt_sparse(model, compute, features, prompts, n);
+    struct tensor image = sam2_prompt_dense(model, compute, features, prompts, n);
+    sam2_decode_tokens(model, compute, features, tokens, image, trace, results);
+}
+
 /* The masks that are given, from the batch's results to the caller's place for prompt `index` on. */
-static void give(const struct sam2_config *config, const struct results *results, int64_t n, bool multimask,
+static void give(const struct sam2_config *config, const struct sam2_decoded *results, int64_t n, bool multimask,
                  int64_t per_prompt, int64_t index, const struct sam2_output *out)
 {
     const size_t area = (size_t)(config->mask_side * config->mask_side), width = (size_t)config->width;
@@ -108,7 +106,7 @@ static void give(const struct sam2_config *config, const struct results *results
     }
 }
 
-static int allocate_results(const struct sam2_config *config, int64_t n, struct results *out)
+int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out)
 {
     const size_t area = (size_t)(config->mask_side * config->mask_side);
     const size_t per_prompt = (size_t)config->mask_tokens * (area + 1 + (size_t)config->width) + 1;
@@ -121,6 +119,12 @@ static int allocate_results(const struct sam2_config *config, int64_t n, struct 
     out->object = out->iou + n * config->mask_tokens;
     out->queries = out->object + n;
     return 0;
+}
+
+void sam2_decoded_free(struct sam2_decoded *decoded)
+{
+    free(decoded->masks);
+    memset(decoded, 0, sizeof(*decoded));
 }
 
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
@@ -143,8 +147,8 @@ int sam2_decode(const struct sam2 *model, struct compute *compute, const struct 
     if (status != 0 || count == 0) {
         return status;
     }
-    struct results results = {0};
-    status = allocate_results(config, largest, &results);
+    struct sam2_decoded results = {0};
+    status = sam2_decoded_create(config, largest, &results);
     if (status != 0) {
         return status;
     }
@@ -160,6 +164,6 @@ int sam2_decode(const struct sam2 *model, struct compute *compute, const struct 
             give(config, &results, n, multimask, per_prompt, i, out);
         }
     }
-    free(results.masks);
+    sam2_decoded_free(&results);
     return status;
 }

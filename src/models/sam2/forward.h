@@ -68,6 +68,25 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
 void sam2_upscale(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                   struct tensor keys, struct tensor hyper, struct tensor masks);
 
+/* Everything the decoder gives for n prompts, all of its masks, in host memory. */
+struct sam2_decoded {
+    float *masks;   /* [n][mask_tokens][mask_side][mask_side]; owns them all */
+    float *iou;     /* [n][mask_tokens] */
+    float *object;  /* [n] */
+    float *queries; /* [n][mask_tokens][C] */
+};
+int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out);
+void sam2_decoded_free(struct sam2_decoded *decoded);
+
+/* Scratch that each prompt of a batch takes: its keys, their projections and its masks. */
+size_t sam2_prompt_bytes(const struct sam2_config *config);
+
+/* tokens [n, T, C] (sam2_prompt_sparse) on image embeddings [1 or n, P, C] that already hold the prompts' dense
+ * embedding; of `features` only the high-resolution maps are used. */
+void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                        struct tensor tokens, struct tensor image, const struct sam2_trace *trace,
+                        const struct sam2_decoded *results);
+
 /* Which masks of one prompt are given: the first one's index among the decoder's and how many. */
 struct sam2_choice {
     int64_t first, count;

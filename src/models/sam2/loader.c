@@ -74,15 +74,6 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
 
 int loader_bind(struct loader *loader, const struct checkpoint *checkpoint)
 {
-    /* The video model's part of a checkpoint, which the image model has no use for. */
-    static const char *const ignored[] = {"memory_",
-                                          "mask_downsample",
-                                          "object_pointer_proj",
-                                          "temporal_positional_encoding_projection_layer",
-                                          "no_memory_positional_encoding",
-                                          "no_object_pointer",
-                                          "occlusion_spatial_embedding_parameter",
-                                          NULL};
     if (loader->status != 0) {
         return loader->status;
     }
@@ -90,7 +81,7 @@ int loader_bind(struct loader *loader, const struct checkpoint *checkpoint)
     if (loader->tensors == NULL) {
         return loader->status = error_memory("model tables");
     }
-    loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, ignored);
+    loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, loader->ignored);
     loader->binding = false;
     return loader->status;
 }

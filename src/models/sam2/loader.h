@@ -14,6 +14,7 @@ struct loader {
     char **names;                /* of the rows, owned */
     struct host_tensor *tensors; /* where the rows are bound */
     struct parameters *parameters;
+    const char *const *ignored; /* beginnings of names of another part's tensors, NULL-terminated */
 };
 
 /* Binds the rows of the first walk. */

@@ -186,8 +186,17 @@ static void walk(struct loader *loader, const struct sam2_config *config, struct
 int sam2_weights_load(const struct sam2_config *config, const struct checkpoint *checkpoint,
                       struct parameters *parameters, struct sam2_weights *out)
 {
+    /* The video model's part of a checkpoint, which the image model has no use for. */
+    static const char *const video_part[] = {"memory_",
+                                             "mask_downsample",
+                                             "object_pointer_proj",
+                                             "temporal_positional_encoding_projection_layer",
+                                             "no_memory_positional_encoding",
+                                             "no_object_pointer",
+                                             "occlusion_spatial_embedding_parameter",
+                                             NULL};
     memset(out, 0, sizeof(*out));
-    struct loader loader = {.binding = true, .parameters = parameters};
+    struct loader loader = {.binding = true, .parameters = parameters, .ignored = video_part};
     out->blocks = calloc((size_t)config->blocks, sizeof(*out->blocks));
     out->layers = calloc((size_t)config->decoder_layers, sizeof(*out->layers));
     out->hypernetworks = calloc((size_t)config->mask_tokens, sizeof(*out->hypernetworks));

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "ops/filter.h"
 
+#include <stdlib.h>
+
 /* The part of a resize that makes outputs first .. first + count - 1. */
 static struct filter_u8 part(const struct filter_u8 *filter, int first, int count)
 {
@@ -49,19 +51,25 @@ static int make_resize(const struct vjepa2_config *config, int width, int height
     return status;
 }
 
-static void preprocess_frame(struct compute *compute, const struct vjepa2_config *config,
+/* How bytes become the model's values: (byte * rescale - mean) / std. */
+struct scale {
+    float rescale;
+    const float *mean, *std; /* [3] */
+};
+
+static void preprocess_frame(struct compute *compute, const struct vjepa2_config *config, const struct scale *scale,
                              const struct vjepa2_frame *frame, const struct resize *resize, struct tensor out)
 {
     /* The crop's first row and column are truncated, as in the reference. */
     const int crop = config->crop_size;
     const struct filter_u8 vertical = part(&resize->vertical, (resize->vertical.outputs - crop) / 2, crop);
     const struct filter_u8 horizontal = part(&resize->horizontal, (resize->horizontal.outputs - crop) / 2, crop);
-    op_resize_u8_normalize(compute, frame->pixels, frame->row_bytes, &vertical, &horizontal, config->rescale,
-                           config->mean, config->std, out);
+    op_resize_u8_normalize(compute, frame->pixels, frame->row_bytes, &vertical, &horizontal, scale->rescale,
+                           scale->mean, scale->std, out);
 }
 
-void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
-                       int64_t count, enum vjepa2_view view, struct tensor out)
+static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct scale *scale,
+                       const struct vjepa2_frame *frames, int64_t count, enum vjepa2_view view, struct tensor out)
 {
     struct resize resize = {0};
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
@@ -74,9 +82,38 @@ void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *conf
         if (status != 0) {
             compute_fail(compute, status);
         } else {
-            preprocess_frame(compute, config, &frames[i], &resize, tensor_at(out, i));
+            preprocess_frame(compute, config, scale, &frames[i], &resize, tensor_at(out, i));
         }
     }
     filter_u8_free(&resize.vertical);
     filter_u8_free(&resize.horizontal);
+}
+
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
+                       int64_t count, enum vjepa2_view view, struct tensor out)
+{
+    const struct scale scale = {config->rescale, config->mean, config->std};
+    preprocess(compute, config, &scale, frames, count, view, out);
+}
+
+int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
+                  enum vjepa2_view view, uint8_t *out)
+{
+    static const float zeros[3] = {0.0F, 0.0F, 0.0F}, ones[3] = {1.0F, 1.0F, 1.0F};
+    const struct scale bytes = {1.0F, zeros, ones}; /* the resized bytes themselves, as floats */
+    const int64_t side = model->config.crop_size, count = side * side * 3;
+    float *values = malloc((size_t)count * sizeof(*values));
+    if (values == NULL) {
+        return error_memory("a frame");
+    }
+    compute_begin(compute);
+    struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, 3);
+    preprocess(compute, &model->config, &bytes, frame, 1, view, pixels);
+    op_download(compute, pixels, values);
+    const int status = compute_status(compute);
+    for (int64_t i = 0; i < count && status == 0; i++) {
+        out[i] = (uint8_t)(values[i] + 0.5F);
+    }
+    free(values);
+    return status;
 }

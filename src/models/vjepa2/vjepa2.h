@@ -69,6 +69,11 @@ struct vjepa2_clips {
     enum vjepa2_view view;
 };
 
+/* What the model sees of one frame, as 8-bit RGB out[crop_size][crop_size][3]: a clip of such squares, seen whole,
+ * gives what the frames themselves give under `view`, and needs far less memory. Errors: ARGUMENT, MEMORY. */
+int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
+                  enum vjepa2_view view, uint8_t *out);
+
 /* What a pass gives, in host memory of the caller; NULL: not wanted, and not computed. */
 struct vjepa2_output {
     float *features; /* [batch][tokens][width] */

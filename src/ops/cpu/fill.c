@@ -31,6 +31,7 @@ int ops_cpu_fill(enum cpu_level level, struct ops_set *set)
         set->resize_normalize = kernel_resize_normalize_avx2;
         set->activation = kernel_activation_avx2;
         set->max_pool2d = kernel_max_pool2d_avx2;
+        set->depthwise_conv2d = kernel_depthwise_conv2d_avx2;
         set->resize_planes = kernel_resize_planes_avx2;
         set->resize_u8_normalize = kernel_resize_u8_normalize_avx2;
     } else {
@@ -42,6 +43,7 @@ int ops_cpu_fill(enum cpu_level level, struct ops_set *set)
         set->resize_normalize = kernel_resize_normalize_avx512;
         set->activation = kernel_activation_avx512;
         set->max_pool2d = kernel_max_pool2d_avx512;
+        set->depthwise_conv2d = kernel_depthwise_conv2d_avx512;
         set->resize_planes = kernel_resize_planes_avx512;
         set->resize_u8_normalize = kernel_resize_u8_normalize_avx512;
     }

@@ -18,11 +18,13 @@
                                           const float mean[3], const float std[3], struct tensor out);                 \
     void kernel_activation_##SUFFIX(struct compute *, struct tensor x, enum activation, struct tensor out);            \
     void kernel_max_pool2d_##SUFFIX(struct compute *, struct tensor x, int size, struct tensor out);                   \
+    void kernel_depthwise_conv2d_##SUFFIX(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, \
+                                          int padding, struct tensor out);                                             \
     void kernel_resize_planes_##SUFFIX(struct compute *, struct tensor x, const struct filter *vertical,               \
                                        const struct filter *horizontal, float threshold, struct tensor out);           \
-    void kernel_resize_u8_normalize_##SUFFIX(                                                                          \
-        struct compute *, const uint8_t *pixels, size_t row_bytes, const struct filter_u8 *vertical,                   \
-        const struct filter_u8 *horizontal, float scale, const float mean[3], const float std[3], struct tensor out);
+    void kernel_resize_u8_normalize_##SUFFIX(struct compute *, const uint8_t *pixels, size_t row_bytes,                \
+                                             const struct filter_u8 *vertical, const struct filter_u8 *horizontal,     \
+                                             float scale, const float mean[3], const float std[3], struct tensor out);
 
 CPU_KERNELS(avx2)
 CPU_KERNELS(avx512)

@@ -22,6 +22,9 @@ const struct ops_set ops_reference = {
     .copy = reference_copy,
     .fill = reference_fill,
     .max_pool2d = reference_max_pool2d,
+    .depthwise_conv2d = reference_depthwise_conv2d,
+    .step = reference_step,
+    .round_bf16 = reference_round_bf16,
     .resize_planes = reference_resize_planes,
     .resize_u8_normalize = reference_resize_u8_normalize,
 };

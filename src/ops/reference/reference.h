@@ -56,6 +56,15 @@ void reference_max_pool2d(struct compute *compute, struct tensor x, int size, st
 void reference_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
                              const struct filter *horizontal, float threshold, struct tensor out);
 
+/* depthwise.c */
+void reference_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
+                                int padding, struct tensor out);
+
+/* rounding.c */
+void reference_step(struct compute *compute, struct tensor x, float threshold, float low, float high,
+                    struct tensor out);
+void reference_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
+
 /* resize_u8.c */
 void reference_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
                                    const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,

@@ -1,0 +1,16 @@
+/* sowlv2 segment: what boxes and points mark. */
+#include "cli/exit_status.h"
+#include "cli/image_run.h"
+#include "cli/verbs.h"
+
+int verb_segment(struct settings *settings)
+{
+    struct mark_objects objects = {0};
+    int result;
+
+    if (settings_check_segment(settings) != 0 || marks_group(&settings->marks, &objects) != 0)
+        return verb_fail(EXIT_USAGE);
+    result = image_run(settings, &objects);
+    mark_objects_free(&objects);
+    return result;
+}

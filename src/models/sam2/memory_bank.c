@@ -1,0 +1,246 @@
+/* See memory_bank.h. */
+#include "models/sam2/memory_bank.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
+{
+    if (pool->free_count > 0) {
+        *out = pool->free[--pool->free_count];
+        return 0;
+    }
+    /* Room to give it back, so that giving back cannot fail. */
+    if (pool->total == pool->free_capacity) {
+        const int64_t capacity = pool->free_capacity == 0 ? 16 : 2 * pool->free_capacity;
+        struct tensor *grown = realloc(pool->free, (size_t)capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return error_memory("an object's memory");
+        }
+        pool->free = grown;
+        pool->free_capacity = capacity;
+    }
+    const int status = DEVICE_TENSOR_CREATE(pool->device, DTYPE_F32, out, pool->pixels, pool->width);
+    pool->total += status == 0;
+    return status;
+}
+
+void sam2_pool_give(struct sam2_pool *pool, struct tensor *memory)
+{
+    if (memory->data != NULL) {
+        pool->free[pool->free_count++] = *memory;
+    }
+    memset(memory, 0, sizeof(*memory));
+}
+
+void sam2_pool_free(struct sam2_pool *pool)
+{
+    for (int64_t i = 0; i < pool->free_count; i++) {
+        device_tensor_free(pool->device, &pool->free[i]);
+    }
+    free(pool->free);
+    memset(pool, 0, sizeof(*pool));
+}
+
+struct sam2_memory *sam2_memories_find(const struct sam2_memories *memories, int64_t frame)
+{
+    for (int64_t i = 0; i < memories->count; i++) {
+        if (memories->item[i].frame == frame) {
+            return &memories->item[i];
+        }
+    }
+    return NULL;
+}
+
+struct sam2_input *sam2_object_input(const struct sam2_object *object, int64_t frame)
+{
+    for (int64_t i = 0; i < object->input_count; i++) {
+        if (object->inputs[i].frame == frame) {
+            return &object->inputs[i];
+        }
+    }
+    return NULL;
+}
+
+int sam2_memories_reserve(struct sam2_memories *memories, int64_t width)
+{
+    if (memories->count == memories->capacity) {
+        const int64_t capacity = memories->capacity == 0 ? 4 : 2 * memories->capacity;
+        struct sam2_memory *grown = realloc(memories->item, (size_t)capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return error_memory("an object's memory");
+        }
+        memset(grown + memories->capacity, 0, (size_t)(capacity - memories->capacity) * sizeof(*grown));
+        memories->item = grown;
+        memories->capacity = capacity;
+    }
+    struct sam2_memory *next = &memories->item[memories->count];
+    if (next->pointer == NULL) {
+        next->pointer = malloc((size_t)width * sizeof(*next->pointer));
+    }
+    return next->pointer != NULL ? 0 : error_memory("an object's pointer");
+}
+
+static void empty(struct sam2_memory *memory, struct sam2_pool *pool)
+{
+    sam2_pool_give(pool, &memory->features);
+    free(memory->mask);
+    memory->mask = NULL;
+}
+
+struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame)
+{
+    struct sam2_memory *memory = sam2_memories_find(memories, frame);
+    memory = memory != NULL ? memory : &memories->item[memories->count++];
+    empty(memory, pool);
+    memory->frame = frame;
+    return memory;
+}
+
+/* The others keep their order; the pointer's memory stays in the array. */
+static void remove_at(struct sam2_memories *memories, struct sam2_pool *pool, int64_t index)
+{
+    empty(&memories->item[index], pool);
+    const struct sam2_memory gone = memories->item[index];
+    memmove(memories->item + index, memories->item + index + 1,
+            (size_t)(memories->count - index - 1) * sizeof(*memories->item));
+    memories->item[--memories->count] = gone;
+}
+
+void sam2_memories_remove(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame)
+{
+    for (int64_t i = 0; i < memories->count; i++) {
+        if (memories->item[i].frame == frame) {
+            remove_at(memories, pool, i);
+            return;
+        }
+    }
+}
+
+static void free_memories(struct sam2_memories *memories, struct sam2_pool *pool)
+{
+    for (int64_t i = 0; i < memories->capacity; i++) {
+        if (i < memories->count) {
+            empty(&memories->item[i], pool);
+        }
+        free(memories->item[i].pointer);
+    }
+    free(memories->item);
+    memset(memories, 0, sizeof(*memories));
+}
+
+static void free_input(struct sam2_input *input)
+{
+    free(input->points);
+    free(input->labels);
+    free(input->mask);
+}
+
+void sam2_object_free_input(struct sam2_object *object, int64_t frame)
+{
+    struct sam2_input *input = sam2_object_input(object, frame);
+    if (input != NULL) {
+        free_input(input);
+        *input = object->inputs[--object->input_count];
+    }
+}
+
+void sam2_object_free(struct sam2_object *object, struct sam2_pool *pool)
+{
+    free_memories(&object->conditioning, pool);
+    free_memories(&object->tracked, pool);
+    for (int64_t i = 0; i < object->input_count; i++) {
+        free_input(&object->inputs[i]);
+    }
+    free(object->inputs);
+    memset(object, 0, sizeof(*object));
+}
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
+void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int memories, int pointers,
+                       int window)
+{
+    for (int64_t i = object->tracked.count - 1; i >= 0; i--) {
+        struct sam2_memory *memory = &object->tracked.item[i];
+        const int64_t away = distance(memory->frame, frame);
+        if (away >= pointers - 1 && away >= memories - 1 && away >= window) {
+            remove_at(&object->tracked, pool, i);
+        } else if (away >= memories - 1 && away >= window) {
+            sam2_pool_give(pool, &memory->features);
+        }
+    }
+}
+
+void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t frame, int limit, bool *selected)
+{
+    const int64_t count = conditioning->count;
+    const struct sam2_memory *item = conditioning->item;
+    int64_t before = -1, after = -1, left = limit;
+    for (int64_t i = 0; i < count; i++) {
+        selected[i] = limit < 0 || count <= limit;
+        if (item[i].frame < frame) {
+            before = before < 0 || item[i].frame > item[before].frame ? i : before;
+        } else {
+            after = after < 0 || item[i].frame < item[after].frame ? i : after;
+        }
+    }
+    if (limit < 0 || count <= limit) {
+        return;
+    }
+    if (before >= 0 && left > 0) {
+        selected[before] = true;
+        left--;
+    }
+    if (after >= 0 && (left > 0 || before >= 0)) { /* both, even where the limit is one: the reference's rule */
+        selected[after] = true;
+        left--;
+    }
+    for (; left > 0; left--) {
+        int64_t best = -1;
+        for (int64_t i = 0; i < count; i++) {
+            if (!selected[i] &&
+                (best < 0 || distance(item[i].frame, frame) < distance(item[best].frame, frame))) {
+                best = i;
+            }
+        }
+        selected[best] = true;
+    }
+}
+
+int sam2_object_limit(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int limit, int64_t width)
+{
+    struct sam2_memories *conditioning = &object->conditioning;
+    if (limit < 0 || conditioning->count <= limit) {
+        return 0;
+    }
+    bool *selected = calloc((size_t)conditioning->count, sizeof(*selected));
+    int status = selected == NULL ? error_memory("an object's memory") : 0;
+    if (status == 0) {
+        sam2_select_conditioning(conditioning, frame, limit, selected);
+    }
+    for (int64_t i = conditioning->count - 1; i >= 0 && status == 0; i--) {
+        if (selected[i]) {
+            continue;
+        }
+        status = sam2_memories_reserve(&object->tracked, width);
+        if (status == 0) {
+            struct sam2_memory *from = &conditioning->item[i];
+            struct sam2_memory *to = sam2_memories_add(&object->tracked, pool, from->frame);
+            to->features = from->features;
+            memset(&from->features, 0, sizeof(from->features));
+            memcpy(to->pointer, from->pointer, (size_t)width * sizeof(*to->pointer));
+            to->iou = from->iou;
+            to->object_score = from->object_score;
+            sam2_object_free_input(object, from->frame);
+            remove_at(conditioning, pool, i);
+        }
+    }
+    free(selected);
+    return status;
+}

@@ -1,0 +1,96 @@
+/* Which memories and pointers an object recalls on a frame. */
+#include "models/sam2/memory_bank.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void recall_memory(struct sam2_recalled *out, const struct sam2_memory *memory, int place)
+{
+    out->memory[out->recall.memories] = memory->features;
+    out->place[out->recall.memories++] = place;
+}
+
+static void recall_pointer(struct sam2_recalled *out, const struct sam2_memory *memory, int64_t frames, int64_t width)
+{
+    memcpy(out->pointer + out->recall.pointers * width, memory->pointer, (size_t)width * sizeof(*out->pointer));
+    out->frames[out->recall.pointers++] = (float)frames;
+}
+
+/* What stands for the frame among the tracked ones: a tracked memory, or a conditioning one that was not selected. */
+static const struct sam2_memory *passed(const struct sam2_object *object, const bool *selected, int64_t frame,
+                                        bool others)
+{
+    const struct sam2_memory *memory = sam2_memories_find(&object->tracked, frame);
+    if (memory != NULL || !others) {
+        return memory;
+    }
+    memory = sam2_memories_find(&object->conditioning, frame);
+    return memory != NULL && !selected[memory - object->conditioning.item] ? memory : NULL;
+}
+
+static int allocate(int64_t memories, int64_t pointers, int64_t width, struct sam2_recalled *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->memory = calloc((size_t)memories, sizeof(*out->memory));
+    out->place = calloc((size_t)memories, sizeof(*out->place));
+    out->pointer = calloc((size_t)(pointers * width), sizeof(*out->pointer));
+    out->frames = calloc((size_t)pointers, sizeof(*out->frames));
+    if (out->memory == NULL || out->place == NULL || out->pointer == NULL || out->frames == NULL) {
+        sam2_recalled_free(out);
+        return error_memory("an object's memory");
+    }
+    return 0;
+}
+
+int sam2_object_recall(const struct sam2_object *object, const struct sam2_video *video, int64_t frame, bool reverse,
+                       int limit, bool reference_rules, struct sam2_recalled *out)
+{
+    const struct sam2_memories *conditioning = &object->conditioning;
+    const int memories = video->config.memories, pointers = video->config.pointers, sign = reverse ? -1 : 1;
+    const int64_t count = conditioning->count, width = video->model->config.width;
+    bool *selected = calloc((size_t)count + 1, sizeof(*selected));
+    int status = selected == NULL ? error_memory("an object's memory") : allocate(count + memories, count + pointers, width, out);
+    if (status != 0) {
+        free(selected);
+        return status;
+    }
+    sam2_select_conditioning(conditioning, frame, limit, selected);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t back = (frame - conditioning->item[i].frame) * sign;
+        if (selected[i]) {
+            recall_memory(out, &conditioning->item[i], memories - 1);
+        }
+        if ((selected[i] || reference_rules) && back >= 0) {
+            recall_pointer(out, &conditioning->item[i], back, width);
+        }
+    }
+    for (int back = memories - 1; back > 0; back--) {
+        const struct sam2_memory *memory = passed(object, selected, frame - back * sign, true);
+        if (memory != NULL && memory->features.data != NULL) {
+            recall_memory(out, memory, back - 1);
+        }
+    }
+    for (int back = 1; back < pointers; back++) {
+        const struct sam2_memory *memory = passed(object, selected, frame - back * sign, !reference_rules);
+        if (memory != NULL) {
+            recall_pointer(out, memory, back, width);
+        }
+    }
+    free(selected);
+    out->recall.memory = out->memory;
+    out->recall.place = out->place;
+    out->recall.pointer = out->pointer;
+    out->recall.frames = out->frames;
+    return 0;
+}
+
+void sam2_recalled_free(struct sam2_recalled *recalled)
+{
+    free(recalled->memory);
+    free(recalled->place);
+    free(recalled->pointer);
+    free(recalled->frames);
+    memset(recalled, 0, sizeof(*recalled));
+}

@@ -1,0 +1,224 @@
+/* Memory attention's and the object pointers' weights, the position tables, and the walk over all of the video
+ * part; the memory encoder's are in video_weights_encoder.c. */
+#include "models/sam2/video_forward.h"
+#include "models/sam2/loader.h"
+#include "models/sam2/positions.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREFIX_BYTES = 96, POINTER_ROWS = 16 };
+
+/* value [D, M] and out [C, D] as one layer [C, M]: attention's weights sum up to 1, so that both can follow it. */
+static void load_value_out(struct loader *loader, int64_t rows, int64_t width, int64_t inner, int64_t memory,
+                           const char *prefix, const struct linear **out)
+{
+    const struct host_tensor *const host[] = {
+        loader_tensor(loader, false, LOADER_DIMS(inner, memory), "%sv_proj.weight", prefix),
+        loader_tensor(loader, false, LOADER_DIMS(inner), "%sv_proj.bias", prefix),
+        loader_tensor(loader, false, LOADER_DIMS(width, inner), "%so_proj.weight", prefix),
+        loader_tensor(loader, false, LOADER_DIMS(width), "%so_proj.bias", prefix)};
+    float *part[4] = {NULL};
+    for (int i = 0; i < 4; i++) {
+        loader_host(loader, host[i], &part[i]);
+    }
+    float *joined = loader_preparing(loader) ? malloc((size_t)(width * (memory + 1)) * sizeof(*joined)) : NULL;
+    if (loader_preparing(loader) && joined == NULL) {
+        loader_fail(loader, error_memory("memory attention"));
+    }
+    if (loader_preparing(loader)) {
+        float *bias = joined + width * memory;
+        for (int64_t c = 0; c < width; c++) {
+            const float *row = part[2] + c * inner;
+            for (int64_t m = 0; m <= memory; m++) {
+                double sum = m == memory ? (double)part[3][c] : 0.0;
+                for (int64_t d = 0; d < inner; d++) {
+                    sum += (double)row[d] * (double)(m == memory ? part[1][d] : part[0][d * memory + m]);
+                }
+                *(m == memory ? &bias[c] : &joined[c * memory + m]) = (float)sum;
+            }
+        }
+        const struct host_tensor weight = {
+            DTYPE_F32, 2, {width, memory}, joined, (size_t)(width * memory) * sizeof(*joined)};
+        const struct host_tensor biases = {DTYPE_F32, 1, {width}, bias, (size_t)width * sizeof(*joined)};
+        const struct host_tensor *const weights[] = {&weight}, *const all_biases[] = {&biases};
+        loader_fail(loader, parameters_linear(loader->parameters, 1, weights, all_biases, rows, out));
+    }
+    for (int i = 0; i < 4; i++) {
+        free(part[i]);
+    }
+    free(joined);
+}
+
+/* Queries, keys and values of one input, joined. */
+static void load_self(struct loader *loader, int64_t rows, int64_t width, int64_t inner, const char *prefix,
+                      const struct linear **out)
+{
+    static const char *const names[] = {"q", "k", "v"};
+    const struct host_tensor *weight[3], *bias[3];
+    for (int i = 0; i < 3; i++) {
+        weight[i] = loader_tensor(loader, false, LOADER_DIMS(inner, width), "%s%s_proj.weight", prefix, names[i]);
+        bias[i] = loader_tensor(loader, false, LOADER_DIMS(inner), "%s%s_proj.bias", prefix, names[i]);
+    }
+    if (loader_preparing(loader)) {
+        loader_fail(loader, parameters_linear(loader->parameters, 3, weight, bias, rows, out));
+    }
+}
+
+static void load_layer(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
+                       int index, struct sam2_memory_layer *out)
+{
+    const int64_t pixels = image->grid * image->grid, width = image->width, inner = config->inner;
+    const int64_t memory = config->memory_width, keys = pixels * config->memories;
+    char prefix[PREFIX_BYTES], self[PREFIX_BYTES], cross[PREFIX_BYTES];
+    snprintf(prefix, sizeof(prefix), "memory_attention.layers.%d.", index);
+    snprintf(self, sizeof(self), "memory_attention.layers.%d.self_attn.", index);
+    snprintf(cross, sizeof(cross), "memory_attention.layers.%d.cross_attn_image.", index);
+    loader_norm(loader, width, prefix, "layer_norm1", &out->norm1);
+    loader_norm(loader, width, prefix, "layer_norm2", &out->norm2);
+    loader_norm(loader, width, prefix, "layer_norm3", &out->norm3);
+    load_self(loader, pixels, width, inner, self, &out->self_qkv);
+    loader_linear(loader, pixels, width, inner, self, "o_proj", &out->self_out);
+    loader_linear(loader, pixels, inner, width, cross, "q_proj", &out->query);
+    loader_linear(loader, keys, inner, memory, cross, "k_proj", &out->key);
+    if (config->heads == 1) {
+        load_value_out(loader, pixels, width, inner, memory, cross, &out->value_out);
+    }
+    loader_linear(loader, keys, inner, memory, cross, "v_proj", &out->value);
+    loader_linear(loader, pixels, width, inner, cross, "o_proj", &out->out);
+    loader_linear(loader, pixels, config->feed_forward, width, prefix, "linear1", &out->fc1);
+    loader_linear(loader, pixels, width, config->feed_forward, prefix, "linear2", &out->fc2);
+}
+
+/* cosines and sines [P][head] of the axial embedding: pairs of x in the first half, of y in the second. */
+static void rope_tables(int64_t grid, int64_t head, double theta, float *cosines, float *sines)
+{
+    const int64_t quarter = head / 4;
+    for (int64_t p = 0; p < grid * grid; p++) {
+        for (int64_t i = 0; i < 2 * quarter; i++) {
+            const int64_t position = i < quarter ? p % grid : p / grid;
+            const float exponent = (float)(2 * (i % quarter)) / (float)(2 * quarter);
+            const float frequency = 1.0F / (float)pow(theta, (double)exponent);
+            const float angle = (float)position * frequency;
+            cosines[p * head + 2 * i] = cosines[p * head + 2 * i + 1] = cosf(angle);
+            sines[p * head + 2 * i] = sines[p * head + 2 * i + 1] = sinf(angle);
+        }
+    }
+}
+
+/* A table in memory of ours. */
+static void show(struct loader *loader, const float *data, int rank, const int64_t *dim, struct tensor *out)
+{
+    struct host_tensor host = {.dtype = DTYPE_F32, .rank = rank, .data = data, .bytes = sizeof(float)};
+    for (int i = 0; i < rank; i++) {
+        host.dim[i] = dim[i];
+        host.bytes *= (size_t)dim[i];
+    }
+    loader_fail(loader, parameters_tensor(loader->parameters, &host, out));
+}
+
+static void make_tables(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
+                        const float *time, const float *no_memory, struct sam2_video_weights *out)
+{
+    const int64_t pixels = image->grid * image->grid, head = config->inner / config->heads, width = image->width;
+    const int64_t memory = config->memory_width, memories = config->memories;
+    const int64_t count = pixels * (2 * head + width + memories * memory) + width;
+    float *cosines = out->tables = malloc((size_t)count * sizeof(float));
+    if (cosines == NULL) {
+        loader_fail(loader, error_memory("position tables"));
+        return;
+    }
+    float *sines = cosines + pixels * head, *features = sines + pixels * head, *places = features + pixels * width;
+    float *minus = places + memories * pixels * memory;
+    rope_tables(image->grid, head, config->rope_theta, cosines, sines);
+    sam2_sine_positions(image->grid, image->grid, width, features);
+    for (int64_t i = 0; i < pixels * width; i++) {
+        features[i] *= 0.1F;
+    }
+    for (int64_t t = 0; t < memories; t++) {
+        sam2_sine_positions(image->grid, image->grid, memory, places + t * pixels * memory);
+        for (int64_t i = 0; i < pixels * memory; i++) {
+            places[t * pixels * memory + i] += time[t * memory + i % memory];
+        }
+    }
+    for (int64_t i = 0; i < width; i++) {
+        minus[i] = -no_memory[i];
+    }
+    show(loader, cosines, LOADER_DIMS(1, pixels, head), &out->cosines);
+    show(loader, sines, LOADER_DIMS(1, pixels, head), &out->sines);
+    show(loader, features, LOADER_DIMS(pixels, width), &out->feature_positions);
+    show(loader, places, LOADER_DIMS(memories, pixels, memory), &out->memory_positions);
+    show(loader, minus, LOADER_DIMS(1, width), &out->minus_no_memory);
+}
+
+static void load_tables(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
+                        struct sam2_video_weights *out)
+{
+    const struct host_tensor *times = loader_tensor(
+        loader, false, LOADER_DIMS(config->memories, 1, 1, config->memory_width), "memory_temporal_positional_encoding");
+    const struct host_tensor *no_memory = loader_tensor(loader, false, LOADER_DIMS(1, 1, image->width),
+                                                        "no_memory_embedding");
+    float *time = NULL, *none = NULL;
+    loader_host(loader, times, &time);
+    loader_host(loader, no_memory, &none);
+    if (loader_preparing(loader)) {
+        make_tables(loader, image, config, time, none, out);
+    }
+    free(time);
+    free(none);
+}
+
+static void walk(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
+                 struct sam2_video_weights *out)
+{
+    const int64_t width = image->width;
+    for (int i = 0; i < config->attention_layers; i++) {
+        load_layer(loader, image, config, i, &out->attention[i]);
+    }
+    loader_norm(loader, width, "memory_attention.", "layer_norm", &out->attention_norm);
+    load_tables(loader, image, config, out);
+    sam2_load_memory_encoder(loader, image, config, out);
+    loader_feed_forward(loader, POINTER_ROWS, width, width, width, 3, "", "object_pointer_proj", &out->pointer);
+    if (config->pointer_time) {
+        loader_linear(loader, POINTER_ROWS, config->memory_width, width, "",
+                      "temporal_positional_encoding_projection_layer", &out->pointer_time);
+    }
+    const struct host_tensor *none = loader_tensor(loader, false, LOADER_DIMS(1, width), "no_object_pointer");
+    loader_host(loader, none, &out->no_pointer);
+    loader_conv2d(loader, 1, 1, 4, 4, 0, "mask_downsample", &out->mask_to_logits);
+}
+
+int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_video_config *config,
+                            const struct checkpoint *checkpoint, struct parameters *parameters,
+                            struct sam2_video_weights *out)
+{
+    static const char *const image_part[] = {"vision_encoder.",         "prompt_encoder.",
+                                             "mask_decoder.",           "shared_image_embedding.",
+                                             "no_memory_positional_encoding", NULL};
+    memset(out, 0, sizeof(*out));
+    struct loader loader = {.binding = true, .parameters = parameters, .ignored = image_part};
+    walk(&loader, image, config, out);
+    if (loader_bind(&loader, checkpoint) == 0) {
+        walk(&loader, image, config, out);
+    }
+    const int status = loader.status;
+    loader_free(&loader);
+    if (status != 0) {
+        sam2_video_weights_free(out);
+    }
+    return status;
+}
+
+void sam2_video_weights_free(struct sam2_video_weights *weights)
+{
+    for (int i = 0; i < SAM2_MAX_DEPTH; i++) {
+        free(weights->fuser[i].kernel_data);
+    }
+    free(weights->tables);
+    free(weights->no_pointer);
+    memset(weights, 0, sizeof(*weights));
+}

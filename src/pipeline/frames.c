@@ -1,0 +1,239 @@
+/* The loop over the frames of one video. */
+#include "analysis/importance.h"
+#include "base/error.h"
+#include "pipeline/frames_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { GREY_WIDTH = 64, GREY_HEIGHT = 36, GREY = GREY_WIDTH * GREY_HEIGHT };
+
+struct frames_run {
+    const struct frames_options *options;
+    struct video_reader *reader;
+    struct video_frame frame;
+    struct frames_track track;
+    struct frames_clips clips;
+    struct frames_kept kept;
+    bool keep;             /* the source cannot be read again, and pictures are wanted */
+    uint8_t grey[2][GREY]; /* of this frame and the one before, taking turns */
+};
+
+static double clock_now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+const char *frames_kind_name(enum frames_kind kind)
+{
+    static const char *const names[] = {
+        [FRAMES_VARIANCE] = "variance", [FRAMES_CHANGE] = "change", [FRAMES_SURPRISE] = "surprise"};
+
+    return names[kind];
+}
+
+int frames_check(const struct vjepa2 *model, const struct frames_options *options)
+{
+    const struct vjepa2_config *config = vjepa2_get_config(model);
+    const int64_t frames = options->frames_per_clip > 0 ? options->frames_per_clip : config->frames_per_clip;
+
+    if (frames < config->tubelet_size)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "clips of %" PRId64 " frames: the model looks at %d at once: give more",
+                         frames, config->tubelet_size);
+    if (options->clip_overlap >= frames)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "an overlap of %" PRId64 " frames: clips have %" PRId64 ": it must be less",
+                         options->clip_overlap, frames);
+    if (options->labels && !vjepa2_has_classifier(model))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "labels: this V-JEPA 2 checkpoint has no classifier: give one that "
+                                                   "has, for example facebook/vjepa2-vitl-fpc16-256-ssv2");
+    if (options->kind == FRAMES_SURPRISE && !vjepa2_has_predictor(model))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "surprise: this V-JEPA 2 checkpoint has no predictor: choose another kind of importance");
+    if (options->kind == FRAMES_SURPRISE && frames < 2 * (int64_t)config->tubelet_size)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "surprise: clips of %" PRId64 " frames have nothing to predict from: "
+                         "give at least %d",
+                         frames, 2 * config->tubelet_size);
+    return 0;
+}
+
+/* Means over the blocks of a grid. */
+static void shrink_to_grey(const struct image *image, uint8_t *grey)
+{
+    for (int y = 0; y < GREY_HEIGHT; y++) {
+        int64_t top = (int64_t)image->height * y / GREY_HEIGHT, bottom = (int64_t)image->height * (y + 1) / GREY_HEIGHT;
+
+        bottom = bottom > top ? bottom : top + 1;
+        for (int x = 0; x < GREY_WIDTH; x++) {
+            int64_t left = (int64_t)image->width * x / GREY_WIDTH, right = (int64_t)image->width * (x + 1) / GREY_WIDTH;
+            uint64_t sum = 0;
+
+            right = right > left ? right : left + 1;
+            for (int64_t row = top; row < bottom; row++) {
+                const uint8_t *pixel = image->pixels + ((size_t)row * (size_t)image->width + (size_t)left) * 3;
+
+                for (int64_t column = left; column < right; column++, pixel += 3)
+                    sum += 77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2];
+            }
+            grey[y * GREY_WIDTH + x] = (uint8_t)(sum / 256 / (uint64_t)((bottom - top) * (right - left)));
+        }
+    }
+}
+
+/* Takes the frame at hand into the numbers and the ring. */
+static int take(struct frames_run *run)
+{
+    const struct image *image = &run->frame.image;
+    const struct vjepa2_frame frame = {image->pixels, image->width, image->height, (size_t)image->width * 3};
+    const int64_t index = run->track.count;
+    uint8_t *grey = run->grey[index % 2];
+    struct frames_item item = {.number = run->frame.number, .time = run->frame.time};
+    int status;
+
+    shrink_to_grey(image, grey);
+    if (index > 0)
+        item.motion = importance_motion(run->grey[(index + 1) % 2], grey, GREY);
+    status = vjepa2_shrink(run->clips.model, run->clips.compute, &frame,
+                           run->options->whole ? VJEPA2_WHOLE : VJEPA2_CENTRE, frames_clips_square(&run->clips, index));
+    if (!status)
+        status = frames_track_add(&run->track, &item);
+    if (!status && run->keep)
+        status = frames_kept_add(&run->kept, &run->track, index, image);
+    return status;
+}
+
+static void tell_progress(const struct frames_run *run)
+{
+    const int64_t done = run->track.count, total = video_reader_info(run->reader)->frames;
+
+    if (run->options->progress)
+        run->options->progress((size_t)done, (size_t)(total > done ? total : done), run->options->input,
+                               run->options->progress_user_data);
+}
+
+/* Runs a clip whenever it is full, and one at the end that holds the last frames. */
+static int look(struct frames_run *run, struct frames_report *report)
+{
+    struct frames_clips *clips = &run->clips;
+    double before = clock_now(), now;
+    int status;
+
+    tell_progress(run);
+    while ((status = video_reader_next(run->reader, &run->frame)) == 0 && (status = take(run)) == 0) {
+        const int64_t count = run->track.count;
+
+        if (count < clips->frames || (clips->end > 0 && count - clips->end < clips->step))
+            continue;
+        now = clock_now();
+        report->read_seconds += now - before;
+        status = frames_clips_run(clips, &run->track);
+        before = clock_now();
+        report->model_seconds += before - now;
+        if (status)
+            return status;
+        tell_progress(run);
+    }
+    now = clock_now();
+    report->read_seconds += now - before;
+    if (status != VIDEO_END)
+        return status;
+    if (run->track.count > clips->end)
+        status = frames_clips_run(clips, &run->track);
+    else
+        status = 0;
+    report->model_seconds += clock_now() - now;
+    return status;
+}
+
+static bool is_interrupted(void *user_data)
+{
+    const struct frames_options *options = user_data;
+
+    return options->interrupted && *options->interrupted;
+}
+
+static int open_reader(struct frames_run *run)
+{
+    /* The callback only reads the options. */
+    struct video_reader_options options = {.fps = run->options->fps,
+                                           .max_pixels = run->options->max_pixels,
+                                           .interrupted = is_interrupted,
+                                           .user_data = run};
+    int status;
+
+    options.user_data = (void *)(uintptr_t)run->options;
+    status = video_reader_open(run->options->input, &options, &run->reader);
+    run->keep = !status && run->options->picture && !video_reader_info(run->reader)->seekable;
+    return status;
+}
+
+/* What the file of features says of itself. */
+static int commit_features(struct frames_run *run)
+{
+    char text[256];
+
+    if (!run->options->features)
+        return 0;
+    snprintf(text, sizeof(text),
+             "{\"frames\":\"%" PRId64 "\",\"frames_per_clip\":\"%" PRId64 "\",\"step\":\"%" PRId64 "\",\"fps\":\"%g\"}",
+             run->track.count, run->clips.frames, run->clips.step, run->options->fps);
+    return safetensors_writer_commit(&run->clips.writer, text);
+}
+
+int frames_run(const struct vjepa2 *model, const struct frames_options *options, struct frames_report *report)
+{
+    struct frames_run *run = calloc(1, sizeof(*run));
+    const double start = clock_now();
+    int status;
+
+    *report = (struct frames_report){0};
+    if (!run)
+        return error_memory("frames");
+    run->options = options;
+    status = frames_check(model, options);
+    if (!status)
+        status = open_reader(run);
+    if (!status)
+        status = frames_clips_open(model, options, &run->clips);
+    if (!status)
+        status = look(run, report);
+    if (!status)
+        status = frames_track_finish(&run->track, options, run->clips.done_count, report);
+    if (!status) {
+        report->frames_per_clip = run->clips.frames;
+        report->step = run->clips.step;
+        report->clips = run->clips.done;
+        report->clip_count = run->clips.done_count;
+        report->classes = 0;
+        if (options->labels)
+            report->classes =
+                run->clips.config->label_count < FRAMES_CLASSES ? (int)run->clips.config->label_count : FRAMES_CLASSES;
+        run->clips.done = NULL;
+    }
+    if (!status && options->picture)
+        status = frames_give_pictures(run->reader, &run->kept, options, report);
+    if (!status)
+        status = commit_features(run);
+    frames_kept_free(&run->kept);
+    frames_clips_free(&run->clips);
+    frames_track_free(&run->track);
+    video_frame_free(&run->frame);
+    video_reader_close(&run->reader);
+    free(run);
+    report->total_seconds = clock_now() - start;
+    return status;
+}
+
+void frames_report_free(struct frames_report *report)
+{
+    free(report->items);
+    free(report->clips);
+    *report = (struct frames_report){0};
+}

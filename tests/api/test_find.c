@@ -1,0 +1,216 @@
+/* Detection and segmentation in one call, against the reference's two models one after the other. */
+#include "goldens.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { IMAGES = 6, MOST_PROMPTS = 16 };
+
+static struct safetensors *boxes_file, *masks_file;
+static sowlv2_detector *detector;
+static sowlv2_segmenter *segmenter;
+static sowlv2_session *session;
+static sowlv2_segment_session *segment_session;
+static sowlv2_prompts *prompts;
+static struct sowlv2_image images[IMAGES];
+static struct sowlv2_find_options options;
+
+static void encode_prompts(void)
+{
+    const struct host_tensor *texts = golden(boxes_file, "prompts.many");
+    const struct sowlv2_prompt_options plain = {.prompt_template = "{}"};
+    char *text = strndup(texts->data, texts->bytes), *rest = text;
+    const char *items[MOST_PROMPTS];
+    size_t count = 0;
+
+    for (char *line; (line = strsep(&rest, "\n")) && rest; count++) {
+        assert_true(count < MOST_PROMPTS);
+        items[count] = line;
+    }
+    must(sowlv2_prompts_encode(detector, items, count, &plain, &prompts));
+    free(text);
+}
+
+static int set_up(void **state)
+{
+    struct sowlv2_model_options model = sowlv2_model_options_default();
+    float *threshold;
+
+    (void)state;
+    boxes_file = goldens_open(MODELS "owlv2_tiny/expected.safetensors");
+    masks_file = goldens_open(TEST_DATA "/pipeline/data/masks.safetensors");
+    model.model = MODELS "owlv2_tiny";
+    must(sowlv2_detector_open(&model, &detector));
+    segmenter = open_segmenter("sam2_fields", 0);
+    must(sowlv2_session_create(detector, &session));
+    must(sowlv2_segment_session_create(segmenter, &segment_session));
+    encode_prompts();
+    for (int i = 0; i < IMAGES; i++)
+        images[i] = golden_image(golden(boxes_file, "image.%d.pixels", i));
+    threshold = golden_floats(golden(boxes_file, "many.threshold"));
+    options = sowlv2_find_options_default();
+    options.detect.threshold = *threshold;
+    free(threshold);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sowlv2_prompts_free(&prompts);
+    sowlv2_segment_session_free(&segment_session);
+    sowlv2_session_free(&session);
+    sowlv2_segmenter_free(&segmenter);
+    sowlv2_detector_free(&detector);
+    safetensors_close(&boxes_file);
+    safetensors_close(&masks_file);
+    return 0;
+}
+
+static void check_objects(const struct sowlv2_objects *objects, int image, const char *mode)
+{
+    float *boxes = golden_floats(golden(masks_file, "%d.boxes", image));
+    float *iou = golden_floats(golden(masks_file, "%d.%s.iou", image, mode));
+    const struct host_tensor *bits = golden(masks_file, "%d.%s.bits", image, mode);
+
+    assert_int_equal(objects->count, bits->dim[0]);
+    for (size_t i = 0; i < objects->count; i++) {
+        const struct sowlv2_object *object = &objects->items[i];
+
+        for (size_t side = 0; side < 4; side++)
+            assert_true(fabsf(object->detection.box[side] - boxes[4 * i + side]) <= 0.01f);
+        assert_true(fabsf(object->mask.mask_score - iou[i]) <= 1e-3f); /* our own boxes differ in the last digits */
+        check_mask(&object->mask);
+        check_bits(&object->mask, bits, i, NULL);
+    }
+    free(boxes);
+    free(iou);
+}
+
+static void free_all(struct sowlv2_objects *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sowlv2_objects_free(&objects[i]);
+        assert_null(objects[i].items);
+    }
+}
+
+/* All images as one batch. */
+static void test_batch(void **state)
+{
+    struct sowlv2_objects objects[IMAGES];
+
+    (void)state;
+    must(sowlv2_find(session, prompts, segment_session, images, IMAGES, &options, objects));
+    for (int i = 0; i < IMAGES; i++)
+        check_objects(&objects[i], i, "single");
+    free_all(objects, IMAGES);
+}
+
+static void test_modes(void **state)
+{
+    struct sowlv2_objects objects;
+
+    (void)state;
+    for (int i = 0; i < IMAGES; i += 3) {
+        options.segment.multimask = true;
+        must(sowlv2_find(session, prompts, segment_session, &images[i], 1, &options, &objects));
+        check_objects(&objects, i, "multi");
+        sowlv2_objects_free(&objects);
+        options.segment.multimask = false;
+        options.segment.refine = true;
+        must(sowlv2_find(session, prompts, segment_session, &images[i], 1, &options, &objects));
+        check_objects(&objects, i, "refined");
+        sowlv2_objects_free(&objects);
+        options.segment.refine = false;
+    }
+}
+
+/* What is left does not overlap more than allowed; what is gone overlapped something better. */
+static void test_dedupe(void **state)
+{
+    struct sowlv2_objects all, some;
+
+    (void)state;
+    must(sowlv2_find(session, prompts, segment_session, images, 1, &options, &all));
+    options.dedupe_iou = 0.7f;
+    must(sowlv2_find(session, prompts, segment_session, images, 1, &options, &some));
+    options.dedupe_iou = 0;
+    assert_in_range(some.count, 1, all.count - 1);
+    assert_int_equal(some.duplicates, all.count - some.count);
+    assert_int_equal(all.duplicates, 0);
+    for (size_t i = 0; i < some.count; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(sowlv2_mask_iou(&some.items[i].mask, &some.items[j].mask) <= (double)0.7f);
+    sowlv2_objects_free(&all);
+    sowlv2_objects_free(&some);
+}
+
+/* Nothing found: the encoder does not run, so that no image is left in the session. */
+static void test_nothing(void **state)
+{
+    const struct sowlv2_segment_prompt prompt = {.box = (float[]){0, 0, 1, 1}};
+    struct sowlv2_find_options none = options;
+    sowlv2_segment_session *fresh = NULL;
+    struct sowlv2_objects objects;
+    struct sowlv2_mask mask;
+
+    (void)state;
+    none.detect.threshold = 1;
+    must(sowlv2_segment_session_create(segmenter, &fresh));
+    must(sowlv2_find(session, prompts, fresh, images, 1, &none, &objects));
+    assert_int_equal(objects.count, 0);
+    assert_int_equal(sowlv2_segment(fresh, &prompt, 1, NULL, &mask), SOWLV2_ERROR_ARGUMENT);
+    sowlv2_objects_free(&objects);
+    sowlv2_segment_session_free(&fresh);
+}
+
+static void test_errors(void **state)
+{
+    const struct sowlv2_image bad[2] = {images[0], {NULL, 3, 3, 0}};
+    struct sowlv2_find_options wrong = options;
+    struct sowlv2_objects objects[2];
+
+    (void)state;
+    assert_int_equal(sowlv2_find(session, prompts, segment_session, bad, 2, &options, objects), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_find(session, prompts, NULL, images, 1, &options, objects), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_find(session, NULL, segment_session, images, 1, &options, objects), SOWLV2_ERROR_ARGUMENT);
+    wrong.segment.mask_threshold = INFINITY;
+    assert_int_equal(sowlv2_find(session, prompts, segment_session, images, 2, &wrong, objects), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(
+        sowlv2_find_file(session, prompts, segment_session, "/nonexistent.jpg", &options, objects, NULL, NULL),
+        SOWLV2_ERROR_IO);
+    sowlv2_objects_free(NULL);
+}
+
+static void test_file(void **state)
+{
+    struct sowlv2_objects objects;
+    int width = 0, height = 0;
+
+    (void)state;
+    must(sowlv2_find_file(session, prompts, segment_session, TEST_DATA "/media/data/exif_6.jpg", &options, &objects,
+                          &width, &height));
+    assert_true(width > 0 && height > 0);
+    for (size_t i = 0; i < objects.count; i++) {
+        assert_int_equal(objects.items[i].mask.width, width);
+        assert_int_equal(objects.items[i].mask.height, height);
+    }
+    sowlv2_objects_free(&objects);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batch),   cmocka_unit_test(test_modes),  cmocka_unit_test(test_dedupe),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors), cmocka_unit_test(test_file),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
