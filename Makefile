@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: all build help deps test check-all install bench bench-reference parity format lint clean
+.PHONY: all build demo help deps test check-all install bench bench-reference parity format lint clean
 
 all: build
 
@@ -13,7 +13,7 @@ build: ## build build/sowlv2, build/sowlv2-detect and the libraries
 	@tools/install_deps.sh --check
 	@$(CMAKE) -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_tool sowlv2 sowlv2_static
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +29,18 @@ check-all: ## every sanitizer, every CPU level, every fuzzer for two minutes
 	@tools/install_deps.sh
 	@tools/run_tests.sh $(BUILD) $(JOBS) all
 
+demo: build ## find things in the samples with the demo model that comes along
+	@tools/demo.sh $(BUILD)
+
 install: build ## install the tool, libraries, header and pkg-config file (PREFIX=/usr/local)
 	@cmake --install $(BUILD)
 
 bench: build ## time every op at the models' shapes
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_ops
 	@$(BUILD)/bench/bench_ops
 
 bench-reference: build ## time detection beside PyTorch, taking turns (needs requirements-reference.txt)
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_detect
 	@$(PYTHON) bench/reference.py --build $(BUILD)
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)

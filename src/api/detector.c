@@ -18,7 +18,7 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
         return error_memory("detector");
     }
     char *folder = NULL;
-    int status = hub_locate(options->model, options->revision, options->cache_dir, &folder);
+    int status = hub_locate(options->model, "owlv2", options->revision, options->cache_dir, &folder);
     if (status == 0) {
         status = open_named_device(&options->device, &detector->device);
     }

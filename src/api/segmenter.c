@@ -16,7 +16,7 @@ int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_seg
         return error_memory("segmenter");
     }
     char *folder = NULL;
-    int status = hub_locate(options->model, options->revision, options->cache_dir, &folder);
+    int status = hub_locate(options->model, "sam2", options->revision, options->cache_dir, &folder);
     if (status == 0) {
         status = open_named_device(&options->device, &segmenter->device);
     }

@@ -45,14 +45,14 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
     return status ? model_failure(status) : EXIT_DONE;
 }
 
-/* A user who wants boxes alone is told how. */
+/* `needed`: nothing can be done without it. Else a user who wants boxes alone is told how. */
 static int open_segmenter(const struct settings *settings, bool needed, sowlv2_segmenter **segmenter)
 {
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     int status;
 
     options.model = settings->sam_model;
-    options.revision = settings->sam_revision;
+    options.revision = needed ? settings->revision : settings->sam_revision;
     options.cache_dir = settings->cache_dir;
     options.device = device_options(settings);
     status = sowlv2_segmenter_open(&options, segmenter);
@@ -61,7 +61,7 @@ static int open_segmenter(const struct settings *settings, bool needed, sowlv2_s
     if (status != SOWLV2_ERROR_UNSUPPORTED && status != SOWLV2_ERROR_ARGUMENT) {
         char *why = strdup(error_message());
 
-        error_set(status, "--sam-model %s: %s%s", settings->sam_model, why ? why : "out of memory",
+        error_set(status, "--sam-model: %s%s", why ? why : "out of memory",
                   needed ? "" : " (or --sam-model none, for boxes without masks)");
         free(why);
     }

@@ -91,7 +91,7 @@ static int open_model(const struct settings *settings, struct device **device, s
 
     if (status)
         return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
-    status = hub_locate(settings->frames.model, settings->revision, settings->cache_dir, &folder);
+    status = hub_locate(settings->frames.model, "vjepa2", settings->revision, settings->cache_dir, &folder);
     if (!status)
         status = vjepa2_open(folder, *device, model);
     free(folder);

@@ -73,7 +73,7 @@ int verb_tokenize(struct settings *settings)
         error_set(SOWLV2_ERROR_ARGUMENT, "tokenize: no text: give one or more, see 'sowlv2 tokenize --help'");
         return verb_fail(EXIT_USAGE);
     }
-    status = hub_locate(settings->owl_model, settings->revision, settings->cache_dir, &folder);
+    status = hub_locate(settings->owl_model, "owlv2", settings->revision, settings->cache_dir, &folder);
     if (!status)
         status = read_config(folder, &length, &vocabulary);
     if (!status)

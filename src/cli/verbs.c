@@ -37,7 +37,7 @@ const struct verb verb_table[] = {
     {.name = "segment",
      .summary = "cut out what boxes or points mark",
      .options = FOR_SEGMENT,
-     .usage = "--input IMAGE (--box X0,Y0,X1,Y1 | --point X,Y[,LABEL])... [--output DIR] [OPTION...]",
+     .usage = "--input PATH (--box BOX | --point POINT)... [OPTION...]",
      .description =
          "Cuts out with SAM 2.1 what boxes and points mark. Each --box is one object; points after it belong to it. "
          "Points without any --box are one object together. A folder as --input gets the same boxes in every image.\n"
@@ -46,7 +46,7 @@ const struct verb verb_table[] = {
          "Where no box was given, an object's box is that around its mask.",
      .examples = "  sowlv2 segment --input photo.jpg --box 40,60,380,420 --output out/\n"
                  "  sowlv2 segment --input photo.jpg --point 200,150 --point 20,30,0\n"
-                 "  sowlv2 segment --input photo.jpg --box 40,60,380,420 --point 90,90,0 --box 10,10,90,80 --crops\n",
+                 "  sowlv2 segment --input photo.jpg --box 40,60,380,420 --point 90,90,0 --crops\n",
      .run = verb_segment},
     {.name = "frames",
      .summary = "say which frames of a video matter",
@@ -57,8 +57,8 @@ const struct verb verb_table[] = {
          "number, time in seconds, score from 0 to 1. Frames are counted at --vjepa2-fps, from 1. With --labels, lines "
          "of each clip follow: the word clip, its first and last time, a class's score, the class.",
      .examples = "  sowlv2 frames --input film.mp4\n"
-                 "  sowlv2 frames --input film.mp4 --target-frames 12 --plot plot.png --save-frames keys/\n"
-                 "  sowlv2 frames --input film.mp4 --scores scores.csv --features features.safetensors\n",
+                 "  sowlv2 frames --input film.mp4 --target-frames 12 --save-frames keys/\n"
+                 "  sowlv2 frames --input film.mp4 --scores scores.csv --plot plot.png\n",
      .run = verb_frames},
     {.name = "tokenize",
      .summary = "show the token ids of texts",

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <spng.h>
+#include <string.h>
 #include <zlib.h>
 
 /* Measured at 1920 x 1080: run lengths alone make a mask half as large as zlib's fastest general
@@ -55,12 +57,16 @@ int png_write(const char *path, const uint8_t *pixels, int width, int height, in
     int status = file_writer_open(path, &writer);
     if (status)
         return status;
+    errno = 0;
     spng_ctx *spng = spng_ctx_new(SPNG_CTX_ENCODER);
     int code = spng ? encode(spng, writer.stream, pixels, width, height, channels, stride) : SPNG_EMEM;
+    int why = errno; /* of a write that failed */
     spng_ctx_free(spng);
-    if (code == 0 || code == SPNG_IO_ERROR)
-        return file_writer_commit(&writer); /* which knows why a write failed */
+    if (code == 0)
+        return file_writer_commit(&writer);
     file_writer_abort(&writer);
+    if (code == SPNG_IO_ERROR && why)
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", path, strerror(why));
     if (code == SPNG_EMEM)
         return error_memory(path);
     return error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", path, spng_strerror(code));

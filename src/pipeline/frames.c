@@ -4,7 +4,6 @@
 #include "pipeline/frames_parts.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -154,22 +153,19 @@ static int look(struct frames_run *run, struct frames_report *report)
 
 static bool is_interrupted(void *user_data)
 {
-    const struct frames_options *options = user_data;
+    const struct frames_run *run = user_data;
 
-    return options->interrupted && *options->interrupted;
+    return run->options->interrupted && *run->options->interrupted;
 }
 
 static int open_reader(struct frames_run *run)
 {
-    /* The callback only reads the options. */
-    struct video_reader_options options = {.fps = run->options->fps,
-                                           .max_pixels = run->options->max_pixels,
-                                           .interrupted = is_interrupted,
-                                           .user_data = run};
-    int status;
+    const struct video_reader_options options = {.fps = run->options->fps,
+                                                 .max_pixels = run->options->max_pixels,
+                                                 .interrupted = is_interrupted,
+                                                 .user_data = run};
+    const int status = video_reader_open(run->options->input, &options, &run->reader);
 
-    options.user_data = (void *)(uintptr_t)run->options;
-    status = video_reader_open(run->options->input, &options, &run->reader);
     run->keep = !status && run->options->picture && !video_reader_info(run->reader)->seekable;
     return status;
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "weights/demo.h"
 #include "weights/hub_cache.h"
 
 #include <stdlib.h>
@@ -145,13 +146,15 @@ static int make_request(const char *model, const char *revision, const char *cac
     return path.failed ? error_memory("model name") : 0;
 }
 
-int hub_locate(const char *model, const char *revision, const char *cache_dir, char **folder)
+int hub_locate(const char *model, const char *kind, const char *revision, const char *cache_dir, char **folder)
 {
     *folder = NULL;
     if (!model || !*model)
         return error_set(SOWLV2_ERROR_ARGUMENT, "model: none given: give a local folder or a hub id");
     if (file_is_directory(model))
         return local_folder(model, folder);
+    if (demo_is_name(model))
+        return demo_locate(kind, folder);
     if (file_exists(model))
         return error_set(SOWLV2_ERROR_MODEL, "%s: is a file: give the folder of a model", model);
     struct hub_request request;

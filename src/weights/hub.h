@@ -6,13 +6,14 @@
 
 /* Resolves `model` to a folder, freed by the caller.
  * 1. A path of an existing folder (it must hold config.json) is itself.
- * 2. Otherwise "org/name", "name" or either with "@revision" is looked up in the hub cache:
+ * 2. "demo" is the demo model `kind` ("owlv2", "sam2", "vjepa2") that comes with the project.
+ * 3. Otherwise "org/name", "name" or either with "@revision" is looked up in the hub cache:
  *    models--org--name/refs/<revision> names the commit, or `revision` is a commit, and
  *    snapshots/<commit> is the folder. `revision` NULL: what follows '@', else "main".
  * `cache_dir` NULL: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, $HF_HOME/hub,
  * $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub, in this order; "~" and "$VAR" expanded.
  * Errors: MODEL, naming what was looked for, where, and what to do. */
-int hub_locate(const char *model, const char *revision, const char *cache_dir, char **folder);
+int hub_locate(const char *model, const char *kind, const char *revision, const char *cache_dir, char **folder);
 
 /* The cache folder by the rules above (not necessarily there), freed by the caller. */
 int hub_cache_directory(const char *cache_dir, char **folder);

@@ -47,7 +47,7 @@ static int set_up(void **state)
     masks_file = goldens_open(TEST_DATA "/pipeline/data/masks.safetensors");
     model.model = MODELS "owlv2_tiny";
     must(sowlv2_detector_open(&model, &detector));
-    segmenter = open_segmenter("sam2_fields", 0);
+    segmenter = open_segmenter("sam2_tiny", 0);
     must(sowlv2_session_create(detector, &session));
     must(sowlv2_segment_session_create(segmenter, &segment_session));
     encode_prompts();

@@ -58,6 +58,7 @@ static size_t count_rows_with(const char *part)
 static const char complete[] = "prompt: [cat, a]\n"
                                "input: " PICTURE "\n"
                                "owl_model: " TINY_MODEL "\n"
+                               "sam_model: none\n"
                                "no-overlay: true\n"
                                "quiet: yes\n"
                                "threshold: 0\n";

@@ -1,4 +1,4 @@
-/* The tool as a user runs it, with the tiny model: results against the reference, exit statuses, files. */
+/* The tool as a user runs it, with the tiny detector alone: results against the reference, exit statuses, files. */
 #include "base/file.h"
 #include "base/test_folder.h"
 #include "media/png.h"
@@ -153,9 +153,10 @@ static void check_against_reference(const char *set, bool nms)
 {
     const struct host_tensor *texts = find("prompts.%s", set);
     char *text = strndup(texts->data, texts->bytes), threshold[32], iou[32];
-    const char *arguments[40] = {"detect", "--owl-model", TINY_MODEL, "--input", photos, "--output", output, "--quiet"};
+    const char *arguments[40] = {"detect",  "--owl-model", TINY_MODEL, "--sam-model", "none",
+                                 "--input", photos,        "--output", output,        "--quiet"};
     const char *prompts[16];
-    size_t count = 8, prompt_count = 0;
+    size_t count = 10, prompt_count = 0;
     json_t *rows[MOST_ROWS];
 
     for (size_t i = 0; i < IMAGES; i++) {
@@ -210,7 +211,8 @@ static void add_images(size_t count)
     }
 }
 
-#define DETECT "detect", "--owl-model", TINY_MODEL, "--input", photos, "--output", output, "--prompt", "cat"
+#define DETECT                                                                                                         \
+    "detect", "--owl-model", TINY_MODEL, "--sam-model", "none", "--input", photos, "--output", output, "--prompt", "cat"
 
 static void test_outputs(void **state)
 {
@@ -237,7 +239,6 @@ static void test_outputs(void **state)
     tool_expect(0, NULL, ARGUMENTS(DETECT, "--quiet", "--threshold", "1"));
     assert_int_equal(count_rows(), 3);
     tool_expect(0, "stage", ARGUMENTS(DETECT, "--verbose"));
-    tool_expect(0, "--sam-model: masks are not built", ARGUMENTS(DETECT, "--sam-model", "x", "--no-overlay"));
     tool_expect(0, "using the CPU", ARGUMENTS(DETECT, "--device", "cuda", "--no-overlay"));
     free(overlays);
 }
@@ -255,10 +256,10 @@ static void test_failures(void **state)
     tool_expect(4, "bad.jpg", ARGUMENTS(DETECT));
     assert_int_equal(count_rows(), 0);
     tool_expect(4, "/dev/null",
-                ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--prompt", "cat", "--input",
+                ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--sam-model", "none", "--prompt", "cat", "--input",
                           TEST_DATA "/media/data/exif_1.jpg", "--output", "/dev/null/out"));
     tool_expect(4, "more than",
-                ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--prompt", "cat", "--input",
+                ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--sam-model", "none", "--prompt", "cat", "--input",
                           TEST_DATA "/media/data/exif_1.jpg", "--output", output, "--max-pixels", "3"));
 }
 

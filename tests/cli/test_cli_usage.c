@@ -56,7 +56,7 @@ static void test_version(void **state)
 
 static void test_verbs(void **state)
 {
-    static const char *const later[] = {"segment", "frames", "pull", "models", "bench", "serve", "export", "quantize"};
+    static const char *const later[] = {"pull", "models", "bench", "serve", "export", "quantize"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
@@ -113,6 +113,17 @@ static void test_every_flag(void **state)
         {"--prompt-template", "a drawing of {}"},
         {"--nms", "0.5"},
         {"--draw", "boxes,labels"},
+        {"--draw", "masks"},
+        {"--sam-model", "none"},
+        {"--sam-revision", "main"},
+        {"--multimask", NULL},
+        {"--refine", NULL},
+        {"--mask-threshold", "-0.5"},
+        {"--fill-holes", "8"},
+        {"--remove-sprinkles", "8"},
+        {"--dedupe", "0.8"},
+        {"--crops", NULL},
+        {"--resume", NULL},
         {"--thread-pool-size", "2"},
         {"--objectness", NULL},
         {"--max-pixels", "1000000"},
@@ -141,7 +152,6 @@ static void test_not_built(void **state)
     (void)state;
     expect_with(2, "--enable-vjepa2: V-JEPA 2 is not built", "--enable-vjepa2", NULL);
     expect_with(2, "not built", "--use-temporal-detection", NULL);
-    expect_with(2, "not built", "--draw", "boxes,masks");
     expect_with(2, "not built", "--precision", "bf16");
     expect_with(2, "not built", "--precision", "f16");
     expect_with(2, "not built", "--precision", "int8");
@@ -162,6 +172,12 @@ static void test_bad_values(void **state)
         {"--threshold", "0x1p-1"},
         {"--threshold", "0,5"},
         {"--nms", "2"},
+        {"--dedupe", "-0.1"},
+        {"--dedupe", "nan"},
+        {"--mask-threshold", "high"},
+        {"--fill-holes", "-1"},
+        {"--fill-holes", "2.5"},
+        {"--sam-model", ""},
         {"--fps", "0"},
         {"--fps", "fast"},
         {"--batch-size", "0"},
@@ -217,6 +233,46 @@ static void test_bad_usage(void **state)
     tool_expect(2, "no such option", ARGUMENTS("tokenize", "--prompt", "cat"));
 }
 
+/* A segment that is complete but for `flag` and its value. */
+static void expect_segment(int status, const char *part, const char *flag, const char *value)
+{
+    tool_expect(status, part, ARGUMENTS("segment", "--sam-model", NO_MODEL, "--input", PICTURE, flag, value));
+}
+
+static void test_segment(void **state)
+{
+    (void)state;
+    expect_segment(3, NO_MODEL, "--box", "1,2,3.5,4e1");
+    expect_segment(3, NO_MODEL, "--box", "-5,-3,10,10");
+    expect_segment(3, NO_MODEL, "--box=1,2,3,4", NULL);
+    expect_segment(3, NO_MODEL, "--point", "5,6");
+    expect_segment(3, NO_MODEL, "--point", "5,6,0");
+    expect_segment(2, "--box or --point: missing", NULL, NULL);
+    expect_segment(2, "--box: 'nan,2,3,4' is not a box", "--box", "nan,2,3,4");
+    expect_segment(2, "--box: '1,2,3' is not a box", "--box", "1,2,3");
+    expect_segment(2, "is not a box", "--box", "1,2,3,4,5");
+    expect_segment(2, "is not a box", "--box", "1,2,3,");
+    expect_segment(2, "is not a box", "--box", "1 2 3 4");
+    expect_segment(2, "is not a box", "--box", "");
+    expect_segment(2, "is not a box", "--box", "1,2,3,1e999");
+    expect_segment(2, "empty or reversed", "--box", "5,2,3,4");
+    expect_segment(2, "empty or reversed", "--box", "1,4,3,4");
+    expect_segment(2, "is not a point", "--point", "5");
+    expect_segment(2, "is not a point", "--point", "5,6,1,1");
+    expect_segment(2, "a label is", "--point", "5,6,2");
+    expect_segment(2, "a label is", "--point", "5,6,0.5");
+    tool_expect(2, "before the first --box",
+                ARGUMENTS("segment", "--input", PICTURE, "--point", "1,2", "--box", "1,2,3,4"));
+    tool_expect(2, "--input: missing", ARGUMENTS("segment", "--box", "1,2,3,4"));
+    tool_expect(2, "segment makes nothing but masks",
+                ARGUMENTS("segment", "--input", PICTURE, "--box", "1,2,3,4", "--sam-model", "none"));
+    tool_expect(2, "no such option", ARGUMENTS("segment", "--input", PICTURE, "--prompt", "cat"));
+    tool_expect(2, "no such option", ARGUMENTS("detect", "--input", PICTURE, "--box", "1,2,3,4"));
+    tool_expect(4, "/nonexistent", ARGUMENTS("segment", "--input", "/nonexistent", "--box", "1,2,3,4"));
+    expect_with(2, "--draw: masks need a model", "--sam-model=none", "--draw=masks,boxes");
+    expect_with(2, "--crops: needs masks", "--sam-model=none", "--crops");
+}
+
 static void test_inputs(void **state)
 {
     (void)state;
@@ -232,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_help),        cmocka_unit_test(test_version),    cmocka_unit_test(test_verbs),
         cmocka_unit_test(test_second_name), cmocka_unit_test(test_every_flag), cmocka_unit_test(test_not_built),
         cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_usage),  cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_segment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

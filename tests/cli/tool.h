@@ -6,6 +6,8 @@
 
 /* The tiny OWLv2 model with random weights that the reference generator made. */
 #define TINY_MODEL TEST_DATA "/models/data/owlv2_tiny"
+/* The same of SAM 2. */
+#define TINY_SEGMENTER TEST_DATA "/models/data/sam2_tiny"
 
 struct tool_result {
     int status; /* exit status; 128 + signal where one ended it */

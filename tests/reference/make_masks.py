@@ -2,13 +2,14 @@
 """Makes tests/pipeline/data/masks.safetensors: the reference's masks of the tiny detector's own boxes.
 
 The boxes are the reference's, from tests/models/data/owlv2_tiny (its set `many`, clipped), the images too; the masks are
-SAM 2's of tests/models/data/sam2_fields. For image I with n boxes:
+SAM 2's of tests/models/data/sam2_tiny. For image I with n boxes:
   I.boxes         F32 [n, 4]
   I.MODE.bits     U8 [n, h, w]: 1 in the mask, plus 2 where the logit is so near to 0 that rounding may turn it
   I.MODE.iou      F32 [n]
 MODE is single, or for images 0 and 3 also multi (best of the decoder's masks) and refined (single, its logits fed back).
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 from make_sam2 import CASES, small_config
 from safetensors.numpy import load_file, save_file
-from transformers import Sam2ImageProcessor, Sam2Model, Sam2Processor
+from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2Processor
 
 TESTS = Path(__file__).resolve().parent.parent
 OUT = TESTS / "pipeline" / "data" / "masks.safetensors"
@@ -39,18 +40,22 @@ def best(output):
 
 
 def open_segmenter(name):
-    """The model of tests/models/data/NAME, whose config.json names only what the reference needs from its maker."""
+    """The image model in tests/models/data/NAME, which holds the video model's file."""
     folder = TESTS / "models" / "data" / name
-    model = Sam2Model(small_config(CASES[name]))
-    state = {k: torch.from_numpy(v).float() for k, v in load_file(folder / "model.safetensors").items()}
-    model.load_state_dict(state)
+    whole = small_config(CASES[name])
+    parts = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
+    config = Sam2Config(**{part: getattr(whole, part).to_dict() for part in parts})
+    stored = json.loads((folder / "config.json").read_text())["mask_decoder_config"]
+    config.mask_decoder_config.dynamic_multimask_stability_thresh = stored["dynamic_multimask_stability_thresh"]
+    model, stored = Sam2Model(config), load_file(folder / "model.safetensors")
+    model.load_state_dict({key: torch.from_numpy(stored[key]).float() for key in model.state_dict()})
     return model.eval(), Sam2Processor(Sam2ImageProcessor.from_pretrained(folder))
 
 
 def main():
     torch.manual_seed(0)
     detector = load_file(TESTS / "models" / "data" / "owlv2_tiny" / "expected.safetensors")
-    model, processor = open_segmenter("sam2_fields")
+    model, processor = open_segmenter("sam2_tiny")
     expected = {}
     for image in range(IMAGES):
         pixels = detector[f"image.{image}.pixels"]

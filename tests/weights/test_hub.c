@@ -135,7 +135,7 @@ static char *make_cache(void)
 static void expect_found(const char *model, const char *revision, const char *cache, const char *below)
 {
     char *folder, *expected = test_path(cache, below);
-    if (hub_locate(model, revision, cache, &folder) != 0)
+    if (hub_locate(model, "owlv2", revision, cache, &folder) != 0)
         fail_msg("%s", error_message());
     assert_string_equal(folder, expected);
     free(folder);
@@ -154,7 +154,7 @@ static void snapshots_are_found(void **state)
     expect_found("google/owlv2-base@main", "refs/pr/1", cache, REPOSITORY "/snapshots/" OTHER_COMMIT);
     expect_found("google/owlv2-base", OTHER_COMMIT, cache, REPOSITORY "/snapshots/" OTHER_COMMIT);
     setenv("HF_HUB_CACHE", cache, 1);
-    assert_int_equal(hub_locate("google/owlv2-base", NULL, NULL, &folder), 0);
+    assert_int_equal(hub_locate("google/owlv2-base", "owlv2", NULL, NULL, &folder), 0);
     struct checkpoint *checkpoint;
     assert_int_equal(checkpoint_open(folder, &checkpoint), 0); /* through the links */
     checkpoint_close(&checkpoint);
@@ -167,7 +167,7 @@ static void snapshots_are_found(void **state)
 static void expect_missing(const char *model, const char *revision, const char *cache, int expected, const char *why)
 {
     char *folder = (char *)&folder;
-    int status = hub_locate(model, revision, cache, &folder);
+    int status = hub_locate(model, "owlv2", revision, cache, &folder);
     if (status != expected || !strstr(error_message(), why))
         fail_msg("expected %d \"%s\", got %d: %s", expected, why, status, error_message());
     assert_null(folder);
@@ -226,12 +226,29 @@ static void local_folders_are_themselves(void **state)
     char *folder = test_folder_make(), *found, *file = test_path(folder, "config.json");
     expect_missing(folder, NULL, NULL, SOWLV2_ERROR_MODEL, "holds no config.json");
     test_write_text(folder, "config.json", "{}");
-    assert_int_equal(hub_locate(folder, NULL, NULL, &found), 0);
+    assert_int_equal(hub_locate(folder, "owlv2", NULL, NULL, &found), 0);
     assert_string_equal(found, folder);
     free(found);
     expect_missing(file, NULL, NULL, SOWLV2_ERROR_MODEL, "is a file: give the folder");
     free(file);
     test_folder_remove(folder);
+}
+
+static void demo_models_come_along(void **state)
+{
+    (void)state;
+    char *folder = NULL;
+    unsetenv("SOWLV2_DATA");
+    assert_int_equal(hub_locate("demo", "owlv2", NULL, NULL, &folder), 0);
+    char *config = path_join(folder, "config.json");
+    assert_true(file_exists(config));
+    free(config);
+    free(folder);
+    setenv("SOWLV2_DATA", "/no/such/place", 1); /* the user's word is final */
+    assert_int_equal(hub_locate("demo", "owlv2", NULL, NULL, &folder), SOWLV2_ERROR_MODEL);
+    assert_non_null(strstr(error_message(), "/no/such/place"));
+    unsetenv("SOWLV2_DATA");
+    assert_int_equal(hub_locate("demo", "no such kind", NULL, NULL, &folder), SOWLV2_ERROR_MODEL);
 }
 
 int main(void)
@@ -244,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup(missing_models_say_what_to_do, clear_environment),
         cmocka_unit_test_setup(damaged_caches_are_refused, clear_environment),
         cmocka_unit_test_setup(local_folders_are_themselves, clear_environment),
+        cmocka_unit_test_setup(demo_models_come_along, clear_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

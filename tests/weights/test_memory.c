@@ -118,7 +118,7 @@ static int parse_config(void)
 static int locate_model(void)
 {
     char *folder;
-    int status = hub_locate("org/name@v2", NULL, "/no/such/~/$HOME", &folder);
+    int status = hub_locate("org/name@v2", "owlv2", NULL, "/no/such/~/$HOME", &folder);
     free(folder);
     return status;
 }

@@ -1,8 +1,8 @@
 """Renders held-out pictures with ground truth: for examples/data/ and for evaluating the C program.
 
-    python render_images.py FOLDER COUNT [--seed S] [--sizes 640x480,...] [--photos DIR] [--names]
+    python render_images.py FOLDER COUNT [--seed S] [--sizes 640x480,...] [--photos DIR] [--most N] [--no-owners]
 
-Writes NAME.jpg or NAME.png, NAME_owners.png (pixel value: number of the object in truth.json, from 1; 0 is nothing)
+Writes NAME.jpg or NAME.png, truth/NAME_owners.png (pixel value: number of the object in truth.json, from 1; 0 is nothing)
 and truth.json: {"prompts": [...], "images": [{"image", "width", "height", "owners", "objects": [{"value", "noun",
 "colour", "box", "area"}]}]}; boxes are x0 y0 x1 y1 in pixels, of the visible part.
 """
@@ -27,7 +27,7 @@ def main():
     a.add_argument("--most", type=int, default=8, help="objects a picture, at most")
     a.add_argument("--no-owners", action="store_true")
     a = a.parse_args()
-    os.makedirs(a.folder, exist_ok=True)
+    os.makedirs(os.path.join(a.folder, "truth"), exist_ok=True)
     sizes = [tuple(map(int, s.split("x"))) for s in a.sizes.split(",")]
     sprites, backgrounds = S.Sprites(), S.Backgrounds("held", a.seed, 120, photos=a.photos)
     rng = np.random.default_rng(a.seed)
@@ -43,7 +43,7 @@ def main():
         Image.fromarray(image).save(os.path.join(a.folder, f"{name}.{kind}"), **({"quality": 90} if kind == "jpg" else {}))
         row = {"image": f"{name}.{kind}", "width": w, "height": h, "objects": []}
         if not a.no_owners:
-            row["owners"] = f"{name}_owners.png"
+            row["owners"] = f"truth/{name}_owners.png"
             Image.fromarray((owner + 1).astype(np.uint8)).save(os.path.join(a.folder, row["owners"]), optimize=True)
         for i, o in enumerate(objects):
             row["objects"].append({"value": i + 1, "noun": V.NOUN_LIST[o["noun"]],

@@ -1,6 +1,7 @@
 """Renders labelled scenes: emoji as objects with alpha, on procedural or photographic backgrounds.
 
-Two splits that share no random seed, no background family, no photograph, no distractor and no sprite style:
+Two splits with the same emoji, but no common random seed, background family, photograph or distractor; beside plain
+sprites each has styles of its own:
 "train" and "held". A scene is a dictionary: image (uint8 h x w x 3), owner (int16 h x w: index of the object whose
 pixel this is, or -1), objects (list of dictionaries: noun, colour, size, box in pixels as x0 y0 x1 y1, visible).
 """

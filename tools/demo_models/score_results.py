@@ -2,7 +2,7 @@
 
     python score_results.py RESULTS.jsonl PICTURES
 
-Run the program with a low threshold (--threshold 0.02) and all nouns of truth.json's "prompts" as prompts. Prints AP50,
+Run the program on PICTURES with a low threshold (--threshold 0.02), --sam-model none and all nouns of truth.json's "prompts" as prompts. Prints AP50,
 AP50:95 and, at threshold 0.1, detections of absent nouns and double detections an image.
 """
 import argparse

@@ -132,7 +132,8 @@ static void feed_forward(const struct state *state, const struct sam2_memory_lay
 }
 
 /* x [n, P, C]; where `shared`, only its first entry is set, which is all objects'. */
-static void layer_forward(const struct state *state, const struct sam2_memory_layer *layer, bool shared, struct tensor x)
+static void layer_forward(const struct state *state, const struct sam2_memory_layer *layer, bool shared,
+                          struct tensor x)
 {
     struct compute *compute = state->compute;
     const int64_t n = x.dim[0], batch = shared ? 1 : n;

@@ -197,15 +197,14 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
         selected[before] = true;
         left--;
     }
-    if (after >= 0 && (left > 0 || before >= 0)) { /* both, even where the limit is one: the reference's rule */
+    if (after >= 0 && left > 0) {
         selected[after] = true;
         left--;
     }
     for (; left > 0; left--) {
         int64_t best = -1;
         for (int64_t i = 0; i < count; i++) {
-            if (!selected[i] &&
-                (best < 0 || distance(item[i].frame, frame) < distance(item[best].frame, frame))) {
+            if (!selected[i] && (best < 0 || distance(item[i].frame, frame) < distance(item[best].frame, frame))) {
                 best = i;
             }
         }

@@ -14,8 +14,8 @@ struct tensor sam2_resize_plane(struct compute *compute, struct tensor plane, in
     struct filter filter;
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, size, size);
     const int inputs = (int)plane.dim[1];
-    const int status = antialias ? filter_bilinear_antialias(inputs, (int)size, &filter)
-                                 : filter_bilinear(inputs, (int)size, &filter);
+    const int status =
+        antialias ? filter_bilinear_antialias(inputs, (int)size, &filter) : filter_bilinear(inputs, (int)size, &filter);
     if (status != 0) {
         compute_fail(compute, status);
         return out;

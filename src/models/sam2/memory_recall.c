@@ -51,7 +51,8 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     const int memories = video->config.memories, pointers = video->config.pointers, sign = reverse ? -1 : 1;
     const int64_t count = conditioning->count, width = video->model->config.width;
     bool *selected = calloc((size_t)count + 1, sizeof(*selected));
-    int status = selected == NULL ? error_memory("an object's memory") : allocate(count + memories, count + pointers, width, out);
+    int status = selected == NULL ? error_memory("an object's memory")
+                                  : allocate(count + memories, count + pointers, width, out);
     if (status != 0) {
         free(selected);
         return status;

@@ -16,10 +16,11 @@ static int check_kind(const struct config *file)
         return status;
     }
     config_error(file, "model_type is \"%s\"", kind);
-    return error_set(SOWLV2_ERROR_MODEL,
-                     "%s, but tracking through video needs \"sam2_video\": give a SAM 2 checkpoint with its memory, for "
-                     "example facebook/sam2.1-hiera-small",
-                     error_message());
+    return error_set(
+        SOWLV2_ERROR_MODEL,
+        "%s, but tracking through video needs \"sam2_video\": give a SAM 2 checkpoint with its memory, for "
+        "example facebook/sam2.1-hiera-small",
+        error_message());
 }
 
 /* A width that the reference could set otherwise, though only one fits the rest. */
@@ -70,7 +71,8 @@ static int read_bank(const struct config *file, const struct sam2_config *image,
                             image->image_size);
     }
     if (out->memory_width != MEMORY_WIDTH || image->width % out->memory_width != 0) {
-        return config_error(file, "memory_encoder_output_channels: %lld: it must be 64 and divide the model's width %lld",
+        return config_error(file,
+                            "memory_encoder_output_channels: %lld: it must be 64 and divide the model's width %lld",
                             (long long)out->memory_width, (long long)image->width);
     }
     if (out->max_conditioning == 0) {
@@ -111,8 +113,8 @@ static int read_attention(const struct config *file, const struct sam2_config *i
     int status = check_width(file, "memory_attention_hidden_size", image->width);
     if (status != 0 ||
         (status = read_int(file, "memory_attention_num_layers", 4, 1, SAM2_MAX_DEPTH, &out->attention_layers)) != 0 ||
-        (status =
-             config_int(file, root, "memory_attention_num_attention_heads", 1, 1, SAM2_MAX_WIDTH, &out->heads)) != 0 ||
+        (status = config_int(file, root, "memory_attention_num_attention_heads", 1, 1, SAM2_MAX_WIDTH, &out->heads)) !=
+            0 ||
         (status = config_int(file, root, "memory_attention_downsample_rate", 1, 1, SAM2_MAX_WIDTH, &downsample)) != 0 ||
         (status = config_int(file, root, "memory_attention_feed_forward_hidden_size", 2048, 1, SAM2_MAX_WIDTH,
                              &out->feed_forward)) != 0 ||
@@ -177,8 +179,8 @@ static int read_encoder(const struct config *file, const struct sam2_config *ima
         (status = read_int(file, "memory_fuser_padding", 3, 0, 63, &out->fuser_padding)) != 0 ||
         (status = config_int(file, root, "memory_fuser_intermediate_dim", 1024, 1, SAM2_MAX_WIDTH,
                              &out->fuser_hidden)) != 0 ||
-        (status = sam2_read_activation_field(file, root, "memory_fuser_hidden_act", "gelu",
-                                             &out->fuser_activation)) != 0) {
+        (status = sam2_read_activation_field(file, root, "memory_fuser_hidden_act", "gelu", &out->fuser_activation)) !=
+            0) {
         return status;
     }
     if (out->fuser_kernel != 2 * out->fuser_padding + 1) {

@@ -44,8 +44,8 @@ void sam2_object_pointers(const struct sam2_video *video, struct compute *comput
 
 /* Mask logits [side][side] in host memory -> [S, S], S = 16 grid, as the memory encoder takes them: probabilities, or
  * 0 and 1 where `binary`, scaled. */
-struct tensor sam2_memory_mask(const struct sam2_video *video, struct compute *compute, const float *logits, int64_t side,
-                               bool binary);
+struct tensor sam2_memory_mask(const struct sam2_video *video, struct compute *compute, const float *logits,
+                               int64_t side, bool binary);
 
 /* image [P, C] as above -> out [P, C], what all the memories of a frame share. */
 void sam2_memory_features(const struct sam2_video *video, struct compute *compute, struct tensor image,

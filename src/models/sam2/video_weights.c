@@ -1,8 +1,8 @@
 /* Memory attention's and the object pointers' weights, the position tables, and the walk over all of the video
  * part; the memory encoder's are in video_weights_encoder.c. */
-#include "models/sam2/video_forward.h"
 #include "models/sam2/loader.h"
 #include "models/sam2/positions.h"
+#include "models/sam2/video_forward.h"
 
 #include "base/error.h"
 
@@ -158,10 +158,11 @@ static void make_tables(struct loader *loader, const struct sam2_config *image, 
 static void load_tables(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
                         struct sam2_video_weights *out)
 {
-    const struct host_tensor *times = loader_tensor(
-        loader, false, LOADER_DIMS(config->memories, 1, 1, config->memory_width), "memory_temporal_positional_encoding");
-    const struct host_tensor *no_memory = loader_tensor(loader, false, LOADER_DIMS(1, 1, image->width),
-                                                        "no_memory_embedding");
+    const struct host_tensor *times =
+        loader_tensor(loader, false, LOADER_DIMS(config->memories, 1, 1, config->memory_width),
+                      "memory_temporal_positional_encoding");
+    const struct host_tensor *no_memory =
+        loader_tensor(loader, false, LOADER_DIMS(1, 1, image->width), "no_memory_embedding");
     float *time = NULL, *none = NULL;
     loader_host(loader, times, &time);
     loader_host(loader, no_memory, &none);
@@ -196,9 +197,12 @@ int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_v
                             const struct checkpoint *checkpoint, struct parameters *parameters,
                             struct sam2_video_weights *out)
 {
-    static const char *const image_part[] = {"vision_encoder.",         "prompt_encoder.",
-                                             "mask_decoder.",           "shared_image_embedding.",
-                                             "no_memory_positional_encoding", NULL};
+    static const char *const image_part[] = {"vision_encoder.",
+                                             "prompt_encoder.",
+                                             "mask_decoder.",
+                                             "shared_image_embedding.",
+                                             "no_memory_positional_encoding",
+                                             NULL};
     memset(out, 0, sizeof(*out));
     struct loader loader = {.binding = true, .parameters = parameters, .ignored = image_part};
     walk(&loader, image, config, out);

@@ -29,24 +29,24 @@ struct sam2_fuser_block {
 struct sam2_video_weights {
     struct sam2_memory_layer attention[SAM2_MAX_DEPTH];
     struct sam2_norm attention_norm;
-    struct tensor cosines, sines;     /* [1, P, D / heads] */
-    struct tensor feature_positions;  /* [P, C]: 0.1 times the neck's sine positions */
-    struct tensor memory_positions;   /* [memories, P, M]: place and time; the last is a conditioning frame's */
-    struct tensor minus_no_memory;    /* [1, C]: takes the "no memory" embedding off the image embedding */
-    float *tables;                    /* owned: what these show */
+    struct tensor cosines, sines;    /* [1, P, D / heads] */
+    struct tensor feature_positions; /* [P, C]: 0.1 times the neck's sine positions */
+    struct tensor memory_positions;  /* [memories, P, M]: place and time; the last is a conditioning frame's */
+    struct tensor minus_no_memory;   /* [1, C]: takes the "no memory" embedding off the image embedding */
+    float *tables;                   /* owned: what these show */
 
     const struct conv2d *downsampler[SAM2_MAX_DEPTH];
     struct sam2_norm downsampler_norm[SAM2_MAX_DEPTH];
-    int64_t downsampler_channels; /* of the last one */
-    const struct conv2d *mask_out;         /* [C, channels, 1, 1] */
-    const struct linear *feature;          /* [C, C] */
+    int64_t downsampler_channels;  /* of the last one */
+    const struct conv2d *mask_out; /* [C, channels, 1, 1] */
+    const struct linear *feature;  /* [C, C] */
     struct sam2_fuser_block fuser[SAM2_MAX_DEPTH];
     const struct linear *memory_out; /* [M, C] */
     struct tensor occlusion;         /* [1, M]; without data where the model has none */
 
-    struct sam2_feed_forward pointer;   /* [C, C], 3 layers */
-    const struct linear *pointer_time;  /* [M, C]; NULL where pointers carry no time */
-    float *no_pointer;                  /* [C], host */
+    struct sam2_feed_forward pointer;    /* [C, C], 3 layers */
+    const struct linear *pointer_time;   /* [M, C]; NULL where pointers carry no time */
+    float *no_pointer;                   /* [C], host */
     const struct conv2d *mask_to_logits; /* [1, 1, 4, 4], stride 4 */
 };
 

@@ -1,6 +1,6 @@
 /* The memory encoder's weights. */
-#include "models/sam2/video_forward.h"
 #include "models/sam2/loader.h"
+#include "models/sam2/video_forward.h"
 
 #include "base/error.h"
 
@@ -32,9 +32,10 @@ static void load_downsampler(struct loader *loader, const struct sam2_config *im
 static void load_depthwise(struct loader *loader, int64_t channels, int kernel, const char *prefix,
                            struct sam2_fuser_block *out)
 {
-    const struct host_tensor *weight = loader_tensor(loader, false, LOADER_DIMS(channels, 1, kernel, kernel),
-                                                     "%sdepthwise_conv.weight", prefix);
-    const struct host_tensor *bias = loader_tensor(loader, false, LOADER_DIMS(channels), "%sdepthwise_conv.bias", prefix);
+    const struct host_tensor *weight =
+        loader_tensor(loader, false, LOADER_DIMS(channels, 1, kernel, kernel), "%sdepthwise_conv.weight", prefix);
+    const struct host_tensor *bias =
+        loader_tensor(loader, false, LOADER_DIMS(channels), "%sdepthwise_conv.bias", prefix);
     const int64_t taps = (int64_t)kernel * kernel;
     float *from = NULL;
     loader_device(loader, bias, LOADER_DIMS(channels), &out->bias);
@@ -116,8 +117,8 @@ void sam2_load_memory_encoder(struct loader *loader, const struct sam2_config *i
     }
     load_pointwise(loader, pixels, config->memory_width, width, "projection", &out->memory_out);
     if (config->occlusion_embedding) {
-        const struct host_tensor *occlusion = loader_tensor(loader, false, LOADER_DIMS(1, config->memory_width),
-                                                            "occlusion_spatial_embedding_parameter");
+        const struct host_tensor *occlusion =
+            loader_tensor(loader, false, LOADER_DIMS(1, config->memory_width), "occlusion_spatial_embedding_parameter");
         loader_device(loader, occlusion, LOADER_DIMS(1, config->memory_width), &out->occlusion);
     }
 }

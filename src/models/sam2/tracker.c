@@ -1,0 +1,263 @@
+/* Opening the video part of a model, and a tracker's objects and prompts. */
+#include "models/sam2/tracker.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_POINTS = 1 << 16, MAX_MASK_SIDE = 1 << 15 };
+
+int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_video **out)
+{
+    *out = NULL;
+    struct sam2_video *video = calloc(1, sizeof(*video));
+    if (video == NULL) {
+        return error_memory("model");
+    }
+    video->model = model;
+    int status = sam2_video_config_read(folder, &model->config, &video->config);
+    if (status == 0) {
+        status = parameters_create(model->device, &video->parameters);
+    }
+    if (status == 0) {
+        status = sam2_video_weights_load(&model->config, &video->config, model->checkpoint, video->parameters,
+                                         &video->weights);
+    }
+    if (status != 0) {
+        sam2_video_free(&video);
+        return status;
+    }
+    *out = video;
+    return 0;
+}
+
+void sam2_video_free(struct sam2_video **video)
+{
+    struct sam2_video *old = *video;
+    if (old == NULL) {
+        return;
+    }
+    parameters_free(&old->parameters);
+    sam2_video_weights_free(&old->weights);
+    free(old);
+    *video = NULL;
+}
+
+const struct sam2_video_config *sam2_video_get_config(const struct sam2_video *video)
+{
+    return &video->config;
+}
+
+int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracker_options *options,
+                        struct sam2_tracker **out)
+{
+    *out = NULL;
+    if (options != NULL && (options->max_conditioning < -1 || options->window < 0)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: at most %d conditioning frames and a window of %d frames",
+                         options->max_conditioning, options->window);
+    }
+    struct sam2_tracker *tracker = calloc(1, sizeof(*tracker));
+    if (tracker == NULL) {
+        return error_memory("a tracker");
+    }
+    tracker->video = video;
+    if (options != NULL) {
+        tracker->options = *options;
+    }
+    if (tracker->options.max_conditioning == 0) {
+        tracker->options.max_conditioning = video->config.max_conditioning;
+    }
+    tracker->pool.device = video->model->device;
+    tracker->pool.pixels = video->model->config.grid * video->model->config.grid;
+    tracker->pool.width = video->config.memory_width;
+    *out = tracker;
+    return 0;
+}
+
+void sam2_tracker_free(struct sam2_tracker **tracker)
+{
+    struct sam2_tracker *old = *tracker;
+    if (old == NULL) {
+        return;
+    }
+    for (int64_t i = 0; i < old->count; i++) {
+        sam2_object_free(&old->objects[i], &old->pool);
+    }
+    sam2_pool_free(&old->pool);
+    free(old->objects);
+    free(old->tracks);
+    free(old->masks);
+    free(old->pointers);
+    free(old);
+    *tracker = NULL;
+}
+
+int64_t sam2_tracker_count(const struct sam2_tracker *tracker)
+{
+    return tracker->count;
+}
+
+int64_t sam2_tracker_object(const struct sam2_tracker *tracker, int64_t index)
+{
+    return tracker->objects[index].id;
+}
+
+size_t sam2_tracker_bytes(const struct sam2_tracker *tracker)
+{
+    return (size_t)(tracker->pool.total * tracker->pool.pixels * tracker->pool.width) * sizeof(float);
+}
+
+static struct sam2_object *find_object(const struct sam2_tracker *tracker, int64_t id)
+{
+    for (int64_t i = 0; i < tracker->count; i++) {
+        if (tracker->objects[i].id == id) {
+            return &tracker->objects[i];
+        }
+    }
+    return NULL;
+}
+
+int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
+{
+    struct sam2_object *found = find_object(tracker, object);
+    if (found == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: there is no object %lld", (long long)object);
+    }
+    sam2_object_free(found, &tracker->pool);
+    const int64_t index = found - tracker->objects;
+    memmove(found, found + 1, (size_t)(tracker->count - index - 1) * sizeof(*found));
+    tracker->count--;
+    return 0;
+}
+
+static int check_prompt(const struct sam2_video *video, const struct sam2_video_prompt *prompt)
+{
+    const bool points = prompt->point_count > 0 || prompt->box != NULL;
+    if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a prompt is a box, points, both, or a mask alone");
+    }
+    if (prompt->refine && prompt->box != NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a box cannot come in addition to earlier points");
+    }
+    if (prompt->mask != NULL && (prompt->mask_width < 1 || prompt->mask_height < 1 ||
+                                 prompt->mask_width > MAX_MASK_SIDE || prompt->mask_height > MAX_MASK_SIDE)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a mask of %d x %d pixels", prompt->mask_width,
+                         prompt->mask_height);
+    }
+    const struct sam2_prompt same = {
+        .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
+    return sam2_prompt_check(&video->model->config, &same);
+}
+
+/* Points in the order of the reference's video processor: those from before, a box's corners, the new ones. */
+static int copy_points(const struct sam2_input *before, const struct sam2_video_prompt *prompt, struct sam2_input *out)
+{
+    static const int32_t corners[] = {SAM2_TOP_LEFT, SAM2_BOTTOM_RIGHT};
+    const int old = before != NULL && prompt->refine ? before->point_count : 0, boxed = prompt->box != NULL ? 2 : 0;
+    const int count = old + boxed + prompt->point_count;
+    if (count > MAX_POINTS) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: %d points on one frame", count);
+    }
+    out->points = calloc((size_t)count + 1, 2 * sizeof(*out->points));
+    out->labels = calloc((size_t)count + 1, sizeof(*out->labels));
+    if (out->points == NULL || out->labels == NULL) {
+        return error_memory("points");
+    }
+    out->point_count = count;
+    if (old > 0) {
+        memcpy(out->points, before->points, (size_t)old * 2 * sizeof(*out->points));
+        memcpy(out->labels, before->labels, (size_t)old * sizeof(*out->labels));
+    }
+    if (boxed > 0) {
+        memcpy(out->points + (size_t)2 * old, prompt->box, 4 * sizeof(*out->points));
+        memcpy(out->labels + old, corners, sizeof(corners));
+    }
+    if (prompt->point_count > 0) {
+        memcpy(out->points + (size_t)2 * (old + boxed), prompt->points,
+               (size_t)prompt->point_count * 2 * sizeof(*out->points));
+        memcpy(out->labels + old + boxed, prompt->labels, (size_t)prompt->point_count * sizeof(*out->labels));
+    }
+    return 0;
+}
+
+static int copy_mask(const struct sam2_video_prompt *prompt, struct sam2_input *out)
+{
+    const size_t bytes = (size_t)prompt->mask_width * (size_t)prompt->mask_height;
+    out->mask = malloc(bytes);
+    if (out->mask == NULL) {
+        return error_memory("a mask");
+    }
+    memcpy(out->mask, prompt->mask, bytes);
+    out->mask_width = prompt->mask_width;
+    out->mask_height = prompt->mask_height;
+    return 0;
+}
+
+/* Room for one more object and one more input of `object`, which may be NULL. */
+static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, int64_t id)
+{
+    if (*object == NULL && tracker->count == tracker->capacity) {
+        const int64_t capacity = tracker->capacity == 0 ? 8 : 2 * tracker->capacity;
+        struct sam2_object *grown = realloc(tracker->objects, (size_t)capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return error_memory("an object");
+        }
+        tracker->objects = grown;
+        tracker->capacity = capacity;
+    }
+    const int64_t inputs = *object == NULL ? 0 : (*object)->input_count;
+    struct sam2_input *grown =
+        realloc(*object == NULL ? NULL : (*object)->inputs, (size_t)(inputs + 1) * sizeof(*grown));
+    if (grown == NULL) {
+        return error_memory("a prompt");
+    }
+    if (*object == NULL) {
+        *object = &tracker->objects[tracker->count++];
+        memset(*object, 0, sizeof(**object));
+        (*object)->id = id;
+    }
+    (*object)->inputs = grown;
+    return 0;
+}
+
+int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
+                        const struct sam2_video_prompt *prompt)
+{
+    int status = check_prompt(tracker->video, prompt);
+    if (status != 0) {
+        return status;
+    }
+    struct sam2_object *found = find_object(tracker, object);
+    struct sam2_input input = {.frame = frame, .fresh = true};
+    const struct sam2_input *before = found != NULL ? sam2_object_input(found, frame) : NULL;
+    status = prompt->mask != NULL ? copy_mask(prompt, &input) : copy_points(before, prompt, &input);
+    if (status == 0) {
+        status = reserve(tracker, &found, object);
+    }
+    if (status != 0) {
+        free(input.points);
+        free(input.labels);
+        free(input.mask);
+        return status;
+    }
+    sam2_object_free_input(found, frame);
+    found->inputs[found->input_count++] = input;
+    return 0;
+}
+
+void sam2_separate_masks(float *masks, int64_t count, int64_t area)
+{
+    const float outside = -10.0F;
+    for (int64_t i = 0; i < area && count > 1; i++) {
+        int64_t best = 0;
+        for (int64_t n = 1; n < count; n++) {
+            best = masks[n * area + i] > masks[best * area + i] ? n : best;
+        }
+        for (int64_t n = 0; n < count; n++) {
+            float *value = &masks[n * area + i];
+            *value = n != best && *value > outside ? outside : *value;
+        }
+    }
+}
