@@ -109,7 +109,7 @@ struct sowlv2_prompt_options {
 SOWLV2_API struct sowlv2_prompt_options sowlv2_prompt_options_default(void);
 
 /* Encodes `count` (>= 1) UTF-8 prompts in one batch, once for any number of images.
- * `options` may be NULL. The strings are copied. The detector must outlive the prompts. */
+ * `options` may be NULL; a template without "{}" is an ARGUMENT error. The strings are copied. The detector must outlive the prompts. */
 SOWLV2_API int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *prompts, size_t count,
                                      const struct sowlv2_prompt_options *options, sowlv2_prompts **out);
 SOWLV2_API void sowlv2_prompts_free(sowlv2_prompts **prompts);

@@ -122,6 +122,9 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
     }
     options = options != NULL ? options : &defaults;
+    if (isnan(options->threshold) || isnan(options->nms_iou)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
+    }
     int status = check_images(images, count);
     if (status == 0 && count > 0) {
         status = compute_batch(session, prompts, images, count, options);

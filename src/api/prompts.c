@@ -62,6 +62,9 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
     }
     const char *template =
         options != NULL && options->prompt_template != NULL ? options->prompt_template : defaults.prompt_template;
+    if (strstr(template, "{}") == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompt template \"%s\": has no {}, where the prompt goes", template);
+    }
     const struct owlv2_config *config = owlv2_get_config(detector->model);
     sowlv2_prompts *result = calloc(1, sizeof(*result));
     int32_t *ids = calloc(count * (size_t)config->text_length, sizeof(*ids));

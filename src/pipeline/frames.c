@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 enum { GREY_WIDTH = 64, GREY_HEIGHT = 36, GREY = GREY_WIDTH * GREY_HEIGHT };

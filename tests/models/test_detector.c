@@ -325,6 +325,12 @@ static void test_arguments(void **state)
     wrong = image;
     wrong.stride = 3 * (size_t)image.width - 1;
     assert_int_equal(sowlv2_detect(session, prompts, &wrong, 1, NULL, &found), SOWLV2_ERROR_ARGUMENT);
+    struct sowlv2_detect_options options = sowlv2_detect_options_default();
+    options.threshold = NAN;
+    assert_int_equal(sowlv2_detect(session, prompts, &image, 1, &options, &found), SOWLV2_ERROR_ARGUMENT);
+    const struct sowlv2_prompt_options no_slot = {.prompt_template = "a photo"};
+    assert_int_equal(sowlv2_prompts_encode(detector, &text, 1, &no_slot, &none), SOWLV2_ERROR_ARGUMENT);
+    assert_null(none);
     /* After the mistakes a correct call still works. */
     check(sowlv2_detect(session, prompts, &image, 1, NULL, &found));
     sowlv2_detections_free(&found);

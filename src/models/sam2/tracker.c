@@ -119,6 +119,11 @@ static struct sam2_object *find_object(const struct sam2_tracker *tracker, int64
     return NULL;
 }
 
+const struct sam2_object *sam2_tracker_peek(const struct sam2_tracker *tracker, int64_t id)
+{
+    return find_object(tracker, id);
+}
+
 int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
 {
     struct sam2_object *found = find_object(tracker, object);

@@ -17,6 +17,9 @@ struct sam2_tracker {
     int64_t tracks_capacity;
 };
 
+/* The object, for tests; NULL where there is none. */
+const struct sam2_object *sam2_tracker_peek(const struct sam2_tracker *tracker, int64_t id);
+
 /* How an object is treated on a frame, and so which ones may make one batch. */
 enum sam2_job_kind {
     SAM2_JOB_GIVE,    /* a conditioning frame's mask is given again */
