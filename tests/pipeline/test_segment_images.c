@@ -382,6 +382,7 @@ static void test_many_objects(void **state)
 
     (void)state;
     run->options.io_threads = 4;
+    run->options.overlay = false;
     add_picture(run, "wide.png", 5000, 500);
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.objects, 500);

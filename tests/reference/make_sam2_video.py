@@ -155,17 +155,15 @@ def randomize(model, seed):
 
 
 def write_model(model, case, folder):
-    """Saves the checkpoint, and makes the model the one that is read back from it, in f32."""
-    dtype = getattr(torch, case["dtype"])
-    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    model.to(dtype).save_pretrained(folder)
+    """Saves the checkpoint; returns the model that the reference reads back from it, in f32."""
+    model.to(getattr(torch, case["dtype"])).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    model.float()
-    model.load_state_dict({k: v.float() for k, v in state.items()})
+    reference = Sam2VideoModel.from_pretrained(folder, dtype=torch.float32).eval()
     config = json.loads((folder / "config.json").read_text())
     if "patch" in case:
         config["memory_attention_rope_theta"] = config.pop("rope_parameters")["rope_theta"]
         write_json(folder / "config.json", config)
+    return reference
 
 
 def processors(case):
@@ -334,7 +332,7 @@ def generate(name, case, seed):
         # Scores lie around 0, so that objects come and go.
         middle = np.quantile([v for values in scores.values() for v in values if abs(v) != 10], 0.35)
         shift_scores(model, -float(middle))
-    write_model(model, case, folder)
+    model = write_model(model, case, folder)
     write_json(folder / "preprocessor_config.json", json.loads(processors(case)[1].to_json_string()))
     expected, back = {"frames": torch.from_numpy(frames)}, 0
     for run in case["runs"]:
