@@ -30,7 +30,7 @@ endfunction()
 # tests run beside each other.
 set(sowlv2_test_environment
   "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp"
-  "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp"
+  "TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp"
   OMP_WAIT_POLICY=passive)
 
 # sowlv2_test(name SOURCES ... USES ... [LEVELS level ...]): a cmocka program and its ctest entry NAME, run at

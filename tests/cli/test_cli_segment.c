@@ -428,13 +428,27 @@ static void test_output_errors(void **state)
     tool_expect(4, "/proc/sowlv2: cannot make this folder", ARGUMENTS(DETECT));
 }
 
+/* ThreadSanitizer's own memory is a file, which a limit on files' sizes would cut. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER 1
+#endif
+
 /* A file that cannot grow, as on a full disk: each image fails and names it, nothing partial stays. */
 static void test_full(void **state)
 {
     struct rlimit limit = {0}, small;
-    char *masks = test_path(output, "binary/frames"), *overlays = test_path(output, "overlay/frames");
+    char *overlays = test_path(output, "overlay/frames");
 
     (void)state;
+#ifdef HAS_THREAD_SANITIZER
+    free(overlays);
+    skip();
+#endif
     add_image(find(detector_goldens, "image.1.pixels"), "a.png");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small = limit;
@@ -451,7 +465,6 @@ static void test_full(void **state)
     read_rows();
     assert_int_equal(row_count, 0);
     assert_int_equal(test_count_entries(overlays), 0);
-    free(masks);
     free(overlays);
     test_folder_remove(output);
     output = test_path(folder, "out");

@@ -1,8 +1,6 @@
 /* SAM 2's memory against the reference's streaming session, frame by frame, for every configuration in
  * tests/models/data/sam2_video_* (made by tests/reference/make_sam2_video.py). */
-#include "sam2_case.h"
-
-#include "models/sam2/tracker.h"
+#include "sam2_session.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,105 +11,6 @@ static const struct {
     const char *model, *runs[2];
 } cases[] = {{"sam2_video_tiny", {"one", "three"}}, {"sam2_video_fields", {"masks", "point"}}};
 enum { CASES = sizeof(cases) / sizeof(cases[0]), RUNS = 2 };
-
-/* Memories are rounded to bfloat16, so that what differs in the last bit before may differ by a step of 2^-8 after:
- * what is computed from memories is allowed this much more than other tensors. */
-#define FROM_MEMORY_TOLERANCE 1e-3
-
-struct session {
-    struct sam2_case test;
-    struct sam2_video *video;
-    struct sam2_tracker *tracker;
-    struct sam2_features *features;
-    const char *run;
-    int step;
-    float *attention; /* the last first object's, [P, C] */
-};
-
-static void receive(struct compute *compute, const char *name, struct tensor tensor, void *user_data)
-{
-    struct session *session = user_data;
-    char last[64];
-    snprintf(last, sizeof(last), "attention.%d", session->video->config.attention_layers - 1);
-    if (strcmp(name, last) == 0) {
-        op_download(compute, tensor_at(tensor, 0), session->attention);
-    }
-}
-
-static void open_session(const char *model, const struct sam2_tracker_options *options, struct session *session)
-{
-    memset(session, 0, sizeof(*session));
-    sam2_case_open(model, &session->test);
-    sam2_check(sam2_video_open(session->test.folder, session->test.model, &session->video));
-    sam2_check(sam2_tracker_create(session->video, options, &session->tracker));
-    sam2_check(sam2_features_create(session->test.model, &session->features));
-    session->attention =
-        sam2_floats(session->test.config->grid * session->test.config->grid * session->test.config->width);
-}
-
-static void close_session(struct session *session)
-{
-    free(session->attention);
-    sam2_features_free(&session->features);
-    sam2_tracker_free(&session->tracker);
-    assert_null(session->tracker);
-    sam2_video_free(&session->video);
-    assert_null(session->video);
-    sam2_case_close(&session->test);
-}
-
-static void encode(struct session *session, int64_t frame)
-{
-    const struct host_tensor *frames = sam2_golden(&session->test, "frames");
-    const size_t bytes = (size_t)(frames->dim[1] * frames->dim[2] * 3);
-    assert_in_range(frame, 0, frames->dim[0] - 1);
-    const struct sam2_image image = {(const uint8_t *)frames->data + (size_t)frame * bytes, (int)frames->dim[2],
-                                     (int)frames->dim[1], (size_t)frames->dim[2] * 3};
-    sam2_check(sam2_encode(session->test.model, session->test.compute, &image, NULL, NULL, session->features));
-}
-
-static const struct sam2_track *run_frame(struct session *session, int64_t frame, int64_t *count)
-{
-    const struct sam2_trace trace = {receive, session};
-    const struct sam2_run run = {.frame = frame, .trace = &trace};
-    const struct sam2_track *tracks;
-    sam2_check(sam2_tracker_run(session->tracker, session->test.compute, session->features, &run, &tracks, count));
-    return tracks;
-}
-
-/* Gives the tracker the golden's prompts that come before this step. `object` other than -1: only this one's. */
-static void prompt_step(struct session *session, const char *run, int step, int only)
-{
-    const struct host_tensor *about;
-    for (int k = 0; (about = sam2_find(&session->test, "%s.prompt.%d.about", run, k)) != NULL; k++) {
-        if (sam2_whole(about, 0) != step || (only >= 0 && sam2_whole(about, 1) != only)) {
-            continue;
-        }
-        const struct host_tensor *box = sam2_find(&session->test, "%s.prompt.%d.box", run, k);
-        const struct host_tensor *points = sam2_find(&session->test, "%s.prompt.%d.points", run, k);
-        const struct host_tensor *labels = sam2_find(&session->test, "%s.prompt.%d.labels", run, k);
-        const struct host_tensor *mask = sam2_find(&session->test, "%s.prompt.%d.mask", run, k);
-        float *box_values = box != NULL ? sam2_values(box) : NULL;
-        float *point_values = points != NULL ? sam2_values(points) : NULL;
-        int32_t label_values[16] = {0};
-        for (int i = 0; points != NULL && i < points->dim[0]; i++) {
-            label_values[i] = sam2_whole(labels, i);
-        }
-        const struct sam2_video_prompt prompt = {
-            .box = box_values,
-            .points = point_values,
-            .labels = label_values,
-            .point_count = points != NULL ? (int)points->dim[0] : 0,
-            .mask = mask != NULL ? mask->data : NULL,
-            .mask_height = mask != NULL ? (int)mask->dim[0] : 0,
-            .mask_width = mask != NULL ? (int)mask->dim[1] : 0,
-            .refine = sam2_whole(about, 3) != 0,
-        };
-        sam2_check(sam2_tracker_prompt(session->tracker, sam2_whole(about, 1), sam2_whole(about, 2), &prompt));
-        free(box_values);
-        free(point_values);
-    }
-}
 
 /* The largest |a - b| / (1 + |b|); NaN is infinite. */
 static double largest_error(const float *found, const float *wanted, int64_t count)
@@ -124,7 +23,7 @@ static double largest_error(const float *found, const float *wanted, int64_t cou
     return largest;
 }
 
-static double check_close(const struct session *session, const char *what, const float *found,
+static double check_close(const struct sam2_session *session, const char *what, const float *found,
                           const struct host_tensor *golden, int64_t row, double tolerance)
 {
     const int64_t count = host_tensor_count(golden) / golden->dim[0];
@@ -151,8 +50,9 @@ static void count_pixels(const float *found, const struct host_tensor *golden, i
     free(values);
 }
 
-/* The memory of the frame, which is bfloat16, within one step of the golden's. */
-static int check_memory(struct session *session, int64_t row, int64_t frame, const struct host_tensor *golden)
+/* The memory of the frame, which is bfloat16, within one step of its rounding and twice the tolerance: a step in an
+ * earlier memory goes on into this one. */
+static int check_memory(struct sam2_session *session, int64_t row, int64_t frame, const struct host_tensor *golden)
 {
     const struct sam2_object *object = NULL;
     const int64_t count = golden->dim[1] * golden->dim[2];
@@ -173,7 +73,7 @@ static int check_memory(struct session *session, int64_t row, int64_t frame, con
         memcpy(&bits, &found[i], sizeof(bits));
         assert_int_equal(bits & 0xFFFFU, 0);
         different += (double)found[i] != wanted;
-        if (!(fabs((double)found[i] - wanted) <= fabs(wanted) / 128.0 + 1e-4)) {
+        if (!(fabs((double)found[i] - wanted) <= fabs(wanted) / 128.0 + 2.0 * SAM2_TOLERANCE)) {
             fail_msg("%s: run %s, step %d, object %lld: memory %lld is %g, not %g",
                      strrchr(session->test.folder, '/') + 1, session->run, session->step, (long long)row, (long long)i,
                      (double)found[i], wanted);
@@ -195,7 +95,7 @@ static void worse(double *worst, double error)
     *worst = error > *worst ? error : *worst;
 }
 
-static void check_step(struct session *session, int64_t frame, struct worst *worst)
+static void check_step(struct sam2_session *session, int64_t frame, struct worst *worst)
 {
     const char *run = session->run;
     const int step = session->step;
@@ -203,11 +103,10 @@ static void check_step(struct session *session, int64_t frame, struct worst *wor
     const struct host_tensor *objects = sam2_golden(test, "%s.%d.objects", run, step);
     const struct host_tensor *memory = sam2_find(test, "%s.%d.memory", run, step);
     const struct host_tensor *attention = sam2_find(test, "%s.%d.attention", run, step);
-    const double tolerance = FROM_MEMORY_TOLERANCE;
+    const double tolerance = SAM2_TOLERANCE;
     int64_t count;
-    const struct sam2_track *tracks = run_frame(session, frame, &count);
+    const struct sam2_track *tracks = sam2_session_run(session, frame, &count);
     assert_int_equal(count, objects->dim[0]);
-    printf("DBG step %d score %g ptr %g %g mask %g\n", step, (double)tracks[0].object_score, (double)tracks[0].pointer[0], (double)tracks[0].pointer[1], (double)tracks[0].mask[0]);
     for (int64_t i = 0; i < count; i++) {
         const struct host_tensor *masks = sam2_golden(test, "%s.%d.masks", run, step);
         assert_int_equal(tracks[i].object, sam2_whole(objects, i));
@@ -249,15 +148,15 @@ static void test_runs(void **state)
     for (int c = 0; c < CASES; c++) {
         for (int r = 0; r < RUNS; r++) {
             const struct sam2_tracker_options options = {.reference_rules = true};
-            struct session session;
-            open_session(cases[c].model, &options, &session);
+            struct sam2_session session;
+            sam2_session_open(cases[c].model, &options, &session);
             session.run = cases[c].runs[r];
             const struct host_tensor *steps = sam2_golden(&session.test, "%s.steps", session.run);
             struct worst worst = {0};
             for (session.step = 0; session.step < steps->dim[0]; session.step++) {
                 const int frame = sam2_whole(steps, session.step);
-                prompt_step(&session, session.run, session.step, -1);
-                encode(&session, frame);
+                sam2_session_prompt(&session, session.run, session.step, -1);
+                sam2_session_encode(&session, frame);
                 check_step(&session, frame, &worst);
             }
             print_message("%s %s: off by: mask %.2g, score %.2g, IoU %.2g, pointer %.2g, attention %.2g; masks' IoU "
@@ -268,7 +167,7 @@ static void test_runs(void **state)
             assert_true(worst.memories > 0 && session.test.compared > 0);
             assert_true((double)worst.both >= 0.99 * (double)worst.either);
             assert_true(worst.different <= worst.memories / 100);
-            close_session(&session);
+            sam2_session_close(&session);
         }
     }
 }

@@ -169,9 +169,9 @@ void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64
     for (int64_t i = object->tracked.count - 1; i >= 0; i--) {
         struct sam2_memory *memory = &object->tracked.item[i];
         const int64_t away = distance(memory->frame, frame);
-        if (away >= pointers - 1 && away >= memories - 1 && away >= window) {
+        if (away >= pointers && away >= memories && away >= window) {
             remove_at(&object->tracked, pool, i);
-        } else if (away >= memories - 1 && away >= window) {
+        } else if (away >= memories && away >= window) {
             sam2_pool_give(pool, &memory->features);
         }
     }

@@ -62,8 +62,8 @@ void sam2_memories_remove(struct sam2_memories *memories, struct sam2_pool *pool
 void sam2_object_free_input(struct sam2_object *object, int64_t frame);
 void sam2_object_free(struct sam2_object *object, struct sam2_pool *pool);
 
-/* Lets go of what tracking on from `frame` does not need: `memories` - 1 and `pointers` - 1 frames around it, and at
- * least `window`, are kept. */
+/* Lets go of what neither tracking on from `frame` nor running it once more needs: itself and `memories` - 1 (of
+ * pointers: `pointers` - 1) frames around it are kept, and at least `window`. */
 void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int memories, int pointers,
                        int window);
 /* All but `limit` conditioning frames, those nearest to `frame`, become tracked ones. Errors: MEMORY. */

@@ -42,7 +42,7 @@ struct sam2_tracker_options {
     /* Conditioning frames that are kept for each object, the nearest ones. 0: what the model says; -1: all. */
     int max_conditioning;
     /* Tracked frames around the current one whose memory is kept for corrections and backward tracking; 0: what
-     * tracking forward needs. */
+     * tracking forward, or the current frame once more, needs. */
     int window;
     bool reference_rules;
     /* Of the masks that are given, not of the remembered ones; all off by default. See sam2_clean_mask and
