@@ -13,7 +13,7 @@ model's width; S: side of a low-resolution mask.
   R.S.masks                  F32 [n, S, S] logits
   R.S.iou, .scores           F32 [n]
   R.S.pointers               F32 [n, C]
-  R.S.memory                 BF16 [n, P, 64], on some steps
+  R.S.memory                 BF16 [n, P, 64]
   R.S.attention              F32 [P, C]: memory attention's output for the first object, on some steps
 """
 
@@ -64,6 +64,8 @@ MASKS = dict(
     ],
 )
 
+# `seed`: the first one that is tried; one that fits was found there. `gone`: about how many of the frames an object is
+# not seen on.
 CASES = {
     # The released models' numbers: 7 memories, 16 pointers, one head. The reference's width must be at least twice a
     # memory's 64: with less its pointers do not fit.
@@ -76,7 +78,7 @@ CASES = {
             memory_attention_num_layers=2, memory_attention_feed_forward_hidden_size=48, mask_downsampler_stride=4,
             memory_fuser_intermediate_dim=64, memory_fuser_num_layers=2,
         ),
-        runs=dict(one=ONE, three=THREE), dtype="float16",
+        runs=dict(one=ONE, three=THREE), dtype="float16", seed=1480, gone=0.25,
     ),
     # Nearly every field differs: short memory, two heads, pointers without time, no occlusion embedding, at most two
     # conditioning frames, single masks on tracked frames, other bounds for several masks. Patches of 8 pixels, so that
@@ -98,7 +100,7 @@ CASES = {
             memory_fuser_num_layers=1, memory_fuser_kernel_size=3, memory_fuser_padding=1,
             memory_fuser_intermediate_dim=24, memory_fuser_hidden_act="relu",
         ),
-        runs=dict(masks=MASKS, point=POINT), dtype="bfloat16",
+        runs=dict(masks=MASKS, point=POINT), dtype="bfloat16", seed=2280, gone=0.35,
     ),
 }
 
@@ -299,10 +301,9 @@ def track(model, case, name, frames, seed, expected):
         expected[f"{prefix}.pointers"] = torch.cat([stored(session, i, frame, "object_pointer").reshape(1, -1) for i in order])
         for i, value in enumerate(expected[f"{prefix}.scores"].tolist()):
             scores.setdefault(session.obj_ids[i], []).append(value)
-        if step % 3 == 0 or frame in (5, 6):
-            memory = [stored(session, i, frame, "maskmem_features")[:, 0] for i in order]
-            assert all(m.dtype == torch.bfloat16 for m in memory)
-            expected[f"{prefix}.memory"] = torch.stack(memory)
+        memory = [stored(session, i, frame, "maskmem_features")[:, 0] for i in order]
+        assert all(m.dtype == torch.bfloat16 for m in memory)
+        expected[f"{prefix}.memory"] = torch.stack(memory)
         if step in (2, 5) and 0 in watch.attention:
             expected[f"{prefix}.attention"] = watch.attention[0].clone()
     watch.close()
@@ -313,19 +314,6 @@ def comes_back(scores):
     """There, then gone, then there again."""
     there = "".join("1" if value > 0 else "0" for value in scores)
     return "10" in there and "01" in there[there.index("10"):]
-
-
-def others_matter(run, expected, name):
-    """Where an object comes late, another one is seen: how its memory is made then counts."""
-    late = [(step, object_id) for step, object_id, frame, _, _ in run["prompts"] if step > 0 and frame == run["steps"][step]]
-    if not late:
-        return True
-    return any(
-        score > 0
-        for step, object_id in late
-        for other, score in zip(expected[f"{name}.{step}.objects"].tolist(), expected[f"{name}.{step}.scores"].tolist())
-        if other not in [o for s, o in late if s == step]
-    )
 
 
 def shift_scores(model, amount):
@@ -343,7 +331,7 @@ def generate(name, case, seed):
     with torch.no_grad():
         scores = track(model, case, list(case["runs"])[-1 if name == "sam2_video_tiny" else 0], frames, seed, {})
         # Scores lie around 0, so that objects come and go.
-        middle = np.quantile([v for values in scores.values() for v in values if abs(v) != 10], 0.25)
+        middle = np.quantile([v for values in scores.values() for v in values if abs(v) != 10], case["gone"])
         shift_scores(model, -float(middle))
     model = write_model(model, case, folder)
     write_json(folder / "preprocessor_config.json", json.loads(processors(case)[1].to_json_string()))
@@ -351,7 +339,7 @@ def generate(name, case, seed):
     for run in case["runs"]:
         scores = track(model, case, run, frames, seed, expected)
         flat = [v > 0 for values in scores.values() for v in values]
-        if not 0.4 < np.mean(flat) < 0.95 or not others_matter(case["runs"][run], expected, run):
+        if not 0.4 < np.mean(flat) < 0.95:
             raise NearTie(f"objects are seen in {np.mean(flat):.2f} of the frames of {run}")
         back += sum(comes_back(values) for values in scores.values())
         print("   ", run, {k: " ".join(f"{v:.2f}" for v in values) for k, values in scores.items()})
@@ -369,7 +357,7 @@ def generate(name, case, seed):
 
 def main():
     for name in sys.argv[1:] or list(CASES):
-        for seed in range(1000 * (1 + list(CASES).index(name)), 10**9, 20):
+        for seed in range(CASES[name]["seed"], 10**9, 20):
             print(name, seed)
             try:
                 generate(name, CASES[name], seed)
