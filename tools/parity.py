@@ -139,7 +139,8 @@ def our_rows(program, folder, pictures, threshold, level):
     """Runs the program; its rows by file name."""
     with tempfile.TemporaryDirectory() as output:
         command = [program, "detect", "--owl-model", folder, "--input", pictures, "--output", output, "--prompt"]
-        command += [*PROMPTS, "--threshold", repr(threshold), "--no-overlay", "--precision", "f32", "--batch-size", "1"]
+        command += [*PROMPTS, "--threshold", repr(threshold), "--sam-model", "none", "--no-overlay"]
+        command += ["--precision", "f32", "--batch-size", "1"]
         command += ["--cpu", level] if level else []
         started = time.perf_counter()
         subprocess.run([str(part) for part in command], check=True)
