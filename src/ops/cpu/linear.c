@@ -33,13 +33,25 @@ static struct tensor make_dense(struct compute *compute, struct tensor x)
     return dense;
 }
 
+/* Where a product writes: `out` itself where it is dense, else dense scratch that deliver() copies to it. */
+static struct tensor dense_target(struct compute *compute, struct tensor out)
+{
+    return tensor_is_dense(&out) ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+}
+
+static void deliver(struct compute *compute, struct tensor target, struct tensor out)
+{
+    if (compute_status(compute) == 0 && target.data != out.data) {
+        cpu_copy(compute, target, out);
+    }
+}
+
 void cpu_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                 const struct tensor *residual, struct tensor out)
 {
     const size_t mark = compute_mark(compute);
     const struct tensor input = make_dense(compute, x);
-    const bool direct = tensor_is_dense(&out);
-    const struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+    const struct tensor target = dense_target(compute, out);
     if (compute_status(compute) == 0 && residual != NULL && residual->data != target.data) {
         cpu_copy(compute, *residual, target); /* the product adds to it */
     }
@@ -48,10 +60,9 @@ void cpu_linear(struct compute *compute, const struct linear *linear, struct ten
             onednn_product_run(linear->state, compute, x.dim[0], input.data, activation, residual != NULL, target.data);
         if (status != 0) {
             compute_fail(compute, status);
-        } else if (!direct) {
-            cpu_copy(compute, target, out);
         }
     }
+    deliver(compute, target, out);
     compute_release(compute, mark);
 }
 
@@ -59,17 +70,15 @@ void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tens
 {
     const size_t mark = compute_mark(compute);
     const struct tensor left = make_dense(compute, a), right = make_dense(compute, b);
-    const bool direct = tensor_is_dense(&out);
-    const struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+    const struct tensor target = dense_target(compute, out);
     if (compute_status(compute) == 0) {
         const int status =
             onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], left.data, right.data, target.data);
         if (status != 0) {
             compute_fail(compute, status);
-        } else if (!direct) {
-            cpu_copy(compute, target, out);
         }
     }
+    deliver(compute, target, out);
     compute_release(compute, mark);
 }
 
@@ -117,15 +126,12 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
         if (residual != NULL) {
             flat_residual = TENSOR_RESHAPE(make_dense(compute, *residual), rows, conv->outputs);
         }
-        const bool direct = tensor_is_dense(&out);
-        struct tensor target = direct ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+        const struct tensor target = dense_target(compute, out);
         if (compute_status(compute) == 0) {
             cpu_linear(compute, conv->product, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,
                        residual != NULL ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
-            if (!direct && compute_status(compute) == 0) {
-                cpu_copy(compute, target, out);
-            }
         }
+        deliver(compute, target, out);
     }
     compute_release(compute, mark);
 }
