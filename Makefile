@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: all build demo help deps test check-all install bench bench-reference parity format lint clean
+.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference parity format lint clean
 
 all: build
 
@@ -45,6 +45,10 @@ bench-reference: build ## time detection beside PyTorch, taking turns (needs req
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)
+	@$(PYTHON) tools/parity_hub.py --build $(BUILD)
+
+fuzz-afl: ## AFL++ with the tool itself over the tests' images, a minute a format (needs afl++)
+	@tools/afl.sh $(BUILD) 60
 
 format: ## put every C file into the house style
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -78,11 +78,28 @@ typedef struct sowlv2_detector sowlv2_detector; /* OWLv2 weights, ready to compu
 typedef struct sowlv2_prompts sowlv2_prompts;   /* encoded prompts of one detector; immutable */
 typedef struct sowlv2_session sowlv2_session;   /* scratch memory of one thread's forward passes */
 
-/* Where a model comes from. */
+/* A download in hand. */
+struct sowlv2_download {
+    const char *model; /* the hub id */
+    const char *file;  /* the file in hand, "" between files; both valid during the call */
+    int64_t done;      /* bytes of all its files that are there, what earlier runs left included */
+    int64_t resumed;   /* of these, what was there when this run began */
+    int64_t total;     /* bytes of all files; 0: not known yet */
+};
+
+/* Told several times a second how a download goes, also while it waits. Return false to stop: the call then ends with
+ * SOWLV2_ERROR_CANCELLED, and the next one goes on where this one was. Called from the calling thread. */
+typedef bool (*sowlv2_download_callback)(const struct sowlv2_download *download, void *user_data);
+
+/* Where a model comes from. A hub id that is not complete in the cache of huggingface_hub is downloaded into it, by
+ * the variables of huggingface_hub (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, ...); one that is needs no network. */
 struct sowlv2_model_options {
-    const char *model;     /* a local folder, or a hub id ("org/name") that is in the user's cache */
-    const char *revision;  /* branch, tag or commit of a hub id; NULL: "main" */
+    const char *model;     /* a local folder, or a hub id: "org/name" or "org/name@revision" */
+    const char *revision;  /* branch, tag or commit of a hub id; NULL: what follows '@', else "main" */
     const char *cache_dir; /* hub cache folder; NULL: as the environment says (HF_HUB_CACHE, ...) */
+    bool offline;          /* never use the network; HF_HUB_OFFLINE says the same; default false */
+    sowlv2_download_callback download; /* NULL: none */
+    void *download_user_data;
     struct sowlv2_device_options device;
 };
 
@@ -109,7 +126,8 @@ struct sowlv2_prompt_options {
 SOWLV2_API struct sowlv2_prompt_options sowlv2_prompt_options_default(void);
 
 /* Encodes `count` (>= 1) UTF-8 prompts in one batch, once for any number of images.
- * `options` may be NULL; a template without "{}" is an ARGUMENT error. The strings are copied. The detector must outlive the prompts. */
+ * `options` may be NULL; a template without "{}" is an ARGUMENT error. The strings are copied. The detector must
+ * outlive the prompts. */
 SOWLV2_API int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *prompts, size_t count,
                                      const struct sowlv2_prompt_options *options, sowlv2_prompts **out);
 SOWLV2_API void sowlv2_prompts_free(sowlv2_prompts **prompts);
@@ -297,6 +315,241 @@ SOWLV2_API int sowlv2_segment_set_file(sowlv2_segment_session *session, const ch
 
 /* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
+
+/* ---- tracking: SAM 2.1 through video ----------------------------------------------------------- */
+
+/* One video's tracking state: what each object looked like. Belongs to one thread at a time; many sessions share one
+ * segmenter. Its size depends on the objects and the options, not on the video's length. */
+typedef struct sowlv2_track_session sowlv2_track_session;
+
+struct sowlv2_track_options {
+    int max_cond_frames;  /* prompted frames whose memory is kept for each object, the nearest ones; default 4; -1: all
+                           */
+    int keep_frames;      /* frames that sowlv2_track_return() can go back to: their pixels are kept, and what the
+                             objects looked like on them; default 0 */
+    float mask_threshold; /* as in struct sowlv2_segment_options, and so the next ones */
+    int fill_holes;
+    int remove_sprinkles;
+    bool separate;                     /* a pixel belongs to one object at most, the likeliest one; default false */
+    bool pixels;                       /* give sowlv2_mask.pixels; default false */
+    sowlv2_progress_callback progress; /* of the encoder; NULL: none */
+    void *progress_user_data;
+};
+
+SOWLV2_API struct sowlv2_track_options sowlv2_track_options_default(void);
+
+/* The segmenter must outlive the session; `options` may be NULL. Errors: MODEL, FORMAT (a checkpoint without the video
+ * part), ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_track_session_create(const sowlv2_segmenter *segmenter,
+                                           const struct sowlv2_track_options *options, sowlv2_track_session **out);
+SOWLV2_API void sowlv2_track_session_free(sowlv2_track_session **session);
+
+/* Encodes a frame, which becomes the current one: the costly part. `frame` is its number, which grows by one from
+ * frame to frame (it says how far apart two frames are); frames may be left out, and going through a video backward
+ * they fall. All frames must have one size. On error there is no current frame.
+ * Errors: ARGUMENT, CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image);
+
+/* Makes an earlier frame the current one, where it is among the last `keep_frames`. It is encoded again.
+ * Errors: ARGUMENT (not kept), CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_track_return(sowlv2_track_session *session, int64_t frame);
+
+/* What an object is asked by on one frame: a box, points, both, or a mask alone. Coordinates are pixels. */
+struct sowlv2_track_prompt {
+    const float *box;      /* x0 < x1, y0 < y1; may reach out of the frame; NULL: none */
+    const float *points;   /* [point_count][2] */
+    const int32_t *labels; /* [point_count]: 1 of the object, 0 not of it; NULL: all 1 */
+    size_t point_count;
+    const uint8_t *mask; /* [mask_height][mask_width], not 0: the object; any size; NULL: none */
+    int mask_width, mask_height;
+    bool refine; /* the points come in addition to those the object was given on this frame before */
+};
+
+/* Notes a prompt for `object`, a number of the caller's choice, on the current frame. A number that is new is a new
+ * object; an object that is tracked already is corrected. It counts at the next sowlv2_track_run().
+ * Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object,
+                                   const struct sowlv2_track_prompt *prompt);
+
+/* Forgets an object. ARGUMENT where there is none. */
+SOWLV2_API int sowlv2_track_remove(sowlv2_track_session *session, int64_t object);
+
+/* One object on the current frame. */
+struct sowlv2_track {
+    int64_t object;
+    struct sowlv2_mask mask; /* at the frame's size, empty where the object is not seen; no logits */
+    float confidence;        /* the tracker's: mask_score, weighed by how likely the object is there; 0 to 1 */
+    bool prompted;           /* this is a frame it was prompted on */
+    float *pointer;          /* [pointer_length] what the object looks like, the model's object pointer */
+    int pointer_length;
+};
+
+struct sowlv2_tracks {
+    struct sowlv2_track *items; /* [count], in the order in which the objects came */
+    size_t count;
+};
+
+struct sowlv2_track_run_options {
+    bool reverse;       /* the video is gone through backward */
+    bool prompted_only; /* only objects with a prompt that has not counted yet */
+};
+
+/* Finds all objects on the current frame, as one batch: those with a new prompt from that, the others from memory.
+ * `options` NULL: forward, all objects. `out` is given to sowlv2_tracks_free(). On error nothing has changed.
+ * Errors: ARGUMENT (no current frame), CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,
+                                struct sowlv2_tracks *out);
+
+/* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
+SOWLV2_API void sowlv2_tracks_free(struct sowlv2_tracks *tracks);
+
+/* The current frame as a segment session's image: sowlv2_segment() on it costs the decoder only, and knows nothing of
+ * objects. Belongs to the track session; sowlv2_segment_set_image() on it ends the current frame. */
+SOWLV2_API sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session);
+
+/* ---- key frames: V-JEPA 2 ---------------------------------------------------------------------- */
+
+typedef struct sowlv2_frames_model sowlv2_frames_model; /* V-JEPA 2 weights, ready to compute; immutable */
+
+/* sowlv2_model_options_default() with the default V-JEPA 2 model. */
+SOWLV2_API struct sowlv2_model_options sowlv2_frames_model_options_default(void);
+
+/* Opens a V-JEPA 2 checkpoint, with or without predictor and classifier. Errors: as sowlv2_detector_open. */
+SOWLV2_API int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out);
+SOWLV2_API void sowlv2_frames_model_free(sowlv2_frames_model **model);
+
+struct sowlv2_frames_model_info {
+    int crop_size;       /* side of the square that the model sees of a frame, in pixels */
+    int frames_per_clip; /* it was trained with; it takes others */
+    int tubelet_size;    /* frames of a tubelet */
+    int width;           /* of a feature */
+    int grid;            /* a tubelet has grid * grid patches */
+    int label_count;     /* classes of the classifier; 0: it has none */
+    bool predictor;      /* it can be surprised */
+};
+
+SOWLV2_API struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model);
+
+/* Name of a class; NULL where there is none of that number. Belongs to the model. */
+SOWLV2_API const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label);
+
+/* What makes a moment of a video important; docs/key-frames.md says how well each does. */
+enum sowlv2_importance {
+    SOWLV2_IMPORTANCE_VARIANCE, /* how different the patches of a tubelet are */
+    SOWLV2_IMPORTANCE_CHANGE,   /* how different a tubelet is from those before it */
+    SOWLV2_IMPORTANCE_SURPRISE, /* how wrong the predictor is about a tubelet to come */
+};
+
+/* One frame that the model saw. */
+struct sowlv2_frame {
+    int64_t number;        /* from 1, among the frames seen */
+    int64_t source_number; /* from 1, among all frames of the source */
+    double time;           /* seconds */
+    float score;           /* 0 to 1, within the video */
+    float importance;      /* as computed; NaN where there is none, as at the beginning */
+    float motion;          /* mean change of the pixels since the frame before, 0 to 1 */
+    bool scene_start, chosen;
+};
+
+/* One clip as the model saw it, and what the classifier makes of it. */
+struct sowlv2_clip {
+    double start, end;     /* times of its first and last frame */
+    int labels[5];         /* classes, the likeliest first; -1: none */
+    float label_scores[5]; /* their probabilities */
+};
+
+struct sowlv2_frames {
+    struct sowlv2_frame *items; /* [count], in time order */
+    size_t count;
+    size_t chosen_count, scene_count;
+    struct sowlv2_clip *clips; /* [clip_count] */
+    size_t clip_count;
+    int frames_per_clip;
+};
+
+/* Features of one clip: values[rows][width], a row a token (tubelet by tubelet, its patches row by row), or a row a
+ * tubelet where they are pooled. `first` counts from 0 among the frames seen. */
+struct sowlv2_clip_features {
+    const float *values; /* valid during the call */
+    int64_t rows, width;
+    int64_t first, frames;
+};
+
+struct sowlv2_frames_options {
+    double start, end;                 /* seconds: only this part; end 0: to the end; defaults 0 */
+    double fps;                        /* frames a second that the model sees, 0: all; of a folder every image is seen;
+                                          default 6 */
+    int frames_per_clip;               /* 0: as it was trained */
+    int clip_overlap;                  /* frames that two clips share; default 0 */
+    bool whole_frame;                  /* show whole frames stretched to the square, not their centre */
+    enum sowlv2_importance importance; /* default: the best one of docs/key-frames.md */
+    float motion_weight;               /* share of pixel motion in the scores, 0 to 1 */
+    int64_t score_window;              /* scores run from 0 to 1 over this many frames up to each; 0: over the video */
+    int64_t target_frames;             /* how many to choose; 0: 8 */
+    double target_fraction;            /* or this part of them; 0: not used */
+    int64_t spacing;                   /* least distance of chosen frames, halved where too few are left; default 10 */
+    bool labels;                       /* classify clips */
+    bool pooled;                       /* features are means over each tubelet's patches */
+    const char *features;              /* safetensors file to write them to; NULL: none */
+    bool (*clip)(const struct sowlv2_clip_features *features, void *user_data); /* receives them as they come; false
+                                                                                   ends the call; NULL: none */
+    void *clip_user_data;
+    bool (*picture)(const struct sowlv2_frame *frame, const struct sowlv2_image *image,
+                    void *user_data); /* receives each chosen frame in time order; false ends the call; NULL: none */
+    void *picture_user_data;
+    sowlv2_progress_callback progress; /* done: frames; total 0: not known; NULL: none */
+    void *progress_user_data;
+};
+
+SOWLV2_API struct sowlv2_frames_options sowlv2_frames_options_default(void);
+
+/* Shows a video (a file, a URL, a camera, "-" for standard input) or a folder of images to the model, scores each frame
+ * that it sees and chooses some. Memory holds one clip and a few numbers a frame. `out` is given to
+ * sowlv2_frames_free(); on error it is empty. `options` may be NULL. Errors: ARGUMENT, UNSUPPORTED (labels or surprise
+ * of a checkpoint without them), IO, FORMAT, MEMORY, CANCELLED (a callback said so). */
+SOWLV2_API int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source,
+                                 const struct sowlv2_frames_options *options, struct sowlv2_frames *out);
+SOWLV2_API void sowlv2_frames_free(struct sowlv2_frames *frames);
+
+/* Chooses min(wanted, count) frames by scores of any origin, the highest first: first the best of each scene, then
+ * others at least `spacing` apart, which is halved where too few are left. `scenes`: first frames of scenes, rising
+ * from 0, or NULL. Their indices go to chosen[min(wanted, count)] in time order, how many to *chosen_count.
+ * Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_t spacing,
+                                    const size_t *scenes, size_t scene_count, size_t *chosen, size_t *chosen_count);
+
+/* The middles of `wanted` equal parts of `count` frames: what is left where nothing is known of them. */
+SOWLV2_API int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *chosen_count);
+
+/* Decides which frames are worth tracking where only `fraction` of them can be, into tracked[count]: the choice that
+ * leaves least change between the frames left out and their tracked neighbours, with at most `most_gap` frames left out
+ * in a row. importance[count]: how much changes from the frame before; NULL: all alike. scene_starts[count], tracked
+ * in any case, may be NULL. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_budget_frames(const float *importance, const bool *scene_starts, size_t count, double fraction,
+                                    size_t most_gap, bool *tracked);
+
+/* One object that was detected on some of several frames. */
+struct sowlv2_merged_object {
+    int prompt;
+    size_t best_frame, best_detection; /* of the highest score, the earlier of equal ones */
+    size_t first_frame, last_frame;
+    size_t detections; /* that were merged into it */
+};
+
+struct sowlv2_merged {
+    struct sowlv2_merged_object *items; /* [count], in the order in which they came into view */
+    size_t count;
+    size_t *objects; /* [all detections], frame by frame: the object each one belongs to */
+    size_t detection_count;
+};
+
+/* Makes objects of the detections of `count` frames in time order (such as the key frames of one scene): a detection
+ * belongs to the object of its prompt whose boxes on the last three frames it was detected on overlap it most, if that
+ * is more than `iou` (0.7 is usual), else it is a new object. Within a frame better scores go first, so that a second
+ * box of one thing joins the first. `out` is given to sowlv2_merged_free(). Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count, float iou,
+                                       struct sowlv2_merged *out);
+SOWLV2_API void sowlv2_merged_free(struct sowlv2_merged *merged);
 
 #ifdef __cplusplus
 }

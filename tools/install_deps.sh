@@ -4,8 +4,8 @@
 set -eu
 
 build_packages="build-essential cmake pkg-config libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev
-  libjpeg-dev libspng-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
-  libswscale-dev libavdevice-dev"
+  libjpeg-dev libspng-dev zlib1g-dev libtiff-dev libwebp-dev libgif-dev libavif-dev libheif-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
+  libcurl4-openssl-dev libssl-dev libswscale-dev libavdevice-dev"
 test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev ffmpeg"
 
 # The compiler runtime with libFuzzer and the sanitizers belongs to the default clang's version.
@@ -18,10 +18,12 @@ missing() {
 if ! command -v dpkg-query >/dev/null; then
   cat <<TEXT
 sowlv2 needs, under your system's names for them: a C11 compiler with OpenMP, CMake 3.18, pkg-config,
-oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libyaml, Pango with Cairo, FFmpeg 5.1
-(avformat, avcodec, avutil, swscale, avdevice), cmocka
+oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libtiff 4.5, libwebp, giflib, libyaml, libcurl,
+OpenSSL, Pango with Cairo, FFmpeg 5.1 (avformat, avcodec, avutil, swscale, avdevice), cmocka;
+for AVIF and HEIC images, if wanted, libavif and libheif
 (Fedora: gcc cmake onednn-devel jansson-devel pcre2-devel utf8proc-devel libjpeg-turbo-devel
- libspng-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel).
+ libspng-devel libtiff-devel libwebp-devel giflib-devel libavif-devel libheif-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel libcurl-devel
+ openssl-devel).
 TEXT
   exit 0
 fi

@@ -35,19 +35,11 @@ TOLERANCE = 1e-4
 SIZE = (720, 1080)  # of the picture, h and w
 
 
-def model_folder(name):
-    """The checkpoint of a shape, every parameter random but tame enough to stay of order 1 through the depth."""
+def randomise(model, seed):
+    """Every parameter random but tame enough to stay of order 1 through the depth."""
     import torch
-    from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
 
-    folder = fullsize.CACHE / f"sam2_{name}"
-    if (folder / "model.safetensors").exists():
-        return folder
-    backbone = SHAPES[name] | {"model_type": "sam2_hiera_det_model"}
-    channels = SHAPES[name].get("embed_dim_per_stage", [96, 192, 384, 768])[::-1]
-    vision = dict(model_type="sam2_vision_model", backbone_config=backbone, backbone_channel_list=channels)
-    model = Sam2Model(Sam2Config(vision_config=vision))
-    generator = torch.Generator().manual_seed(len(name))
+    generator = torch.Generator().manual_seed(seed)
     for key, value in sorted(list(model.named_parameters()) + list(model.named_buffers())):
         noise = torch.randn(value.shape, generator=generator)
         if "norm" in key and key.endswith("weight"):
@@ -56,11 +48,27 @@ def model_folder(name):
             value.data = 0.1 * noise
         elif "embed" in key or "tokens." in key or "token.weight" in key:
             value.data = noise
+        elif key.endswith(("rope_embeddings_cos", "rope_embeddings_sin")):
+            continue  # computed, not learned
         else:
             inputs = value.shape[0] if "upscale_conv" in key else value[0].numel()
             # A decoder with larger weights turns rounding errors of its input into visible ones.
             small = key.startswith("mask_decoder") or key.endswith("proj_out.weight") or ".attn.proj" in key
             value.data = noise * (0.5 if small else 0.9) / inputs**0.5
+
+
+def model_folder(name, video=False):
+    """The checkpoint of a shape, made at the first call; `video`: with the memory."""
+    from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2VideoConfig, Sam2VideoModel
+
+    folder = fullsize.CACHE / f"sam2_{'video_' if video else ''}{name}"
+    if (folder / "model.safetensors").exists():
+        return folder
+    backbone = SHAPES[name] | {"model_type": "sam2_hiera_det_model"}
+    channels = SHAPES[name].get("embed_dim_per_stage", [96, 192, 384, 768])[::-1]
+    vision = dict(model_type="sam2_vision_model", backbone_config=backbone, backbone_channel_list=channels)
+    model = Sam2VideoModel(Sam2VideoConfig(vision_config=vision)) if video else Sam2Model(Sam2Config(vision_config=vision))
+    randomise(model, len(name))
     model.save_pretrained(folder)
     Sam2ImageProcessor().save_pretrained(folder)
     return folder

@@ -32,6 +32,16 @@ float importance_motion(const uint8_t *before, const uint8_t *after, size_t coun
  * i - 1 and i; motion[0] is not looked at. Frame 0 begins the first scene. */
 int64_t importance_scenes(const float *motion, int64_t count, int64_t *starts);
 
+/* Whether the frame of motion[at] begins a scene, by the up to IMPORTANCE_CUT_REACH motions before and after it; the
+ * motion of a video's first frame is not one of motion[count]. */
+enum { IMPORTANCE_CUT_REACH = 4 };
+bool importance_is_cut(const float *motion, int64_t count, int64_t at);
+
+/* Size of the grey pictures that motion is measured on, and such a picture of an RGB image [height][width][3]: means
+ * over the blocks of a grid. */
+enum { IMPORTANCE_GREY_WIDTH = 64, IMPORTANCE_GREY_HEIGHT = 36, IMPORTANCE_GREY = 64 * 36 };
+void importance_grey(const uint8_t *pixels, int width, int height, uint8_t grey[IMPORTANCE_GREY]);
+
 /* Scores to 0 .. 1 by the lowest and the highest; all 0 where nothing differs. A score that is no finite number
  * becomes 0. `out` may be `scores`. */
 void importance_normalise(const float *scores, int64_t count, float *out);

@@ -5,13 +5,13 @@
  * noise change as much for several frames in a row. */
 static const float LEAST_CHANGE = 0.1F;
 static const float OVER_OTHERS = 3.0F;
-enum { AROUND = 4 };
+enum { AROUND = IMPORTANCE_CUT_REACH };
 
-static bool is_cut(const float *motion, int64_t count, int64_t at)
+bool importance_is_cut(const float *motion, int64_t count, int64_t at)
 {
     float sum = 0.0F;
     int others = 0;
-    for (int64_t i = at - AROUND < 1 ? 1 : at - AROUND; i <= at + AROUND && i < count; i++) {
+    for (int64_t i = at - AROUND < 0 ? 0 : at - AROUND; i <= at + AROUND && i < count; i++) {
         if (i != at) {
             sum += motion[i];
             others++;
@@ -24,7 +24,7 @@ int64_t importance_scenes(const float *motion, int64_t count, int64_t *starts)
 {
     int64_t scenes = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (i == 0 || is_cut(motion, count, i)) {
+        if (i == 0 || importance_is_cut(motion + 1, count - 1, i - 1)) {
             starts[scenes++] = i;
         }
     }

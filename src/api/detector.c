@@ -3,7 +3,6 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "weights/hub.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +17,15 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
         return error_memory("detector");
     }
     char *folder = NULL;
-    int status = hub_locate(options->model, "owlv2", options->revision, options->cache_dir, &folder);
+    int status = find_model(options, "owlv2", &folder);
     if (status == 0) {
         status = open_named_device(&options->device, &detector->device);
     }
     if (status == 0) {
         status = owlv2_open(folder, detector->device, &detector->model);
+    }
+    if (status == 0) {
+        status = known_words_open(folder, &detector->words);
     }
     free(folder);
     if (status != 0) {
@@ -39,6 +41,7 @@ void sowlv2_detector_free(sowlv2_detector **detector)
     if (detector == NULL || *detector == NULL) {
         return;
     }
+    known_words_free(&(*detector)->words);
     owlv2_free(&(*detector)->model);
     device_close(&(*detector)->device);
     free(*detector);

@@ -43,3 +43,8 @@ struct sowlv2_find_options sowlv2_find_options_default(void)
         .segment = sowlv2_segment_options_default(),
     };
 }
+
+struct sowlv2_track_options sowlv2_track_options_default(void)
+{
+    return (struct sowlv2_track_options){.max_cond_frames = 4};
+}

@@ -1,6 +1,7 @@
 /* Prompts: template, tokens, queries. */
 #include "api/types.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 #include <stdlib.h>
@@ -32,6 +33,23 @@ static int tokenize_all(const sowlv2_detector *detector, const char *const *prom
     }
     string_free(&text);
     return status;
+}
+
+/* What a small model was not taught it does not find. */
+static void tell_unknown(const sowlv2_detector *detector, const char *const *prompts, size_t count)
+{
+    struct string unknown = {0};
+    for (size_t i = 0; i < count && detector->words != NULL; i++) {
+        if (!known_words_has(detector->words, prompts[i])) {
+            string_append_format(&unknown, "%s\"%s\"", unknown.length > 0 ? ", " : "", prompts[i]);
+        }
+    }
+    char *known = unknown.length > 0 ? known_words_list(detector->words) : NULL;
+    if (known != NULL && !unknown.failed) {
+        log_notice("prompt %s: this small model was not taught that: it knows %s", unknown.data, known);
+    }
+    free(known);
+    string_free(&unknown);
 }
 
 static int encode(const sowlv2_detector *detector, const int32_t *ids, size_t count, sowlv2_prompts *prompts)
@@ -78,6 +96,7 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
     if (result == NULL || ids == NULL || result->queries == NULL || result->masked == NULL) {
         status = error_memory("prompts");
     }
+    tell_unknown(detector, prompts, count);
     if (status == 0) {
         status = tokenize_all(detector, prompts, count, template, ids);
     }

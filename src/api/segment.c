@@ -1,5 +1,6 @@
 /* The masks of prompts on the session's image. */
 #include "api/checks.h"
+#include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"
 #include "base/error.h"
@@ -56,35 +57,51 @@ static int decode(struct pass *pass, const struct sam2_prompt *prompts, size_t c
     return status;
 }
 
-/* Copies what the caller asked for and brings the mask to the image's size; `logits` are changed. */
-static int finish_mask(const struct pass *pass, float *logits, struct sowlv2_mask *out)
+/* Room for one mask at the image's size. */
+static int reserve_pixels(sowlv2_segment_session *session)
 {
-    const struct sowlv2_segment_options *options = pass->options;
-    const struct sam2 *model = pass->session->segmenter->model;
+    const size_t count =
+        (size_t)sam2_features_width(session->features) * (size_t)sam2_features_height(session->features);
+    if (session->pixels_capacity < count) {
+        free(session->pixels);
+        session->pixels = malloc(count);
+        session->pixels_capacity = session->pixels != NULL ? count : 0;
+    }
+    return session->pixels != NULL ? 0 : error_memory("mask");
+}
+
+int segment_finish_mask(sowlv2_segment_session *session, const struct sowlv2_segment_options *options, float *logits,
+                        struct sowlv2_mask *out)
+{
+    const struct sam2 *model = session->segmenter->model;
     const int side = (int)sam2_get_config(model)->mask_side;
-    const size_t pixels = (size_t)pass->width * (size_t)pass->height;
+    const int width = sam2_features_width(session->features), height = sam2_features_height(session->features);
+    const size_t area = (size_t)side * (size_t)side, pixels = (size_t)width * (size_t)height;
     if (options->logits) {
-        out->logits = malloc(pass->area * sizeof(*out->logits));
+        out->logits = malloc(area * sizeof(*out->logits));
         if (out->logits == NULL) {
             return error_memory("mask");
         }
-        memcpy(out->logits, logits, pass->area * sizeof(*out->logits));
+        memcpy(out->logits, logits, area * sizeof(*out->logits));
         out->logits_side = side;
     }
     int status = sam2_clean_mask(logits, side, options->mask_threshold, options->fill_holes, options->remove_sprinkles);
     if (status == 0) {
-        status = sam2_masks_at_size(model, pass->session->compute, logits, 1, pass->width, pass->height,
-                                    options->mask_threshold, pass->session->pixels);
+        status = reserve_pixels(session);
     }
     if (status == 0) {
-        status = mask_set_pixels(out, pass->session->pixels, pass->width, pass->height);
+        status = sam2_masks_at_size(model, session->compute, logits, 1, width, height, options->mask_threshold,
+                                    session->pixels);
+    }
+    if (status == 0) {
+        status = mask_set_pixels(out, session->pixels, width, height);
     }
     if (status == 0 && options->pixels) {
         out->pixels = malloc(pixels);
         status = out->pixels != NULL ? 0 : error_memory("mask");
     }
     if (status == 0 && options->pixels) {
-        memcpy(out->pixels, pass->session->pixels, pixels);
+        memcpy(out->pixels, session->pixels, pixels);
     }
     return status;
 }
@@ -113,12 +130,12 @@ static int segment_part(struct pass *pass, const struct sowlv2_segment_prompt *p
     for (size_t i = 0; i < count && status == 0; i++) {
         out[i].mask_score = scores[i];
         out[i].object_score = scores[count + i];
-        status = finish_mask(pass, masks + i * pass->area, &out[i]);
+        status = segment_finish_mask(session, pass->options, masks + i * pass->area, &out[i]);
     }
     return status;
 }
 
-static int check_options(const struct sowlv2_segment_options *options)
+int segment_check_options(const struct sowlv2_segment_options *options)
 {
     if (!isfinite(options->mask_threshold)) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "mask threshold: not a finite number");
@@ -129,22 +146,12 @@ static int check_options(const struct sowlv2_segment_options *options)
     return 0;
 }
 
-static int reserve_pixels(sowlv2_segment_session *session, size_t count)
-{
-    if (session->pixels_capacity < count) {
-        free(session->pixels);
-        session->pixels = malloc(count);
-        session->pixels_capacity = session->pixels != NULL ? count : 0;
-    }
-    return session->pixels != NULL ? 0 : error_memory("mask");
-}
-
 /* All that is wrong is said before anything is computed. */
 static int prepare(struct pass *pass, const struct sowlv2_segment_prompt *prompts, size_t count)
 {
     sowlv2_segment_session *session = pass->session;
     const int side = sowlv2_segmenter_mask_side(session->segmenter);
-    int status = check_options(pass->options);
+    int status = segment_check_options(pass->options);
     if (status == 0 && !session->has_image) {
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
     }
@@ -158,7 +165,7 @@ static int prepare(struct pass *pass, const struct sowlv2_segment_prompt *prompt
     for (size_t i = 0; i < count && status == 0; i++) {
         status = segment_prompt_check(&prompts[i], i, pass->width, pass->height, side);
     }
-    return status != 0 ? status : reserve_pixels(session, (size_t)pass->width * (size_t)pass->height);
+    return status;
 }
 
 int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_prompt *prompts, size_t count,

@@ -18,6 +18,7 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
     }
     session->has_image = false; /* what was encoded before is gone, also where this image cannot be */
+    session->images++;
     int status = check_images(image, 1);
     if (status != 0) {
         return status;

@@ -2,9 +2,34 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "weights/hub.h"
 
 #include <stdlib.h>
+
+/* Takes `folder` over, also on error. */
+static int make_video_part(char *folder, struct video_part **out)
+{
+    struct video_part *part = calloc(1, sizeof(*part));
+    if (part == NULL) {
+        free(folder);
+        return error_memory("segmenter");
+    }
+    pthread_mutex_init(&part->lock, NULL);
+    part->folder = folder;
+    *out = part;
+    return 0;
+}
+
+static void free_video_part(struct video_part **part)
+{
+    if (*part == NULL) {
+        return;
+    }
+    sam2_video_free(&(*part)->video);
+    pthread_mutex_destroy(&(*part)->lock);
+    free((*part)->folder);
+    free(*part);
+    *part = NULL;
+}
 
 int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out)
 {
@@ -16,14 +41,18 @@ int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_seg
         return error_memory("segmenter");
     }
     char *folder = NULL;
-    int status = hub_locate(options->model, "sam2", options->revision, options->cache_dir, &folder);
+    int status = find_model(options, "sam2", &folder);
     if (status == 0) {
         status = open_named_device(&options->device, &segmenter->device);
     }
     if (status == 0) {
         status = sam2_open(folder, segmenter->device, &segmenter->model);
     }
-    free(folder);
+    if (status == 0) {
+        status = make_video_part(folder, &segmenter->video_part);
+    } else {
+        free(folder);
+    }
     if (status != 0) {
         sowlv2_segmenter_free(&segmenter);
         return status;
@@ -37,6 +66,7 @@ void sowlv2_segmenter_free(sowlv2_segmenter **segmenter)
     if (segmenter == NULL || *segmenter == NULL) {
         return;
     }
+    free_video_part(&(*segmenter)->video_part);
     sam2_free(&(*segmenter)->model);
     device_close(&(*segmenter)->device);
     free(*segmenter);

@@ -143,6 +143,13 @@ int file_read(const char *path, size_t limit, char **out, size_t *size)
     return status;
 }
 
+int file_read_descriptor(int descriptor, const char *name, size_t limit, char **out, size_t *size)
+{
+    *out = NULL;
+    *size = 0;
+    return read_all(descriptor, name, limit, 65535, out, size);
+}
+
 bool file_exists(const char *path)
 {
     struct stat status;

@@ -25,6 +25,10 @@ void file_map_drop(const void *data, size_t bytes);
  * freed by the caller. Errors: IO, FORMAT (over the limit), MEMORY. */
 int file_read(const char *path, size_t limit, char **out, size_t *size);
 
+/* Reads all that comes from an open descriptor, at most `limit` bytes, as file_read; `name` is what messages call
+ * it. Errors: IO, FORMAT (over the limit), MEMORY. */
+int file_read_descriptor(int descriptor, const char *name, size_t limit, char **out, size_t *size);
+
 bool file_exists(const char *path);
 bool file_is_directory(const char *path);
 
@@ -44,6 +48,10 @@ int file_writer_open(const char *path, struct file_writer *out);
 int file_writer_commit(struct file_writer *writer);
 /* Closes and removes the temporary; harmless after commit. */
 void file_writer_abort(struct file_writer *writer);
+
+/* Removes the temporaries in `folder` (not below it) whose writers are gone: killed, or with their machine. Those of a
+ * living writer, of whatever process, stay. What cannot be read or removed is left. */
+void file_remove_leftovers(const char *folder);
 
 /* "a/b" from "a" and "b"; freed by the caller; NULL: out of memory. */
 char *path_join(const char *folder, const char *name);

@@ -1,12 +1,16 @@
-/* Files that appear complete or not at all: written beside their final name, then renamed. */
+/* Files that appear complete or not at all: written beside their final name, then renamed. A writer holds a lock on
+ * its temporary until that has its final name; one that nobody holds was left behind. */
 #include "base/error.h"
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +37,16 @@ static int check_target(const char *path)
                      S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
 }
 
+/* Locks a file of ours that is new. False where someone removing leftovers was faster. File systems without locks
+ * protect nobody, and nothing is removed on them. */
+static bool lock_temporary(int fd)
+{
+    struct stat status;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno != EWOULDBLOCK;
+    return fstat(fd, &status) != 0 || status.st_nlink > 0;
+}
+
 int file_writer_open(const char *path, struct file_writer *out)
 {
     *out = (struct file_writer){0};
@@ -40,13 +54,20 @@ int file_writer_open(const char *path, struct file_writer *out)
     if (status)
         return status;
     int fd = -1;
+    bool taken;
     do { /* a name left by a crashed process with our number is passed over */
         free(out->temporary);
         out->temporary = temporary_name(path);
         if (!out->temporary)
             return error_memory(path);
         fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (fd < 0 && errno == EEXIST);
+        taken = fd < 0 && errno == EEXIST;
+        if (fd >= 0 && !lock_temporary(fd)) {
+            close(fd);
+            unlink(out->temporary);
+            taken = true;
+        }
+    } while (taken);
     if (fd < 0) {
         status = error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
         free(out->temporary);
@@ -68,16 +89,19 @@ int file_writer_commit(struct file_writer *writer)
 {
     if (!writer->stream)
         return error_set(SOWLV2_ERROR_ARGUMENT, "file writer: nothing is open");
+    int locked = fcntl(fileno(writer->stream), F_DUPFD_CLOEXEC, 0); /* shares the lock, past the stream's end */
     errno = 0;
     bool failed = ferror(writer->stream) != 0;
     failed |= fclose(writer->stream) != 0;
     writer->stream = NULL;
     if (!failed)
         failed = rename(writer->temporary, writer->path) != 0;
-    int status = 0;
+    int why = errno, status = 0;
+    if (locked >= 0)
+        close(locked);
     if (failed) {
         status = error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", writer->path,
-                           errno ? strerror(errno) : "a write failed");
+                           why ? strerror(why) : "a write failed");
     } else {
         free(writer->temporary);
         writer->temporary = NULL;
@@ -88,11 +112,42 @@ int file_writer_commit(struct file_writer *writer)
 
 void file_writer_abort(struct file_writer *writer)
 {
-    if (writer->stream)
-        fclose(writer->stream);
     if (writer->temporary)
         unlink(writer->temporary);
+    if (writer->stream)
+        fclose(writer->stream);
     free(writer->temporary);
     free(writer->path);
     *writer = (struct file_writer){0};
+}
+
+static bool is_temporary_name(const char *name)
+{
+    long process;
+    unsigned number;
+    int end = 0;
+    return sscanf(name, ".sowlv2-%ld-%u.part%n", &process, &number, &end) == 2 && end > 0 && name[end] == '\0';
+}
+
+/* Holding the lock, nobody else has the file: a writer that opens it now sees that it lost it. */
+static void remove_leftover(int folder, const char *name)
+{
+    struct stat status;
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    close(fd);
+}
+
+void file_remove_leftovers(const char *folder)
+{
+    DIR *stream = opendir(folder);
+    if (!stream)
+        return;
+    for (const struct dirent *entry; (entry = readdir(stream));)
+        if (is_temporary_name(entry->d_name))
+            remove_leftover(dirfd(stream), entry->d_name);
+    closedir(stream);
 }

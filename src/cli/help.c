@@ -15,7 +15,7 @@ static const char *const group_titles[GROUP_COUNT] = {
     [GROUP_DETECTION] = "Detection",
     [GROUP_MASKS] = "Masks",
     [GROUP_SPEED] = "Speed and memory",
-    [GROUP_VIDEO] = "Video (not built yet; without effect on images)",
+    [GROUP_VIDEO] = "Video",
     [GROUP_FRAMES] = "Importance and choice",
     [GROUP_COMMON] = "Common to all verbs",
 };

@@ -3,11 +3,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "cli/video_run.h"
 #include "pipeline/detect_images.h"
 #include "pipeline/inputs.h"
 #include "pipeline/job.h"
@@ -28,6 +30,8 @@ static struct sowlv2_device_options device_options(const struct settings *settin
 /* The library gives UNSUPPORTED and ARGUMENT for a device, precision or CPU level that is not there. */
 static int model_failure(int status)
 {
+    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
+        return EXIT_INTERRUPTED;
     return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED || status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE
                                                                                            : EXIT_NO_MODEL);
 }
@@ -35,13 +39,18 @@ static int model_failure(int status)
 static int open_detector(const struct settings *settings, sowlv2_detector **detector)
 {
     struct sowlv2_model_options options = sowlv2_model_options_default();
+    struct download download = {0};
     int status;
 
     options.model = settings->owl_model;
     options.revision = settings->revision;
     options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
     options.device = device_options(settings);
     status = sowlv2_detector_open(&options, detector);
+    download_end(&download);
     return status ? model_failure(status) : EXIT_DONE;
 }
 
@@ -49,16 +58,21 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
 static int open_segmenter(const struct settings *settings, bool needed, sowlv2_segmenter **segmenter)
 {
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
+    struct download download = {0};
     int status;
 
     options.model = settings->sam_model;
     options.revision = needed ? settings->revision : settings->sam_revision;
     options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
     options.device = device_options(settings);
     status = sowlv2_segmenter_open(&options, segmenter);
+    download_end(&download);
     if (!status)
         return EXIT_DONE;
-    if (status != SOWLV2_ERROR_UNSUPPORTED && status != SOWLV2_ERROR_ARGUMENT) {
+    if (status != SOWLV2_ERROR_UNSUPPORTED && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_CANCELLED) {
         char *why = strdup(error_message());
 
         error_set(status, "--sam-model: %s%s", why ? why : "out of memory",
@@ -75,6 +89,13 @@ static int automatic_threads(void)
     int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 2;
 
     return count < 1 ? 1 : count > 4 ? 4 : count;
+}
+
+int image_run_threads(const struct settings *settings)
+{
+    if (settings->thread_pool_size > 0)
+        return (int)settings->thread_pool_size;
+    return settings->max_workers > 0 ? (int)settings->max_workers : automatic_threads();
 }
 
 static unsigned automatic_draw(const struct settings *settings)
@@ -94,14 +115,16 @@ static struct sowlv2_segment_options segment_options(const struct settings *sett
     return options;
 }
 
-static struct detect_images_options pipeline_options(const struct settings *settings, const struct mark_objects *given,
-                                                     struct progress *progress)
+static struct detect_images_options pipeline_options(const struct settings *settings, const struct string_list *inputs,
+                                                     const struct mark_objects *given, struct progress *progress)
 {
     struct detect_images_options options = {
         .prompts = (const char *const *)settings->prompts.items,
         .prompt_count = settings->prompts.count,
         .prompt_template = settings->prompt_template,
-        .input = settings->input,
+        .inputs = (const char *const *)inputs->items,
+        .input_count = inputs->count,
+        .recursive = settings->recursive,
         .output = settings->output,
         .detect = sowlv2_detect_options_default(),
         .segment = segment_options(settings),
@@ -115,17 +138,14 @@ static struct detect_images_options pipeline_options(const struct settings *sett
         .resume = settings->resume,
         .draw = settings->draw ? settings->draw : automatic_draw(settings),
         .batch_size = settings->disable_gpu_batching ? 1 : (int)settings->batch_size,
-        .io_threads = automatic_threads(),
+        .io_threads = image_run_threads(settings),
         .max_pixels = settings->max_pixels,
+        .allow_truncated = settings->allow_truncated,
         .progress = progress_update,
         .progress_user_data = progress,
         .interrupted = &signals_interrupted,
     };
 
-    if (settings->thread_pool_size > 0)
-        options.io_threads = (int)settings->thread_pool_size;
-    else if (settings->max_workers > 0)
-        options.io_threads = (int)settings->max_workers;
     options.detect.threshold = (float)settings->threshold;
     options.detect.nms_iou = (float)settings->nms;
     options.detect.objectness = settings->objectness;
@@ -169,13 +189,15 @@ static void print_summary(const struct settings *settings, const struct detect_i
                  report->interrupted ? ", interrupted" : "");
 }
 
-static int exit_status_of(const struct detect_images_report *report)
+static int exit_status_of(const struct run_count *count)
 {
-    if (report->interrupted)
+    if (count->interrupted)
         return EXIT_INTERRUPTED;
-    if (report->failed == 0)
+    if (count->failed == 0)
         return EXIT_DONE;
-    return report->failed < report->images ? EXIT_SOME_FAILED : EXIT_ALL_FAILED;
+    if (count->done > 0)
+        return EXIT_SOME_FAILED;
+    return count->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
 static int open_models(const struct settings *settings, const struct mark_objects *given, sowlv2_detector **detector,
@@ -192,45 +214,105 @@ static int open_models(const struct settings *settings, const struct mark_object
     return result;
 }
 
-static int run(const struct settings *settings, const struct mark_objects *given)
+/* The images. */
+static int run_images(const struct settings *settings, const struct string_list *inputs,
+                      const struct mark_objects *given, const sowlv2_detector *detector,
+                      const sowlv2_segmenter *segmenter, double model_seconds, struct run_count *count)
 {
     struct detect_images_report report;
+    struct progress progress;
+    int status;
+
+    progress_begin(&progress);
+
+    struct detect_images_options options = pipeline_options(settings, inputs, given, &progress);
+    status = detect_images(detector, segmenter, &options, &report);
+    terminal_progress_end();
+    if (settings->verbose)
+        print_timing(&report, model_seconds);
+    if (status)
+        return status;
+    print_summary(settings, &report, model_seconds + report.total_seconds);
+    count->done += report.images - report.failed;
+    count->failed += report.failed;
+    count->interrupted = report.interrupted;
+    return 0;
+}
+
+static int run(const struct settings *settings, const struct mark_objects *given, const struct video_inputs *inputs)
+{
     sowlv2_detector *detector = NULL;
     sowlv2_segmenter *segmenter = NULL;
-    struct progress progress;
-    double start = pipeline_clock(), opened;
+    struct run_count count = {0};
+    double start = pipeline_clock();
     int result = open_models(settings, given, &detector, &segmenter), status = 0;
 
     if (result == EXIT_DONE) {
-        opened = pipeline_clock();
-        progress_begin(&progress);
-
-        struct detect_images_options options = pipeline_options(settings, given, &progress);
-        status = detect_images(detector, segmenter, &options, &report);
-        terminal_progress_end();
-        if (settings->verbose)
-            print_timing(&report, opened - start);
-        result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&report);
-        if (!status)
-            print_summary(settings, &report, pipeline_clock() - start);
+        if (inputs->images.count > 0)
+            status =
+                run_images(settings, &inputs->images, given, detector, segmenter, pipeline_clock() - start, &count);
+        if (status && status != SOWLV2_ERROR_CANCELLED && inputs->videos.count > 0) {
+            terminal_error(error_message()); /* the videos are done all the same */
+            count.failed += inputs->images.count;
+            status = 0;
+        }
+        if (!status && inputs->videos.count > 0 && !count.interrupted)
+            status = video_run(settings, given, detector, segmenter, inputs, &count);
+        result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&count);
     }
     sowlv2_segmenter_free(&segmenter);
     sowlv2_detector_free(&detector);
     return result;
 }
 
-/* What is wrong with the input is said before the models are opened, which takes longer. */
-int image_run(const struct settings *settings, const struct mark_objects *given)
+/* What is wrong with the images is said before the models are opened, which takes longer. */
+static int check_images(const struct settings *settings, const struct string_list *images)
 {
     struct inputs inputs = {0};
-    int status = inputs_list(settings->input, &inputs);
+    const struct inputs_options wanted = {.given = (const char *const *)images->items,
+                                          .count = images->count,
+                                          .recursive = settings->recursive,
+                                          .output = settings->output};
+    int status = images->count > 0 ? inputs_list(&wanted, &inputs) : 0;
 
     inputs_free(&inputs);
     if (status)
         return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_ALL_FAILED);
-    signals_ignore_pipe();
-    signals_catch_interrupts();
-    if (strcmp(settings->device, "cuda") == 0)
-        log_notice("--device: cuda is not built into this version yet: using the CPU");
-    return run(settings, given);
+    return EXIT_DONE;
+}
+
+static int sort_inputs(const struct settings *settings, struct video_inputs *out)
+{
+    int status = video_inputs_sort(settings, out);
+
+    if (!status && out->videos.count > 0 && !settings_want_masks(settings)) {
+        if (out->images.count == 0)
+            status = error_set(SOWLV2_ERROR_ARGUMENT,
+                               "%s: a video: objects are followed by their masks: not with --sam-model none",
+                               out->videos.items[0]);
+        else
+            log_notice("%zu videos are left out: objects are followed by their masks: not with --sam-model none",
+                       out->videos.count);
+        string_list_free(&out->videos);
+        string_list_free(&out->names);
+    }
+    return status ? verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED) : EXIT_DONE;
+}
+
+int image_run(const struct settings *settings, const struct mark_objects *given)
+{
+    struct video_inputs inputs;
+    int result = sort_inputs(settings, &inputs);
+
+    if (result == EXIT_DONE && inputs.videos.count == 0)
+        result = check_images(settings, &inputs.images);
+    if (result == EXIT_DONE) {
+        signals_ignore_pipe();
+        signals_catch_interrupts();
+        if (strcmp(settings->device, "cuda") == 0)
+            log_notice("--device: cuda is not built into this version yet: using the CPU");
+        result = run(settings, given, &inputs);
+    }
+    video_inputs_free(&inputs);
+    return result;
 }

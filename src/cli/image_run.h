@@ -9,4 +9,7 @@
  * objects are those. Gives an enum exit_status. */
 int image_run(const struct settings *settings, const struct mark_objects *given);
 
+/* Threads that read and write. */
+int image_run_threads(const struct settings *settings);
+
 #endif

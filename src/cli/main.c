@@ -97,11 +97,18 @@ static int run_tool(int argc, char **argv)
     return explain_verbs(word);
 }
 
+/* Whether the verb has forward passes: pull and models start faster without what those need. */
+static bool computes(int argc, char **argv)
+{
+    return argc < 2 || (strcmp(argv[1], "pull") != 0 && strcmp(argv[1], "models") != 0);
+}
+
 int main(int argc, char **argv)
 {
     int result;
 
-    waiting_choose(argv);
+    if (computes(argc, argv))
+        waiting_choose(argv);
     if (argc > 0 && strcmp(path_base(argv[0]), "sowlv2-detect") == 0)
         result = run_verb(verb_find("detect"), argc, argv);
     else

@@ -107,6 +107,9 @@ static int unknown_option(const struct scan *scan, const char *word)
 
 static int check_fed(const struct scan *scan)
 {
+    if (scan->hungry && strcmp(scan->last->name, "prompt") != 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: its value is missing: give one %s or several", scan->last->name,
+                         scan->last->value);
     if (scan->hungry)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: needs at least one text after it, for example --%s cat dog",
                          scan->last->name, scan->last->name);
@@ -131,7 +134,7 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
     return 0;
 }
 
-/* A word that is no option: another value of --prompt, or a text of tokenize. */
+/* A word that is no option: another value of --prompt, a text of tokenize, an id of pull. */
 static int take_word(struct scan *scan, const char *word, struct settings *settings)
 {
     if (scan->last) {
@@ -139,7 +142,7 @@ static int take_word(struct scan *scan, const char *word, struct settings *setti
         scan->given[scan->count++] = (struct given){scan->last, word};
         return 0;
     }
-    if (scan->verb == FOR_TOKENIZE)
+    if (scan->verb == FOR_TOKENIZE || scan->verb == FOR_PULL)
         return string_list_append(&settings->texts, word);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: put its option before it, see 'sowlv2 %s --help'", word,
                      scan->verb_name);
@@ -208,6 +211,8 @@ static int apply_all(const struct scan *scan, struct settings *settings)
         status = config_file_apply(settings->config, scan->verb, settings);
     if (!status && is_given(scan, "prompt"))
         string_list_free(&settings->prompts); /* the list as a whole is replaced, not lengthened */
+    if (!status && is_given(scan, "input"))
+        string_list_free(&settings->inputs);
     if (!status && (is_given(scan, "box") || is_given(scan, "point")))
         marks_free(&settings->marks);
     return status ? status : apply(scan, NULL, settings);

@@ -143,6 +143,15 @@ int option_set(struct settings *settings, const struct option_spec *spec, const 
     case OPTION_POINT:
         status = marks_add_point(field, where, text);
         break;
+    case OPTION_TIME:
+        status = option_read_time(where, text, field);
+        break;
+    case OPTION_INTERVAL:
+        status = option_read_interval(where, text, field);
+        break;
+    case OPTION_RANGE:
+        status = option_read_range(where, text, field);
+        break;
     }
     return status;
 }

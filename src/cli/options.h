@@ -7,16 +7,19 @@
 #include <stddef.h>
 
 enum option_kind {
-    OPTION_FLAG,    /* bool */
-    OPTION_TEXT,    /* const char *, not empty */
-    OPTION_CHOICE,  /* const char *, one of `choices` */
-    OPTION_INTEGER, /* int64_t in [minimum, maximum] */
-    OPTION_COUNT,   /* the same, or "auto" for 0 */
-    OPTION_NUMBER,  /* double in [minimum, maximum] */
-    OPTION_TEXTS,   /* struct string_list: one or more values up to the next option */
-    OPTION_DRAW,    /* unsigned: a list of what to draw */
-    OPTION_BOX,     /* struct marks: another box */
-    OPTION_POINT,   /* struct marks: another point */
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char *, not empty */
+    OPTION_CHOICE,   /* const char *, one of `choices` */
+    OPTION_INTEGER,  /* int64_t in [minimum, maximum] */
+    OPTION_COUNT,    /* the same, or "auto" for 0 */
+    OPTION_NUMBER,   /* double in [minimum, maximum] */
+    OPTION_TEXTS,    /* struct string_list: one or more values up to the next option */
+    OPTION_DRAW,     /* unsigned: a list of what to draw */
+    OPTION_BOX,      /* struct marks: another box */
+    OPTION_POINT,    /* struct marks: another point */
+    OPTION_TIME,     /* double: seconds, or h:mm:ss */
+    OPTION_INTERVAL, /* struct interval: frames, or seconds with an s */
+    OPTION_RANGE,    /* struct frame_range: A:B */
 };
 
 enum option_group {
@@ -33,7 +36,16 @@ enum option_group {
 };
 
 /* Verbs that take an option; bits. */
-enum option_verbs { FOR_DETECT = 1, FOR_TOKENIZE = 2, FOR_SEGMENT = 4, FOR_IMAGES = 5, FOR_FRAMES = 8, FOR_ALL = 15 };
+enum option_verbs {
+    FOR_DETECT = 1,
+    FOR_TOKENIZE = 2,
+    FOR_SEGMENT = 4,
+    FOR_IMAGES = 5,
+    FOR_FRAMES = 8,
+    FOR_PULL = 16,
+    FOR_MODELS = 32,
+    FOR_ALL = 63
+};
 
 struct option_spec {
     const char *name; /* without the dashes */
@@ -60,6 +72,11 @@ const struct option_spec *option_find(const char *name, unsigned verbs);
  * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies, and marks. Errors: ARGUMENT (not
  * a valid value), UNSUPPORTED (not built), MEMORY. */
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
+
+/* The kinds that are about time. Errors: ARGUMENT. */
+int option_read_time(const char *where, const char *text, double *out);
+int option_read_interval(const char *where, const char *text, struct interval *out);
+int option_read_range(const char *where, const char *text, struct frame_range *out);
 
 /* Reads words[1] to words[count-1], a verb's arguments, over the defaults and the configuration file; the
  * command line wins. Stops early, without checking values, where --help or --version is among them. Errors:

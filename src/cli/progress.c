@@ -15,8 +15,7 @@ void progress_begin(struct progress *progress)
     *progress = (struct progress){.start = pipeline_clock()};
 }
 
-/* "4:42", or "1:04:42". */
-static void format_time(char *text, size_t size, double seconds)
+void progress_format_time(char *text, size_t size, double seconds)
 {
     unsigned long whole = seconds < 3.6e8 ? (unsigned long)(seconds + 0.5) : 360000000UL;
 
@@ -38,11 +37,16 @@ void progress_format(char *line, size_t size, size_t width, size_t done, size_t 
     if (done > 0 && elapsed > 0) {
         double speed = (double)done / elapsed;
 
-        format_time(left, sizeof(left), (double)(total > done ? total - done : 0) / speed);
+        progress_format_time(left, sizeof(left), (double)(total > done ? total - done : 0) / speed);
         if (speed >= 0.1)
             snprintf(rate, sizeof(rate), "  %.*f/s  %s left", speed < 10 ? 2 : 0, speed, left);
         else
             snprintf(rate, sizeof(rate), "  %.1f s each  %s left", 1 / speed, left);
+    }
+    if (total == 0) { /* nobody knows how many there will be */
+        snprintf(line, size, "%zu done, %.2f/s%s%s", done, elapsed > 0 ? (double)done / elapsed : 0.0,
+                 *name ? "  " : "", name);
+        return;
     }
     snprintf(line, size, "[%s] %zu/%zu%s%s%s", marks, done, total, rate, *name ? "  " : "", name);
 }

@@ -18,4 +18,7 @@ void progress_update(size_t done, size_t total, const char *name, void *user_dat
 void progress_format(char *line, size_t size, size_t width, size_t done, size_t total, double elapsed,
                      const char *name);
 
+/* "4:42", or "1:04:42", into `text`. */
+void progress_format_time(char *text, size_t size, double seconds);
+
 #endif

@@ -20,6 +20,13 @@ struct settings settings_default(void)
         .vjepa2_frames_per_clip = 16,
         .temporal_detection_frames = 5,
         .temporal_merge_threshold = 0.7,
+        .video = {.mask_codec = "h264",
+                  .max_object_videos = 16,
+                  .match_iou = 0.5,
+                  .frame_budget = 1,
+                  .lost_after = 150,
+                  .max_objects = 32,
+                  .max_cond_frames = 4},
         .frames = {.model = "facebook/vjepa2-vitl-fpc16-256-ssv2",
                    .importance = "change",
                    .fps = 6,
@@ -34,6 +41,7 @@ void settings_free(struct settings *settings)
 {
     string_list_free(&settings->prompts);
     string_list_free(&settings->texts);
+    string_list_free(&settings->inputs);
     marks_free(&settings->marks);
     string_list_free(&settings->owned);
 }
@@ -46,13 +54,29 @@ int settings_check_common(const struct settings *settings)
     return 0;
 }
 
+static int check_inputs(const struct settings *settings)
+{
+    if (settings->inputs.count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
+    for (size_t i = 0; i < settings->inputs.count; i++)
+        if (!*settings->inputs.items[i])
+            return error_set(SOWLV2_ERROR_ARGUMENT, "--input: an empty path: give an image or a folder of images");
+    return 0;
+}
+
 int settings_check_detect(const struct settings *settings)
 {
+    int status = 0;
+
     if (settings->prompts.count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--prompt: missing: name what to look for, for example --prompt cat dog");
-    if (!settings->input)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
+    status = check_inputs(settings);
+    if (status)
+        return status;
+    if (settings->video.end > 0 && settings->video.end <= settings->video.start)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--end: %g s is not after --start, %g s", settings->video.end,
+                         settings->video.start);
     if (!strstr(settings->prompt_template, "{}"))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--prompt-template: '%s' has no {}: write {} where the prompt goes",
                          settings->prompt_template);
@@ -70,8 +94,10 @@ bool settings_want_masks(const struct settings *settings)
 
 int settings_check_segment(const struct settings *settings)
 {
-    if (!settings->input)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
+    int status = check_inputs(settings);
+
+    if (status)
+        return status;
     if (settings->marks.count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--box or --point: missing: say what to cut out, for example --box 10,20,200,150");

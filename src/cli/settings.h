@@ -14,10 +14,37 @@ struct frames_settings {
     const char *scores, *features, *plot, *save; /* NULL: not wanted */
     int64_t frames_per_clip;                     /* 0: the model's */
     int64_t clip_overlap, spacing;
+    int64_t window;            /* of the scores; 0: the whole video */
     int64_t target_frames;     /* 0: not given */
     double target_fraction;    /* 0: not given */
     double fps, motion_weight; /* motion_weight below 0: that of the importance */
     bool pooled, labels, whole;
+};
+
+/* Every N frames, or so many seconds; both 0: off. */
+struct interval {
+    int64_t frames;
+    double seconds;
+};
+
+/* Frames A to B, from 1; 0: no limit. */
+struct frame_range {
+    int64_t first, last;
+};
+
+/* What detect takes for videos. */
+struct video_settings {
+    double start, end; /* seconds; end 0: the video's */
+    struct frame_range frames;
+    bool as_video, realtime;
+    bool save_frames, no_save_frames, no_video, rle, no_audio;
+    const char *mask_codec;
+    int64_t max_object_videos;
+    struct interval detect_every;
+    bool no_cuts, separate;
+    double match_iou, frame_budget;
+    int64_t lost_after, max_objects, max_cond_frames;
+    bool require_vjepa2;
 };
 
 /* Strings belong to the command line, to `owned`, or are static. */
@@ -26,9 +53,11 @@ struct settings {
 
     const char *config;
     struct string_list prompts;
-    struct string_list texts; /* positional arguments of tokenize */
+    struct string_list texts; /* positional arguments of tokenize and pull */
     struct marks marks;       /* boxes and points of segment */
-    const char *input, *output;
+    struct string_list inputs; /* of detect and segment */
+    const char *input, *output; /* input: of frames */
+    bool recursive, allow_truncated;
 
     const char *owl_model;
     const char *sam_model; /* "none": boxes only */
@@ -56,6 +85,7 @@ struct settings {
     int64_t vjepa2_frames_per_clip, temporal_detection_frames;
     double temporal_merge_threshold;
 
+    struct video_settings video;
     struct frames_settings frames;
 
     const char *device, *precision, *cpu; /* cpu NULL: the best there is */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 volatile sig_atomic_t signals_interrupted;
@@ -14,10 +15,22 @@ void signals_ignore_pipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+static const char images_message[] = "interrupted: what is in hand is being finished";
+static const char *volatile message = images_message;
+
+void signals_set_message(const char *text)
+{
+    message = text ? text : images_message;
+}
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        errno = 0; /* nowhere to say it */
+}
+
 static void take_interrupt(int number)
 {
-    static const char message[] =
-        "\nsowlv2: interrupted: the images in hand are being finished: press Ctrl-C again to end at once\n";
     struct sigaction action = {.sa_handler = SIG_DFL};
     int saved = errno;
 
@@ -25,8 +38,9 @@ static void take_interrupt(int number)
     signals_interrupted = 1;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
-        errno = 0; /* nowhere to say it */
+    say("\nsowlv2: ");
+    say(message);
+    say(": press Ctrl-C again to end at once\n");
     errno = saved;
 }
 

@@ -11,6 +11,10 @@ extern volatile sig_atomic_t signals_interrupted;
  * nobody reads any more goes on. Verbs that print to standard output leave it, and end quietly as others do. */
 void signals_ignore_pipe(void);
 
+/* What the first of these signals says, "interrupted: ..."; NULL: that the images in hand are being finished. The text
+ * must stay. */
+void signals_set_message(const char *message);
+
 /* From now on the first SIGINT or SIGTERM asks for a clean end; a second one ends the process. */
 void signals_catch_interrupts(void);
 

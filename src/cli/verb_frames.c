@@ -2,15 +2,16 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "hub/model_find.h"
 #include "media/png.h"
 #include "output/plot.h"
 #include "pipeline/frames.h"
-#include "weights/hub.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,6 +64,7 @@ static struct frames_options make_options(const struct settings *settings, struc
         .target_frames = own->target_frames,
         .target_fraction = own->target_fraction,
         .spacing = own->spacing,
+        .window = own->window,
         .features = own->features,
         .pooled = own->pooled,
         .labels = own->labels,
@@ -87,14 +89,25 @@ static struct frames_options make_options(const struct settings *settings, struc
 static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
 {
     char *folder = NULL;
+    struct download download = {0};
+    const struct model_source source = {.model = settings->frames.model,
+                                        .revision = settings->revision,
+                                        .cache_dir = settings->cache_dir,
+                                        .kind = "vjepa2",
+                                        .offline = settings->offline,
+                                        .download = download_update,
+                                        .download_user_data = &download};
     int status = device_open_named(settings->cpu, (int)settings->threads, device);
 
     if (status)
         return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
-    status = hub_locate(settings->frames.model, "vjepa2", settings->revision, settings->cache_dir, &folder);
+    status = model_find(&source, &folder);
+    download_end(&download);
     if (!status)
         status = vjepa2_open(folder, *device, model);
     free(folder);
+    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
+        return EXIT_INTERRUPTED;
     return status ? verb_fail(EXIT_NO_MODEL) : EXIT_DONE;
 }
 
@@ -171,8 +184,8 @@ static void print_results(const struct frames_report *report, char *const *label
 {
     for (int64_t i = 0; i < report->count; i++)
         if (report->items[i].chosen)
-            printf("%" PRId64 " %.3f %.4f\n", report->items[i].number, report->items[i].time,
-                   (double)report->items[i].score);
+            printf("%" PRId64 " %.3f %.4f %" PRId64 "\n", report->items[i].number, report->items[i].time,
+                   (double)report->items[i].score, report->items[i].source_number);
     for (int64_t i = 0; i < report->clip_count; i++)
         for (int k = 0; k < report->classes; k++)
             printf("clip %.3f %.3f %.4f %s\n", report->clips[i].start, report->clips[i].end,

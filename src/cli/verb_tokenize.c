@@ -1,11 +1,12 @@
 /* sowlv2 tokenize: the token ids of texts, from the tokenizer files and config.json alone. */
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/verbs.h"
+#include "hub/model_find.h"
 #include "text/tokenizer.h"
-#include "weights/config.h"
-#include "weights/hub.h"
+#include "weights/model_kind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,13 +20,10 @@ static int read_config(const char *folder, int64_t *length, int64_t *vocabulary)
 {
     struct config *config = NULL;
     const struct config_node *text = NULL;
-    const char *type = NULL;
     int status = config_open(folder, "config.json", &config);
 
     if (!status)
-        status = config_string(config, config_root(config), "model_type", "owlv2", &type);
-    if (!status && strcmp(type, "owlv2") != 0)
-        status = config_error(config, "is of a '%s' model, not of an OWLv2 one: give another --owl-model", type);
+        status = model_kind_check_config(config, "tokenizer");
     if (!status)
         status = config_object(config, config_root(config), "text_config", &text);
     if (!status)
@@ -67,13 +65,22 @@ int verb_tokenize(struct settings *settings)
     char *folder = NULL;
     struct tokenizer *tokenizer = NULL;
     int64_t length = 0, vocabulary = 0;
+    struct download download = {0};
+    const struct model_source source = {.model = settings->owl_model,
+                                        .revision = settings->revision,
+                                        .cache_dir = settings->cache_dir,
+                                        .kind = "tokenizer",
+                                        .offline = settings->offline,
+                                        .download = download_update,
+                                        .download_user_data = &download};
     int result, status;
 
     if (settings->texts.count == 0) {
         error_set(SOWLV2_ERROR_ARGUMENT, "tokenize: no text: give one or more, see 'sowlv2 tokenize --help'");
         return verb_fail(EXIT_USAGE);
     }
-    status = hub_locate(settings->owl_model, "owlv2", settings->revision, settings->cache_dir, &folder);
+    status = model_find(&source, &folder);
+    download_end(&download);
     if (!status)
         status = read_config(folder, &length, &vocabulary);
     if (!status)

@@ -35,12 +35,13 @@ const struct verb verb_table[] = {
                  "    owl-model: models/owlv2-base\n",
      .run = verb_detect},
     {.name = "segment",
-     .summary = "cut out what boxes or points mark",
+     .summary = "cut out what boxes or points mark, and follow it through video",
      .options = FOR_SEGMENT,
      .usage = "--input PATH (--box BOX | --point POINT)... [OPTION...]",
      .description =
          "Cuts out with SAM 2.1 what boxes and points mark. Each --box is one object; points after it belong to it. "
-         "Points without any --box are one object together. A folder as --input gets the same boxes in every image.\n"
+         "Points without any --box are one object together. A folder of images gets the same boxes in every image; in a "
+         "video they mark objects on its first frame (see --start), which are then followed.\n"
          "\n"
          "The results are those of detect, without prompts and their scores: DIR/results.jsonl, binary/, overlay/. "
          "Where no box was given, an object's box is that around its mask.",
@@ -69,10 +70,28 @@ const struct verb verb_table[] = {
                     "begins with a dash.",
      .examples = "  sowlv2 tokenize --owl-model models/owlv2-base \"a photo of a cat\"\n",
      .run = verb_tokenize},
-    {.name = "pull", .summary = "fetch models ahead of time", .description = "Fetches models into the hub cache."},
+    {.name = "pull",
+     .summary = "fetch models ahead of time",
+     .options = FOR_PULL,
+     .usage = "[OPTION...] ID...",
+     .description =
+         "Downloads models from the Hugging Face hub into its cache, the one that huggingface_hub uses: only the files "
+         "that are needed, and only those that are not there or have changed. A download that was cut short goes on "
+         "where it was. ID is org/name or org/name@revision. Prints the folder of each model.\n"
+         "\n"
+         "The environment decides, as for huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT (a mirror), HF_TOKEN, "
+         "HF_HUB_OFFLINE, HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT, proxies, certificates.",
+     .examples = "  sowlv2 pull google/owlv2-base-patch16-ensemble facebook/sam2.1-hiera-small\n"
+                 "  sowlv2 pull facebook/sam2.1-hiera-large@main --cache-dir /big/disk\n",
+     .run = verb_pull},
     {.name = "models",
      .summary = "list the models that are there",
-     .description = "Lists the models in the hub cache."},
+     .options = FOR_MODELS,
+     .usage = "[OPTION...]",
+     .description = "Lists the models in the hub cache that sowlv2 can use: id, revision (or commit), size, what it is "
+                    "for (detection, segmentation, key frames), and whether it is complete.",
+     .examples = "  sowlv2 models\n",
+     .run = verb_models},
     {.name = "bench", .summary = "measure speed", .description = "Measures how fast the models run on this machine."},
     {.name = "serve", .summary = "answer requests over HTTP", .description = "Answers requests over HTTP."},
     {.name = "export",

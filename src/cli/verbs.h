@@ -26,6 +26,8 @@ int verb_detect(struct settings *settings);
 int verb_segment(struct settings *settings);
 int verb_frames(struct settings *settings);
 int verb_tokenize(struct settings *settings);
+int verb_pull(struct settings *settings);
+int verb_models(struct settings *settings);
 
 /* Prints this thread's error message and gives `status` back. */
 int verb_fail(int status);

@@ -3,54 +3,147 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "media/image_decoders.h"
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 /* No image of IMAGE_DEFAULT_MAX_PIXELS needs more; a file this large is something else. */
 static const size_t largest_file = (size_t)1 << 31;
 
-int image_allocate(const char *name, uint32_t width, uint32_t height, int64_t max_pixels, struct image *out)
+struct image_options image_options_default(void)
+{
+    return (struct image_options){.max_pixels = IMAGE_DEFAULT_MAX_PIXELS, .seconds = 60};
+}
+
+int image_check_size(const struct image_source *source, uint64_t width, uint64_t height)
 {
     if (width == 0 || height == 0 || width > INT_MAX || height > INT_MAX)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: its size, %u x %u pixels, is not valid: the file is damaged", name,
-                         width, height);
-    int64_t count = (int64_t)width * height;
-    if (count > max_pixels)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %u x %u is more than %lld pixels: make it smaller", name, width,
-                         height, (long long)max_pixels);
-    if ((uint64_t)count > PTRDIFF_MAX / 3)
-        return error_memory(name);
-    uint8_t *pixels = malloc((size_t)count * 3);
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: its size, %llu x %llu pixels, is not valid: the file is damaged",
+                         source->name, (unsigned long long)width, (unsigned long long)height);
+    int64_t count = (int64_t)width * (int64_t)height;
+    if (count > source->options->max_pixels)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: %llu x %llu is more than %lld pixels: make it smaller, or raise --max-pixels",
+                         source->name, (unsigned long long)width, (unsigned long long)height,
+                         (long long)source->options->max_pixels);
+    return (uint64_t)count > PTRDIFF_MAX / 16 ? error_memory(source->name) : 0;
+}
+
+uint8_t *image_pixels(size_t bytes)
+{
+    static const size_t huge = (size_t)2 << 20;
+    if (bytes < 2 * huge)
+        return malloc(bytes);
+    uint8_t *pixels = aligned_alloc(huge, (bytes + huge - 1) / huge * huge);
+    if (pixels)
+        madvise(pixels, bytes, MADV_HUGEPAGE); /* a wish: without it all works, slower */
+    return pixels;
+}
+
+int image_allocate(const struct image_source *source, uint64_t width, uint64_t height, struct image *out)
+{
+    int status = image_check_size(source, width, height);
+    if (status)
+        return status;
+    size_t bytes = (size_t)width * (size_t)height * 3;
+    uint8_t *pixels = image_pixels(bytes);
     if (!pixels)
-        return error_memory(name);
+        return error_memory(source->name);
+    if (source->options->allow_truncated)
+        memset(pixels, 0, bytes);
     *out = (struct image){(int)width, (int)height, pixels};
     return 0;
 }
 
-int image_decode(const char *name, const void *data, size_t size, int64_t max_pixels, struct image *out)
+static double thread_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+int image_check_time(const struct image_source *source)
+{
+    if (source->deadline <= 0 || thread_clock() < source->deadline)
+        return 0;
+    return error_set(SOWLV2_ERROR_FORMAT,
+                     "%s: decoding takes more than %.0f s: export it in a simpler way, or make it smaller",
+                     source->name, source->options->seconds);
+}
+
+int image_truncated(const struct image_source *source, const char *kind)
+{
+    if (!source->options->allow_truncated)
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: the %s data is truncated: copy or export the file again, or take what is there with "
+                         "--allow-truncated",
+                         source->name, kind);
+    log_notice("%s: the %s data is truncated: the rest of the picture is missing", source->name, kind);
+    return 0;
+}
+
+static inline uint8_t multiply_255(unsigned a, unsigned b)
+{
+    unsigned product = a * b + 128;
+    return (uint8_t)((product + (product >> 8)) >> 8);
+}
+
+void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t count)
+{
+    unsigned invert = light ? 255 : 0;
+    for (size_t i = 0; i < count; i++, cmyk += 4, rgb += 3) {
+        unsigned white = 255 - (cmyk[3] ^ invert);
+        for (int c = 0; c < 3; c++)
+            rgb[c] = (uint8_t)(white - multiply_255(cmyk[c] ^ invert, white));
+    }
+}
+
+static int decode(const struct image_source *source, struct image *out, int *orientation)
+{
+    const char *description = NULL;
+    switch (image_format_detect(source->data, source->size, &description)) {
+    case IMAGE_FORMAT_JPEG:
+        return image_decode_jpeg(source, out, orientation);
+    case IMAGE_FORMAT_PNG:
+        return image_decode_png(source, out, orientation);
+    case IMAGE_FORMAT_BMP:
+        return image_decode_bmp(source, out, orientation);
+    case IMAGE_FORMAT_GIF:
+        return image_decode_gif(source, out, orientation);
+    case IMAGE_FORMAT_TIFF:
+        return image_decode_tiff(source, out, orientation);
+    case IMAGE_FORMAT_WEBP:
+        return image_decode_webp(source, out, orientation);
+    case IMAGE_FORMAT_AVIF:
+        return image_decode_avif(source, out, orientation);
+    case IMAGE_FORMAT_HEIF:
+        return image_decode_heif(source, out, orientation);
+    case IMAGE_FORMAT_OTHER:
+        break;
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
+                     source->name, description ? description : "not an image of a known format");
+}
+
+int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
+                      struct image *out)
 {
     *out = (struct image){0};
     if (size == 0)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: the file is empty: replace it", name);
-
-    const char *description = NULL;
+    const struct image_source source = {.name = name,
+                                        .data = data,
+                                        .size = size,
+                                        .options = options,
+                                        .deadline = options->seconds > 0 ? thread_clock() + options->seconds : 0};
     int orientation = 1;
-    int status;
-    switch (image_format_detect(data, size, &description)) {
-    case IMAGE_FORMAT_JPEG:
-        status = image_decode_jpeg(name, data, size, max_pixels, out, &orientation);
-        break;
-    case IMAGE_FORMAT_PNG:
-        status = image_decode_png(name, data, size, max_pixels, out, &orientation);
-        break;
-    default:
-        if (description)
-            return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG or PNG image", name, description);
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is not an image of a known format: give a JPEG or PNG image",
-                         name);
-    }
+    int status = decode(&source, out, &orientation);
     if (!status)
         status = image_apply_orientation(name, out, orientation);
     if (status)
@@ -58,7 +151,20 @@ int image_decode(const char *name, const void *data, size_t size, int64_t max_pi
     return status;
 }
 
-int image_read(const char *path, int64_t max_pixels, struct image *out)
+static struct image_options with_max_pixels(int64_t max_pixels)
+{
+    struct image_options options = image_options_default();
+    options.max_pixels = max_pixels;
+    return options;
+}
+
+int image_decode(const char *name, const void *data, size_t size, int64_t max_pixels, struct image *out)
+{
+    struct image_options options = with_max_pixels(max_pixels);
+    return image_decode_with(name, data, size, &options, out);
+}
+
+int image_read_with(const char *path, const struct image_options *options, struct image *out)
 {
     *out = (struct image){0};
     char *data;
@@ -66,7 +172,26 @@ int image_read(const char *path, int64_t max_pixels, struct image *out)
     int status = file_read(path, largest_file, &data, &size);
     if (status)
         return status;
-    status = image_decode(path, data, size, max_pixels, out);
+    status = image_decode_with(path, data, size, options, out);
+    free(data);
+    return status;
+}
+
+int image_read(const char *path, int64_t max_pixels, struct image *out)
+{
+    struct image_options options = with_max_pixels(max_pixels);
+    return image_read_with(path, &options, out);
+}
+
+int image_read_stdin(const struct image_options *options, struct image *out)
+{
+    *out = (struct image){0};
+    char *data;
+    size_t size;
+    int status = file_read_descriptor(STDIN_FILENO, "standard input", largest_file, &data, &size);
+    if (status)
+        return status;
+    status = image_decode_with("standard input", data, size, options, out);
     free(data);
     return status;
 }

@@ -16,14 +16,30 @@ struct image {
 /* Default for `max_pixels`: Pillow's error level, twice its warning level. */
 #define IMAGE_DEFAULT_MAX_PIXELS 178956970
 
+/* How to read. */
+struct image_options {
+    int64_t max_pixels;   /* refuse more, before decoding */
+    bool allow_truncated; /* take what is there of a file that was cut, the rest grey or black, with a notice */
+    double seconds;       /* most time of one decoder; 0: no limit */
+};
+
+/* IMAGE_DEFAULT_MAX_PIXELS, nothing truncated, a minute. */
+struct image_options image_options_default(void);
+
 /* Reads a JPEG or PNG; the content decides, not the suffix. EXIF orientation is applied.
  * `max_pixels` is checked before decoding. Truncated data is an error.
  * Errors: IO, FORMAT (empty, truncated, damaged), UNSUPPORTED (another format: named where it is
  * known), ARGUMENT (more than max_pixels), MEMORY; each names the file. */
 int image_read(const char *path, int64_t max_pixels, struct image *out);
+int image_read_with(const char *path, const struct image_options *options, struct image *out);
 
 /* The same from memory; `name` is what messages call it. */
 int image_decode(const char *name, const void *data, size_t size, int64_t max_pixels, struct image *out);
+int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
+                      struct image *out);
+
+/* The same from standard input. */
+int image_read_stdin(const struct image_options *options, struct image *out);
 
 void image_free(struct image *image);
 

@@ -4,21 +4,61 @@
 
 #include "media/image.h"
 
-/* Each decodes to stored (not yet turned) pixels and sets `*orientation` to EXIF's 1 to 8.
+/* A file in memory, and how it is to be read. */
+struct image_source {
+    const char *name; /* what messages call it */
+    const uint8_t *data;
+    size_t size;
+    const struct image_options *options;
+    double deadline; /* of this thread's processor time, in seconds; 0: none */
+};
+
+/* Each decodes to stored (not yet turned) pixels and sets `*orientation`, 1 at first, to EXIF's 1 to 8.
  * On error nothing is left to free. Errors as image_decode. */
-int image_decode_jpeg(const char *name, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
-                      int *orientation);
-int image_decode_png(const char *name, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
-                     int *orientation);
+int image_decode_jpeg(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_png(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_bmp(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_gif(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_webp(const struct image_source *source, struct image *out, int *orientation);
+/* Built where the library is there; else they are UNSUPPORTED errors that say so. */
+int image_decode_avif(const struct image_source *source, struct image *out, int *orientation);
+int image_decode_heif(const struct image_source *source, struct image *out, int *orientation);
 
-/* Checks width x height against `max_pixels` and allocates out->pixels. Errors: FORMAT (no pixels),
- * ARGUMENT (too many), MEMORY. */
-int image_allocate(const char *name, uint32_t width, uint32_t height, int64_t max_pixels, struct image *out);
+/* Checks width x height against the source's options. Errors: FORMAT (no pixels), ARGUMENT (too many). */
+int image_check_size(const struct image_source *source, uint64_t width, uint64_t height);
 
-enum image_format { IMAGE_FORMAT_JPEG, IMAGE_FORMAT_PNG, IMAGE_FORMAT_OTHER };
+/* The same, then allocates out->pixels, black where they may stay unwritten because the file is cut. Errors:
+ * also MEMORY. */
+int image_allocate(const struct image_source *source, uint64_t width, uint64_t height, struct image *out);
+
+/* Memory for pixels, in large pages where it is much, which saves a fifth of a JPEG's time; freed with free().
+ * NULL: out of memory. */
+uint8_t *image_pixels(size_t bytes);
+
+/* Whether the time is not up. Errors: FORMAT. Costs a system call: ask once in some rows. */
+int image_check_time(const struct image_source *source);
+
+/* A file that was cut, `kind` such as "PNG": 0 and a notice where that is allowed, else the error FORMAT. */
+int image_truncated(const struct image_source *source, const char *kind);
+
+/* CMYK to RGB as Pillow does; `light`: 255 is no ink, as in JPEG; else 255 is full ink. */
+void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t count);
+
+enum image_format {
+    IMAGE_FORMAT_JPEG,
+    IMAGE_FORMAT_PNG,
+    IMAGE_FORMAT_BMP,
+    IMAGE_FORMAT_GIF,
+    IMAGE_FORMAT_TIFF,
+    IMAGE_FORMAT_WEBP,
+    IMAGE_FORMAT_AVIF,
+    IMAGE_FORMAT_HEIF,
+    IMAGE_FORMAT_OTHER
+};
 
 /* What a file is, from its first bytes. For IMAGE_FORMAT_OTHER `*description` is its name with an
- * article ("a TIFF image"), or NULL where it is not known; static storage. */
+ * article ("an icon (ICO)"), or NULL where it is not known; static storage. */
 enum image_format image_format_detect(const uint8_t *data, size_t size, const char **description);
 
 /* Orientation in a TIFF structure (EXIF without its "Exif\0\0"), reading what Pillow reads of a

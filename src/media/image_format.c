@@ -1,4 +1,4 @@
-/* File formats by their first bytes, so that an error can say what a file really is. */
+/* File formats by their first bytes: which decoder, or what an error can call the file. */
 #include "media/image_decoders.h"
 
 #include <string.h>
@@ -6,31 +6,37 @@
 struct signature {
     size_t offset, length;
     const char *bytes;
-    const char *description;
+    enum image_format format;
+    const char *description; /* of IMAGE_FORMAT_OTHER */
 };
 
+#define DECODED(offset, bytes, format)                                                                                 \
+    {                                                                                                                  \
+        offset, sizeof(bytes) - 1, bytes, format, NULL                                                                 \
+    }
 #define SIGNATURE(offset, bytes, description)                                                                          \
     {                                                                                                                  \
-        offset, sizeof(bytes) - 1, bytes, description                                                                  \
+        offset, sizeof(bytes) - 1, bytes, IMAGE_FORMAT_OTHER, description                                              \
     }
 
 /* The first match wins: longer ones stand before their prefixes. */
 static const struct signature signatures[] = {
-    SIGNATURE(0, "BM", "a BMP image"),
-    SIGNATURE(0, "GIF87a", "a GIF image"),
-    SIGNATURE(0, "GIF89a", "a GIF image"),
-    SIGNATURE(0, "II*\0", "a TIFF image"),
-    SIGNATURE(0, "MM\0*", "a TIFF image"),
-    SIGNATURE(0, "II+\0", "a TIFF image"),
-    SIGNATURE(0, "MM\0+", "a TIFF image"),
-    SIGNATURE(8, "WEBP", "a WebP image"),
+    DECODED(0, "\xff\xd8\xff", IMAGE_FORMAT_JPEG),
+    DECODED(0, "\x89PNG\r\n\x1a\n", IMAGE_FORMAT_PNG),
+    DECODED(0, "GIF87a", IMAGE_FORMAT_GIF),
+    DECODED(0, "GIF89a", IMAGE_FORMAT_GIF),
+    DECODED(0, "II*\0", IMAGE_FORMAT_TIFF),
+    DECODED(0, "MM\0*", IMAGE_FORMAT_TIFF),
+    DECODED(0, "II+\0", IMAGE_FORMAT_TIFF),
+    DECODED(0, "MM\0+", IMAGE_FORMAT_TIFF),
+    DECODED(8, "WEBP", IMAGE_FORMAT_WEBP),
     SIGNATURE(8, "AVI ", "an AVI video"),
-    SIGNATURE(4, "ftypavif", "an AVIF image"),
-    SIGNATURE(4, "ftypavis", "an AVIF image"),
-    SIGNATURE(4, "ftyphei", "an HEIC image"),
-    SIGNATURE(4, "ftyphev", "an HEIC image"),
-    SIGNATURE(4, "ftypmif1", "an HEIC or AVIF image"),
-    SIGNATURE(4, "ftypmsf1", "an HEIC or AVIF image"),
+    DECODED(4, "ftypavif", IMAGE_FORMAT_AVIF),
+    DECODED(4, "ftypavis", IMAGE_FORMAT_AVIF),
+    DECODED(4, "ftyphei", IMAGE_FORMAT_HEIF),
+    DECODED(4, "ftyphev", IMAGE_FORMAT_HEIF),
+    DECODED(4, "ftypmif1", IMAGE_FORMAT_HEIF),
+    DECODED(4, "ftypmsf1", IMAGE_FORMAT_HEIF),
     SIGNATURE(4, "ftypcrx ", "a raw camera image (CR3)"),
     SIGNATURE(4, "ftypqt  ", "a QuickTime video"),
     SIGNATURE(4, "moov", "a QuickTime video"),
@@ -53,6 +59,7 @@ static const struct signature signatures[] = {
     SIGNATURE(0, "<!doctype", "a web page, not an image"),
     SIGNATURE(0, "<html", "a web page, not an image"),
     SIGNATURE(0, "<HTML", "a web page, not an image"),
+    DECODED(0, "BM", IMAGE_FORMAT_BMP), /* two letters only: when nothing else fits */
 };
 
 static bool has_bytes(const uint8_t *data, size_t size, size_t offset, const char *bytes, size_t length)
@@ -60,19 +67,25 @@ static bool has_bytes(const uint8_t *data, size_t size, size_t offset, const cha
     return size >= offset + length && memcmp(data + offset, bytes, length) == 0;
 }
 
+/* Whether one of the brands that an ISO file names is AVIF: the general ones may be that too. */
+static bool has_avif_brand(const uint8_t *data, size_t size)
+{
+    size_t end = (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | data[3];
+    for (size_t at = 16; at + 4 <= end && at + 4 <= size; at += 4)
+        if (memcmp(data + at, "avif", 4) == 0 || memcmp(data + at, "avis", 4) == 0)
+            return true;
+    return false;
+}
+
 enum image_format image_format_detect(const uint8_t *data, size_t size, const char **description)
 {
     *description = NULL;
-    if (has_bytes(data, size, 0, "\xff\xd8\xff", 3))
-        return IMAGE_FORMAT_JPEG;
-    if (has_bytes(data, size, 0, "\x89PNG\r\n\x1a\n", 8))
-        return IMAGE_FORMAT_PNG;
     for (size_t i = 0; i < sizeof(signatures) / sizeof(*signatures); i++) {
         const struct signature *s = &signatures[i];
-        if (has_bytes(data, size, s->offset, s->bytes, s->length)) {
-            *description = s->description;
-            break;
-        }
+        if (!has_bytes(data, size, s->offset, s->bytes, s->length))
+            continue;
+        *description = s->description;
+        return s->format == IMAGE_FORMAT_HEIF && has_avif_brand(data, size) ? IMAGE_FORMAT_AVIF : s->format;
     }
     return IMAGE_FORMAT_OTHER;
 }

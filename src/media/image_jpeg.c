@@ -23,8 +23,8 @@ struct jpeg_reader {
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
     int status;
-    const char *name;
-    int64_t max_pixels;
+    const struct image_source *input;
+    bool cut;      /* the data ended early, and that is allowed */
     uint8_t *cmyk; /* one row of CMYK, or NULL */
     struct image *out;
     int orientation;
@@ -37,21 +37,26 @@ __attribute__((noreturn)) static void leave(j_common_ptr decoder, int status)
     longjmp(reader->jump, 1);
 }
 
+/* Where cut files are allowed too, for one that ends before its pixels. */
 __attribute__((noreturn)) static void truncated(struct jpeg_reader *reader)
 {
-    leave(
-        (j_common_ptr)&reader->decoder,
-        error_set(SOWLV2_ERROR_FORMAT, "%s: the JPEG data is truncated: copy or export the file again", reader->name));
+    bool allowed = reader->input->options->allow_truncated;
+    leave((j_common_ptr)&reader->decoder,
+          error_set(SOWLV2_ERROR_FORMAT, "%s: the JPEG data is truncated%s", reader->input->name,
+                    allowed ? " before any pixel: replace the file"
+                            : ": copy or export the file again, or take what is there with --allow-truncated"));
 }
 
 __attribute__((noreturn)) static void on_error(j_common_ptr decoder)
 {
-    const struct jpeg_reader *reader = decoder->client_data;
+    struct jpeg_reader *reader = decoder->client_data;
     char message[JMSG_LENGTH_MAX];
     decoder->err->format_message(decoder, message);
     switch (decoder->err->msg_code) {
+    case JERR_CANT_SUSPEND: /* arithmetic coding wants data where there is none */
+        truncated(reader);
     case JERR_OUT_OF_MEMORY:
-        leave(decoder, error_memory(reader->name));
+        leave(decoder, error_memory(reader->input->name));
     case JERR_SOF_UNSUPPORTED:
     case JERR_BAD_PRECISION:
     case JERR_ARITH_NOTIMPL:
@@ -60,10 +65,12 @@ __attribute__((noreturn)) static void on_error(j_common_ptr decoder)
     case JERR_CONVERSION_NOTIMPL:
     case JERR_NOTIMPL:
     case JERR_NOT_COMPILED:
-        leave(decoder,
-              error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a kind of JPEG that cannot be read: %s", reader->name, message));
+        leave(decoder, error_set(SOWLV2_ERROR_UNSUPPORTED,
+                                 "%s: a kind of JPEG that cannot be read: %s: export it as a plain JPEG",
+                                 reader->input->name, message));
     default:
-        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: %s", reader->name, message));
+        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: %s: copy or export the file again",
+                                 reader->input->name, message));
     }
 }
 
@@ -73,8 +80,14 @@ static void on_message(j_common_ptr decoder, int level)
 {
     if (level >= 0)
         return;
+    struct jpeg_reader *reader = decoder->client_data;
     switch (decoder->err->msg_code) {
     case JWRN_HIT_MARKER:
+    case JWRN_JPEG_EOF:
+        if (!reader->input->options->allow_truncated)
+            on_error(decoder);
+        reader->cut = true;
+        break;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
@@ -93,7 +106,11 @@ static void on_progress(j_common_ptr decoder)
 {
     const struct jpeg_reader *reader = decoder->client_data;
     if (reader->decoder.input_scan_number > MAX_SCANS)
-        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: more than %d scans", reader->name, MAX_SCANS));
+        leave(decoder, error_set(SOWLV2_ERROR_FORMAT, "%s: damaged JPEG: more than %d scans: export it again",
+                                 reader->input->name, MAX_SCANS));
+    int status = image_check_time(reader->input);
+    if (status)
+        leave(decoder, status);
 }
 
 static void source_start(j_decompress_ptr decoder)
@@ -102,11 +119,17 @@ static void source_start(j_decompress_ptr decoder)
 }
 
 /* The whole file is in the buffer: wanting more means that it was cut. "Suspending" tells that apart
- * from a complete file without inventing an end marker. */
+ * from a complete file without inventing an end marker; where cut files are allowed one is invented. */
 static boolean source_more(j_decompress_ptr decoder)
 {
-    (void)decoder;
-    return FALSE;
+    static const JOCTET end[] = {0xff, JPEG_EOI};
+    struct jpeg_reader *reader = decoder->client_data;
+    if (!reader->input->options->allow_truncated || !reader->out->pixels)
+        return FALSE;
+    reader->cut = true;
+    decoder->src->next_input_byte = end;
+    decoder->src->bytes_in_buffer = sizeof(end);
+    return TRUE;
 }
 
 static void source_skip(j_decompress_ptr decoder, long count)
@@ -158,22 +181,6 @@ static int xmp_orientation(const struct jpeg_reader *reader)
     return last ? image_xmp_orientation(last->data + sizeof(key), last->data_length - sizeof(key)) : 0;
 }
 
-static inline uint8_t multiply_255(unsigned a, unsigned b)
-{
-    unsigned product = a * b + 128;
-    return (uint8_t)((product + (product >> 8)) >> 8);
-}
-
-/* `from` is inverted, as Adobe's files are and as Pillow takes all files to be: 255 is no ink. */
-static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, size_t count)
-{
-    for (size_t i = 0; i < count; i++, from += 4, to += 3) {
-        unsigned light = from[3];
-        for (int c = 0; c < 3; c++)
-            to[c] = (uint8_t)(light - multiply_255(255u - from[c], light));
-    }
-}
-
 static void read_header(struct jpeg_reader *reader)
 {
     j_decompress_ptr decoder = &reader->decoder;
@@ -194,10 +201,9 @@ static void read_header(struct jpeg_reader *reader)
         break;
     default:
         leave((j_common_ptr)decoder, error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a JPEG of %d components: %s",
-                                               reader->name, decoder->num_components, "export it as RGB"));
+                                               reader->input->name, decoder->num_components, "export it as RGB"));
     }
-    int status =
-        image_allocate(reader->name, decoder->image_width, decoder->image_height, reader->max_pixels, reader->out);
+    int status = image_allocate(reader->input, decoder->image_width, decoder->image_height, reader->out);
     if (status)
         leave((j_common_ptr)decoder, status);
 }
@@ -222,7 +228,7 @@ static void read_rows(struct jpeg_reader *reader)
         if (jpeg_read_scanlines(decoder, rows, wanted) == 0)
             truncated(reader);
         if (reader->cmyk)
-            cmyk_to_rgb(reader->cmyk, row, decoder->output_width);
+            image_cmyk_to_rgb(reader->cmyk, true, row, decoder->output_width); /* as Pillow takes all files to be */
     }
 }
 
@@ -239,27 +245,25 @@ static void decode(struct jpeg_reader *reader)
     if (decoder->out_color_space == JCS_CMYK) {
         reader->cmyk = malloc((size_t)decoder->image_width * 4);
         if (!reader->cmyk)
-            leave((j_common_ptr)decoder, error_memory(reader->name));
+            leave((j_common_ptr)decoder, error_memory(reader->input->name));
     }
     if (!jpeg_start_decompress(decoder))
         truncated(reader);
     read_rows(reader);
 }
 
-int image_decode_jpeg(const char *name, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
-                      int *orientation)
+int image_decode_jpeg(const struct image_source *source, struct image *out, int *orientation)
 {
     struct jpeg_reader reader = {
-        .source = {.next_input_byte = data,
-                   .bytes_in_buffer = size,
+        .source = {.next_input_byte = source->data,
+                   .bytes_in_buffer = source->size,
                    .init_source = source_start,
                    .fill_input_buffer = source_more,
                    .skip_input_data = source_skip,
                    .resync_to_restart = jpeg_resync_to_restart,
                    .term_source = source_start},
         .progress = {.progress_monitor = on_progress},
-        .name = name,
-        .max_pixels = max_pixels,
+        .input = source,
         .out = out,
     };
     reader.decoder.err = jpeg_std_error(&reader.errors);
@@ -270,6 +274,8 @@ int image_decode_jpeg(const char *name, const uint8_t *data, size_t size, int64_
     decode(&reader);
     jpeg_destroy_decompress(&reader.decoder);
     free(reader.cmyk);
+    if (!reader.status && reader.cut)
+        reader.status = image_truncated(source, "JPEG");
     if (reader.status)
         image_free(out);
     *orientation = reader.orientation;

@@ -54,7 +54,7 @@ static int flip_rows(const char *name, struct image *image)
 static int transpose(const char *name, struct image *image)
 {
     int width = image->width, height = image->height;
-    uint8_t *turned = malloc((size_t)width * (size_t)height * 3);
+    uint8_t *turned = image_pixels((size_t)width * (size_t)height * 3);
     if (!turned)
         return error_memory(name);
     for (int y0 = 0; y0 < height; y0 += TILE) {

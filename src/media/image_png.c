@@ -13,25 +13,27 @@
 /* Limits of one ancillary chunk (decompressed) and of all that are kept. */
 static const size_t chunk_limit = (size_t)64 << 20, chunks_limit = (size_t)128 << 20;
 
+enum { ROWS_A_CHECK = 64 };
+
 struct png_reader {
-    const char *name;
+    const struct image_source *source;
     spng_ctx *spng;
     struct spng_ihdr header;
     uint8_t palette[256][3];
     bool clipped; /* 16-bit grey above 255 was met */
+    bool cut;     /* the pixels ended early */
 };
 
 static int png_error(const struct png_reader *reader, int code)
 {
     switch (code) {
     case SPNG_EMEM:
-        return error_memory(reader->name);
+        return error_memory(reader->source->name);
     case SPNG_IO_EOF:
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: the PNG data is truncated: copy or export the file again",
-                         reader->name);
+        return image_truncated(reader->source, "PNG");
     default:
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged PNG: %s: copy or export the file again", reader->name,
-                         spng_strerror(code));
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged PNG: %s: copy or export the file again",
+                         reader->source->name, spng_strerror(code));
     }
 }
 
@@ -113,11 +115,14 @@ static int read_rows(struct png_reader *reader, struct image *out)
     bool direct = reader->header.color_type == SPNG_COLOR_TYPE_TRUECOLOR && reader->header.bit_depth == 8;
     uint8_t *raw = direct ? NULL : calloc(interlaced ? height : 1, row_bytes);
     if (!direct && !raw)
-        return error_memory(reader->name);
+        return error_memory(reader->source->name);
 
     code = spng_decode_image(reader->spng, NULL, 0, SPNG_FMT_PNG, SPNG_DECODE_PROGRESSIVE);
-    while (!code) {
+    int status = 0;
+    for (uint32_t rows = 0; !code && !status; rows++) {
         struct spng_row_info info;
+        if (rows % ROWS_A_CHECK == 0)
+            status = image_check_time(reader->source);
         code = spng_get_row_info(reader->spng, &info);
         if (code)
             break;
@@ -127,12 +132,13 @@ static int read_rows(struct png_reader *reader, struct image *out)
         if ((!code || code == SPNG_EOI) && !direct && !interlaced)
             convert_row(reader, row, pixels, width);
     }
-    if (code == SPNG_EOI && !direct && interlaced) {
+    reader->cut = code == SPNG_IO_EOF;
+    if ((code == SPNG_EOI || reader->cut) && !direct && interlaced) {
         for (size_t y = 0; y < height; y++)
             convert_row(reader, raw + y * row_bytes, out->pixels + y * width * 3, width);
     }
     free(raw);
-    return code == SPNG_EOI ? 0 : png_error(reader, code);
+    return status ? status : code == SPNG_EOI ? 0 : png_error(reader, code);
 }
 
 /* EXIF chunk first, then the text chunks that carry EXIF or XMP; of several the last counts. */
@@ -167,24 +173,32 @@ static int read_orientation(const struct png_reader *reader)
     return orientation;
 }
 
-static int decode(struct png_reader *reader, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
-                  int *orientation)
+/* What comes before the pixels: a file that was cut there holds no picture. */
+static int header_error(const struct png_reader *reader, int code)
 {
-    int code = spng_set_png_buffer(reader->spng, data, size);
+    if (code != SPNG_IO_EOF)
+        return png_error(reader, code);
+    return error_set(SOWLV2_ERROR_FORMAT, "%s: the PNG data is truncated before any pixel: replace the file",
+                     reader->source->name);
+}
+
+static int decode(struct png_reader *reader, struct image *out, int *orientation)
+{
+    int code = spng_set_png_buffer(reader->spng, reader->source->data, reader->source->size);
     if (!code)
         code = spng_set_chunk_limits(reader->spng, chunk_limit, chunks_limit);
     if (!code)
         code = spng_get_ihdr(reader->spng, &reader->header);
     if (code)
-        return png_error(reader, code);
-    int status = image_allocate(reader->name, reader->header.width, reader->header.height, max_pixels, out);
+        return header_error(reader, code);
+    int status = image_allocate(reader->source, reader->header.width, reader->header.height, out);
     if (status)
         return status;
     if (reader->header.color_type == SPNG_COLOR_TYPE_INDEXED) {
         struct spng_plte palette;
         code = spng_get_plte(reader->spng, &palette);
         if (code)
-            return png_error(reader, code);
+            return header_error(reader, code);
         for (uint32_t i = 0; i < palette.n_entries && i < 256; i++) {
             reader->palette[i][0] = palette.entries[i].red;
             reader->palette[i][1] = palette.entries[i].green;
@@ -194,24 +208,24 @@ static int decode(struct png_reader *reader, const uint8_t *data, size_t size, i
     status = read_rows(reader, out);
     if (status)
         return status;
-    code = spng_decode_chunks(reader->spng); /* those behind the pixels, up to the end marker */
-    if (code)
-        return png_error(reader, code);
+    code = reader->cut ? 0 : spng_decode_chunks(reader->spng); /* those behind the pixels, up to the end marker */
+    status = code ? png_error(reader, code) : 0;
+    if (status)
+        return status;
     *orientation = read_orientation(reader);
     if (reader->clipped)
         log_notice("%s: 16-bit grey: values above 255 become white, as in the reference implementation: "
                    "convert it to 8 bits first if it looks too bright",
-                   reader->name);
+                   reader->source->name);
     return 0;
 }
 
-int image_decode_png(const char *name, const uint8_t *data, size_t size, int64_t max_pixels, struct image *out,
-                     int *orientation)
+int image_decode_png(const struct image_source *source, struct image *out, int *orientation)
 {
-    struct png_reader reader = {.name = name, .spng = spng_ctx_new(0)};
+    struct png_reader reader = {.source = source, .spng = spng_ctx_new(0)};
     if (!reader.spng)
-        return error_memory(name);
-    int status = decode(&reader, data, size, max_pixels, out, orientation);
+        return error_memory(source->name);
+    int status = decode(&reader, out, orientation);
     spng_ctx_free(reader.spng);
     if (status)
         image_free(out);

@@ -23,7 +23,8 @@ static bool has_suffix(const char *name, const char *const *suffixes)
 
 bool listing_is_image_name(const char *name)
 {
-    static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", NULL};
+    static const char *const suffixes[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",  ".bmp",  ".dib", ".tif",
+                                           ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif", NULL};
     return has_suffix(name, suffixes);
 }
 
@@ -97,7 +98,8 @@ int listing_folder(const char *folder, struct string_list *names)
     *names = (struct string_list){0};
     DIR *stream = opendir(folder);
     if (!stream)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot list the folder: %s: check its permissions", folder,
+                         strerror(errno));
     int status = 0;
     for (;;) {
         errno = 0;

@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 
-/* Whether the name ends in .jpg .jpeg .png .bmp .tif .tiff (any case). */
+/* The suffixes of images, for messages: ".jpg .jpeg ...". Static storage. */
+#define LISTING_IMAGE_SUFFIXES ".jpg .jpeg .jpe .jfif .png .bmp .dib .tif .tiff .webp .gif .avif .heic .heif"
+
+/* Whether the name ends in one of LISTING_IMAGE_SUFFIXES (any case). */
 bool listing_is_image_name(const char *name);
 /* Whether the name ends in .mp4 .avi .mov .mkv (any case). */
 bool listing_is_video_name(const char *name);
@@ -18,5 +21,11 @@ int listing_compare(const char *a, const char *b);
 /* The image files directly in `folder`, hidden ones left out, as names below it in natural order.
  * Errors: IO. An empty list is no error. */
 int listing_folder(const char *folder, struct string_list *names);
+
+/* The same of `folder` and all folders in it, hidden ones left out. Links to folders are followed, but no
+ * folder is gone through twice, so that loops end. A folder inside that cannot be opened is a name of the
+ * list itself. `leave_out` is a folder that is not gone into (the run's output), or NULL; it may be missing,
+ * and counts for nothing where it is `folder` itself. Errors: IO, MEMORY. */
+int listing_tree(const char *folder, const char *leave_out, struct string_list *names);
 
 #endif

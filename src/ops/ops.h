@@ -184,6 +184,46 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
 void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                   struct tensor out);
 
+/* All tensors of the next three ops are dense. */
+
+/* Few queries over many rows that are keys and values at once: out[b, m] = sum over n of w[n] x[b, n], w the softmax
+ * over n of scale q[b, m] . (x[b, n] + positions[n]). q, out [batch, m, c]; x [1 or batch, n, c], 1: shared by all;
+ * positions [n, c]. (Attention whose projections of keys and values were multiplied into the queries and the
+ * result.) */
+void op_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions, float scale,
+                    struct tensor out);
+
+/* Many rows over few tokens, with what comes after: out[b, n] = layer_norm(x[b, n] + sum over heads h and tokens t of
+ * w[t, h] v[b, t, h]), w[., h] the softmax over t of scale ((x[b, n] + positions[n]) . k[b, t, h] + bias[b, t, h]). */
+struct token_attention {
+    struct tensor x;         /* [1 or batch, n, c], 1: shared by all */
+    struct tensor positions; /* [n, c] */
+    struct tensor k, v;      /* [batch, tokens, heads, c] */
+    struct tensor bias;      /* [batch, tokens, heads] */
+    struct tensor gamma, beta; /* [c] */
+    float scale, eps;
+};
+/* out [batch, n, c]; may be x where that is not shared. */
+void op_attend_tokens(struct compute *compute, const struct token_attention *attention, struct tensor out);
+
+/* Each pixel of a grid becomes 4 x 4 pixels of every mask: two steps from a pixel to 2 x 2 pixels, each a product
+ * to which features are added; GELU after both, LayerNorm before the first; then each mask's own weights.
+ *   a[b, p, i] = gelu(layer_norm(x[b, p] weight1[:, i] + bias1[i] + features1[p, i])),   i one of 2 x 2 pixels
+ *   f[b, p, i, j] = gelu(a[b, p, i] weight2[:, j] + bias2[j] + features2[p, i, j]),      j one of 2 x 2 pixels
+ *   out[b, m, y, x] = hyper[b, m] . f[b, p, i, j] at the pixel (y, x) that (p, i, j) is */
+struct mask_upscaling {
+    struct tensor x;                /* [batch, side^2, c] */
+    struct tensor weight1, bias1;   /* [c, 4 c1], [4 c1] */
+    struct tensor features1;        /* [side^2, 4 c1] */
+    struct tensor gamma, beta;      /* [c1] */
+    struct tensor weight2, bias2;   /* [c1, 4 c2], [4 c2] */
+    struct tensor features2;        /* [4 side^2, 4 c2] */
+    struct tensor hyper;            /* [batch, masks, c2] */
+    float eps;
+};
+/* out [batch, masks, 4 side, 4 side]. */
+void op_upscale_masks(struct compute *compute, const struct mask_upscaling *upscaling, struct tensor out);
+
 /* Rotary position embedding, in place: turns the first `r` values of every x[b, t, h, :] in pairs, the others
  * stay: (x[2j], x[2j+1]) becomes (x[2j] c[2j] - x[2j+1] s[2j], x[2j+1] c[2j+1] + x[2j] s[2j+1]).
  * x [batch, tokens, heads, d]; cosines and sines [1 or batch, tokens, r], r even and at most d. */

@@ -27,6 +27,10 @@ struct ops_set {
     void (*l2_normalize)(struct compute *, struct tensor x, float eps, struct tensor out);
     void (*attention)(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                       struct tensor out);
+    void (*attend_rows)(struct compute *, struct tensor q, struct tensor x, struct tensor positions, float scale,
+                        struct tensor out);
+    void (*attend_tokens)(struct compute *, const struct token_attention *, struct tensor out);
+    void (*upscale_masks)(struct compute *, const struct mask_upscaling *, struct tensor out);
     void (*rope)(struct compute *, struct tensor x, struct tensor cosines, struct tensor sines);
     void (*add)(struct compute *, struct tensor a, struct tensor b, struct tensor out);
     void (*mul)(struct compute *, struct tensor a, struct tensor b, struct tensor out);

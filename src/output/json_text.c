@@ -1,6 +1,7 @@
 /* JSON values as text. */
 #include "output/json_text.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -67,6 +68,25 @@ void json_append_float(struct string *string, float value)
         else
             string_append_text(string, "0");
     }
+}
+
+void json_append_seconds(struct string *string, double seconds)
+{
+    int64_t total, part;
+    int digits = 6;
+
+    if (!(fabs(seconds) <= 1e12)) {
+        string_append_text(string, "null");
+        return;
+    }
+    total = (int64_t)llround(fabs(seconds) * 1e6);
+    part = total % 1000000;
+    while (digits > 1 && part % 10 == 0) {
+        part /= 10;
+        digits--;
+    }
+    string_append_format(string, "%s%" PRId64 ".%0*" PRId64, seconds < 0 && total > 0 ? "-" : "", total / 1000000,
+                         digits, part);
 }
 
 /* Appends `text` with every byte that does not belong to a UTF-8 character replaced by U+FFFD. */

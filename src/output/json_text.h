@@ -8,6 +8,10 @@
  * exponent, independent of the locale; "null" for NaN and infinities, which JSON does not have. */
 void json_append_float(struct string *string, float value);
 
+/* Appends seconds to the microsecond, without needless zeros but always with a point, independent of the locale;
+ * "null" for NaN, infinities and what is beyond 1e12. */
+void json_append_seconds(struct string *string, double seconds);
+
 /* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_append_string(struct string *string, const char *text);
 

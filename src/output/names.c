@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,14 +218,15 @@ int names_stems(const char *const *inputs, size_t count, struct string_list *ste
 }
 
 static const struct {
-    const char *folder, *ending;
+    const char *folder, *ending; /* of pictures, without the suffix */
+    const char *video_folder;
     bool object;
 } kinds[] = {
-    [NAMES_OBJECT_MASK] = {"binary/frames", "mask.png", true},
-    [NAMES_MERGED_MASK] = {"binary/merged", "merged_mask.png", false},
-    [NAMES_OBJECT_OVERLAY] = {"overlay/frames", "overlay.png", true},
-    [NAMES_MERGED_OVERLAY] = {"overlay/merged", "merged_overlay.png", false},
-    [NAMES_OBJECT_CROP] = {"crops", "crop.png", true},
+    [NAMES_OBJECT_MASK] = {"binary/frames", "mask", "video/binary", true},
+    [NAMES_MERGED_MASK] = {"binary/merged", "merged_mask", "video/binary", false},
+    [NAMES_OBJECT_OVERLAY] = {"overlay/frames", "overlay", "video/overlay", true},
+    [NAMES_MERGED_OVERLAY] = {"overlay/merged", "merged_overlay", "video/overlay", false},
+    [NAMES_OBJECT_CROP] = {"crops", "crop", NULL, true},
 };
 
 const char *names_folder(enum names_kind kind)
@@ -232,16 +234,37 @@ const char *names_folder(enum names_kind kind)
     return kinds[kind].folder;
 }
 
+/* The path, or NULL: out of memory. */
+static char *take_path(struct string *path)
+{
+    if (path->failed)
+        string_free(path);
+    return path->data;
+}
+
 char *names_path(enum names_kind kind, const char *stem, size_t object, const char *slug)
 {
     struct string path = {0};
 
+    string_append_format(&path, "%s/%s_", kinds[kind].folder, stem);
     if (kinds[kind].object)
-        string_append_format(&path, "%s/%s_obj%zu_%s%s%s", kinds[kind].folder, stem, object, slug ? slug : "",
-                             slug ? "_" : "", kinds[kind].ending);
-    else
-        string_append_format(&path, "%s/%s_%s", kinds[kind].folder, stem, kinds[kind].ending);
-    if (path.failed)
-        string_free(&path);
-    return path.data;
+        string_append_format(&path, "obj%zu_%s%s", object, slug ? slug : "", slug ? "_" : "");
+    string_append_format(&path, "%s.png", kinds[kind].ending);
+    return take_path(&path);
+}
+
+const char *names_video_folder(enum names_kind kind)
+{
+    return kinds[kind].video_folder;
+}
+
+char *names_video_path(enum names_kind kind, int64_t object, const char *slug, const char *suffix)
+{
+    struct string path = {0};
+
+    string_append_format(&path, "%s/", kinds[kind].video_folder);
+    if (kinds[kind].object)
+        string_append_format(&path, "obj%" PRId64 "_%s%s", object, slug ? slug : "", slug ? "_" : "");
+    string_append_format(&path, "%s%s", kinds[kind].ending, suffix);
+    return take_path(&path);
 }

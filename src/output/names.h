@@ -5,6 +5,7 @@
 #include "base/strings.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     NAMES_SLUG_BYTES = 60,  /* a slug's size before "~2" */
@@ -35,5 +36,13 @@ const char *names_folder(enum names_kind kind);
 /* The path below the output folder, freed by the caller; NULL: out of memory. `object` (from 1) and
  * `slug` (NULL: objects without a prompt, whose names lack that part) matter only to the OBJECT kinds. */
 char *names_path(enum names_kind kind, const char *stem, size_t object, const char *slug);
+
+/* The folder of a kind's videos, below the output folder: "video/binary" or "video/overlay"; crops have none (NULL).
+ * Static storage. */
+const char *names_video_folder(enum names_kind kind);
+
+/* The path of a kind's video, as names_path, without a stem: video/binary/objN_SLUG_mask.mp4,
+ * video/overlay/merged_overlay.mp4. `suffix` begins with the dot. Not for crops. */
+char *names_video_path(enum names_kind kind, int64_t object, const char *slug, const char *suffix);
 
 #endif

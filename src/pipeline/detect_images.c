@@ -15,7 +15,7 @@ static int check_options(const struct detect_images_options *options)
 {
     if (!options->given && (!options->prompts || options->prompt_count < 1))
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
-    if (!options->input || !options->output)
+    if (options->input_count == 0 || !options->output)
         return error_set(SOWLV2_ERROR_ARGUMENT, "input and output: both are needed");
     if (options->batch_size < 1 || options->batch_size > DETECT_IMAGES_MAX_BATCH)
         return error_set(SOWLV2_ERROR_ARGUMENT, "batch size: %d is not from 1 to %d", options->batch_size,
@@ -35,6 +35,19 @@ static int make_folder(const struct detect_images_options *options, enum names_k
     return status;
 }
 
+/* What a run that was killed left half written. */
+static void remove_leftovers(const struct detect_images_options *options)
+{
+    file_remove_leftovers(options->output);
+    for (int kind = 0; kind <= (int)NAMES_OBJECT_CROP; kind++) {
+        char *folder = path_join(options->output, names_folder((enum names_kind)kind));
+
+        if (folder)
+            file_remove_leftovers(folder);
+        free(folder);
+    }
+}
+
 static int make_output(const struct detect_images_options *options, bool masks)
 {
     const bool wanted[] = {
@@ -49,6 +62,8 @@ static int make_output(const struct detect_images_options *options, bool masks)
     for (size_t kind = 0; !status && kind < sizeof(wanted) / sizeof(wanted[0]); kind++)
         if (wanted[kind])
             status = make_folder(options, (enum names_kind)kind);
+    if (!status)
+        remove_leftovers(options);
     return status;
 }
 
@@ -103,7 +118,11 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
                    struct detect_images_report *report)
 {
     const struct detect_images_options *options = run->options;
-    int status = inputs_list(options->input, &run->inputs);
+    const struct inputs_options wanted = {.given = options->inputs,
+                                          .count = options->input_count,
+                                          .recursive = options->recursive,
+                                          .output = options->output};
+    int status = inputs_list(&wanted, &run->inputs);
 
     if (!status)
         status = inputs_name_files(&run->inputs);

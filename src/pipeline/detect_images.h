@@ -22,7 +22,9 @@ struct detect_images_options {
     const struct sowlv2_segment_prompt *given; /* what to segment in every image instead of detections; no
                                                   detector and no prompts are needed then; NULL: detect */
     size_t given_count;
-    const char *input;  /* an image or a folder of images */
+    const char *const *inputs; /* as inputs_options.given in pipeline/inputs.h */
+    size_t input_count;
+    bool recursive;     /* take the folders in folders too */
     const char *output; /* folder, made if missing */
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment; /* its `pixels` and `logits` are off always */
@@ -36,6 +38,7 @@ struct detect_images_options {
     int batch_size;                        /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
     int io_threads;                        /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
     int64_t max_pixels;                    /* refuse larger images */
+    bool allow_truncated;                  /* take what is there of an image that was cut, with a notice */
     pipeline_progress progress;            /* may be NULL */
     void *progress_user_data;
     const volatile sig_atomic_t *interrupted; /* set to non-zero by a signal handler: finish what is in

@@ -4,32 +4,31 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "output/overlay.h"
+#include "output/palette.h"
 #include "pipeline/detect_images.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "cat 0.83"; an object without a prompt has its number and its mask's score. */
-static void write_label(const struct job *job, size_t object, const char *const *prompts, struct string *label)
+/* "cat 0.83"; a thing without a prompt has its number. */
+static void write_label(const struct drawing *thing, struct string *label)
 {
-    const struct sowlv2_detection *detection = &job->detections.items[object];
-
     string_clear(label);
-    if (detection->prompt >= 0)
-        string_append_format(label, "%s %.2f", prompts[detection->prompt], (double)detection->score);
+    if (thing->prompt)
+        string_append_format(label, "%s %.2f", thing->prompt, (double)thing->score);
     else
-        string_append_format(label, "%zu %.2f", object + 1, job->masks ? (double)job->masks[object].mask_score : 0.0);
+        string_append_format(label, "%" PRId64 " %.2f", thing->number, (double)thing->score);
 }
 
-/* One label an object, in order. Errors: MEMORY. */
-static int make_labels(const struct job *job, size_t first, size_t count, const char *const *prompts,
-                       struct string_list *labels)
+/* One label a thing, in order. Errors: MEMORY. */
+static int make_labels(const struct drawing *things, size_t count, struct string_list *labels)
 {
     struct string label = {0};
     int status = 0;
 
     for (size_t i = 0; !status && i < count; i++) {
-        write_label(job, first + i, prompts, &label);
+        write_label(&things[i], &label);
         status = label.failed ? error_memory("labels") : string_list_append(labels, label.data);
     }
     string_free(&label);
@@ -47,25 +46,58 @@ static void blend_mask(uint8_t *pixels, const struct sowlv2_mask *mask, int colo
     }
 }
 
-int draw_objects(uint8_t *pixels, const struct job *job, size_t first, size_t count, const char *const *prompts,
-                 unsigned draw)
+static int color_of(int64_t number)
+{
+    return (int)((number - 1) % PALETTE_COLOURS);
+}
+
+int draw_things(uint8_t *pixels, int width, int height, const struct drawing *things, size_t count, unsigned draw)
 {
     struct overlay_item *items = calloc(count + 1, sizeof(*items));
     struct string_list labels = {0};
     unsigned parts = (draw & DRAW_BOXES ? OVERLAY_BOXES : 0U) | (draw & DRAW_LABELS ? OVERLAY_LABELS : 0U);
-    int status = items ? make_labels(job, first, count, prompts, &labels) : error_memory("overlay");
+    int status = items ? make_labels(things, count, &labels) : error_memory("overlay");
+    size_t boxes = 0;
 
     for (size_t i = 0; !status && i < count; i++) {
-        memcpy(items[i].box, job->detections.items[first + i].box, sizeof(items[i].box));
-        items[i].label = labels.items[i];
-        items[i].color_index = (int)(first + i);
-        if (job->masks && (draw & DRAW_MASKS))
-            blend_mask(pixels, &job->masks[first + i], items[i].color_index);
+        int color_index = color_of(things[i].number);
+
+        if (things[i].mask && (draw & DRAW_MASKS))
+            blend_mask(pixels, things[i].mask, color_index);
+        if (!things[i].box)
+            continue;
+        memcpy(items[boxes].box, things[i].box, sizeof(items[boxes].box));
+        items[boxes].label = labels.items[i];
+        items[boxes++].color_index = color_index;
     }
     if (!status)
-        status = overlay_draw(pixels, job->image.width, job->image.height, items, count, parts);
+        status = overlay_draw(pixels, width, height, items, boxes, parts);
     string_list_free(&labels);
     free(items);
+    return status;
+}
+
+int draw_objects(uint8_t *pixels, const struct job *job, size_t first, size_t count, const char *const *prompts,
+                 unsigned draw)
+{
+    struct drawing *things = calloc(count + 1, sizeof(*things));
+    int status;
+
+    if (!things)
+        return error_memory("overlay");
+    for (size_t i = 0; i < count; i++) {
+        const struct sowlv2_detection *detection = &job->detections.items[first + i];
+        const struct sowlv2_mask *mask = job->masks ? &job->masks[first + i] : NULL;
+
+        things[i] = (struct drawing){.number = (int64_t)(first + i) + 1, .box = detection->box, .mask = mask};
+        things[i].prompt = detection->prompt >= 0 ? prompts[detection->prompt] : NULL;
+        if (things[i].prompt)
+            things[i].score = detection->score;
+        else if (mask)
+            things[i].score = mask->mask_score;
+    }
+    status = draw_things(pixels, job->image.width, job->image.height, things, count, draw);
+    free(things);
     return status;
 }
 

@@ -4,6 +4,22 @@
 
 #include "pipeline/job.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
+/* One thing to draw. */
+struct drawing {
+    int64_t number;                 /* from 1: gives the colour, and the label where there is no prompt */
+    const char *prompt;             /* bare; NULL: none */
+    float score;                    /* the label's */
+    const float *box;               /* [4]: x0, y0, x1, y1 in pixels; NULL: neither box nor label is drawn */
+    const struct sowlv2_mask *mask; /* its runs, of the picture's size; NULL: none */
+};
+
+/* Draws `count` things onto `pixels` [height][width][3], `draw` (enum draw) of each: all masks, then all boxes, then
+ * all labels. Errors: MEMORY. */
+int draw_things(uint8_t *pixels, int width, int height, const struct drawing *things, size_t count, unsigned draw);
+
 /* Draws the boxes, labels and masks (`draw`: enum draw) of the job's objects `first` to `first + count - 1` onto
  * `pixels` [height][width][3] of the job's image size. Every object has its own colour, whatever is drawn beside
  * it. Errors: MEMORY. */

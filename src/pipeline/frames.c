@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { GREY_WIDTH = 64, GREY_HEIGHT = 36, GREY = GREY_WIDTH * GREY_HEIGHT };
+enum { GREY = IMPORTANCE_GREY };
 
 struct frames_run {
     const struct frames_options *options;
@@ -62,29 +62,6 @@ int frames_check(const struct vjepa2 *model, const struct frames_options *option
     return 0;
 }
 
-/* Means over the blocks of a grid. */
-static void shrink_to_grey(const struct image *image, uint8_t *grey)
-{
-    for (int y = 0; y < GREY_HEIGHT; y++) {
-        int64_t top = (int64_t)image->height * y / GREY_HEIGHT, bottom = (int64_t)image->height * (y + 1) / GREY_HEIGHT;
-
-        bottom = bottom > top ? bottom : top + 1;
-        for (int x = 0; x < GREY_WIDTH; x++) {
-            int64_t left = (int64_t)image->width * x / GREY_WIDTH, right = (int64_t)image->width * (x + 1) / GREY_WIDTH;
-            uint64_t sum = 0;
-
-            right = right > left ? right : left + 1;
-            for (int64_t row = top; row < bottom; row++) {
-                const uint8_t *pixel = image->pixels + ((size_t)row * (size_t)image->width + (size_t)left) * 3;
-
-                for (int64_t column = left; column < right; column++, pixel += 3)
-                    sum += 77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2];
-            }
-            grey[y * GREY_WIDTH + x] = (uint8_t)(sum / 256 / (uint64_t)((bottom - top) * (right - left)));
-        }
-    }
-}
-
 /* Takes the frame at hand into the numbers and the ring. */
 static int take(struct frames_run *run)
 {
@@ -92,10 +69,11 @@ static int take(struct frames_run *run)
     const struct vjepa2_frame frame = {image->pixels, image->width, image->height, (size_t)image->width * 3};
     const int64_t index = run->track.count;
     uint8_t *grey = run->grey[index % 2];
-    struct frames_item item = {.number = run->frame.number, .time = run->frame.time};
+    struct frames_item item = {
+        .number = run->frame.number, .source_number = run->frame.source_number, .time = run->frame.time};
     int status;
 
-    shrink_to_grey(image, grey);
+    importance_grey(image->pixels, image->width, image->height, grey);
     if (index > 0)
         item.motion = importance_motion(run->grey[(index + 1) % 2], grey, GREY);
     status = vjepa2_shrink(run->clips.model, run->clips.compute, &frame,
@@ -160,6 +138,8 @@ static bool is_interrupted(void *user_data)
 static int open_reader(struct frames_run *run)
 {
     const struct video_reader_options options = {.fps = run->options->fps,
+                                                 .start = run->options->start,
+                                                 .end = run->options->end,
                                                  .max_pixels = run->options->max_pixels,
                                                  .interrupted = is_interrupted,
                                                  .user_data = run};

@@ -22,11 +22,12 @@ const char *frames_kind_name(enum frames_kind kind);
 
 /* One frame that V-JEPA saw. */
 struct frames_item {
-    int64_t number; /* from 1, among the frames at options.fps */
-    double time;    /* seconds */
-    float raw;      /* the importance as computed; NaN where there is none, as at the beginning of a video */
-    float motion;   /* mean change of the pixels since the frame before, 0 to 1 */
-    float score;    /* 0 to 1 over the video */
+    int64_t number;        /* from 1, among the frames at options.fps */
+    int64_t source_number; /* the same frame's among all of the source's, from 1: see struct video_frame */
+    double time;           /* seconds */
+    float raw;             /* the importance as computed; NaN where there is none, as at the beginning of a video */
+    float motion;          /* mean change of the pixels since the frame before, 0 to 1 */
+    float score;           /* 0 to 1 over the video */
     bool chosen, scene_start;
 };
 
@@ -40,12 +41,14 @@ struct frames_clip {
 
 struct frames_options {
     const char *input;       /* anything video_reader_open() takes */
+    double start, end;       /* seconds: only this part; end 0: to the end */
     double fps;              /* frames a second that V-JEPA sees; 0: every frame. A folder's images are all seen. */
     int64_t frames_per_clip; /* 0: what the model was trained with */
     int64_t clip_overlap;    /* frames that two clips share, less than frames_per_clip */
     bool whole;              /* whole frames stretched to the square, not the reference's centre crop */
     enum frames_kind kind;
     float motion_weight; /* share of pixel motion in the scores, 0 to 1 */
+    int64_t window;      /* scores are from 0 to 1 over this many frames up to each one; 0: over the whole video */
 
     int64_t target_frames;  /* how many to choose; 0: min(8, frames) */
     double target_fraction; /* 0: not used; else this part of the frames, at least one */
@@ -54,7 +57,14 @@ struct frames_options {
     const char *features; /* safetensors file of the features; NULL: none */
     bool pooled;          /* in it, the mean over the patches of each tubelet */
     bool labels;          /* classify clips */
-    int64_t max_pixels;   /* of a frame */
+
+    /* Receives the features of each clip as it is computed: features[tokens][width], or with `pooled`
+     * [tubelets][width] (rows: tokens or tubelets), of `frames` frames from index `first` on. Valid during the call.
+     * Returns 0 or an error that ends the run. NULL: not wanted. */
+    int (*clip)(const float *features, int64_t rows, int64_t width, int64_t first, int64_t frames, void *user_data);
+    void *clip_user_data;
+
+    int64_t max_pixels; /* of a frame */
 
     /* Receives the picture of each chosen frame, in time order, once the report is complete; returns 0 or an error
      * that ends the run. NULL: not wanted. */

@@ -142,6 +142,20 @@ static void pool(const struct frames_clips *clips, const float *features, int64_
         }
 }
 
+static int give_features(struct frames_clips *clips, const float *features, int64_t first, int64_t frames)
+{
+    const int64_t tubelets = vjepa2_tubelets(clips->config, frames), width = clips->config->encoder.width;
+    const struct frames_options *options = clips->options;
+
+    if (!options->clip)
+        return 0;
+    if (!options->pooled)
+        return options->clip(features, vjepa2_tokens(clips->config, frames), width, first, frames,
+                             options->clip_user_data);
+    pool(clips, features, tubelets);
+    return options->clip(clips->pooled, tubelets, width, first, frames, options->clip_user_data);
+}
+
 static int write_features(struct frames_clips *clips, const float *features, int64_t frames)
 {
     if (!clips->options->features)
@@ -272,6 +286,8 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
     status = encode(clips, first, count, features, clips->logits);
     if (!status)
         status = write_features(clips, features, count);
+    if (!status)
+        status = give_features(clips, features, first, count);
     if (!status)
         status = note_clip(clips, track, first);
     if (status)

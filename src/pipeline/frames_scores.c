@@ -47,8 +47,8 @@ static void append_frames(struct string *text, const struct frames_report *repor
         json_append_float(text, item->raw);
         string_append_text(text, ",\"motion\":");
         json_append_float(text, item->motion);
-        string_append_format(text, ",\"scene_start\":%s,\"chosen\":%s}", bool_text(item->scene_start),
-                             bool_text(item->chosen));
+        string_append_format(text, ",\"scene_start\":%s,\"chosen\":%s,\"source_frame\":%" PRId64 "}",
+                             bool_text(item->scene_start), bool_text(item->chosen), item->source_number);
     }
     string_append_text(text, "]");
 }
@@ -95,7 +95,7 @@ static void append_json(struct string *text, const struct frames_options *option
 
 static void append_csv(struct string *text, const struct frames_report *report)
 {
-    string_append_text(text, "frame,time,score,importance,motion,scene_start,chosen\n");
+    string_append_text(text, "frame,time,score,importance,motion,scene_start,chosen,source_frame\n");
     for (int64_t i = 0; i < report->count; i++) {
         const struct frames_item *item = &report->items[i];
 
@@ -108,7 +108,7 @@ static void append_csv(struct string *text, const struct frames_report *report)
             json_append_float(text, item->raw);
         string_append_text(text, ",");
         json_append_float(text, item->motion);
-        string_append_format(text, ",%d,%d\n", item->scene_start, item->chosen);
+        string_append_format(text, ",%d,%d,%" PRId64 "\n", item->scene_start, item->chosen, item->source_number);
     }
 }
 

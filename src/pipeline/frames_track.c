@@ -85,17 +85,25 @@ static int compare_distances(struct frames_track *track)
     return 0;
 }
 
+static void normalise(const struct frames_options *options, int64_t count, float *scores)
+{
+    if (options->window > 0)
+        importance_normalise_window(scores, count, options->window, scores);
+    else
+        importance_normalise(scores, count, scores);
+}
+
 /* Scores from `raw` and `motion`; `motion` gets the pixels' alone, as importance_scenes() wants them. */
-static void make_scores(struct frames_track *track, float motion_weight, float *scores, float *motion)
+static void make_scores(struct frames_track *track, const struct frames_options *options, float *scores, float *motion)
 {
     for (int64_t i = 0; i < track->count; i++)
         motion[i] = track->items[i].motion;
-    importance_normalise(motion, track->count, motion);
+    normalise(options, track->count, motion);
     for (int64_t i = 0; i < track->count; i++)
         scores[i] = track->items[i].raw;
-    importance_normalise(scores, track->count, scores);
-    importance_mix(scores, motion, motion_weight, track->count, scores);
-    importance_normalise(scores, track->count, scores);
+    normalise(options, track->count, scores);
+    importance_mix(scores, motion, options->motion_weight, track->count, scores);
+    normalise(options, track->count, scores);
     for (int64_t i = 0; i < track->count; i++) {
         track->items[i].score = scores[i];
         motion[i] = track->items[i].motion;
@@ -118,7 +126,7 @@ static int choose(struct frames_track *track, const struct frames_options *optio
     struct importance_choice choice = {wanted_frames(options, track->count), options->spacing, starts, 0};
     int status;
 
-    make_scores(track, options->motion_weight, scores, motion);
+    make_scores(track, options, scores, motion);
     choice.scene_count = report->scene_count = importance_scenes(motion, track->count, starts);
     for (int64_t i = 0; i < choice.scene_count; i++)
         track->items[starts[i]].scene_start = true;

@@ -1,59 +1,24 @@
-/* The images that an --input means. */
+/* The images of a run: reading one, naming their files, taking out those that are done. */
 #include "pipeline/inputs.h"
 
 #include "base/error.h"
 #include "base/file.h"
-#include "media/listing.h"
 #include "output/names.h"
+#include "pipeline/inputs_list.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-static int list_folder(const char *folder, struct inputs *out)
+int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options, struct image *out)
 {
-    int status = listing_folder(folder, &out->names);
+    const char *path = inputs->paths.items[index];
 
-    if (status)
-        return status;
-    if (out->names.count == 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: no image in this folder: it needs .jpg .jpeg .png .bmp .tif or .tiff files", folder);
-    for (size_t i = 0; !status && i < out->names.count; i++) {
-        char *path = path_join(folder, out->names.items[i]);
-
-        status = path ? string_list_append(&out->paths, path) : error_memory("list of images");
-        free(path);
-    }
-    return status;
-}
-
-/* One file is taken whatever its suffix: its content decides when it is decoded. */
-static int list_file(const char *path, struct inputs *out)
-{
-    int status;
-
-    if (listing_is_video_name(path))
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: video is not built yet: give an image or a folder of frames as --input", path);
-    status = string_list_append(&out->names, path_base(path));
-    return status ? status : string_list_append(&out->paths, path);
-}
-
-int inputs_list(const char *input, struct inputs *out)
-{
-    struct stat info;
-
-    if (stat(input, &info) != 0)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot be opened: %s: check the path given as --input", input,
-                         strerror(errno));
-    if (S_ISDIR(info.st_mode))
-        return list_folder(input, out);
-    if (S_ISREG(info.st_mode))
-        return list_file(input, out);
-    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: neither a file nor a folder: give an image or a folder of images",
-                     input);
+    *out = (struct image){0};
+    if (strcmp(path, "-") == 0)
+        return image_read_stdin(options, out);
+    if (file_is_directory(path))
+        return inputs_folder_error(path);
+    return image_read_with(path, options, out);
 }
 
 int inputs_name_files(struct inputs *inputs)

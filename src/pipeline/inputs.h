@@ -1,21 +1,35 @@
-/* The images that an --input means: their paths, the names rows give them, the stems of their files. */
+/* The images that the values of --input mean: their paths, the names rows give them, the stems of their files. */
 #ifndef PIPELINE_INPUTS_H
 #define PIPELINE_INPUTS_H
 
 #include "base/strings.h"
+#include "media/image.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct inputs_options {
+    const char *const *given; /* image files, folders of images, patterns as of a shell, "-" for standard input */
+    size_t count;
+    bool recursive;     /* folders in folders too */
+    const char *output; /* a folder that recursion leaves out; may be NULL */
+};
+
 struct inputs {
-    struct string_list names; /* below the input; the file's own name where the input is one file */
-    struct string_list paths; /* to open them */
+    struct string_list names; /* below the input; the file's own name where the input is one file; distinct, UTF-8 */
+    struct string_list paths; /* to open them; "-": standard input */
     struct string_list stems; /* of output files; distinct; from inputs_name_files() */
 };
 
-/* Lists `input`, an image file or a folder of images in natural order. `*out` starts empty and is freed by
- * the caller, also after an error. Errors: IO (nothing there, unreadable), ARGUMENT (a folder without
- * images, neither file nor folder), UNSUPPORTED (a video), MEMORY. */
-int inputs_list(const char *input, struct inputs *out);
+/* Lists what was given, in the order given, folders in natural order, each path once. `*out` starts empty and is
+ * freed by the caller, also after an error. Where several were given, one that is no good (missing, empty, ...) is
+ * kept as an image that inputs_read_image() then refuses, so that the others are done. Errors: IO (nothing there,
+ * unreadable), ARGUMENT (a folder without images, neither file nor folder), UNSUPPORTED (a video), MEMORY. */
+int inputs_list(const struct inputs_options *options, struct inputs *out);
+
+/* Reads the image at `index`. Errors: as image_read, and as inputs_list for what it kept. */
+int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options,
+                      struct image *out);
 
 /* Gives each input its stem, with a notice for each that is changed. Errors: MEMORY. */
 int inputs_name_files(struct inputs *inputs);

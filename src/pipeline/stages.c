@@ -7,9 +7,12 @@
 static void decode(struct run *run, struct job *job)
 {
     double start = pipeline_clock();
+    struct image_options options = image_options_default();
 
+    options.max_pixels = run->options->max_pixels;
+    options.allow_truncated = run->options->allow_truncated;
     job->name = run->inputs.names.items[job->index];
-    if (image_read(run->inputs.paths.items[job->index], run->options->max_pixels, &job->image) != 0) {
+    if (inputs_read_image(&run->inputs, job->index, &options, &job->image) != 0) {
         job_fail(job);
     } else {
         job->bytes = (size_t)job->image.width * (size_t)job->image.height * 3;

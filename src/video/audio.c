@@ -19,15 +19,22 @@ static bool fits_mp4(enum AVCodecID codec)
     return mp4 && avformat_query_codec(mp4, codec, FF_COMPLIANCE_NORMAL) == 1;
 }
 
+/* Says why there is no sound. */
+static void leave_out(const char *name, const char *source, const char *why)
+{
+    if (name)
+        log_notice("%s: without sound: %s%s", name, source, why);
+}
+
 /* Opens the input and finds its sound; says why not. */
 static void find_sound(const char *name, const char *source, struct audio *audio)
 {
     if (strcmp(source, "-") == 0) {
-        log_notice("%s: without sound: standard input cannot be read a second time", name);
+        leave_out(name, "standard input", " cannot be read a second time");
         return;
     }
     if (input_open(&audio->input, source, &audio->interrupt) != 0) {
-        log_notice("%s: without sound: %s", name, error_message());
+        leave_out(name, error_message(), "");
         return;
     }
     AVFormatContext *format = audio->input.format;
@@ -35,12 +42,12 @@ static void find_sound(const char *name, const char *source, struct audio *audio
     if (index < 0)
         return;
     if (!input_is_seekable(&audio->input)) {
-        log_notice("%s: without sound: %s cannot be read a second time", name, source);
+        leave_out(name, source, " cannot be read a second time");
         return;
     }
     enum AVCodecID codec = format->streams[index]->codecpar->codec_id;
     if (!fits_mp4(codec)) {
-        log_notice("%s: without sound: %s does not fit into mp4", name, avcodec_get_name(codec));
+        leave_out(name, avcodec_get_name(codec), " does not fit into mp4");
         return;
     }
     audio->index = index;
@@ -66,7 +73,7 @@ int audio_open(const char *name, const char *source, double begin, double end, s
     out->end = llrint(end / unit) - out->offset;
     out->packet = av_packet_alloc();
     if (!out->packet)
-        return error_memory(name);
+        return error_memory(name ? name : "sound");
     /* A failed seek only means that more is read and left out. */
     if (stream->start_time == AV_NOPTS_VALUE || out->offset > stream->start_time)
         av_seek_frame(out->input.format, out->index, out->offset, AVSEEK_FLAG_BACKWARD);

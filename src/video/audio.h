@@ -17,8 +17,8 @@ struct audio {
 };
 
 /* Opens the sound of `source` from `begin` to `end` (seconds on the container's clock). Where there is none that mp4
- * takes, says so in a notice to `name` (nothing when the source has no sound at all) and leaves index -1. `*out` is
- * freed by audio_close. Errors: MEMORY. */
+ * takes, says so in a notice to `name` (nothing when that is NULL, or when the source has no sound at all) and leaves
+ * index -1. `*out` is freed by audio_close. Errors: MEMORY. */
 int audio_open(const char *name, const char *source, double begin, double end, struct audio *out);
 void audio_close(struct audio *audio);
 

@@ -20,7 +20,7 @@ static void take_log(void *object, int level, const char *format, va_list argume
 {
     static _Thread_local int prefix = 1;
     char line[LOG_LINE];
-    if (level > AV_LOG_INFO)
+    if (level > AV_LOG_WARNING)
         return;
     if (av_log_format_line2(object, level, format, arguments, line, sizeof(line), &prefix) < 0)
         return;

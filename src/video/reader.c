@@ -268,6 +268,7 @@ int video_reader_next(struct video_reader *reader, struct video_frame *frame)
         return status;
     frame->number = reader->number;
     frame->time = reader->time;
+    frame->source_number = reader->given->number;
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct picture {
     struct image image; /* of a folder */
     double time;        /* seconds, rising strictly from picture to picture */
     double duration;    /* seconds, a guess where the stream does not say */
+    int64_t number;     /* from 1, in the source; by its time and the frame rate where reading began in the middle */
 };
 
 int picture_create(const char *name, struct picture *out);

@@ -53,6 +53,7 @@ static int folder_read(struct source *source, struct picture *out)
         }
         out->time = (double)index / folder->rate;
         out->duration = 1 / folder->rate;
+        out->number = (int64_t)index + 1;
         return 0;
     }
     return VIDEO_END;

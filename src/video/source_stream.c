@@ -21,6 +21,8 @@ struct stream {
     AVFrame *held; /* the picture to read next, where it was decoded already */
     double held_time;
     bool has_held;
+    int64_t number; /* pictures read since the beginning; */
+    bool counted;   /* unless reading began elsewhere */
 
     bool unreliable; /* timestamps needed repair: seek from the beginning only */
     bool again;      /* reading what was read before: damage is counted already */
@@ -50,6 +52,8 @@ static int open_decoder(struct stream *stream)
 {
     int status = decoder_open(&stream->decoder);
     stream->has_held = false;
+    stream->number = 0;
+    stream->counted = true;
     if (!status)
         start_clock(stream);
     return status;
@@ -118,6 +122,8 @@ static int stream_read(struct source *source, struct picture *out)
     }
     double duration = (double)libav_frame_duration(out->frame) * stream->clock.unit;
     out->duration = duration > 0 && duration < OTHER_JUMP ? duration : stream->clock.step;
+    stream->number++;
+    out->number = stream->counted ? stream->number : (int64_t)(out->time / stream->clock.step + 0.5) + 1;
     return 0;
 }
 
@@ -162,6 +168,7 @@ static int seek_before(struct stream *stream, double time, double margin)
         return VIDEO_END;
     decoder_flush(&stream->decoder);
     stream->has_held = false;
+    stream->counted = false;
     frame_clock_resume(&stream->clock);
     int status = hold_next(stream, true);
     if (status)

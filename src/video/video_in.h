@@ -62,9 +62,11 @@ struct video_damage {
 };
 
 struct video_frame {
-    struct image image; /* RGB; memory is kept from call to call while the size stays */
-    int64_t number;     /* from 1, in the sampled sequence that begins at `start` */
-    double time;        /* seconds */
+    struct image image;    /* RGB; memory is kept from call to call while the size stays */
+    int64_t number;        /* from 1, in the sampled sequence that begins at `start` */
+    double time;           /* seconds */
+    int64_t source_number; /* from 1, of the source's own frame (image of a folder) that is shown; counted where reading
+                              began with the first, else by its time and the frame rate */
 };
 
 struct video_reader;

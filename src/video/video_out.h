@@ -29,11 +29,13 @@ struct video_writer_options {
     const char *preset;              /* x264's; NULL: "veryfast" */
     int threads;                     /* of the encoder; 0: 1 */
     int aspect_width, aspect_height; /* shape of a pixel, from video_info; 0: 1 : 1 */
+    bool keep;                       /* an error leaves the pictures until then under the final name: see close */
 
     /* The file whose sound is copied, from the first picture's time to the end of the last one; NULL: none. Sound that
      * mp4 does not take, or that cannot be read again (a pipe), is left out with a notice. */
     const char *audio_source;
     double audio_origin; /* video_info.origin of that file */
+    bool audio_quiet;    /* without those notices: another writer gives them */
 };
 
 struct video_writer;
@@ -46,13 +48,14 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
  * `time` on (seconds; the first one's becomes 0 in the file; resolution 1/120000 s in mp4, 1 ms in mkv, and
  * pictures closer than that are moved apart).
  * Errors: IO (disk full; the message names the file), ARGUMENT (times that do not rise, or a gap of more than 10000 s),
- * MEMORY. After an error only abort helps. */
+ * MEMORY. After an error only abort helps, or close with options.keep. */
 int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time);
 
 /* Writes what is still in the encoder, finishes the file under its final name, frees all and clears the
  * pointer. The last picture lasts as long as the one before it. Where only the copy with the index in front fails, the
  * running file takes the final name, with a notice: it plays too. Without any picture no file appears.
- * On an error nothing is left behind. */
+ * On an error nothing is left behind; with options.keep, on an error of its own or of an add before (which it does not
+ * give again), the running file up to there takes the final name, with a notice. */
 int video_writer_close(struct video_writer **writer);
 
 /* Removes what was written, frees all and clears the pointer; harmless after close. */

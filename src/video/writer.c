@@ -21,6 +21,9 @@ struct video_writer {
     char *running; /* name while it is written; NULL: not made yet, or gone */
     char *audio_source;
     double audio_origin;
+    bool audio_quiet, keep;
+    bool failed;       /* a picture could not be added */
+    int64_t safe_size; /* of the running file with its whole fragments */
     struct encoder encoder;
     AVFormatContext *format;
     bool has_header;
@@ -129,6 +132,8 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
         return error_memory(path);
     writer->path = strdup(path);
     writer->audio_origin = options->audio_origin;
+    writer->audio_quiet = options->audio_quiet;
+    writer->keep = options->keep;
     if (options->audio_source)
         writer->audio_source = strdup(options->audio_source);
     writer->held = av_packet_alloc();
@@ -165,7 +170,10 @@ static int write_held(struct video_writer *writer, int64_t duration)
         avio_flush(writer->format->pb);
     if (code >= 0)
         code = writer->format->pb->error;
-    return code < 0 ? fail(writer, code) : 0;
+    if (code < 0)
+        return fail(writer, code);
+    writer->safe_size = avio_tell(writer->format->pb);
+    return 0;
 }
 
 /* Writes the packets that the encoder has. A fragment begins where the one before it ended, so durations must be
@@ -186,7 +194,7 @@ static int write_packets(struct video_writer *writer)
     }
 }
 
-int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
+static int add_picture(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
 {
     AVRational unit = writer->encoder.context->time_base;
     int64_t pts = 0;
@@ -213,6 +221,14 @@ int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t 
     writer->last_pts = pts;
     writer->pictures++;
     return write_packets(writer);
+}
+
+int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
+{
+    int status = add_picture(writer, pixels, stride, time);
+    if (status)
+        writer->failed = true;
+    return status;
 }
 
 /* Ends the running file. */
@@ -257,7 +273,7 @@ static int make_final(struct video_writer *writer)
     double end = begin + (double)(writer->last_pts + writer->length) * unit;
     int status = 0;
     if (writer->audio_source)
-        status = audio_open(writer->path, writer->audio_source, begin, end, &audio);
+        status = audio_open(writer->audio_quiet ? NULL : writer->path, writer->audio_source, begin, end, &audio);
     if (!status)
         status = make_copy(writer, &audio);
     bool sound = audio.index >= 0;
@@ -269,10 +285,41 @@ static int make_final(struct video_writer *writer)
     return status;
 }
 
+/* Gives the running file its final name; sets this thread's message only where that fails. */
+static int take_final_name(struct video_writer *writer)
+{
+    if (rename(writer->running, writer->path) != 0)
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", writer->path, strerror(errno));
+    free(writer->running);
+    writer->running = NULL;
+    return 0;
+}
+
+/* After an error: the fragments that are whole, without anything new on a disk that may be full. */
+static void keep_running(struct video_writer *writer)
+{
+    if (writer->safe_size <= 0 || !writer->running)
+        return;
+    if (writer->format && writer->format->pb) {
+        writer->format->pb->error = AVERROR(EIO); /* so that what is in its buffer stays there */
+        if (writer->has_header)
+            av_write_trailer(writer->format);
+        writer->has_header = false;
+        avio_closep(&writer->format->pb);
+    }
+    if (truncate(writer->running, writer->safe_size) == 0 && rename(writer->running, writer->path) == 0) {
+        log_notice("%s: kept as far as it was written", writer->path);
+        free(writer->running);
+        writer->running = NULL;
+    }
+}
+
 int video_writer_close(struct video_writer **closed)
 {
     struct video_writer *writer = *closed;
-    if (!writer || writer->pictures == 0) {
+    if (!writer || writer->pictures == 0 || writer->failed) {
+        if (writer && writer->keep)
+            keep_running(writer);
         video_writer_abort(closed);
         return 0;
     }
@@ -285,14 +332,10 @@ int video_writer_close(struct video_writer **closed)
             log_notice("%s: left as it was written, without its index in front and sound: %s", writer->path,
                        error_message());
     }
-    if (!status && !copied) {
-        if (rename(writer->running, writer->path) != 0) {
-            status = error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", writer->path, strerror(errno));
-        } else {
-            free(writer->running);
-            writer->running = NULL;
-        }
-    }
+    if (!status && !copied)
+        status = take_final_name(writer);
+    if (status && writer->keep)
+        keep_running(writer);
     video_writer_abort(closed);
     return status;
 }

@@ -66,6 +66,11 @@ const struct config_node *config_root(const struct config *config)
     return (const struct config_node *)config->root;
 }
 
+const char *config_name(const struct config *config)
+{
+    return config->name;
+}
+
 int config_error(const struct config *config, const char *format, ...)
 {
     char *text = NULL;

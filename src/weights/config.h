@@ -13,6 +13,9 @@ struct config_node; /* an object inside it; NULL stands for an object that is ab
 /* Reads `folder`/`name`. Errors: MODEL (no such file), FORMAT (not JSON, not an object, nested too
  * deeply, duplicate keys), IO, MEMORY. */
 int config_open(const char *folder, const char *name, struct config **out);
+
+/* What messages call the file. */
+const char *config_name(const struct config *config);
 /* The same from memory; `name` is what messages call it. */
 int config_parse(const char *name, const char *text, size_t size, struct config **out);
 void config_close(struct config **config);

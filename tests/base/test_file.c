@@ -4,10 +4,12 @@
 #include "base/test_folder.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -187,6 +189,69 @@ static void failed_commit_leaves_nothing(void **state)
     test_folder_remove(folder);
 }
 
+/* A writer of another process: 'w' written to it makes it die, nothing more does. */
+static pid_t start_writer(const char *path, int *control)
+{
+    int down[2], up[2];
+    char byte;
+    assert_int_equal(pipe(down), 0);
+    assert_int_equal(pipe(up), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct file_writer writer;
+        bool good = file_writer_open(path, &writer) == 0 && fputs("half", writer.stream) >= 0;
+        if (write(up[1], good ? "y" : "n", 1) == 1 && read(down[0], &byte, 1) == 1)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(read(up[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    close(up[0]);
+    close(up[1]);
+    close(down[0]);
+    *control = down[1];
+    return child;
+}
+
+static void leftovers_are_removed(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "out"), *other = test_path(folder, "other"), *text;
+    static const char *const kept[] = {".sowlv2-1-x.part", ".sowlv2-1-2.part.png", ".sowlv2-1-2.parts", "a.part"};
+    struct file_writer writer;
+    size_t size;
+    int control;
+    pid_t child = start_writer(other, &control);
+    test_write(folder, ".sowlv2-1-2.part", "old", 3); /* left by a killed run, or before there were locks */
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        test_write(folder, kept[i], "mine", 4);
+    test_link("out", folder, ".sowlv2-3-4.part");
+    assert_int_equal(file_writer_open(path, &writer), 0);
+    assert_int_equal(test_count_entries(folder), 8);
+    file_remove_leftovers(folder); /* those of two living writers stay, and what only looks alike */
+    assert_int_equal(test_count_entries(folder), 7);
+    fputs("whole", writer.stream);
+    assert_int_equal(file_writer_commit(&writer), 0);
+    file_remove_leftovers(folder);
+    assert_int_equal(test_count_entries(folder), 7);
+    assert_int_equal(file_read(path, 100, &text, &size), 0);
+    assert_string_equal(text, "whole");
+    free(text);
+    assert_int_equal(write(control, "w", 1), 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(test_count_entries(folder), 7);
+    file_remove_leftovers(folder);
+    assert_int_equal(test_count_entries(folder), 6);
+    file_remove_leftovers(other); /* no folder: nothing happens */
+    close(control);
+    free(path);
+    free(other);
+    test_folder_remove(folder);
+}
+
 static void impossible_targets_are_refused(void **state)
 {
     (void)state;
@@ -233,6 +298,7 @@ int main(void)
         cmocka_unit_test(committed_file_is_complete),
         cmocka_unit_test(aborted_file_leaves_nothing),
         cmocka_unit_test(failed_commit_leaves_nothing),
+        cmocka_unit_test(leftovers_are_removed),
         cmocka_unit_test(impossible_targets_are_refused),
         cmocka_unit_test(paths_are_joined),
     };

@@ -158,11 +158,12 @@ static void check_chosen(const char *run, const char *out)
     const struct host_tensor *wanted = find(run, "chosen");
 
     for (int64_t i = 0; i < wanted->dim[0]; i++) {
-        int64_t number = 0;
+        int64_t number = 0, source = 0;
         double time, score;
         int used = 0;
 
-        assert_int_equal(sscanf(out, "%" SCNd64 " %lf %lf\n%n", &number, &time, &score, &used), 3);
+        assert_int_equal(sscanf(out, "%" SCNd64 " %lf %lf %" SCNd64 "\n%n", &number, &time, &score, &source, &used), 4);
+        assert_int_equal(source, number);
         if (number != integer_at(wanted, i))
             fail_msg("%s: choice %d is frame %d, expected %d", run, (int)i, (int)number, (int)integer_at(wanted, i));
         check_number("printed time", i, time, (double)(number - 1) / 6, 6e-4);
@@ -332,7 +333,7 @@ static void test_csv(void **state)
     (void)state;
     tool_expect(0, NULL, ARGUMENTS("frames", "--quiet", "--input", video, "--vjepa2-model", MODEL, "--scores", path));
     assert_int_equal(file_read(path, 1 << 20, &text, &size), 0);
-    const char *head = "frame,time,score,importance,motion,scene_start,chosen\n1,0.000000,0.0,,0.0,1,";
+    const char *head = "frame,time,score,importance,motion,scene_start,chosen,source_frame\n1,0.000000,0.0,,0.0,1,";
     assert_int_equal(strncmp(text, head, strlen(head)), 0);
     free(text);
     free(path);

@@ -37,7 +37,8 @@ static void test_extremes(void **state)
     name[sizeof(name) - 1] = '\0';
     progress_format(line, sizeof(line), 1000000, SIZE_MAX, 1, 1e-300, name);
     assert_int_equal(strlen(line), sizeof(line) - 1);
-    check(1, 0, 0, 0.0, "", "[] 0/0");
+    check(1, 0, 0, 0.0, "", "0 done, 0.00/s");
+    check(80, 7, 0, 2.0, "camera", "7 done, 3.50/s  camera");
     check(0, 5, 4, 1.0, "", "[] 5/4  5.00/s  0:00 left");
     progress_format(line, sizeof(line), 80, 1, SIZE_MAX, 1e300, "");
     assert_int_equal(strncmp(line, "[....", 5), 0);

@@ -30,10 +30,13 @@ static pid_t start(const char *name, const char *const *arguments, int out, int 
     process = fork();
     assert_true(process >= 0);
     if (process == 0) {
-        dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+        const char *input = getenv("SOWLV2_TEST_STDIN"); /* a file to be standard input */
+
+        dup2(open(input ? input : "/dev/null", O_RDONLY), STDIN_FILENO);
         dup2(out, STDOUT_FILENO);
         dup2(err, STDERR_FILENO);
         setenv("HF_HUB_CACHE", "/nonexistent/hub", 1);
+        setenv("HF_HUB_OFFLINE", getenv("SOWLV2_TEST_ONLINE") ? "0" : "1", 1);
         setenv("LSAN_OPTIONS", "suppressions=" TEST_DATA "/lsan.supp:print_suppressions=0", 1);
         execv(SOWLV2_TOOL, words);
         _exit(127);

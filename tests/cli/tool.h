@@ -14,7 +14,8 @@ struct tool_result {
     char *out, *err;
 };
 
-/* Runs build/sowlv2 with these arguments (a NULL-terminated list), without any hub cache, and waits. */
+/* Runs build/sowlv2 with these arguments (a NULL-terminated list), without any hub cache, and waits. It does not use
+ * the network unless the test set SOWLV2_TEST_ONLINE. */
 struct tool_result tool_run(const char *const *arguments);
 /* The same under another name as argv[0]. */
 struct tool_result tool_run_as(const char *name, const char *const *arguments);

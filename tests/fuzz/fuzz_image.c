@@ -1,6 +1,6 @@
-/* libFuzzer: whatever bytes an image file may hold. */
+/* libFuzzer: whatever bytes an image file may hold; with FUZZ_FORMAT defined, of that format alone. */
 #include "base/error.h"
-#include "media/image.h"
+#include "media/image_decoders.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,11 @@ static void repair_checksums(uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sowlv2_set_log(drop_message, NULL);
+#ifdef FUZZ_FORMAT
+    const char *description;
+    if (image_format_detect(data, size, &description) != FUZZ_FORMAT)
+        return -1; /* not for this corpus */
+#endif
     uint8_t *copy = malloc(size ? size : 1);
     if (!copy)
         return 0;
@@ -51,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(copy, data, size);
     repair_checksums(copy, size);
     struct image image;
-    int status = image_decode("fuzz", copy, size, 1 << 16, &image);
+    const struct image_options options = {.max_pixels = 1 << 16, .allow_truncated = size % 2 != 0, .seconds = 10};
+    int status = image_decode_with("fuzz", copy, size, &options, &image);
     free(copy);
     if (status) {
         if (image.pixels)

@@ -19,16 +19,25 @@ struct expectation {
     char name[64];
     int width, height;
     size_t offset;
+    int tolerance; /* 0, or what the reason beside it in expected.txt explains */
 };
 
-static int notices;
+/* Notices so far, by what they speak of. */
+static const char *const notice_kinds[] = {"more than 8 bits", "16-bit grey", "several pages", "animation",
+                                           "truncated"};
+static int notices[5];
 
 static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)user_data;
     assert_int_equal(level, SOWLV2_LOG_NOTICE);
-    assert_non_null(strstr(message, "16-bit grey"));
-    notices++;
+    for (size_t i = 0; i < 5; i++) {
+        if (strstr(message, notice_kinds[i])) {
+            notices[i]++;
+            return;
+        }
+    }
+    fail_msg("unexpected: %s", message);
 }
 
 static char *read_text(const char *path)
@@ -51,7 +60,8 @@ static size_t read_expectations(struct expectation **items, uint8_t **pixels, si
         *items = realloc(*items, (count + 1) * sizeof(**items));
         assert_non_null(*items);
         struct expectation *e = &(*items)[count++];
-        assert_int_equal(sscanf(line, "%63s %d %d %zu", e->name, &e->width, &e->height, &e->offset), 4);
+        assert_int_equal(sscanf(line, "%63s %d %d %zu %d", e->name, &e->width, &e->height, &e->offset, &e->tolerance),
+                         5);
         assert_true(e->offset + (size_t)e->width * (size_t)e->height * 3 <= *pixel_bytes);
     }
     free(text);
@@ -69,18 +79,31 @@ static int largest_difference(const uint8_t *a, const uint8_t *b, size_t count)
     return largest;
 }
 
+/* Whether the file's library is one that this build may lack, and does. */
+static bool is_left_out(const char *name, int status)
+{
+    const char *suffix = strrchr(name, '.');
+    bool optional = suffix && (strcmp(suffix, ".avif") == 0 || strcmp(suffix, ".heic") == 0);
+    return optional && status == SOWLV2_ERROR_UNSUPPORTED && strstr(error_message(), "this build has no lib");
+}
+
 static void test_pixels_are_pillows(void **state)
 {
+    size_t left_out = 0;
     (void)state;
     struct expectation *items;
     uint8_t *pixels;
     size_t pixel_bytes, count = read_expectations(&items, &pixels, &pixel_bytes), wrong = 0;
-    assert_true(count > 140);
+    assert_true(count > 330);
     for (size_t i = 0; i < count; i++) {
         char path[512];
         snprintf(path, sizeof(path), DATA "%s", items[i].name);
         struct image image;
         int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+        if (status && is_left_out(items[i].name, status)) {
+            left_out++;
+            continue;
+        }
         if (status) {
             print_error("%s: %s\n", items[i].name, error_message());
             wrong++;
@@ -93,7 +116,7 @@ static void test_pixels_are_pillows(void **state)
         } else {
             int difference = largest_difference(image.pixels, pixels + items[i].offset,
                                                 (size_t)image.width * (size_t)image.height * 3);
-            if (difference != 0) {
+if (!(difference <= items[i].tolerance)) {
                 print_error("%s: pixels differ by up to %d\n", items[i].name, difference);
                 wrong++;
             }
@@ -101,14 +124,17 @@ static void test_pixels_are_pillows(void **state)
         image_free(&image);
         assert_null(image.pixels);
     }
+    if (left_out > 0)
+        print_message("%zu files left out: built without libavif or libheif\n", left_out);
     assert_int_equal(wrong, 0);
-    assert_int_equal(notices, 2); /* the two files of 16-bit grey */
+    assert_int_equal(notices[1], 2); /* the two PNG files of 16-bit grey */
+    assert_int_equal(notices[2], 1);
     free(items);
     free(pixels);
 }
 
-/* A file cut anywhere is refused; without the end marker alone (JPEG) or the checksum of the end chunk
- * (PNG) it may be read, as Pillow does, since every pixel is there. */
+/* A file cut anywhere is refused, or read with every pixel right: JPEG without the end marker alone, PNG without
+ * the checksum of the end chunk, others without what follows their pixels. */
 static void test_truncation_at_every_byte(void **state)
 {
     (void)state;
@@ -123,7 +149,8 @@ static void test_truncation_at_every_byte(void **state)
         assert_int_equal(file_read(path, 1 << 20, &data, &size), 0);
         /* These hold bytes behind the end of the first picture. */
         bool longer = strcmp(items[i].name, "after_end.jpg") == 0 || strcmp(items[i].name, "two_pictures.jpg") == 0;
-        for (size_t cut = 1; cut < size; cut++) {
+        bool end_mark = strstr(items[i].name, ".jpg") || strstr(items[i].name, ".png");
+        for (size_t cut = 1; cut < size; cut += 1 + size / 2000) {
             /* A copy of the exact size, so that the address sanitizer sees reads past its end. */
             char *part = malloc(size - cut);
             assert_non_null(part);
@@ -138,7 +165,7 @@ static void test_truncation_at_every_byte(void **state)
             int difference = largest_difference(image.pixels, pixels + items[i].offset,
                                                 (size_t)image.width * (size_t)image.height * 3);
             image_free(&image);
-            if ((cut > 4 && !longer) || difference != 0)
+            if ((cut > 4 && !longer && end_mark) || !(difference <= items[i].tolerance))
                 fail_msg("%s: accepted without its last %zu bytes", items[i].name, cut);
         }
         free(data);
@@ -160,7 +187,7 @@ static void test_invalid_files(void **state)
         int expected = strcmp(error, "FORMAT") == 0 ? SOWLV2_ERROR_FORMAT : SOWLV2_ERROR_UNSUPPORTED;
         struct image image;
         int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
-        if (status != expected)
+        if (status != expected && !is_left_out(name, status))
             fail_msg("%s: status %d, expected %d: %s", name, status, expected, status ? error_message() : "read");
         assert_null(image.pixels);
         assert_non_null(strstr(error_message(), name));
@@ -187,22 +214,12 @@ static void test_other_formats_are_named(void **state)
         size_t size;
         const char *name;
     } formats[] = {
-        {"BM\x36\0\0\0\0\0\0\0", 10, "BMP"},
-        {"II*\0\x08\0\0\0", 8, "TIFF"},
-        {"MM\0*\0\0\0\x08", 8, "TIFF"},
-        {"RIFF\x10\0\0\0WEBPVP8 ", 16, "WebP"},
         {"RIFF\x10\0\0\0AVI LIST", 16, "AVI"},
-        {"GIF89a\1\0\1\0", 10, "GIF"},
-        {"\0\0\0\x18"
-         "ftypheic\0\0\0\0",
-         16, "HEIC"},
-        {"\0\0\0\x18"
-         "ftypavif\0\0\0\0",
-         16, "AVIF"},
         {"\0\0\0\x18"
          "ftypisom\0\0\0\0",
          16, "MP4"},
         {"\x1a\x45\xdf\xa3\x01\0\0\0", 8, "Matroska"},
+        {"\xff\x0a\xfa\x1f", 4, "JPEG XL"},
         {"%PDF-1.7\n", 9, "PDF"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, "Git LFS"},
         {"<!DOCTYPE html><html>", 21, "web page"},

@@ -15,8 +15,9 @@
 static void test_suffixes(void **state)
 {
     (void)state;
-    static const char *const images[] = {"a.jpg", "a.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "\xc3\xa9.jpg"};
-    static const char *const others[] = {"a.jpg.txt", "jpg", ".jpg", "a.jpgx", "", "a.gif", "a.mp4"};
+    static const char *const images[] = {"a.jpg", "a.JPEG", "a.b.Png", "x.bmp",  "x.tif",  "x.TIFF",
+                                         "a.gif", "a.WebP", "a.avif",  "a.HEIC", "a.heif", "\xc3\xa9.jpg"};
+    static const char *const others[] = {"a.jpg.txt", "jpg", ".jpg", "a.jpgx", "", "a.jxl", "a.mp4"};
     for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++)
         assert_true(listing_is_image_name(images[i]));
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)

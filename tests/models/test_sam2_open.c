@@ -104,7 +104,7 @@ static void test_config(void **state)
         const char *what, *by, *message;
         int status;
     } cases[] = {
-        {"\"model_type\": \"sam2\"", "\"model_type\": \"owlv2\"", "SAM 2 checkpoint", SOWLV2_ERROR_MODEL},
+        {"\"model_type\": \"sam2\"", "\"model_type\": \"owlv2\"", "segmentation needs SAM 2", SOWLV2_ERROR_MODEL},
         {"\"mlp_dim\": 40", "\"mlp_dim\": 41", "mlp.proj_in", SOWLV2_ERROR_MODEL},
         {"\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", "is missing", SOWLV2_ERROR_MODEL},
         {"\"num_attention_heads\": 3", "\"num_attention_heads\": 7", "num_attention_heads", SOWLV2_ERROR_FORMAT},

@@ -6,9 +6,13 @@
 #include "sowlv2.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct fake_detector {
+    bool by_colour;      /* finds what movie.h paints; fake_tracker.c follows it */
+    bool ghosts;         /* by colour: also finds a thing where nothing is */
     int bad_width;       /* a batch that holds an image of this width fails */
     unsigned wait;       /* microseconds a call */
     size_t interrupt_at; /* the call (from 1) that sets `interrupted`; 0: none */
@@ -24,6 +28,21 @@ extern struct fake_detector fake_detector;
 
 /* A segmenter whose masks are the prompts' boxes, whole pixels; of a prompt without a box the mask is empty. */
 extern const sowlv2_segmenter *const fake_segmenter;
+
+/* Colours that say what a pixel belongs to: R 250; G 10 times the look, 1 to 20, by which things are told apart; B 100
+ * times the prompt, 0 or 1, and 10 times the step of its score, 0 to 9. */
+enum { FAKE_LOOKS = 21 };
+struct fake_look {
+    int look, prompt, step; /* look 0: background */
+};
+struct fake_look fake_look_of(const uint8_t *pixel);
+void fake_look_paint(struct fake_look look, uint8_t *pixel);
+float fake_look_score(int step);
+
+/* What most of the box shows; look 0: nothing. */
+struct fake_look fake_look_in(const sowlv2_segment_session *session, const float *box);
+/* The pixels of that look and prompt. */
+void fake_look_mask(const sowlv2_segment_session *session, struct fake_look look, struct sowlv2_mask *out);
 
 /* All back to zero. */
 void fake_detector_reset(void);

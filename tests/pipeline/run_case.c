@@ -40,10 +40,12 @@ struct run_case *open_case(void)
     run->folder = test_folder_make();
     run->photos = test_path(run->folder, "photos");
     run->output = test_path(run->folder, "out/put");
+    run->input = run->photos;
     test_write_text(run->folder, "photos/.keep", "");
     run->options = (struct detect_images_options){.prompts = run_prompts,
                                                   .prompt_count = 2,
-                                                  .input = run->photos,
+                                                  .inputs = &run->input,
+                                                  .input_count = 1,
                                                   .output = run->output,
                                                   .detect = {.threshold = 0.1f},
                                                   .binary = true,

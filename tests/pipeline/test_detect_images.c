@@ -59,7 +59,7 @@ static void test_one_file(void **state)
 
     (void)state;
     add_picture(run, "only.PNG", 20, 8);
-    run->options.input = path;
+    run->input = path;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 1);
     assert_int_equal(run->row_count, 1);
@@ -236,14 +236,14 @@ static void test_errors(void **state)
 
     (void)state;
     check_error(run, SOWLV2_ERROR_ARGUMENT, "no image in this folder");
-    run->options.input = missing;
+    run->input = missing;
     check_error(run, SOWLV2_ERROR_IO, "missing");
     test_write_text(run->folder, "clip.MP4", "x");
-    run->options.input = video;
+    run->input = video;
     check_error(run, SOWLV2_ERROR_UNSUPPORTED, "video is not built yet");
-    run->options.input = "/dev/null";
+    run->input = "/dev/null";
     check_error(run, SOWLV2_ERROR_ARGUMENT, "/dev/null");
-    run->options.input = run->photos;
+    run->input = run->photos;
     run->options.prompt_count = 0;
     check_error(run, SOWLV2_ERROR_ARGUMENT, "prompts");
     run->options.prompt_count = 2;

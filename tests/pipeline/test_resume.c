@@ -102,6 +102,31 @@ static void test_torn(void **state)
     }
 }
 
+/* Half-written files of a run that was killed go, also without --resume. */
+static void test_leftovers(void **state)
+{
+    static const char *const names[] = {".sowlv2-1-7.part", "binary/merged/.sowlv2-1-8.part",
+                                        "overlay/frames/.sowlv2-1-9.part"};
+
+    (void)state;
+    for (int resume = 0; resume < 2; resume++) {
+        struct run_case *run = half_done();
+
+        run->options.resume = resume != 0;
+        for (size_t i = 0; i < 3; i++)
+            test_write_text(run->output, names[i], "half");
+        assert_int_equal(process(run), 0);
+        check_all(run, 10);
+        for (size_t i = 0; i < 3; i++) {
+            char *path = test_path(run->output, names[i]);
+
+            assert_false(file_exists(path));
+            free(path);
+        }
+        close_case(run);
+    }
+}
+
 /* A row whose mask is gone is no complete row. */
 static void test_missing_file(void **state)
 {
@@ -195,7 +220,7 @@ static void test_without(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rest),    cmocka_unit_test(test_torn),      cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_rest),    cmocka_unit_test(test_torn),      cmocka_unit_test(test_leftovers), cmocka_unit_test(test_missing_file),
         cmocka_unit_test(test_stems),   cmocka_unit_test(test_first_run), cmocka_unit_test(test_foreign_file),
         cmocka_unit_test(test_without),
     };

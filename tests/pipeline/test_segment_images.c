@@ -254,14 +254,14 @@ static void test_crops(void **state)
     run->options.crops = true;
     run->options.given = given;
     run->options.given_count = 2;
-    run->options.input = TEST_DATA "/media/data/exif_1.jpg";
+    run->input = TEST_DATA "/media/data/exif_1.jpg";
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.failed, 0);
     assert_string_equal(text_of(object_of(run, 0, 0), "crop"), "crops/exif_1_obj1_crop.png");
     assert_null(json_object_get(object_of(run, 0, 1), "crop")); /* its mask is empty */
     assert_int_equal(json_integer_value(json_object_get(object_of(run, 0, 1), "area")), 0);
     assert_int_equal(entries(run, "crops"), 1);
-    assert_int_equal(image_read(run->options.input, IMAGE_DEFAULT_MAX_PIXELS, &image), 0);
+    assert_int_equal(image_read(run->input, IMAGE_DEFAULT_MAX_PIXELS, &image), 0);
     pixels = read_png(run, "crops/exif_1_obj1_crop.png", &header);
     assert_int_equal(header.color_type, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA);
     assert_int_equal(header.width, 6);

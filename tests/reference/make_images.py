@@ -3,8 +3,9 @@
 
     python tests/reference/make_images.py
 
-expected.txt has one line a file, "name width height offset": its pixels, 8-bit RGB, begin at that
-offset of expected.rgb. invalid.txt has "name error": files that must be refused.
+expected.txt has one line a file, "name width height offset tolerance reason": its pixels, 8-bit RGB, begin at
+that offset of expected.rgb; the tolerance is 0 except where the reason says why it cannot be. invalid.txt has
+"name error": files that must be refused. Needs jpegtran (libjpeg-turbo-progs) and pillow-heif beside the reference.
 """
 import io
 import os
@@ -17,7 +18,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import jpeg_writer
+import make_image_formats
+import bmp_writer
+import gif_writer
 import png_writer
+import tiff_writer
 from jpeg_writer import segment
 from png_writer import chunk
 
@@ -279,6 +284,21 @@ def invalid():
     yield "no_palette.png", png_writer.encode(small[..., :1], 8, 3), "FORMAT"
     yield "no_width.png", png_writer.SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 5, 8, 2, 0, 0, 0)), "FORMAT"
     yield "letters.png", b"these are only letters", "UNSUPPORTED"
+    yield "letters.bmp", b"BMore letters, that happen to begin like a bitmap does, and go on", "UNSUPPORTED"
+    rows = b"\0" * 24
+    yield "two_bits.bmp", bmp_writer.encode(3, 2, 2, rows), "UNSUPPORTED"
+    yield "no_rows.bmp", bmp_writer.encode(3, 0, 24, rows), "FORMAT"
+    yield "no_end.bmp", bmp_writer.encode(9, 9, 24, rows), "FORMAT"
+    yield "odd_mask.bmp", bmp_writer.encode(2, 2, 32, rows, compression=3, masks=(0xFF0000, 0xA0A0, 0xFF)), "UNSUPPORTED"
+    yield "no_picture.gif", gif_writer.encode((3, 3), 2, b"\0" * 12), "FORMAT"
+    yield "empty_frame.gif", gif_writer.encode((3, 3), 2, b"\0" * 12, gif_writer.frame(small[:0, :, 0], 2)), "FORMAT"
+    yield "lab.tif", tiff_writer.encode(small, photometric=8), "UNSUPPORTED"
+    yield "no_strips.tif", b"II*\0\x08\0\0\0\0\0\0\0\0\0", "FORMAT"
+    yield "loop.tif", b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 256, 4, 1, 5, 8), "FORMAT"
+    yield "no_picture.webp", b"RIFF\x04\0\0\0WEBP", "FORMAT"
+    yield "letters.webp", b"RIFF\x24\0\0\0WEBPVP8 \x18\0\0\0" + b"not a picture at all ...", "FORMAT"
+    yield "no_picture.avif", b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", "FORMAT"
+    yield "no_picture.heic", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1", "FORMAT"
 
 
 def main():
@@ -286,18 +306,36 @@ def main():
     for old in OUT.iterdir():
         old.unlink()
     lines, pixels, names = [], b"", set()
-    for name, data in [*jpegs(), *turned_jpegs(), *pngs()]:
+    formats = make_image_formats
+    files = [*jpegs(), *turned_jpegs(), *pngs()]
+    refused = [*invalid()]
+    sources = [("444", pillow(picture(27, 35), quality=85, subsampling=0)),
+               ("420", pillow(picture(27, 35), quality=85, subsampling=2)),
+               ("grey", pillow(picture(27, 35), "L", quality=85))]
+    files += [*formats.arithmetic(sources), *formats.bmps(picture, rng), *formats.gifs(picture, rng)]
+    files += [*formats.tiffs(picture, rng), *formats.webps(picture, tiff), *formats.avifs(picture, tiff)]
+    files += [*formats.heics(picture)]
+    for name, data in files:
         assert name not in names, name
         names.add(name)
-        with Image.open(io.BytesIO(data)) as image:
-            rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        unequal = {"heic": formats.HEIC, "ycc.tif": formats.YCC}
+        tolerance, reason = unequal.get(name, unequal.get(name.rsplit(".")[-1], (0, "-")))
+        if name.endswith(".heic"):
+            rgb, data = formats.heic_pixels(data), data.getvalue()
+        else:
+            with Image.open(io.BytesIO(data)) as image:
+                try:
+                    rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                except (OSError, ValueError, KeyError) as error:
+                    print(f"{name}: Pillow does not read it: {error!r}")
+                    continue
         (OUT / name).write_bytes(data)
-        lines.append(f"{name} {rgb.shape[1]} {rgb.shape[0]} {len(pixels)}")
+        lines.append(f"{name} {rgb.shape[1]} {rgb.shape[0]} {len(pixels)} {tolerance} {reason}")
         pixels += rgb.tobytes()
     (OUT / "expected.txt").write_text("\n".join(lines) + "\n")
     (OUT / "expected.rgb").write_bytes(pixels)
     lines = []
-    for name, data, error in invalid():
+    for name, data, error in refused:
         assert name not in names, name
         (OUT / name).write_bytes(data)
         lines.append(f"{name} {error}")

@@ -3,6 +3,7 @@
     python tests/reference/make_ops.py
 
 ops.safetensors     GROUP.NAME: an op's inputs, and its result `out`
+tokens.safetensors  likewise, of the ops between few tokens and many rows
 resize.safetensors  image.HEIGHT.WIDTH.TARGET.where/.pixels: some output pixels of the whole processor
                     axis.VALID.PADDED.OUTPUTS.out, antialias.INPUTS.OUTPUTS.out: one axis of a filter
 """
@@ -178,12 +179,54 @@ def antialias_cases(t):
         put(t, f"antialias.{inputs}.{outputs}", out=out.flatten())
 
 
+def token_cases(t):
+    """SAM's attention between tokens and image and its upscaling, from the layers they are made of."""
+    torch.manual_seed(2023)
+    batch, rows, width, heads, tokens = 2, 77, 32, 4, 5
+    positions = torch.randn(rows, width)
+    for group, shared in {"attend.own": False, "attend.shared": True}.items():
+        x, q = torch.randn(1 if shared else batch, rows, width), torch.randn(batch, 7, width)
+        out = F.scaled_dot_product_attention(q, (x + positions).expand(batch, -1, -1), x.expand(batch, -1, -1), scale=0.3)
+        put(t, group, positions=positions.clone(), x=x, q=q, rows_out=out)
+        k, v = torch.randn(batch, tokens, heads, width), torch.randn(batch, tokens, heads, width)
+        bias, gamma, beta = torch.randn(batch, tokens, heads), torch.randn(width), torch.randn(width)
+        scores = 0.3 * (torch.einsum("bnc,bthc->bnth", (x + positions).expand(batch, -1, -1), k) + bias[:, None])
+        added = torch.einsum("bnth,bthc->bnc", scores.softmax(2), v)
+        out = F.layer_norm(x + added, (width,), gamma, beta, 1e-5)
+        put(t, group, k=k, v=v, bias=bias, gamma=gamma, beta=beta, tokens_out=out)
+
+    def blocks(image, levels):
+        """[b, c, h, w] -> [b, pixels of the grid, 2 x 2, ..., c]: each step's pixels together."""
+        b, c, h, w = image.shape
+        side = h >> levels
+        image = image.reshape(b, c, side, *[2] * levels, side, *[2] * levels)
+        order = [2, 3 + levels] + [a for i in range(levels) for a in (3 + i, 4 + levels + i)]
+        return image.permute(0, *order, 1)
+
+    for group, (side, c, c1, c2, masks) in {"upscale.vectors": (5, 32, 16, 16, 4), "upscale.odd": (3, 10, 6, 3, 3)}.items():
+        x = torch.randn(batch, c, side, side)
+        weight1, bias1 = torch.randn(c, c1, 2, 2) / c**0.5, torch.randn(c1)
+        weight2, bias2 = torch.randn(c1, c2, 2, 2) / c1**0.5, torch.randn(c2)
+        features1, features2 = torch.randn(1, c1, 2 * side, 2 * side), torch.randn(1, c2, 4 * side, 4 * side)
+        gamma, beta, hyper = torch.randn(c1), torch.randn(c1), torch.randn(batch, masks, c2)
+        middle = F.conv_transpose2d(x, weight1, bias1, stride=2) + features1
+        middle = F.layer_norm(middle.permute(0, 2, 3, 1), (c1,), gamma, beta, 1e-6).permute(0, 3, 1, 2)
+        fine = F.gelu(F.conv_transpose2d(F.gelu(middle), weight2, bias2, stride=2) + features2)
+        out = torch.einsum("bmc,bchw->bmhw", hyper, fine)
+        put(t, group, x=x.flatten(2).mT, gamma=gamma, beta=beta, hyper=hyper, out=out)
+        put(t, group, weight1=weight1.permute(0, 2, 3, 1).reshape(c, 4 * c1), bias1=bias1.repeat(4))
+        put(t, group, weight2=weight2.permute(0, 2, 3, 1).reshape(c1, 4 * c2), bias2=bias2.repeat(4))
+        put(t, group, features1=blocks(features1, 1).reshape(side**2, 4 * c1))
+        put(t, group, features2=blocks(features2, 2).reshape(4 * side**2, 4 * c2))
+
+
 def main():
     torch.manual_seed(2022)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, cases in {
         "ops": [linear_cases, conv2d_cases, row_cases, attention_cases, element_cases],
         "resize": [image_cases, axis_cases, antialias_cases],
+        "tokens": [token_cases],
     }.items():
         tensors = {}
         for case in cases:

@@ -92,10 +92,47 @@ static void test_kinds(void **state)
     test_folder_remove(folder);
 }
 
+/* Reads all frames of the source's numbers first, first + step, ... */
+static void expect_sources(const char *path, const struct video_reader_options *options, int64_t first, int64_t step,
+                           double step_seconds)
+{
+    struct video_reader *reader;
+    struct video_frame frame = {0};
+    assert_int_equal(video_reader_open(path, options, &reader), 0);
+    for (int64_t i = 0; i < 8; i++) {
+        assert_int_equal(video_reader_next(reader, &frame), 0);
+        assert_int_equal(frame.number, i + 1);
+        assert_int_equal(frame.source_number, first + i * step);
+    }
+    assert_int_equal(video_reader_seek(reader, 3, options->start + 2 * step_seconds), 0);
+    assert_int_equal(video_reader_next(reader, &frame), 0);
+    assert_int_equal(frame.source_number, first + 2 * step);
+    video_frame_free(&frame);
+    video_reader_close(&reader);
+}
+
+static void test_source_numbers(void **state)
+{
+    (void)state;
+    need_ffmpeg();
+    char *folder = test_folder_make(), *path = test_path(folder, "a.mkv"), *images = test_path(folder, "images");
+    shell("ffmpeg -v error -nostdin -y " SOURCE X264 "-bf 3 -g 25 '%s'", path);
+    expect_sources(path, &(struct video_reader_options){0}, 1, 1, 1.0 / 30);
+    expect_sources(path, &(struct video_reader_options){.fps = 6}, 1, 5, 1.0 / 6);
+    expect_sources(path, &(struct video_reader_options){.fps = 6, .start = 2}, 61, 5, 1.0 / 6);
+    shell("mkdir '%s' && ffmpeg -v error -nostdin -f lavfi -i testsrc2=s=32x24:r=10:d=2 '%s/%%d.png'", images, images);
+    expect_sources(images, &(struct video_reader_options){.fps = 10}, 1, 1, 0.1);
+    expect_sources(images, &(struct video_reader_options){.fps = 10, .start = 0.5}, 6, 1, 0.1);
+    free(images);
+    free(path);
+    test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_source_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

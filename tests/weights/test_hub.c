@@ -179,15 +179,15 @@ static void missing_models_say_what_to_do(void **state)
     char *cache = make_cache();
     expect_missing("google/none", NULL, cache, SOWLV2_ERROR_MODEL, cache);
     expect_missing("google/none", NULL, cache, SOWLV2_ERROR_MODEL,
-                   "give a local folder, or download it into the cache with: hf download google/none --cache-dir ");
+                   "give a local folder, or download it into the cache with: sowlv2 pull google/none --cache-dir ");
     expect_missing("google/owlv2-base", "v2", cache, SOWLV2_ERROR_MODEL,
-                   "hf download google/owlv2-base --revision v2 --cache-dir ");
+                   "sowlv2 pull google/owlv2-base@v2 --cache-dir ");
     expect_missing("google/owlv2-base", "abcdef", cache, SOWLV2_ERROR_MODEL, "not there at this revision");
     expect_missing("google/owlv2-base", "refs", cache, SOWLV2_ERROR_MODEL, "not there at this revision");
     setenv("HF_HUB_CACHE", "/no/such/cache", 1);
     expect_missing("google/owlv2-base", NULL, NULL, SOWLV2_ERROR_MODEL,
                    "google/owlv2-base: not a local folder, and not in the hub cache /no/such/cache: give a local "
-                   "folder, or download it into the cache with: hf download google/owlv2-base");
+                   "folder, or download it into the cache with: sowlv2 pull google/owlv2-base");
     assert_null(strstr(error_message(), "--"));
     expect_missing("google/owlv2-base", "../x", cache, SOWLV2_ERROR_ARGUMENT, "give a branch, tag or commit");
     expect_missing("google/owlv2-base@", NULL, cache, SOWLV2_ERROR_ARGUMENT, "give a branch, tag or commit");

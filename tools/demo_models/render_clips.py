@@ -15,25 +15,9 @@ import subprocess
 import numpy as np
 
 import clips as C
+import masks as M
 import scenes as S
 import vocabulary as V
-
-
-def rle(mask):
-    """COCO's compressed run lengths of a mask, column by column."""
-    flat = np.concatenate([[0], mask.T.reshape(-1).astype(np.int8), [1 - int(mask.T.reshape(-1)[-1])]])
-    ends = np.flatnonzero(np.diff(flat))
-    runs = np.diff(np.concatenate([[0], ends]))
-    out = []
-    for i, run in enumerate(int(r) for r in runs):
-        x = run - int(runs[i - 2]) if i > 2 else run
-        more = True
-        while more:
-            c = x & 0x1F
-            x >>= 5
-            more = x != -1 if c & 0x10 else x != 0
-            out.append(chr((c | 0x20 if more else c) + 48))
-    return {"size": list(mask.shape), "counts": "".join(out)}
 
 
 def write(path, frames, fps):
@@ -79,7 +63,7 @@ def main():
                 if mask.any():
                     ys, xs = np.nonzero(mask)
                     row.append({"id": i + 1, "box": [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1],
-                                "area": int(mask.sum()), "rle": rle(mask)})
+                                "area": int(mask.sum()), "rle": M.encode(mask)})
             rows.append({"frame": t, "objects": row})
         objects = [{"id": i + 1, "noun": V.NOUN_LIST[o["noun"]], "colour": V.COLOURS[o["colour"]] if o["colour"] >= 0 else None,
                     "first": next(r["frame"] for r in rows if any(x["id"] == i + 1 for x in r["objects"]))}

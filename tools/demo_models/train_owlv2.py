@@ -23,7 +23,7 @@ import scenes as S
 import tokenizer as T
 import vocabulary as V
 
-SIDE, PATCH, WIDTH = 192, 16, 128
+SIDE, PATCH, WIDTH, LAYERS = 192, 16, 128, 7
 GRID = SIDE // PATCH
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -37,7 +37,8 @@ def make_config(vocab_size):
         text_config=dict(vocab_size=vocab_size, hidden_size=128, intermediate_size=512, num_hidden_layers=2,
                          num_attention_heads=4, max_position_embeddings=16, pad_token_id=0,
                          bos_token_id=vocab_size - 2, eos_token_id=vocab_size - 1, **tower),
-        vision_config=dict(hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=5, num_attention_heads=WIDTH // 32,
+        vision_config=dict(hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=LAYERS,
+                           num_attention_heads=WIDTH // 32,
                            image_size=SIDE, patch_size=PATCH, **tower))
 
 
@@ -75,6 +76,16 @@ def initialise(model):
     model.class_head.logit_scale.weight.zero_()
     model.class_head.logit_shift.bias.fill_(-0.55)
     model.class_head.logit_scale.bias.fill_(9.0)  # elu(9) + 1 = 10
+
+
+@torch.no_grad()
+def grow(model, weights):
+    """Loads weights of a tower with fewer layers: the added ones start as the identity."""
+    missing = model.load_state_dict(weights, strict=False).missing_keys
+    for name in missing:
+        if name.endswith(("out_proj.weight", "fc2.weight", "out_proj.bias", "fc2.bias")):
+            model.get_parameter(name).zero_()
+    return bool(missing)
 
 
 # ---- queries of one step
@@ -358,14 +369,20 @@ def main():
     spent, step, best = 0.0, 0, 0.0
     if a.resume:
         c = torch.load(a.resume, weights_only=False)
-        model.load_state_dict(c["model"]), extra.load_state_dict(c["extra"]), adam.load_state_dict(c["adam"])
-        muon.buffers, average, spent, step = c["muon"], c["average"], c["spent"], c["step"]
+        extra.load_state_dict(c["extra"])
+        spent, step = c["spent"], c["step"]
+        if grow(model, c["model"]):  # a deeper tower: the optimiser starts anew, the rate rises slowly
+            average = {k: v.clone() for k, v in model.state_dict().items()}
+        else:
+            muon.buffers, average = c["muon"], c["average"]
+            adam.load_state_dict(c["adam"])
+    first = step
     images, objects, owners, filled = P.open_pool(a.pool, a.count, SIDE, GRID, "r")
     share = (objects[:min(a.count, int(filled[0])), :, 0] >= 0).sum(1) ** 1.5  # crowded scenes teach more a step
     share = share / share.sum()
     test, shadow = held_scenes(200, 777, a.held_photos), Owlv2ForObjectDetection(make_config(len(vocab)))
     words, pairs = V.unknown_words("train"), V.colour_pairs()
-    start, wall, seen, meters, last_eval, falls = time.process_time() - spent, time.time(), step * a.batch, [], spent, None
+    start, wall, seen, meters, last_eval, last_save, falls = time.process_time() - spent, time.time(), step * a.batch, [], spent, spent, None
     log = open(os.path.join(a.out, "log.jsonl"), "a")
     while True:
         now = time.process_time() - start
@@ -374,7 +391,7 @@ def main():
         left = 1.0 if falls is None else 1 - (now - falls) / a.decay
         if left <= 0:
             break
-        rate = a.lr * min(1, (step + 1) / 150) * max(0.02, left)
+        rate = a.lr * min(1, (step - first + 1) / 150) * max(0.02, left)
         index = np.sort(np.random.default_rng(step).choice(len(share), a.batch, replace=False, p=share))
         x, obj, own = images[index], torch.from_numpy(objects[index]), torch.from_numpy(owners[index].astype(np.int64))
         if rng.random() < 0.5:
@@ -401,10 +418,12 @@ def main():
         if step % 25 == 0:
             mean = {k: round(float(np.mean([m[k] for m in meters])), 4) for k in meters[0]}
             row = dict(step=step, s=round(time.time() - wall), cpu_s=round(now), images=seen, lr=round(rate, 6), **mean)
-            if now - last_eval > 150:
-                last_eval = now
-                shadow.load_state_dict(average)
-                row.update(zip(("ap50", "ap", "absent"), (round(v, 4) for v in evaluate(shadow, tokenizer, test))))
+            if now - last_save > 100:
+                last_save = now
+                if now - last_eval > 400:
+                    last_eval = now
+                    shadow.load_state_dict(average)
+                    row.update(zip(("ap50", "ap", "absent"), (round(v, 4) for v in evaluate(shadow, tokenizer, test))))
                 state = dict(model=model.state_dict(), extra=extra.state_dict(), adam=adam.state_dict(), muon=muon.buffers,
                              average=average, spent=now, step=step)
                 torch.save(state, os.path.join(a.out, "last.pt.part"))

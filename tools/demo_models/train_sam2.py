@@ -1,11 +1,13 @@
 """Trains the demo SAM 2.1 model: boxes and points to masks, then masks through video with memory and occlusion.
 
-    python train_sam2.py --out RUN [--budget SECONDS] [--images SHARE]
+    python train_sam2.py pictures --data DATA --out RUN [--seconds S] [--resume RUN/last.pt]
+    python train_sam2.py clips --data DATA --out RUN --start RUN/pictures.pt [--seconds S] [--resume ...]
+    python train_sam2.py export CHECKPOINT FOLDER
 
-The first share of the budget shows single pictures (prompts: boxes, points, masks); the rest shows short clips of one
-object a clip: prompted on their first frame, then tracked with the memory bank as the reference's session does it
-(pinned release, streaming rule for pointers). Losses are SAM 2's: focal and dice on masks (best of three where the
-model gives three), absolute error of the predicted IoU, cross entropy of the object score.
+DATA: what sam2_data.py filled. First pictures with boxes and points; then short clips of which the encoder's features are
+computed once and kept, so that only the decoder and the memory learn: prompted on their first frame, then tracked with the memory bank as the reference's session does it
+(pinned release, streaming rule for pointers). Losses: cross entropy and dice on masks (best of three where the model
+gives three), the predicted IoU, cross entropy of the object score. Seconds are of processor time.
 """
 import argparse
 import json
@@ -16,16 +18,15 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from transformers import Sam2VideoConfig, Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import get_1d_sine_pe
 
-import clips as C
-import scenes as S
+import sam2_data as D
+from muon import Muon
+from sam2_data import SIDE
 
-SIDE, GRID, HIDDEN, MEMORY = 256, 16, 128, 64
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+GRID, HIDDEN, MEMORY = SIDE // 16, 128, 64
+MEMORIES, POINTERS = 5, 8  # frames in the memory bank, object pointers in it
 
 
 def make_config():
@@ -34,13 +35,14 @@ def make_config():
         image_size=SIDE,
         vision_config=dict(
             backbone_config=dict(model_type="sam2_hiera_det_model", hidden_size=dims[0], image_size=[SIDE, SIDE],
-                                 blocks_per_stage=[1, 2, 5, 1], embed_dim_per_stage=dims,
-                                 num_attention_heads_per_stage=[1, 2, 4, 8], window_size_per_stage=[8, 4, 8, 8],
-                                 global_attention_blocks=[5, 7], window_positional_embedding_background_size=[8, 8]),
+                                 blocks_per_stage=[1, 2, 4, 1], embed_dim_per_stage=dims,
+                                 num_attention_heads_per_stage=[1, 2, 4, 8], window_size_per_stage=[8, 4, GRID, GRID // 2],
+                                 global_attention_blocks=[5, 6], window_positional_embedding_background_size=[GRID, GRID]),
             backbone_channel_list=dims[::-1], fpn_hidden_size=HIDDEN,
             backbone_feature_sizes=[[SIDE // 4] * 2, [SIDE // 8] * 2, [GRID] * 2]),
         prompt_encoder_config=dict(hidden_size=HIDDEN, image_size=SIDE, patch_size=16),
         mask_decoder_config=dict(hidden_size=HIDDEN, mlp_dim=256, num_attention_heads=4, iou_head_hidden_dim=HIDDEN),
+        num_maskmem=MEMORIES, max_object_pointers_in_encoder=POINTERS,
         memory_attention_hidden_size=HIDDEN, memory_attention_num_layers=2,
         memory_attention_feed_forward_hidden_size=256, memory_attention_rope_feat_sizes=[GRID, GRID],
         memory_attention_dropout=0.0, memory_attention_rope_dropout=0.0,
@@ -50,110 +52,42 @@ def make_config():
 
 @torch.no_grad()
 def initialise(model):
-    """Linear and convolution weights at 1/sqrt(fan in), embeddings that matter away from zero."""
-    for name, m in model.named_modules():
-        if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d)):
-            torch.nn.init.trunc_normal_(m.weight, std=m.weight[0].numel() ** -0.5)
-            if m.bias is not None:
-                m.bias.zero_()
+    """Linear and convolution weights at 1/sqrt(fan in), embeddings that matter away from zero.
+
+    The reference's own initialiser leaves prompts and image with two different random position codes, so that no
+    point can be found in the picture, and makes every embedding of a token all but zero. Positions here are mostly one axis a
+    channel, slow to fast waves: "between these corners" is then easy to say.
+    """
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
+            torch.nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+            if module.bias is not None:
+                module.bias.zero_()
+        elif isinstance(module, torch.nn.ConvTranspose2d):
+            torch.nn.init.trunc_normal_(module.weight, std=module.in_channels ** -0.5)
+        elif isinstance(module, torch.nn.Embedding):
+            module.weight.normal_(0, 0.5)
     for name, p in model.named_parameters():
         if name.endswith(".scale"):  # the memory fuser's layer scale
             p.fill_(0.1)
-    for p in (model.no_memory_embedding, model.memory_temporal_positional_encoding, model.no_object_pointer,
-              model.occlusion_spatial_embedding_parameter):
-        torch.nn.init.trunc_normal_(p, std=0.02)
-    model.mask_downsample.weight.fill_(20 / 16)
-    model.mask_downsample.bias.fill_(-10)
+    waves = 0.06 * (2.5 / 0.06) ** (torch.arange(28) / 27)
+    code = torch.zeros(2, HIDDEN // 2)
+    code[0, :28], code[1, 28:56], code[:, 56:] = waves, waves, torch.randn(2, HIDDEN // 2 - 56)
+    model.shared_image_embedding.positional_embedding.copy_(code)
+    model.prompt_encoder.shared_embedding.positional_embedding.copy_(code)
+    model.prompt_encoder.no_mask_embed.weight.mul_(0.2)
+    for p in (model.vision_encoder.backbone.pos_embed, model.vision_encoder.backbone.pos_embed_window):
+        torch.nn.init.trunc_normal_(p, std=0.1)
+    torch.nn.init.normal_(model.memory_temporal_positional_encoding, std=0.3)
+    for p in (model.no_memory_embedding, model.no_object_pointer, model.occlusion_spatial_embedding_parameter):
+        torch.nn.init.trunc_normal_(p, std=0.1)
+    for conv in model.vision_encoder.neck.convs:  # or the picture drowns the position codes that are added to it
+        conv.weight.mul_(0.15)
+    model.mask_downsample.weight.fill_(1 / 16)
+    model.mask_downsample.bias.zero_()
 
 
-# ---- data
-
-def square(image, owner):
-    image = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.BILINEAR))
-    owner = np.asarray(Image.fromarray(owner.astype(np.int32), "I").resize((SIDE, SIDE), Image.NEAREST))
-    return image, owner
-
-
-def pixels(frames):
-    return (torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
-
-
-class Data:
-    def __init__(self, split, seed, photos):
-        self.rng, self.split = np.random.default_rng(seed), split
-        self.sprites, self.backgrounds = S.Sprites(), S.Backgrounds(split, seed, 300, photos=photos)
-
-    def pictures(self, count, per):
-        """Pictures (count, 3, SIDE, SIDE) and masks (count, per, SIDE, SIDE)."""
-        frames, masks = [], []
-        while len(frames) < count:
-            s = S.scene(self.rng, self.split, self.sprites, self.backgrounds, SIDE, most=6)
-            image, owner = square(s["image"], s["owner"])
-            there = [i for i in range(len(s["objects"])) if (owner == i).sum() > 60]
-            if there:
-                frames.append(image)
-                masks.append(np.stack([owner == there[k % len(there)] for k in self.rng.permutation(max(per, len(there)))[:per]]))
-        return pixels(frames), torch.from_numpy(np.stack(masks)).float()
-
-    def clips(self, count, length):
-        """Frames (count, length, 3, SIDE, SIDE) and the masks of one object (count, length, SIDE, SIDE)."""
-        out_f, out_m = [], []
-        while len(out_f) < count:
-            w, h = [(256, 192), (192, 256), (224, 224)][self.rng.integers(3)]
-            nouns = self.rng.choice(len(self.sprites.by_noun), int(self.rng.integers(1, 5)), replace=False)
-            actors = [(k, C.Actor(self.rng, self.sprites, self.split, w, h, int(n))) for k, n in enumerate(nouns)]
-            if self.rng.random() < 0.7:
-                extra = C.Actor(self.rng, self.sprites, self.split, w, h, distractor=True)
-                extra.speed = self.rng.normal(0, 0.03, 2)
-                actors.insert(int(self.rng.integers(len(actors) + 1)), (-1, extra))
-            stage = C.Stage(self.rng, self.split, self.backgrounds, w, h, actors)
-            t, step, frames, owners = int(self.rng.integers(0, 10)), int(self.rng.integers(1, 6)), [], []
-            if self.rng.random() < 0.25:  # the object leaves for a while, then is back
-                actor = actors[int(self.rng.integers(len(actors)))][1]
-                actor.first, gap = 0, sorted(self.rng.choice(np.arange(1, length), 2, replace=False))
-                hidden = {t + step * k for k in range(gap[0], gap[1])}
-                draw = actor.draw
-                actor.draw = lambda c, o, i, when, draw=draw, hidden=hidden: None if when in hidden else draw(c, o, i, when)
-            for k in range(length):
-                image, owner = square(*stage.frame(t + step * k))
-                frames.append(image), owners.append(owner)
-            first = [k for k in range(len(nouns)) if (owners[0] == k).sum() > 100]
-            if first:
-                target = first[self.rng.integers(len(first))]
-                out_f.append(pixels(frames))
-                out_m.append(torch.from_numpy(np.stack([o == target for o in owners])).float())
-        return torch.stack(out_f), torch.stack(out_m)
-
-
-def box_of(mask):
-    ys, xs = torch.nonzero(mask, as_tuple=True)
-    if not len(xs):
-        return torch.tensor([0.0, 0.0, 8.0, 8.0])
-    return torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]).float()
-
-
-def prompts_for(masks, rng, kind):
-    """masks (b, n, SIDE, SIDE). kind: box or point. Points (b, n, k, 2) and labels (b, n, k)."""
-    b, n = masks.shape[:2]
-    points = torch.zeros(b, n, 2 if kind == "box" else 1, 2)
-    labels = torch.ones(points.shape[:3], dtype=torch.int32)
-    for i in range(b):
-        for j in range(n):
-            if kind == "box":
-                box = box_of(masks[i, j])
-                size = (box[2:] - box[:2]).repeat(2)
-                box = box + torch.from_numpy(rng.normal(0, 0.04, 4)).float() * size
-                points[i, j] = box.view(2, 2)
-                labels[i, j] = torch.tensor([2, 3])
-            else:
-                ys, xs = torch.nonzero(masks[i, j], as_tuple=True)
-                if len(xs):
-                    k = int(rng.integers(len(xs)))
-                    points[i, j, 0] = torch.tensor([float(xs[k]), float(ys[k])])
-    return points, labels
-
-
-# ---- forward, as the reference's session does it, but with gradients and several clips at once
+# ---- forward, as the reference's session does it, but with gradients and several objects at once
 
 def encode(model, images):
     """High-resolution maps and the last one, all (b, c, h, w)."""
@@ -161,42 +95,54 @@ def encode(model, images):
     return [m.permute(1, 2, 0).reshape(images.shape[0], -1, *s) for m, s in zip(maps, model.backbone_feature_sizes)]
 
 
-def decode(model, high, last, points, labels, multimask, masks=None):
+def decode(model, high, last, points, labels, multimask):
     b = last.shape[0]
     if points is None:
         points, labels = torch.zeros(b, 1, 1, 2), -torch.ones(b, 1, 1, dtype=torch.int32)
-    sparse, dense = model.prompt_encoder(input_points=points, input_labels=labels, input_boxes=None, input_masks=masks)
+    sparse, dense = model.prompt_encoder(input_points=points, input_labels=labels, input_boxes=None, input_masks=None)
     place = model.get_image_wide_positional_embeddings().repeat(b, 1, 1, 1)
     return model.mask_decoder(image_embeddings=last, image_positional_embeddings=place, sparse_prompt_embeddings=sparse,
                               dense_prompt_embeddings=dense, multimask_output=multimask, high_resolution_features=high)
 
 
-def mask_losses(logits, ious, appear, target):
-    """logits (b, n, m, 64, 64), ious (b, n, m), appear (b, n, 1), target (b, n, SIDE, SIDE). Returns loss, best index, IoU."""
-    there = (target.flatten(2).sum(-1) > 0).float()
+def mask_losses(logits, ious, target, fine=False):
+    """logits (b, n, m, h, w), ious (b, n, m), target (b, n, SIDE, SIDE). Returns loss (b, n), best index (b, n, 1), IoU (b, n).
+
+    The target is the share of each cell that is covered; `fine`: at twice the logits' resolution.
+    """
     b, n, m = ious.shape
-    big = F.interpolate(logits.flatten(0, 1), size=(SIDE // 2, SIDE // 2), mode="bilinear").view(b, n, m, -1)
-    want = (F.avg_pool2d(target, 2) > 0.5).float().view(b, n, 1, -1).expand_as(big)
-    p = big.sigmoid()
-    ce = F.binary_cross_entropy_with_logits(big, want, reduction="none")
-    focal = (ce * (1 - (p * want + (1 - p) * (1 - want))) ** 2 * (0.25 * want + 0.75 * (1 - want))).mean(-1)
-    dice = 1 - (2 * (p * want).sum(-1) + 1) / (p.sum(-1) + want.sum(-1) + 1)
+    cell = SIDE // logits.shape[-1]
+    if fine:
+        logits = F.interpolate(logits.flatten(0, 1), scale_factor=2, mode="bilinear").view(b, n, m, 2 * logits.shape[-1], -1)
+        cell //= 2
+    x = logits.flatten(3)
+    want = F.avg_pool2d(target, cell).view(b, n, 1, -1).expand_as(x)
+    p = x.sigmoid()
+    ce = F.binary_cross_entropy_with_logits(x, want, reduction="none").mean(-1)
+    # Small objects weigh as much as large ones: cross entropy relative to the object's size, within limits.
+    ce = ce / want.mean(-1).clamp(0.03, 0.3) * 0.5
+    dice = 1 - (2 * (p * want).sum(-1) + 1) / ((p * p).sum(-1) + (want * want).sum(-1) + 1)
     with torch.no_grad():
-        hard = (big > 0).float()
-        inter = (hard * want).sum(-1)
-        real = inter / (hard.sum(-1) + want.sum(-1) - inter).clamp(min=1)
-    each = 20 * focal + dice
+        hard, real = x > 0, want > 0.5
+        inter = (hard & real).sum(-1).float()
+        iou = inter / (hard | real).sum(-1).clamp(min=1)
+    each = ce + dice
     best = each.argmin(-1, keepdim=True)
-    picked = each.gather(-1, best)[..., 0] + 0.15 * each.mean(-1) * (m > 1)
-    quality = (ious - real).abs().mean(-1)
-    n_there = there.sum().clamp(min=1)
-    loss = ((picked + quality) * there).sum() / n_there
-    loss = loss + F.binary_cross_entropy_with_logits(appear[..., 0], there)
-    return loss, best, (real.gather(-1, best)[..., 0] * there).sum() / n_there
+    loss = each.gather(-1, best)[..., 0] + (0.1 * each.mean(-1) if m > 1 else 0)
+    loss = loss + 0.5 * ((ious - iou) ** 2).mean(-1).sqrt()
+    return loss, best, iou.gather(-1, best)[..., 0]
+
+
+def even_loss(logits, target):
+    """Cross entropy (b, n, m) in which inside and outside weigh the same."""
+    want = F.avg_pool2d(target, SIDE // logits.shape[-1])[:, :, None].expand_as(logits)
+    e = F.binary_cross_entropy_with_logits(logits, want, reduction="none")
+    inside, outside = (e * want).sum((3, 4)) / want.sum((3, 4)).clamp(min=1), (e * (1 - want)).sum((3, 4)) / (1 - want).sum((3, 4)).clamp(min=1)
+    return inside + outside
 
 
 def remember(model, last, logits, appear, hard):
-    """Memory features (hw, b, MEMORY) of one frame from its mask logits (b, 64, 64)."""
+    """Memory features (hw, b, MEMORY) of one frame from its mask logits (b, h, w)."""
     big = F.interpolate(logits[:, None], size=(SIDE, SIDE), mode="bilinear")
     mask = (big > 0).float() if hard else big.sigmoid()
     mask = mask * model.config.sigmoid_scale_for_mem_enc + model.config.sigmoid_bias_for_mem_enc
@@ -213,8 +159,9 @@ def attend(model, last, bank, pointers, t):
         offset = 0 if frame == 0 else t - frame
         memory.append(bank[frame][0])
         place.append(bank[frame][1] + model.memory_temporal_positional_encoding[offset - 1])
-    frames = [0] + [f for f in range(max(1, t - 15), t)]
-    distance = torch.tensor([float(t - f) for f in frames]) / (model.config.max_object_pointers_in_encoder - 1)
+    most = model.config.max_object_pointers_in_encoder
+    frames = [0] + list(range(max(1, t - most + 1), t))
+    distance = torch.tensor([float(t - f) for f in frames]) / (most - 1)
     where = model.temporal_positional_encoding_projection_layer(get_1d_sine_pe(distance, HIDDEN))
     tokens = torch.stack([pointers[f] for f in frames]).reshape(-1, b, HIDDEN // MEMORY, MEMORY).permute(0, 2, 1, 3).flatten(0, 1)
     memory.append(tokens)
@@ -228,152 +175,359 @@ def attend(model, last, bank, pointers, t):
     return out.reshape(b, GRID * GRID, HIDDEN).transpose(1, 2).reshape(b, HIDDEN, GRID, GRID)
 
 
-def pointer_of(model, tokens, best, appear):
-    token = tokens[:, 0].gather(1, best[:, 0, :, None].expand(-1, -1, tokens.shape[-1]))[:, 0] if tokens.shape[2] > 1 else tokens[:, 0, 0]
+def pointer_of(model, tokens, pick, appear):
+    if tokens.shape[2] > 1:
+        token = tokens[:, 0].gather(1, pick[:, 0, :, None].expand(-1, -1, tokens.shape[-1]))[:, 0]
+    else:
+        token = tokens[:, 0, 0]
     return appear * model.object_pointer_proj(token) + (1 - appear) * model.no_object_pointer
 
 
-def picture_step(model, data, rng, count=12, per=3):
-    images, masks = data.pictures(count, per)
+# ---- steps
+
+def warm_up(model, steps, log, lr=2e-3):
+    """Teaches prompt encoder and mask decoder, on noise in place of pictures, to fill an ellipse in the box.
+
+    Some 40 seconds. Without it the answer to a prompt first shrinks to nothing while the rest learns to see objects
+    anywhere, and hundreds of steps later it is still not back.
+    """
+    class Parts(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.prompt_encoder, self.mask_decoder = model.prompt_encoder, model.mask_decoder
+
+    parts = Parts()
+    matrices, rest = split_parameters(parts, False)
+    muon, adam = Muon(matrices), torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0)
+    y, x = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="ij")
+    b, n, ious = 8, 4, []
+    for step in range(steps):
+        size = torch.rand(b, n, 2) * 0.42 * SIDE + 0.15 * SIDE
+        centre = torch.rand(b, n, 2) * (SIDE - size) + size / 2
+        points = torch.stack([centre - size / 2, centre + size / 2], 2)
+        labels = torch.tensor([2, 3], dtype=torch.int32).expand(b, n, 2).contiguous()
+        cx, cy, rx, ry = (v[..., None, None] for v in (centre[..., 0], centre[..., 1], size[..., 0] / 2, size[..., 1] / 2))
+        masks = (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1).float()
+        noise = lambda channels, side: 0.3 * torch.randn(b, channels, side, side)
+        high = [noise(HIDDEN // 8, SIDE // 4), noise(HIDDEN // 4, SIDE // 8)]
+        logits, quality, _, _ = decode(model, high, noise(HIDDEN, GRID), points, labels, step % 3 == 2)
+        loss, _, iou = mask_losses(logits, quality, masks)
+        loss = 0.5 * even_loss(logits, masks).mean() + 0.2 * loss.mean()  # "nothing at all" is no answer
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        rate = lr * min(1, (step + 1) / 20)
+        muon.step(rate)
+        for g in adam.param_groups:
+            g["lr"] = rate
+        adam.step()
+        model.zero_grad(set_to_none=True)
+        ious.append(float(iou.mean()))
+        if step % 25 == 24:
+            print(json.dumps(dict(warm_up=step + 1, iou=round(float(np.mean(ious)), 4))), file=log, flush=True)
+            ious = []
+
+
+def make_extra():
+    """Throw-away heads on the encoder's three maps: object or not, and from here to the object's centre."""
+    return torch.nn.ModuleList(torch.nn.Conv2d(c, 3, 1) for c in (HIDDEN // 8, HIDDEN // 4, HIDDEN))
+
+
+def extra_loss(extra, maps, owners):
+    """Teaches the encoder faster than masks alone do. owners (b, SIDE, SIDE), -1 for none."""
+    b, most, loss = owners.shape[0], int(owners.max()) + 1, 0
+    boxes = D.boxes_of(F.one_hot(owners + 1, most + 1)[..., 1:].permute(0, 3, 1, 2).flatten(0, 1)).view(b, most, 4)
+    centre, size = (boxes[..., :2] + boxes[..., 2:]) / 2, (boxes[..., 2:] - boxes[..., :2]).clamp(min=8)
+    for head, x in zip(extra, maps):
+        cell = SIDE // x.shape[-1]
+        own = owners[:, cell // 2::cell, cell // 2::cell]
+        there = (own >= 0).float()
+        out = head(x)
+        cover = F.avg_pool2d((owners >= 0).float()[:, None], cell)[:, 0]
+        e = F.binary_cross_entropy_with_logits(out[:, 0], cover, reduction="none")
+        loss = loss + (e * (0.4 + cover)).mean()
+        index = own.clamp(min=0).flatten(1)[..., None].expand(-1, -1, 2)
+        at = (torch.arange(x.shape[-1]) + 0.5) * cell
+        here = torch.stack(torch.meshgrid(at, at, indexing="ij")[::-1], -1).view(1, -1, 2)
+        want = ((centre.gather(1, index) - here) / size.gather(1, index)).clamp(-1, 1)
+        off = (out[:, 1:].flatten(2).transpose(1, 2) - want).abs().sum(-1)
+        loss = loss + (off * there.flatten(1)).sum() / there.sum().clamp(min=1)
+    return 0.4 * loss
+
+
+def picture_step(model, data, rng, count=8, per=5, fine=False, extra=None):
+    images, masks, owners = D.pick_pictures(rng, data[0], data[1], count, per)
     high0, high1, last = encode(model, images)
+    side = extra_loss(extra, (high0, high1, last), owners) if extra else 0
     last = last + model.no_memory_embedding.view(1, -1, 1, 1)
-    kind = "box" if rng.random() < 0.6 else "point"
-    points, labels = prompts_for(masks, rng, kind)
-    logits, ious, _, appear = decode(model, [high0, high1], last, points, labels, kind == "point")
-    loss, best, iou = mask_losses(logits, ious, appear, masks)
-    if rng.random() < 0.5:  # the other head on the same prompts: one mask, or three
-        more = decode(model, [high0, high1], last, points, labels, kind != "point")
-        loss = 0.5 * loss + 0.5 * mask_losses(more[0], more[1], more[3], masks)[0]
-    return loss, iou
+    kind = "box" if rng.random() < 0.65 else "point"
+    points, labels = D.prompts_for(rng, masks, kind)
+    many = kind == "point" if rng.random() < 0.7 else kind != "point"
+    logits, ious, _, appear = decode(model, [high0, high1], last, points, labels, many)
+    loss, _, iou = mask_losses(logits, ious, masks, fine)
+    loss = loss.mean() + 0.05 * F.softplus(-appear).mean()
+    return loss + side, {kind: float(iou.mean()), **({"extra": float(side)} if extra else {})}
 
 
-def clip_step(model, data, rng, count=4, length=6):
-    frames, masks = data.clips(count, length)
-    high0, high1, last = encode(model, frames.flatten(0, 1))
-    high0, high1, last = (x.view(count, length, *x.shape[1:]) for x in (high0, high1, last))
-    bank, pointers, total, ious = {}, {}, 0, []
+def clip_features(model, data, keep):
+    """Features of all frames of `keep` clips, f16: three arrays (clips, frames, c, h, w)."""
+    out = [[], [], []]
+    with torch.no_grad():
+        for i in range(keep):
+            for store, x in zip(out, encode(model, D.pixels(data[2][i]))):
+                store.append(x.half())
+    return [torch.stack(x) for x in out]
+
+
+def clip_step(model, features, owners, rng, count=4, per=3, length=6, prompts_noise=0.12, start=None, early=False):
+    """`count` clips with `per` objects each, `length` frames of them, forwards or backwards, some frames skipped.
+
+    early: inside and outside weigh the same, so that "nothing" is no answer, and the memory hears the truth about presence.
+    """
+    picks, targets = [], []
+    frames = owners.shape[1]
+    while len(picks) < count:
+        i = int(rng.integers(len(owners))) if start is None else (start + len(picks)) % len(owners)
+        longest = min((frames - 1) // (length - 1), 4)
+        stride = int(rng.integers(1, longest + 1)) if start is None else 1
+        at = int(rng.integers(0, frames - stride * (length - 1))) if start is None else 0
+        index = at + stride * np.arange(length)
+        if start is None and rng.random() < 0.5:
+            index = index[::-1]
+        own = owners[i, index]
+        there = [k for k in range(int(own[0].max()) + 1) if (own[0] == k).sum() > 60]
+        if not there:
+            if start is not None:
+                start += 1
+            continue
+        order = [there[k % len(there)] for k in rng.permutation(max(per, len(there)))[:per]]
+        picks.append((i, index.copy()))
+        targets.append(np.stack([own == k for k in order]))
+    masks = torch.from_numpy(np.concatenate(targets)).float()  # (count * per, length, SIDE, SIDE)
+    high0, high1, last = (torch.stack([f[i][torch.from_numpy(index)] for i, index in picks]).float() for f in features)
+    wide = lambda x: x.repeat_interleave(per, 0)
+    bank, pointers, total, ious, right = {}, {}, 0, [], []
+    trust = not early and rng.random() < 0.7  # the model's own belief about the object's presence, mostly
     for t in range(length):
         target = masks[:, t:t + 1]
-        there = (target.flatten(1).sum(-1, keepdim=True) > 0).float()
+        there = (target.flatten(1).sum(-1, keepdim=True) > 12).float()
+        now = wide(last[:, t])
         if t == 0:
-            kind = "box" if rng.random() < 0.7 else "point"
-            points, labels = prompts_for(target, rng, kind)
-            mixed, multimask = last[:, 0] + model.no_memory_embedding.view(1, -1, 1, 1), kind == "point"
+            kind = "box" if rng.random() < 0.75 else "point"
+            points, labels = D.prompts_for(rng, target, kind, prompts_noise)
+            mixed, many = now + model.no_memory_embedding.view(1, -1, 1, 1), kind == "point"
         else:
             points = labels = None
-            mixed, multimask = attend(model, last[:, t], bank, pointers, t), True
-        logits, quality, tokens, appear = decode(model, [high0[:, t], high1[:, t]], mixed, points, labels, multimask)
-        loss, best, iou = mask_losses(logits, quality, appear, target)
-        total = total + loss / length
-        ious.append(float(iou.detach()))
-        pick = quality.argmax(-1, keepdim=True) if multimask else torch.zeros_like(best)
+            mixed, many = attend(model, now, bank, pointers, t), True
+        logits, quality, tokens, appear = decode(model, [wide(high0[:, t]), wide(high1[:, t])], mixed, points, labels, many)
+        loss, best, iou = mask_losses(logits, quality, target)
+        total = total + ((loss * there).mean() + 0.3 * F.binary_cross_entropy_with_logits(appear[..., 0], there)) / length
+        if early:
+            total = total + 0.5 * (even_loss(logits, target) * there).mean() / length
+        if t:
+            ious += iou[there > 0].tolist()
+            right += ((appear[..., 0] > 0).float() == there).float().flatten().tolist()
+        pick = quality.argmax(-1, keepdim=True) if many else torch.zeros_like(best)
         chosen = logits[:, 0].gather(1, pick[:, 0, :, None, None].expand(-1, -1, *logits.shape[-2:]))[:, 0]
-        seen = (appear[:, 0] > 0).float() if rng.random() < 0.7 else there  # the model's own belief, mostly
+        seen = (appear[:, 0] > 0).float() if trust else there
         chosen = torch.where(seen[..., None] > 0, chosen, torch.full_like(chosen, -1024.0))
         pointers[t] = pointer_of(model, tokens, pick, seen)
-        bank[t] = remember(model, last[:, t], chosen, seen, hard=t == 0)
-    return total, torch.tensor(np.mean(ious[1:]))
+        bank[t] = remember(model, now, chosen, seen, hard=t == 0)
+    return total, {"track": float(np.mean(ious or [0])), "seen": float(np.mean(right or [0]))}
+
+
+@torch.no_grad()
+def prepare_memory(model, features):
+    """The memory attention begins by looking at its own place in the memories, and answers at the size of the decoder's usual input."""
+    for layer in model.memory_attention.layers:
+        layer.cross_attn_image.q_proj.bias.fill_(1.0)
+        layer.cross_attn_image.k_proj.bias.fill_(1.0)
+    last = features[2].float().transpose(2, 0).flatten(1) + model.no_memory_embedding.view(-1, 1)
+    model.memory_attention.layer_norm.weight.copy_(last.std(1))
+    model.memory_attention.layer_norm.bias.copy_(last.mean(1))
 
 
 # ---- evaluation
 
 @torch.no_grad()
-def evaluate(model, photos):
+def evaluate_pictures(model, held):
+    """Mean IoU at full resolution of held-out pictures' objects: from exact boxes, from boxes off by some 8 %, from a point."""
     model.eval()
-    rng, data = np.random.default_rng(5), Data("held", 4242, photos)
-    boxes = [float(picture_step_fixed(model, data, rng)) for _ in range(6)]
-    tracks = [float(clip_step(model, data, rng, 4, 8)[1]) for _ in range(4)]
+    out = {}
+    for name, kind, noise in (("box", "box", 0.0), ("rough", "box", 0.16), ("point", "point", 0)):
+        rng, values = np.random.default_rng(3), []
+        for i in range(0, 80, 16):
+            images, masks, _ = D.pick_pictures(np.random.default_rng(1000 + i), held[0], held[1], 16, 3)
+            high0, high1, last = encode(model, images)
+            points, labels = D.prompts_for(rng, masks, kind, noise)
+            logits, ious, _, _ = decode(model, [high0, high1], last + model.no_memory_embedding.view(1, -1, 1, 1), points, labels,
+                                        kind == "point")
+            pick = ious.argmax(-1)[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:])
+            big = F.interpolate(logits.gather(2, pick)[:, :, 0], size=(SIDE, SIDE), mode="bilinear") > 0
+            inter, union = (big & (masks > 0.5)).flatten(2).sum(-1), (big | (masks > 0.5)).flatten(2).sum(-1)
+            values.append((inter / union.clamp(min=1)).mean().item())
+        out["held_" + name] = round(float(np.mean(values)), 4)
     model.train()
-    return float(np.mean(boxes)), float(np.mean(tracks))
+    return out
 
 
-def picture_step_fixed(model, data, rng):
-    images, masks = data.pictures(12, 2)
-    high0, high1, last = encode(model, images)
-    points, labels = prompts_for(masks, rng, "box")
-    out = decode(model, [high0, high1], last + model.no_memory_embedding.view(1, -1, 1, 1), points, labels, False)
-    return mask_losses(out[0], out[1], out[3], masks)[2]
+@torch.no_grad()
+def evaluate_clips(model, features, owners):
+    model.eval()
+    rng, rows = np.random.default_rng(4), []
+    for i in range(0, 24, 8):
+        rows.append(clip_step(model, features, owners, rng, 8, 3, 16, 0.0, start=i)[1])
+    model.train()
+    return {"held_" + k: round(float(np.mean([r[k] for r in rows])), 4) for k in rows[0]}
 
 
 def export(weights, folder):
     from transformers import Sam2ImageProcessor, Sam2VideoProcessor, Sam2VideoVideoProcessor
     model = Sam2VideoModel(make_config())
     model.load_state_dict(weights)
-    model.half().save_pretrained(folder)
+    part = folder.rstrip("/") + ".part"
+    model.half().save_pretrained(part)
     size = {"height": SIDE, "width": SIDE}
     image = Sam2ImageProcessor(size=size, mask_size={"height": SIDE // 4, "width": SIDE // 4})
-    Sam2VideoProcessor(image, Sam2VideoVideoProcessor(size=size), target_size=SIDE).save_pretrained(folder)
-    image.save_pretrained(folder)
+    Sam2VideoProcessor(image, Sam2VideoVideoProcessor(size=size), target_size=SIDE).save_pretrained(part)
+    image.save_pretrained(part)
+    os.chmod(os.path.join(part, "model.safetensors"), 0o644)
+    os.makedirs(folder, exist_ok=True)
+    for name in sorted(os.listdir(part)):  # the configuration first; every file is replaced at once
+        os.replace(os.path.join(part, name), os.path.join(folder, name))
+    os.rmdir(part)
+
+
+# ---- main
+
+FROZEN = ("vision_encoder.", "mask_decoder.conv_s")  # what the kept features of clips depend on
+
+
+def split_parameters(model, frozen):
+    """Matrices for Muon, the rest for Adam."""
+    matrices, rest = [], []
+    for name, p in model.named_parameters():
+        if frozen and name.startswith(FROZEN):
+            p.requires_grad_(False)
+            continue
+        plain = any(k in name for k in ("embed", "token.", "tokens.", "positional", "pointer.", "patch_embed", "depthwise", "downsample.weight"))
+        matrix = p.ndim in (2, 4) and not plain and min(p.shape[0], p[0].numel()) >= 8
+        (matrices if matrix else rest).append(p)
+    return matrices, rest
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--out", required=True)
-    a.add_argument("--budget", type=float, default=4200, help="seconds")
-    a.add_argument("--images", type=float, default=0.5, help="share of the budget on single pictures")
-    a.add_argument("--lr", type=float, default=1e-3)
-    a.add_argument("--photos")
-    a.add_argument("--held-photos")
+    a.add_argument("phase", choices=("pictures", "clips", "export"))
+    a.add_argument("files", nargs="*", help="export: CHECKPOINT FOLDER")
+    a.add_argument("--data")
+    a.add_argument("--held")
+    a.add_argument("--out")
+    a.add_argument("--start", help="weights to begin with")
+    a.add_argument("--seconds", type=float, default=2400)
+    a.add_argument("--decay", type=float, default=0.35, help="share of the time in which the rate falls")
+    a.add_argument("--lr", type=float, default=2.0e-3)
+    a.add_argument("--keep", type=int, default=160, help="clips whose features are kept")
+    a.add_argument("--warm-up", type=int, default=280, help="steps on ellipses")
     a.add_argument("--resume")
-    a.add_argument("--steps", type=int, default=1 << 30, help="stop after these many, for a trial")
-    a.add_argument("--export", help="write the model folder at the end")
+    a.add_argument("--compile", action="store_true")
     a = a.parse_args()
-    os.makedirs(a.out, exist_ok=True)
     torch.set_num_threads(1)
+    if a.phase == "export":
+        return export(torch.load(a.files[0], weights_only=False)["average"], a.files[1])
+    os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(0)
-    model = Sam2VideoModel(make_config())
+    model, shadow = Sam2VideoModel(make_config()), Sam2VideoModel(make_config())
     initialise(model)
+    if a.start:
+        model.load_state_dict(torch.load(a.start, weights_only=False)["average"])
     model.train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.98), weight_decay=0.02)
-    average, spent, step = {k: v.clone() for k, v in model.state_dict().items()}, 0.0, 0
+    if a.compile:
+        torch._dynamo.config.automatic_dynamic_shapes = False
+        for block in model.vision_encoder.backbone.blocks:
+            block.forward = torch.compile(block.forward)
+    matrices, rest = split_parameters(model, a.phase == "clips")
+    muon, adam = Muon(matrices), torch.optim.AdamW(rest, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    average, spent, step = None, 0.0, 0
+    extra = make_extra()
+    extra_adam = torch.optim.AdamW(extra.parameters(), lr=3e-3)
     if a.resume:
         c = torch.load(a.resume, weights_only=False)
-        model.load_state_dict(c["model"]), optimiser.load_state_dict(c["optimiser"])
-        average, spent, step = c["average"], c["spent"], c["step"]
-    rng, data = np.random.default_rng(step), Data("train", 11 + step, a.photos)
-    shadow = Sam2VideoModel(make_config())
-    start, cpu, last_eval, meters = time.time() - spent, time.process_time(), spent, []
+        model.load_state_dict(c["model"]), adam.load_state_dict(c["adam"])
+        muon.buffers, average, spent, step = c["muon"], c["average"], c["spent"], c["step"]
+        if "extra" in c:
+            extra.load_state_dict(c["extra"])
+    rng, data, held = np.random.default_rng(step), D.load(a.data), D.load(a.held) if a.held else None
+    features = held_features = None
+    if a.phase == "clips":
+        model.eval()
+        features = clip_features(model, data, min(a.keep, len(data[2])))
+        held_features = clip_features(model, held, 24) if held else None
+        model.train()
+        if not a.resume:
+            prepare_memory(model, features)
     log = open(os.path.join(a.out, "log.jsonl"), "a")
-
-    def save(name, now):
-        torch.save(dict(model=model.state_dict(), optimiser=optimiser.state_dict(), average=average, spent=now, step=step),
-                   os.path.join(a.out, name + ".part"))
-        os.replace(os.path.join(a.out, name + ".part"), os.path.join(a.out, name))
-
-    while time.time() - start < a.budget and step < a.steps:
-        now = time.time() - start
-        progress = now / a.budget
-        still = progress < a.images if a.steps > 1 << 20 else step % 2 == 0
-        rate = a.lr * min(1, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for g in optimiser.param_groups:
-            g["lr"] = rate
-        # A quarter of the clip phase goes on with pictures, so that prompts are not forgotten.
-        loss, iou = picture_step(model, data, rng) if still or rng.random() < 0.25 else clip_step(model, data, rng)
+    if a.phase == "pictures" and not a.resume and not a.start:
+        warm_up(model, a.warm_up, log)
+    average = average or {k: v.clone() for k, v in model.state_dict().items()}
+    start, wall = time.process_time() - spent, time.time()
+    last_save, last_eval, meters = spent, spent, []
+    while True:
+        now = time.process_time() - start
+        finish = os.path.join(a.out, "finish")
+        if os.path.exists(finish):  # its number: seconds from now on
+            with open(finish) as f:
+                a.seconds = now + float(f.read() or 200)
+            os.remove(finish)
+            a.decay = (a.seconds - now) / a.seconds
+        if now > a.seconds:
+            break
+        rate = a.lr * min(1, (step + 1) / 60) * max(0.02, min(1, (1 - now / a.seconds) / a.decay))
+        if a.phase == "pictures":
+            loss, meter = picture_step(model, data, rng, fine=now > 0.7 * a.seconds, extra=extra)
+        elif rng.random() < 0.15:  # so that prompts are not forgotten
+            loss, meter = picture_step(model, data, rng)
+        else:
+            count, length = (12, 2) if step < 70 else (6, 4) if step < 200 else (4, 7)
+            loss, meter = clip_step(model, features, data[3], rng, count, 3, length, early=step < 200)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        muon.step(rate)
+        for g in adam.param_groups:
+            g["lr"] = rate
+        adam.step()
+        extra_adam.step()
+        model.zero_grad(set_to_none=True), extra.zero_grad(set_to_none=True)
         step += 1
         with torch.no_grad():
-            decay = min(0.998, (step + 1) / (step + 20))
+            fade = min(0.995, (step + 1) / (step + 10))
             for k, v in model.state_dict().items():
-                average[k].lerp_(v, 1 - decay) if v.is_floating_point() else average[k].copy_(v)
-        meters.append((loss.item(), iou.item()))
-        if step % 20 == 0 or step == a.steps:
-            row = dict(step=step, s=round(now), cpu_s=round(time.process_time() - cpu), phase="pictures" if still else "clips",
-                       loss=round(float(np.mean([m[0] for m in meters])), 4), iou=round(float(np.mean([m[1] for m in meters])), 4))
-            if now - last_eval > 500 or step == a.steps:
-                last_eval = now
-                shadow.load_state_dict(average)
-                row.update(zip(("held_box_iou", "held_track_iou"), (round(v, 4) for v in evaluate(shadow, a.held_photos))))
-                save("last.pt", now)
+                average[k].lerp_(v, 1 - fade) if v.is_floating_point() else average[k].copy_(v)
+        meters.append(dict(meter, loss=loss.item()))
+        if step % 20 == 0:
+            row = dict(step=step, s=round(time.time() - wall), cpu_s=round(now), lr=round(rate, 6))
+            for k in sorted({k for m in meters for k in m}):
+                row[k] = round(float(np.mean([m[k] for m in meters if k in m])), 4)
             meters = []
+            if now - last_save > 90:
+                last_save = now
+                if held and now - last_eval > 180:
+                    last_eval = now
+                    shadow.load_state_dict(average)
+                    row.update(evaluate_pictures(shadow, held))
+                    if a.phase == "clips":
+                        row.update(evaluate_clips(shadow, held_features, held[3]))
+                state = dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, average=average,
+                             extra=extra.state_dict(), spent=now, step=step)
+                torch.save(state, os.path.join(a.out, "last.pt.part"))
+                os.replace(os.path.join(a.out, "last.pt.part"), os.path.join(a.out, "last.pt"))
             print(json.dumps(row), file=log, flush=True)
-    save("final.pt", time.time() - start)
-    shadow.load_state_dict(average)
-    print(json.dumps(dict(final=evaluate(shadow, a.held_photos), step=step)), file=log, flush=True)
-    if a.export:
-        export(average, a.export)
+    torch.save(dict(average=average, spent=now, step=step), os.path.join(a.out, a.phase + ".pt"))
+    if held:
+        shadow.load_state_dict(average)
+        row = evaluate_pictures(shadow, held)
+        if a.phase == "clips":
+            row.update(evaluate_clips(shadow, held_features, held[3]))
+        print(json.dumps(dict(final=row, step=step)), file=log, flush=True)
 
 
 if __name__ == "__main__":

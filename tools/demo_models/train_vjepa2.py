@@ -1,11 +1,12 @@
 """Trains the demo V-JEPA 2 model: masked feature prediction with a moving-average target, then a motion classifier.
 
-    python train_vjepa2.py --out RUN [--budget SECONDS] [--features SHARE]
+    python train_vjepa2.py --out RUN [--seconds S] [--features SHARE] [--clips N] [--resume RUN/last.pt] [--export FOLDER]
 
 First part, as V-JEPA does it: the encoder sees a clip with a few blocks of patches cut out through all frames, the
 predictor foretells what the target (a moving average of the encoder) makes of the missing ones; L1 loss on features.
 Second part: the attentive pooler and the classifier learn to name the motion (clips.MOTIONS); the encoder goes on
-learning slowly. The folder written at the end holds VJEPA2ForVideoClassification; VJEPA2Model loads a subset of it.
+learning slowly. Clips are rendered once; each is shown mirrored, backwards (the motion's name changes with it) and recoloured.
+Seconds are of processor time. The folder written at the end holds VJEPA2ForVideoClassification; VJEPA2Model loads a subset of it.
 """
 import argparse
 import copy
@@ -21,8 +22,9 @@ from transformers import VJEPA2Config, VJEPA2ForVideoClassification
 
 import clips as C
 import scenes as S
+from muon import Muon
 
-SIDE, FRAMES, PATCH, TUBE = 128, 16, 16, 2
+SIDE, FRAMES, PATCH, TUBE = 96, 16, 16, 2
 GRID, STEPS = SIDE // PATCH, FRAMES // TUBE
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 1, 3, 1, 1)
@@ -30,9 +32,9 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 1, 3, 1, 1)
 
 def make_config():
     return VJEPA2Config(
-        patch_size=PATCH, crop_size=SIDE, frames_per_clip=FRAMES, tubelet_size=TUBE, hidden_size=192,
-        num_attention_heads=3, num_hidden_layers=6, mlp_ratio=4.0, num_pooler_layers=1, pred_hidden_size=96,
-        pred_num_attention_heads=3, pred_num_hidden_layers=3, pred_num_mask_tokens=2, pred_zero_init_mask_tokens=False,
+        patch_size=PATCH, crop_size=SIDE, frames_per_clip=FRAMES, tubelet_size=TUBE, hidden_size=128,
+        num_attention_heads=4, num_hidden_layers=4, mlp_ratio=4.0, num_pooler_layers=1, pred_hidden_size=64,
+        pred_num_attention_heads=2, pred_num_hidden_layers=2, pred_num_mask_tokens=2, pred_zero_init_mask_tokens=False,
         id2label=dict(enumerate(C.MOTIONS)), label2id={m: i for i, m in enumerate(C.MOTIONS)})
 
 
@@ -46,17 +48,39 @@ def initialise(model):
     torch.nn.init.trunc_normal_(model.vjepa2.predictor.embeddings.mask_tokens, std=0.02)
 
 
+MIRRORED = {"moves left": "moves right", "moves right": "moves left"}
+BACKWARDS = {"enters": "leaves", "leaves": "enters", **MIRRORED}
+
+
 class Data:
-    def __init__(self, split, seed, photos):
-        self.rng, self.split = np.random.default_rng(seed), split
-        self.sprites, self.backgrounds = S.Sprites(), S.Backgrounds(split, seed, 200, photos=photos)
+    """`count` rendered clips, as many of each motion."""
+
+    def __init__(self, split, seed, photos, count):
+        self.rng = np.random.default_rng(seed)
+        sprites, backgrounds = S.Sprites(), S.Backgrounds(split, seed, 150, photos=photos)
+        self.labels = np.arange(count) % len(C.MOTIONS)
+        self.clips = np.stack([C.motion_clip(self.rng, split, sprites, backgrounds, SIDE, FRAMES, C.MOTIONS[k]) for k in self.labels])
+
+    @staticmethod
+    def pixels(x):
+        return (torch.from_numpy(x).permute(0, 1, 4, 2, 3).float() / 255 - MEAN) / STD
 
     def batch(self, count):
-        """Clips (count, FRAMES, 3, SIDE, SIDE) and the index of each one's motion."""
-        labels = self.rng.integers(0, len(C.MOTIONS), count)
-        x = np.stack([C.motion_clip(self.rng, self.split, self.sprites, self.backgrounds, SIDE, FRAMES, C.MOTIONS[k])
-                      for k in labels])
-        return (torch.from_numpy(x).permute(0, 1, 4, 2, 3).float() / 255 - MEAN) / STD, torch.from_numpy(labels)
+        """Clips (count, FRAMES, 3, SIDE, SIDE), varied, and the index of each one's motion."""
+        clips, names = [], []
+        for i in self.rng.integers(0, len(self.labels), count):
+            x, name = self.clips[i], C.MOTIONS[self.labels[i]]
+            if self.rng.random() < 0.5:
+                x, name = x[:, :, ::-1], MIRRORED.get(name, name)
+            if self.rng.random() < 0.5:
+                x, name = x[::-1], BACKWARDS.get(name, name)
+            if self.rng.random() < 0.2:
+                x = x[:, ::-1]
+            if self.rng.random() < 0.5:
+                x = x[..., self.rng.permutation(3)]
+            clips.append(x), names.append(C.MOTIONS.index(name))
+        x = self.pixels(np.stack(clips)) * torch.from_numpy(self.rng.uniform(0.8, 1.2, (count, 1, 1, 1, 1))).float()
+        return x, torch.tensor(names)
 
 
 def draw_masks(rng, count):
@@ -89,7 +113,7 @@ def predict(predictor, context, context_ids, target_ids):
     return predictor(everything, [context_ids], [target_ids]).last_hidden_state
 
 
-def feature_step(model, target, data, rng, count=8):
+def feature_step(model, target, data, rng, count=12):
     clips, _ = data.batch(count)
     seen, hidden = draw_masks(rng, count)
     with torch.no_grad():
@@ -101,7 +125,7 @@ def feature_step(model, target, data, rng, count=8):
     return loss, dict(feature=loss.item(), spread=want.std(1).mean().item())
 
 
-def motion_step(model, data, count=8):
+def motion_step(model, data, count=12):
     clips, labels = data.batch(count)
     logits = model.classifier(model.pooler(encode(model.vjepa2.encoder, clips)))
     loss = F.cross_entropy(logits, labels)
@@ -109,15 +133,15 @@ def motion_step(model, data, count=8):
 
 
 @torch.no_grad()
-def evaluate(model, photos):
-    """Accuracy of the motion's name on held-out clips."""
+def evaluate(model, data):
+    """Accuracy of the motion's name on held-out clips, and its confusion: rows are the true motions."""
     model.eval()
-    data, right = Data("held", 99, photos), []
-    for _ in range(12):
-        clips, labels = data.batch(10)
-        right.append((model(pixel_values_videos=clips).logits.argmax(-1) == labels).float().mean().item())
+    table = np.zeros((len(C.MOTIONS),) * 2, int)
+    for i in range(0, len(data.labels), 12):
+        found = model(pixel_values_videos=data.pixels(data.clips[i:i + 12])).logits.argmax(-1)
+        np.add.at(table, (data.labels[i:i + 12], found.numpy()), 1)
     model.train()
-    return float(np.mean(right))
+    return float(np.trace(table) / table.sum()), table.tolist()
 
 
 def export(model, folder):
@@ -130,12 +154,13 @@ def export(model, folder):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--out", required=True)
-    a.add_argument("--budget", type=float, default=2400, help="seconds")
-    a.add_argument("--features", type=float, default=0.6, help="share of the budget on masked feature prediction")
-    a.add_argument("--lr", type=float, default=1e-3)
+    a.add_argument("--seconds", type=float, default=1200)
+    a.add_argument("--features", type=float, default=0.4, help="share of the time on masked feature prediction")
+    a.add_argument("--lr", type=float, default=1.5e-3)
+    a.add_argument("--clips", type=int, default=900)
     a.add_argument("--photos")
     a.add_argument("--held-photos")
-    a.add_argument("--steps", type=int, default=1 << 30, help="stop after these many, for a trial")
+    a.add_argument("--resume")
     a.add_argument("--export", help="write the model folder at the end")
     a = a.parse_args()
     os.makedirs(a.out, exist_ok=True)
@@ -145,38 +170,53 @@ def main():
     initialise(model)
     model.train()
     target = copy.deepcopy(model.vjepa2.encoder).requires_grad_(False)
-    head = list(model.pooler.parameters()) + list(model.classifier.parameters())
-    optimiser = torch.optim.AdamW([{"params": list(model.vjepa2.parameters())}, {"params": head}], lr=a.lr, betas=(0.9, 0.98),
-                                  weight_decay=0.04)
-    rng, data = np.random.default_rng(0), Data("train", 12, a.photos)
-    start, cpu, step, meters = time.time(), time.process_time(), 0, []
+    named = [(n, p) for n, p in model.named_parameters()]
+    matrices = [p for n, p in named if p.ndim == 2 and n.startswith("vjepa2.") and "mask_token" not in n]
+    ids = {id(p) for p in matrices}
+    rest = [p for _, p in named if id(p) not in ids]
+    muon, adam = Muon(matrices), torch.optim.AdamW(rest, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.02)
+    spent, step = 0.0, 0
+    if a.resume:
+        c = torch.load(a.resume, weights_only=False)
+        model.load_state_dict(c["model"]), target.load_state_dict(c["target"]), adam.load_state_dict(c["adam"])
+        muon.buffers, spent, step = c["muon"], c["spent"], c["step"]
+    rng, data, held = np.random.default_rng(step), Data("train", 12, a.photos, a.clips), Data("held", 99, a.held_photos, 120)
+    start, wall, last_save, meters = time.process_time() - spent, time.time(), spent, []
     log = open(os.path.join(a.out, "log.jsonl"), "a")
-    while time.time() - start < a.budget and step < a.steps:
-        progress = (time.time() - start) / a.budget
-        first = progress < a.features if a.steps > 1 << 20 else step % 2 == 0
+    while (now := time.process_time() - start) < a.seconds:
+        progress = now / a.seconds
+        first = progress < a.features
         part = progress / a.features if first else (progress - a.features) / (1 - a.features)
-        rate = a.lr * min(1, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(max(part, 0), 1))))
-        optimiser.param_groups[0]["lr"] = rate if first else 0.3 * rate
-        optimiser.param_groups[1]["lr"] = rate
+        rate = a.lr * min(1, (step + 1) / 40) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(max(part, 0), 1))))
         loss, meter = feature_step(model, target, data, rng) if first else motion_step(model, data)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for p, q in zip(target.parameters(), model.vjepa2.encoder.parameters()):
-                p.lerp_(q, 1 - 0.996)
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        muon.step(rate if first else 0.5 * rate)
+        adam.param_groups[0]["lr"] = rate
+        adam.step()
+        model.zero_grad(set_to_none=True)
+        if first:
+            with torch.no_grad():
+                for p, q in zip(target.parameters(), model.vjepa2.encoder.parameters()):
+                    p.lerp_(q, 1 - 0.99)
         step += 1
         meters.append(meter)
-        if step % 25 == 0 or step == a.steps:
+        if step % 20 == 0:
             keys = {k for m in meters for k in m}
-            row = dict(step=step, s=round(time.time() - start), cpu_s=round(time.process_time() - cpu),
+            row = dict(step=step, s=round(time.time() - wall), cpu_s=round(now),
                        **{k: round(float(np.mean([m[k] for m in meters if k in m])), 4) for k in sorted(keys)})
             meters = []
+            if now - last_save > 60:
+                last_save = now
+                if not first:
+                    row["held_right"] = round(evaluate(model, held)[0], 4)
+                torch.save(dict(model=model.state_dict(), target=target.state_dict(), adam=adam.state_dict(), muon=muon.buffers,
+                                spent=now, step=step), os.path.join(a.out, "last.pt.part"))
+                os.replace(os.path.join(a.out, "last.pt.part"), os.path.join(a.out, "last.pt"))
             print(json.dumps(row), file=log, flush=True)
-            torch.save(model.state_dict(), os.path.join(a.out, "last.pt"))
-    print(json.dumps(dict(held_motion_right=evaluate(model, a.held_photos), step=step)), file=log, flush=True)
-    torch.save(model.state_dict(), os.path.join(a.out, "final.pt"))
+    right, table = evaluate(model, held)
+    print(json.dumps(dict(held_right=right, confusion=table, step=step)), file=log, flush=True)
+    torch.save(dict(model=model.state_dict()), os.path.join(a.out, "final.pt"))
     if a.export:
         export(model, a.export)
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "weights/config.h"
+#include "weights/model_kind.h"
 
 #include <string.h>
 
@@ -64,30 +65,13 @@ static int read_tower(const struct config *file, const struct tower_defaults *de
     return 0;
 }
 
-static int check_kind(const struct config *file)
-{
-    const char *kind;
-    const int status = config_string(file, config_root(file), "model_type", "", &kind);
-    if (status != 0) {
-        return status;
-    }
-    if (strcmp(kind, "owlv2") == 0) {
-        return 0;
-    }
-    config_error(file, "model_type is \"%s\"", kind);
-    return error_set(SOWLV2_ERROR_MODEL,
-                     "%s, but a detector must be \"owlv2\": give an OWLv2 checkpoint, for example "
-                     "google/owlv2-base-patch16-ensemble",
-                     error_message());
-}
-
 static int read_model(const char *folder, struct owlv2_config *out)
 {
     struct config *file = NULL;
     const struct config_node *text, *vision;
     int64_t length, image_size, patch_size;
     int status = config_open(folder, "config.json", &file);
-    if (status != 0 || (status = check_kind(file)) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, "owlv2")) != 0 ||
         (status = read_tower(file, &TEXT_DEFAULTS, &text, &out->text)) != 0 ||
         (status = read_tower(file, &VISION_DEFAULTS, &vision, &out->vision)) != 0 ||
         (status = config_int(file, text, "vocab_size", 49408, 1, MAX_VOCABULARY, &out->vocab_size)) != 0 ||

@@ -3,6 +3,7 @@
 #include "models/sam2/config_parts.h"
 
 #include "base/error.h"
+#include "weights/model_kind.h"
 
 #include <string.h>
 
@@ -61,20 +62,6 @@ int sam2_read_side(const struct config *file, const struct config_node *node, co
     }
     *out = (int)value[0];
     return 0;
-}
-
-static int check_kind(const struct config *file)
-{
-    const char *kind;
-    const int status = config_string(file, config_root(file), "model_type", "", &kind);
-    if (status != 0 || strcmp(kind, "sam2") == 0 || strcmp(kind, "sam2_video") == 0) {
-        return status;
-    }
-    config_error(file, "model_type is \"%s\"", kind);
-    return error_set(SOWLV2_ERROR_MODEL,
-                     "%s, but a segmenter must be \"sam2_video\" or \"sam2\": give a SAM 2 checkpoint, for example "
-                     "facebook/sam2.1-hiera-small",
-                     error_message());
 }
 
 static int read_prompt_encoder(const struct config *file, struct sam2_config *out)
@@ -148,8 +135,8 @@ int sam2_config_read(const char *folder, struct sam2_config *out)
     struct config *file = NULL;
     memset(out, 0, sizeof(*out));
     int status = config_open(folder, "config.json", &file);
-    if (status == 0 && (status = check_kind(file)) == 0 && (status = read_prompt_encoder(file, out)) == 0 &&
-        (status = read_decoder(file, out)) == 0) {
+    if (status == 0 && (status = model_kind_check_config(file, "sam2")) == 0 &&
+        (status = read_prompt_encoder(file, out)) == 0 && (status = read_decoder(file, out)) == 0) {
         status = sam2_config_vision(file, out);
     }
     config_close(&file);

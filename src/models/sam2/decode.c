@@ -15,8 +15,8 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask)
 
 size_t sam2_prompt_bytes(const struct sam2_config *config)
 {
-    const int64_t pixels = config->grid * config->grid, inner = config->width / config->downsample;
-    return (size_t)(pixels * (config->width + 5 * inner + 16 * config->mask_tokens)) * sizeof(float);
+    const int64_t pixels = config->grid * config->grid;
+    return (size_t)(pixels * (config->width + 16 * config->mask_tokens)) * sizeof(float);
 }
 
 /* How many prompts from the first on make one batch: as many tokens each, within the limit. */
@@ -64,9 +64,7 @@ void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const
                       iou);
     sam2_feed_forward(compute, &weights->object_head, ACTIVATION_RELU, ACTIVATION_NONE, NULL, output_token(queries, 0),
                       object);
-    for (int64_t i = 0; i < n; i++) {
-        sam2_upscale(model, compute, features, tensor_at(keys, i), tensor_at(hyper, i), tensor_at(masks, i));
-    }
+    sam2_upscale(model, compute, features, keys, hyper, masks);
     op_download(compute, masks, results->masks);
     op_download(compute, iou, results->iou);
     op_download(compute, object, results->object);

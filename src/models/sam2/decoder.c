@@ -42,6 +42,7 @@ struct state {
     const struct sam2 *model;
     struct compute *compute;
     int64_t prompts, tokens, pixels, width, inner, heads;
+    float scale;             /* of attention between tokens and image */
     struct tensor positions; /* [n, T, C]: the first tokens, which are also their positions */
     struct tensor queries;   /* [n, T, C] */
     struct tensor placed;    /* [n, T, C]: queries + positions */
@@ -75,79 +76,124 @@ static void attend_self(const struct state *state, const struct sam2_decoder_lay
     compute_release(compute, mark);
 }
 
-/* kq [b, P, 2 D] of image + positions, v [b, P, D] of image [b, P, C]. */
-static void project_image(const struct state *state, const struct linear *with_positions, const struct linear *without,
-                          struct tensor image, struct tensor kq, struct tensor v)
+/* The view [rows, heads, D / heads] of `rows` [rows, heads * D] where head h's channels are those of its h-th part. */
+static struct tensor heads_of_rows(const struct state *state, struct tensor rows)
+{
+    const int64_t head = state->inner / state->heads;
+    struct tensor view = TENSOR_RESHAPE(tensor_slice(rows, 1, 0, state->inner), rows.dim[0], state->heads, head);
+    view.stride[1] = state->inner + head;
+    return view;
+}
+
+/* x [n, T, D] -> [n * T * heads, D]: for each head a row that is zero but for that head's channels. */
+static struct tensor spread_heads(const struct state *state, struct tensor x)
+{
+    const int64_t heads = state->heads, inner = state->inner, rows = state->prompts * state->tokens;
+    struct tensor out = COMPUTE_TENSOR(state->compute, DTYPE_F32, rows, heads * inner);
+    op_fill(state->compute, 0.0F, out);
+    op_copy(state->compute, TENSOR_RESHAPE(x, rows, heads, inner / heads), heads_of_rows(state, out));
+    return TENSOR_RESHAPE(out, rows * heads, inner);
+}
+
+/* Tokens to the image that all prompts share: their tokens are the queries of one attention to its keys and values. */
+static void attend_shared(const struct state *state, const struct sam2_image_attention *layer, struct tensor q,
+                          struct tensor image)
 {
     struct compute *compute = state->compute;
+    const int64_t pixels = state->pixels, inner = state->inner, tokens = state->prompts * state->tokens;
     const size_t mark = compute_mark(compute);
-    struct tensor placed = COMPUTE_TENSOR(compute, DTYPE_F32, state->pixels, state->width);
-    for (int64_t b = 0; b < image.dim[0]; b++) {
-        op_add(compute, tensor_at(image, b), state->model->weights.image_positions, placed);
-        op_linear(compute, with_positions, placed, ACTIVATION_NONE, NULL, tensor_at(kq, b));
-        op_linear(compute, without, tensor_at(image, b), ACTIVATION_NONE, NULL, tensor_at(v, b));
-    }
+    struct tensor placed = COMPUTE_TENSOR(compute, DTYPE_F32, pixels, state->width);
+    struct tensor k = COMPUTE_TENSOR(compute, DTYPE_F32, 1, pixels, inner);
+    struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, 1, pixels, inner);
+    op_add(compute, tensor_at(image, 0), state->model->weights.image_positions, placed);
+    op_linear(compute, layer->k, placed, ACTIVATION_NONE, NULL, tensor_at(k, 0));
+    op_linear(compute, layer->v, tensor_at(image, 0), ACTIVATION_NONE, NULL, tensor_at(v, 0));
+    attend(compute, state->heads, TENSOR_RESHAPE(q, 1, tokens, inner), k, v,
+           TENSOR_RESHAPE(state->attended, 1, tokens, inner));
     compute_release(compute, mark);
 }
 
-/* Tokens to image. Where all prompts share one image, all their tokens are the queries of one attention. */
-static void attend_image(const struct state *state, const struct linear *query, const struct linear *out,
-                         struct tensor k, struct tensor v)
+/* Tokens to an image of each prompt's own: queries in the image's channels read its pixels, and what each head read
+ * is projected after. */
+static void attend_own(const struct state *state, const struct sam2_image_attention *layer, struct tensor q,
+                       struct tensor image)
 {
     struct compute *compute = state->compute;
-    const int64_t shared = k.dim[0] == 1 ? state->prompts : 1;
+    const int64_t n = state->prompts, queries = state->tokens * state->heads, heads = state->heads;
+    const int64_t inner = state->inner, rows = n * state->tokens;
+    const size_t mark = compute_mark(compute);
+    struct tensor asked = COMPUTE_TENSOR(compute, DTYPE_F32, n, queries, state->width);
+    struct tensor read = COMPUTE_TENSOR(compute, DTYPE_F32, n, queries, state->width);
+    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, rows, heads * inner);
+    op_linear(compute, layer->k_of, spread_heads(state, q), ACTIVATION_NONE, NULL,
+              TENSOR_RESHAPE(asked, n * queries, state->width));
+    op_attend_rows(compute, asked, image, state->model->weights.image_positions, state->scale, read);
+    op_linear(compute, layer->v, TENSOR_RESHAPE(read, n * queries, state->width), ACTIVATION_NONE, NULL,
+              TENSOR_RESHAPE(values, n * queries, inner));
+    op_copy(compute, heads_of_rows(state, values), TENSOR_RESHAPE(state->attended, rows, heads, inner / heads));
+    compute_release(compute, mark);
+}
+
+/* Tokens to image. Keys and values of a shared image cost as much as SHARED prompts' queries. */
+static void attend_image(const struct state *state, const struct sam2_image_attention *layer, struct tensor image)
+{
+    enum { SHARED = 3 };
+    struct compute *compute = state->compute;
     const size_t mark = compute_mark(compute);
     struct tensor q = COMPUTE_TENSOR(compute, DTYPE_F32, state->prompts, state->tokens, state->inner);
-    const int64_t batch = state->prompts / shared, tokens = state->tokens * shared;
     place_queries(state);
-    op_linear(compute, query, state->placed, ACTIVATION_NONE, NULL, q);
-    attend(compute, state->heads, TENSOR_RESHAPE(q, batch, tokens, state->inner), k, v,
-           TENSOR_RESHAPE(state->attended, batch, tokens, state->inner));
-    op_linear(compute, out, state->attended, ACTIVATION_NONE, &state->queries, state->queries);
+    op_linear(compute, layer->q, state->placed, ACTIVATION_NONE, NULL, q);
+    if (layer->k != NULL && image.dim[0] == 1 && state->prompts >= SHARED) {
+        attend_shared(state, layer, q, image);
+    } else {
+        attend_own(state, layer, q, image);
+    }
+    op_linear(compute, layer->out, state->attended, ACTIVATION_NONE, &state->queries, state->queries);
     compute_release(compute, mark);
 }
 
-/* Image to tokens: keys = norm(image + attention). `image` [b, P, C] may be `keys` [n, P, C]. */
+/* Image to tokens: keys = norm(image + attention). `image` [1 or n, P, C] may be `keys` [n, P, C]. */
 static void attend_tokens(const struct state *state, const struct sam2_decoder_layer *layer, struct tensor image,
-                          struct tensor image_q, struct tensor keys)
+                          struct tensor keys)
 {
     struct compute *compute = state->compute;
-    const int64_t n = state->prompts, tokens = state->tokens, inner = state->inner;
+    const int64_t n = state->prompts, tokens = state->tokens, heads = state->heads, width = state->width;
     const size_t mark = compute_mark(compute);
-    struct tensor k = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, inner);
-    struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, inner);
-    struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state->pixels, inner);
+    struct tensor k = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, state->inner);
+    struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, state->inner);
+    struct token_attention attention = {
+        .x = image,
+        .positions = state->model->weights.image_positions,
+        .k = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, heads, width),
+        .v = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, heads, width),
+        .bias = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, heads),
+        .gamma = layer->norm4.gamma,
+        .beta = layer->norm4.beta,
+        .scale = state->scale,
+        .eps = TRANSFORMER_EPS,
+    };
+    const int64_t rows = n * tokens * heads;
     place_queries(state);
     op_linear(compute, layer->token_k, state->placed, ACTIVATION_NONE, NULL, k);
     op_linear(compute, layer->token_v, state->queries, ACTIVATION_NONE, NULL, v);
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t b = image.dim[0] == 1 ? 0 : i;
-        struct tensor from = tensor_at(image, b);
-        attend(compute, state->heads, tensor_slice(image_q, 0, b, 1), tensor_slice(k, 0, i, 1),
-               tensor_slice(v, 0, i, 1), attended);
-        op_linear(compute, layer->image_out, tensor_at(attended, 0), ACTIVATION_NONE, &from, tensor_at(keys, i));
-        normalize(compute, &layer->norm4, tensor_at(keys, i));
-    }
+    struct tensor spread_k = spread_heads(state, k), spread_v = spread_heads(state, v);
+    op_linear(compute, layer->q_of, spread_k, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(attention.k, rows, width));
+    op_linear(compute, layer->q_bias, spread_k, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(attention.bias, rows, 1));
+    op_linear(compute, layer->v_out, spread_v, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(attention.v, rows, width));
+    op_attend_tokens(compute, &attention, keys);
     compute_release(compute, mark);
 }
 
 static void layer_forward(const struct state *state, const struct sam2_decoder_layer *layer, bool first,
                           struct tensor image, struct tensor keys)
 {
-    struct compute *compute = state->compute;
-    const int64_t inner = state->inner;
-    const size_t mark = compute_mark(compute);
-    struct tensor kq = COMPUTE_TENSOR(compute, DTYPE_F32, image.dim[0], state->pixels, 2 * inner);
-    struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, image.dim[0], state->pixels, inner);
     struct tensor rows = TENSOR_RESHAPE(state->queries, state->prompts * state->tokens, state->width);
     attend_self(state, layer, first);
-    project_image(state, layer->image_kq, layer->image_v, image, kq, v);
-    attend_image(state, layer->token_q, layer->token_out, tensor_slice(kq, 2, 0, inner), v);
-    normalize(compute, &layer->norm2, state->queries);
-    sam2_feed_forward(compute, &layer->mlp, ACTIVATION_RELU, ACTIVATION_NONE, &rows, rows, rows);
-    normalize(compute, &layer->norm3, state->queries);
-    attend_tokens(state, layer, image, tensor_slice(kq, 2, inner, inner), keys);
-    compute_release(compute, mark);
+    attend_image(state, &layer->image, image);
+    normalize(state->compute, &layer->norm2, state->queries);
+    sam2_feed_forward(state->compute, &layer->mlp, ACTIVATION_RELU, ACTIVATION_NONE, &rows, rows, rows);
+    normalize(state->compute, &layer->norm3, state->queries);
+    attend_tokens(state, layer, image, keys);
 }
 
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
@@ -163,6 +209,7 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
     state.width = config->width;
     state.inner = config->width / config->downsample;
     state.heads = config->decoder_heads;
+    state.scale = 1.0F / sqrtf((float)(state.inner / state.heads));
     state.placed = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.tokens, state.width);
     state.attended = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.tokens, state.inner);
     for (int i = 0; i < config->decoder_layers; i++) {
@@ -170,46 +217,29 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
         sam2_emit_numbered(trace, compute, queries, "queries.%d", i);
         sam2_emit_numbered(trace, compute, keys, "keys.%d", i);
     }
-    struct tensor k = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.pixels, state.inner);
-    struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.pixels, state.inner);
-    project_image(&state, weights->final_k, weights->final_v, keys, k, v);
-    attend_image(&state, weights->final_q, weights->final_out, k, v);
+    attend_image(&state, &weights->final, keys);
     normalize(compute, &weights->final_norm, queries);
     sam2_emit(trace, compute, queries, "queries");
     compute_release(compute, mark);
 }
 
-/* blocks [m, h * w, 2, 2, run] -> out [m, h, 2, w, 2, run]: pixels of 2 x 2 blocks to their rows. */
-static void spread_blocks(struct compute *compute, int64_t height, int64_t width, int64_t run, struct tensor blocks,
-                          struct tensor out)
-{
-    const int64_t planes = blocks.dim[0];
-    op_copy(compute, tensor_swap_axes(TENSOR_RESHAPE(blocks, planes, height, width, 2, 2 * run), 2, 3),
-            TENSOR_RESHAPE(out, planes, height, 2, width, 2 * run));
-}
-
 void sam2_upscale(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                   struct tensor keys, struct tensor hyper, struct tensor masks)
 {
-    const struct sam2_weights *weights = &model->weights;
-    const int64_t grid = model->config.grid, pixels = grid * grid, width = model->config.width, planes = hyper.dim[0];
-    const size_t mark = compute_mark(compute);
-    struct tensor middle = COMPUTE_TENSOR(compute, DTYPE_F32, pixels, width);            /* [P, 4, C / 4] */
-    struct tensor fine = COMPUTE_TENSOR(compute, DTYPE_F32, 4 * pixels, width / 2);      /* [P, 4, 4, C / 8] */
-    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);      /* [m, P, 4, 4] */
-    struct tensor halfway = COMPUTE_TENSOR(compute, DTYPE_F32, planes, 16 * pixels);     /* [m, 2 grid, 2 grid, 4] */
-    struct tensor middle_features = TENSOR_RESHAPE(features->middle, pixels, width);     /* the same order */
-    struct tensor fine_features = TENSOR_RESHAPE(features->fine, 4 * pixels, width / 2); /* the same order */
-    struct tensor middle_pixels = TENSOR_RESHAPE(middle, 4 * pixels, width / 4);
-
-    op_linear(compute, weights->upscale1, keys, ACTIVATION_NONE, &middle_features, middle);
-    op_layer_norm(compute, middle_pixels, weights->upscale_norm.gamma, weights->upscale_norm.beta, UPSCALE_EPS,
-                  middle_pixels);
-    op_activation(compute, middle_pixels, ACTIVATION_GELU, middle_pixels);
-    op_linear(compute, weights->upscale2, middle_pixels, ACTIVATION_NONE, &fine_features, fine);
-    op_activation(compute, fine, ACTIVATION_GELU, fine);
-    op_matmul_transposed(compute, hyper, TENSOR_RESHAPE(fine, 16 * pixels, width / 8), values);
-    spread_blocks(compute, grid, grid, 4, values, halfway);
-    spread_blocks(compute, 2 * grid, 2 * grid, 1, halfway, masks);
-    compute_release(compute, mark);
+    const struct sam2_upscaling *weights = &model->weights.upscaling;
+    const int64_t pixels = model->config.grid * model->config.grid, width = model->config.width;
+    const struct mask_upscaling upscaling = {
+        .x = keys,
+        .weight1 = weights->weight1,
+        .bias1 = weights->bias1,
+        .features1 = TENSOR_RESHAPE(features->middle, pixels, width),
+        .gamma = weights->norm.gamma,
+        .beta = weights->norm.beta,
+        .weight2 = weights->weight2,
+        .bias2 = weights->bias2,
+        .features2 = TENSOR_RESHAPE(features->fine, 4 * pixels, width / 2),
+        .hyper = hyper,
+        .eps = UPSCALE_EPS,
+    };
+    op_upscale_masks(compute, &upscaling, masks);
 }

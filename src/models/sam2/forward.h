@@ -63,8 +63,8 @@ void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
                   const struct sam2_trace *trace, struct tensor queries, struct tensor keys);
 
-/* keys [P, C] of one prompt and its masks' hypernetwork outputs [mask_tokens, C / 8] -> masks
- * [mask_tokens, mask_side, mask_side]. */
+/* keys [n, P, C] and the masks' hypernetwork outputs [n, mask_tokens, C / 8] -> masks
+ * [n, mask_tokens, mask_side, mask_side]. */
 void sam2_upscale(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                   struct tensor keys, struct tensor hyper, struct tensor masks);
 
@@ -78,7 +78,7 @@ struct sam2_decoded {
 int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out);
 void sam2_decoded_free(struct sam2_decoded *decoded);
 
-/* Scratch that each prompt of a batch takes: its keys, their projections and its masks. */
+/* Scratch that each prompt of a batch takes: its keys and its masks. */
 size_t sam2_prompt_bytes(const struct sam2_config *config);
 
 /* tokens [n, T, C] (sam2_prompt_sparse) on image embeddings [1 or n, P, C] that already hold the prompts' dense

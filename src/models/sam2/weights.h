@@ -26,16 +26,35 @@ struct sam2_feed_forward {
     int64_t hidden; /* width between the layers */
 };
 
-/* One layer of the two-way transformer. D = C / downsample. */
+/* Tokens that attend to the image. D = C / downsample. A prompt has few tokens and an image many pixels: instead of
+ * the pixels' keys and values, the tokens' queries are taken to the image's channels and what they read back to the
+ * heads' (a key's bias adds the same to all scores of a query, so it counts for nothing). */
+struct sam2_image_attention {
+    const struct linear *q, *out; /* [D, C], [C, D] */
+    const struct linear *k_of;    /* [C, D]: the key projection transposed, without bias */
+    const struct linear *v;       /* [D, C] */
+    const struct linear *k;       /* [D, C]; the first layer's alone, where prompts may share the image; else NULL */
+};
+
+/* One layer of the two-way transformer. */
 struct sam2_decoder_layer {
     const struct linear *self_qk, *self_v, *self_out; /* [2 C, C], [C, C], [C, C] */
     struct sam2_norm norm1, norm2, norm3, norm4;      /* after: self, tokens to image, feed-forward, image to tokens */
-    const struct linear *token_q, *token_out;         /* tokens to image: [D, C], [C, D] */
-    const struct linear *image_kq; /* [2 D, C], of the image with positions: keys of tokens to image, queries of
-                                      image to tokens */
-    const struct linear *image_v;  /* [D, C] */
-    const struct linear *token_k, *token_v, *image_out; /* image to tokens: [D, C], [D, C], [C, D] */
+    struct sam2_image_attention image;
+    /* Image to tokens, likewise: the tokens' keys taken to the image's channels, and their values through the output
+     * projection, whose bias each head adds an equal part of. */
+    const struct linear *token_k, *token_v; /* [D, C], [D, C] */
+    const struct linear *q_of, *q_bias;     /* [C, D]: the query projection transposed; [1, D]: its bias */
+    const struct linear *v_out;             /* [C, D] */
     struct sam2_feed_forward mlp;
+};
+
+/* The two steps from the image's pixels to the masks': transposed convolutions as matrices. */
+struct sam2_upscaling {
+    struct tensor weight1, bias1; /* [C, 4 C/4], [4 C/4]: outputs as 2 x 2 pixels */
+    struct tensor weight2, bias2; /* [C/4, 4 C/8], [4 C/8] */
+    struct sam2_norm norm;        /* [C/4] */
+    float *data[4];               /* owned: what the tensors show */
 };
 
 struct sam2_weights {
@@ -62,10 +81,9 @@ struct sam2_weights {
     /* Mask decoder. */
     float *output_tokens; /* [2 + config.mask_tokens][C], host: object score, IoU, masks */
     struct sam2_decoder_layer *layers;
-    const struct linear *final_q, *final_k, *final_v, *final_out;
+    struct sam2_image_attention final;
     struct sam2_norm final_norm;
-    const struct linear *upscale1, *upscale2; /* [4 C/4, C], [4 C/8, C/4]: outputs as 2 x 2 pixels */
-    struct sam2_norm upscale_norm;
+    struct sam2_upscaling upscaling;
     struct sam2_feed_forward *hypernetworks; /* [config.mask_tokens] */
     struct sam2_feed_forward iou_head, object_head;
 

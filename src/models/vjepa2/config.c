@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "weights/config.h"
+#include "weights/model_kind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,20 +75,6 @@ static int read_tower(const struct config *file, const struct tower_keys *keys, 
     return 0;
 }
 
-static int check_kind(const struct config *file)
-{
-    const char *kind;
-    const int status = config_string(file, config_root(file), "model_type", "", &kind);
-    if (status != 0 || strcmp(kind, "vjepa2") == 0) {
-        return status;
-    }
-    config_error(file, "model_type is \"%s\"", kind);
-    return error_set(SOWLV2_ERROR_MODEL,
-                     "%s, but \"vjepa2\" is needed here: give a V-JEPA 2 checkpoint, for example "
-                     "facebook/vjepa2-vitl-fpc64-256",
-                     error_message());
-}
-
 /* The classes' names: id2label of config.json, or LABEL_0, ... where it has none. */
 static int read_labels(const struct config *file, int64_t count, struct vjepa2_config *out)
 {
@@ -127,7 +114,7 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
     double eps;
     int status = config_open(folder, "config.json", &file);
     const struct config_node *root = status == 0 ? config_root(file) : NULL;
-    if (status != 0 || (status = check_kind(file)) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, "vjepa2")) != 0 ||
         (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
         (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
         (status = read_activation(file, &out->activation)) != 0 ||

@@ -1,29 +1,10 @@
 /* Activations of their own (those that follow a product are fused into it). */
+#include "ops/cpu/gelu.h"
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/simd.h"
-
-/* x/2 (1 + erf(x / sqrt 2)) = max(x, 0) - |x|/2 erfc(|x| / sqrt 2), with erfc as in Abramowitz & Stegun
- * 7.1.26: absolute error under 2e-7. */
-SIMD_INLINE vfloat gelu(vfloat x)
-{
-    const vfloat magnitude = v_max(v_sub(v_zero(), x), x);
-    const vfloat z = v_mul(magnitude, v_set(0.707106781F));
-    const vfloat t = v_div(v_set(1.0F), v_fma(z, v_set(0.3275911F), v_set(1.0F)));
-    vfloat p = v_set(1.061405429F);
-    p = v_fma(p, t, v_set(-1.453152027F));
-    p = v_fma(p, t, v_set(1.421413741F));
-    p = v_fma(p, t, v_set(-0.284496736F));
-    p = v_fma(p, t, v_set(0.254829592F));
-    p = v_mul(p, t);
-    /* v_exp2 takes what is finite and not positive; beyond z = 14, erfc is 0 in f32 anyway. */
-    const vfloat bounded = v_sub(v_zero(), v_max(v_sub(v_zero(), z), v_set(-14.0F)));
-    const vfloat e = v_exp2(v_mul(v_mul(bounded, bounded), v_set(-1.44269504F)));
-    return v_sub(v_max(v_zero(), x), v_mul(v_mul(magnitude, v_set(0.5F)), v_mul(p, e)));
-}
 
 SIMD_INLINE vfloat apply(const enum activation activation, vfloat x)
 {
-    return activation == ACTIVATION_GELU ? gelu(x) : v_max(v_zero(), x);
+    return activation == ACTIVATION_GELU ? v_gelu(x) : v_max(v_zero(), x);
 }
 
 SIMD_INLINE void rows(const enum activation activation, int threads, struct tensor x, struct tensor out)

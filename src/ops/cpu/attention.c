@@ -7,94 +7,29 @@
  * rounded up to whole vectors]. Both are shared by all query blocks. Scores are kept in base 2: the
  * scale times log2(e) is multiplied into the packed queries. */
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/simd.h"
+#include "ops/cpu/tile.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
 enum {
-    ROWS = 6,                                /* query rows of the inner product */
-    PANEL = SIMD_PANEL_VECTORS * SIMD_LANES, /* keys of a panel */
-    QUERY_BLOCK = 48,                        /* multiple of ROWS */
-    KEY_BLOCK = 256,                         /* multiple of PANEL */
-    SMALL_WORK = 1 << 21,                    /* multiplications that are not worth a second thread */
+    PANEL = TILE_COLUMNS,  /* keys of a panel */
+    QUERY_BLOCK = 48,      /* multiple of TILE_ROWS */
+    KEY_BLOCK = 256,       /* multiple of PANEL */
+    
 };
-
-/* The score of a key that is not seen: finite, since v_exp2 is; 2^MASKED is 0. */
-static const float MASKED = -1e30F;
-
-/* c[rows][vectors * LANES] (+)= a[rows][depth] b[depth][vectors * LANES]; rows and vectors are
- * constants where this is inlined. */
-SIMD_INLINE void product(const int rows, const int vectors, const bool accumulate, int64_t depth, const float *a,
-                         int64_t a_stride, const float *b, int64_t b_stride, float *c, int64_t c_stride)
-{
-    vfloat sum[ROWS][SIMD_PANEL_VECTORS];
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
-            sum[r][n] = accumulate ? v_load(c + r * c_stride + n * SIMD_LANES) : v_zero();
-        }
-    }
-    for (int64_t i = 0; i < depth; i++) {
-        vfloat column[SIMD_PANEL_VECTORS];
-#pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
-            column[n] = v_load(b + i * b_stride + n * SIMD_LANES);
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            const vfloat x = v_set(a[r * a_stride + i]);
-#pragma GCC unroll 4
-            for (int n = 0; n < vectors; n++) {
-                sum[r][n] = v_fma(x, column[n], sum[r][n]);
-            }
-        }
-    }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
-            v_store(c + r * c_stride + n * SIMD_LANES, sum[r][n]);
-        }
-    }
-}
-
-#define PRODUCT_CASES(vectors)                                                                                         \
-    case vectors:                                                                                                      \
-        for (; rows >= ROWS; rows -= ROWS, a += ROWS * a_stride, c += ROWS * c_stride) {                               \
-            product(ROWS, vectors, accumulate, depth, a, a_stride, b, b_stride, c, c_stride);                          \
-        }                                                                                                              \
-        for (; rows > 0; rows--, a += a_stride, c += c_stride) {                                                       \
-            product(1, vectors, accumulate, depth, a, a_stride, b, b_stride, c, c_stride);                             \
-        }                                                                                                              \
-        break;
-
-/* The same for any number of rows and 1 to SIMD_PANEL_VECTORS vectors. */
-SIMD_INLINE void product_rows(int rows, int vectors, const bool accumulate, int64_t depth, const float *a,
-                              int64_t a_stride, const float *b, int64_t b_stride, float *c, int64_t c_stride)
-{
-    switch (vectors) {
-        PRODUCT_CASES(1)
-        PRODUCT_CASES(2)
-#if defined(__AVX512F__)
-        PRODUCT_CASES(3)
-        PRODUCT_CASES(4)
-#endif
-    }
-}
 
 static __attribute__((noinline)) void scores_product(int rows, int64_t depth, const float *q, const float *panel,
                                                      float *scores)
 {
-    product_rows(rows, SIMD_PANEL_VECTORS, false, depth, q, depth, panel, PANEL, scores, KEY_BLOCK);
+    tile_rows(rows, SIMD_PANEL_VECTORS, false, depth, q, depth, 1, panel, PANEL, scores, KEY_BLOCK);
 }
 
 static __attribute__((noinline)) void values_product(int rows, int vectors, int64_t keys, const float *scores,
                                                      const float *values, int64_t width, float *out)
 {
-    product_rows(rows, vectors, true, keys, scores, KEY_BLOCK, values, width, out, width);
+    tile_rows(rows, vectors, true, keys, scores, KEY_BLOCK, 1, values, width, out, width);
 }
 
 /* What every query block of one (batch, head) pair reads. */
@@ -270,7 +205,7 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
         return;
     }
 
-    const bool large = pairs * queries * keys * (d + dv) > SMALL_WORK;
+    const bool large = pairs * queries * keys * (d + dv) > TILE_SMALL_WORK;
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)
     for (int64_t i = 0; i < pairs * panels; i++) {
         const int64_t pair = i / panels, first = i % panels * PANEL, b = pair / heads, h = pair % heads;

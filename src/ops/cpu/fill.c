@@ -24,6 +24,9 @@ int ops_cpu_fill(enum cpu_level level, struct ops_set *set)
     set->fill = cpu_fill;
     if (level == CPU_AVX2) {
         set->attention = kernel_attention_avx2;
+        set->attend_rows = kernel_attend_rows_avx2;
+        set->attend_tokens = kernel_attend_tokens_avx2;
+        set->upscale_masks = kernel_upscale_masks_avx2;
         set->rope = kernel_rope_avx2;
         set->layer_norm = kernel_layer_norm_avx2;
         set->add = kernel_add_avx2;
@@ -36,6 +39,9 @@ int ops_cpu_fill(enum cpu_level level, struct ops_set *set)
         set->resize_u8_normalize = kernel_resize_u8_normalize_avx2;
     } else {
         set->attention = kernel_attention_avx512;
+        set->attend_rows = kernel_attend_rows_avx512;
+        set->attend_tokens = kernel_attend_tokens_avx512;
+        set->upscale_masks = kernel_upscale_masks_avx512;
         set->rope = kernel_rope_avx512;
         set->layer_norm = kernel_layer_norm_avx512;
         set->add = kernel_add_avx512;

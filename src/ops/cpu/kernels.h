@@ -8,6 +8,10 @@
 #define CPU_KERNELS(SUFFIX)                                                                                            \
     void kernel_attention_##SUFFIX(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale,   \
                                    bool causal, struct tensor out);                                                    \
+    void kernel_attend_rows_##SUFFIX(struct compute *, struct tensor q, struct tensor x, struct tensor positions,      \
+                                     float scale, struct tensor out);                                                  \
+    void kernel_attend_tokens_##SUFFIX(struct compute *, const struct token_attention *, struct tensor out);           \
+    void kernel_upscale_masks_##SUFFIX(struct compute *, const struct mask_upscaling *, struct tensor out);            \
     void kernel_layer_norm_##SUFFIX(struct compute *, struct tensor x, struct tensor gamma, struct tensor beta,        \
                                     float eps, struct tensor out);                                                     \
     void kernel_rope_##SUFFIX(struct compute *, struct tensor x, struct tensor cosines, struct tensor sines);          \

@@ -97,6 +97,35 @@ SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
 {
     return _mm512_scalef_ps(x, e);
 }
+/* Lane i gets lane (i + by) % SIMD_LANES. */
+SIMD_INLINE vfloat v_rotate(vfloat x, int by)
+{
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutexvar_ps(_mm512_add_epi32(lane, _mm512_set1_epi32(by)), x);
+}
+SIMD_INLINE vfloat v_sum_low_pairs(vfloat a, vfloat b)
+{
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+}
+SIMD_INLINE vfloat v_sum_high_pairs(vfloat a, vfloat b)
+{
+    const __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+}
+SIMD_INLINE vfloat v_sum_quarters(vfloat a, vfloat b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+}
+/* Lane i of the result is the sum of x[i]'s lanes. */
+SIMD_INLINE vfloat v_sums(const vfloat x[SIMD_LANES])
+{
+    vfloat part[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        part[i] = v_sum_high_pairs(v_sum_low_pairs(x[4 * i], x[4 * i + 1]), v_sum_low_pairs(x[4 * i + 2], x[4 * i + 3]));
+    }
+    return v_sum_quarters(v_sum_quarters(part[0], part[1]), v_sum_quarters(part[2], part[3]));
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
@@ -190,6 +219,17 @@ SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
     const __m256i exponent = _mm256_cvtps_epi32(_mm256_floor_ps(_mm256_max_ps(e, _mm256_set1_ps(-127.0F))));
     const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23);
     return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
+}
+SIMD_INLINE vfloat v_rotate(vfloat x, int by)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_permutevar8x32_ps(x, _mm256_add_epi32(lane, _mm256_set1_epi32(by)));
+}
+SIMD_INLINE vfloat v_sums(const vfloat x[SIMD_LANES])
+{
+    const vfloat low = _mm256_hadd_ps(_mm256_hadd_ps(x[0], x[1]), _mm256_hadd_ps(x[2], x[3]));
+    const vfloat high = _mm256_hadd_ps(_mm256_hadd_ps(x[4], x[5]), _mm256_hadd_ps(x[6], x[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
 }
 
 #else

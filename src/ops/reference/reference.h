@@ -21,6 +21,14 @@ void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct
 void reference_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
                          bool causal, struct tensor out);
 
+/* attend.c */
+void reference_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions,
+                           float scale, struct tensor out);
+void reference_attend_tokens(struct compute *compute, const struct token_attention *attention, struct tensor out);
+
+/* upscale.c */
+void reference_upscale_masks(struct compute *compute, const struct mask_upscaling *upscaling, struct tensor out);
+
 /* rope.c */
 void reference_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
 

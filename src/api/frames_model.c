@@ -1,0 +1,64 @@
+/* Opening and closing a V-JEPA 2 model, and what it is. */
+#include "api/checks.h"
+#include "api/frames_types.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+
+int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out)
+{
+    if (options == NULL || options->model == NULL || out == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_model_open: options, options->model and out are needed");
+    }
+    sowlv2_frames_model *model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return error_memory("V-JEPA 2 model");
+    }
+    char *folder = NULL;
+    int status = find_model(options, "vjepa2", &folder);
+    if (status == 0) {
+        status = open_named_device(&options->device, &model->device);
+    }
+    if (status == 0) {
+        status = vjepa2_open(folder, model->device, &model->model);
+    }
+    free(folder);
+    if (status != 0) {
+        sowlv2_frames_model_free(&model);
+        return status;
+    }
+    *out = model;
+    return 0;
+}
+
+void sowlv2_frames_model_free(sowlv2_frames_model **model)
+{
+    if (model == NULL || *model == NULL) {
+        return;
+    }
+    vjepa2_free(&(*model)->model);
+    device_close(&(*model)->device);
+    free(*model);
+    *model = NULL;
+}
+
+struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model)
+{
+    const struct vjepa2_config *config = vjepa2_get_config(model->model);
+    return (struct sowlv2_frames_model_info){
+        .crop_size = (int)config->crop_size,
+        .frames_per_clip = (int)config->frames_per_clip,
+        .tubelet_size = (int)config->tubelet_size,
+        .width = (int)config->encoder.width,
+        .grid = (int)config->grid,
+        .label_count = vjepa2_has_classifier(model->model) ? (int)config->label_count : 0,
+        .predictor = vjepa2_has_predictor(model->model),
+    };
+}
+
+const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label)
+{
+    const struct vjepa2_config *config = vjepa2_get_config(model->model);
+    return label >= 0 && label < config->label_count && vjepa2_has_classifier(model->model) ? config->labels[label]
+                                                                                            : NULL;
+}

@@ -1,0 +1,66 @@
+/* sowlv2 pull: models into the hub cache, ahead of time. */
+#include "base/error.h"
+#include "cli/download.h"
+#include "cli/exit_status.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include "hub/model_find.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Fetches one model; prints its folder. */
+static int pull_one(const struct settings *settings, const char *model)
+{
+    struct download download = {0};
+    struct model_pulled pulled;
+    char size[32];
+    const struct model_source source = {.model = model,
+                                        .revision = settings->revision,
+                                        .cache_dir = settings->cache_dir,
+                                        .offline = settings->offline,
+                                        .download = download_update,
+                                        .download_user_data = &download};
+    const int status = model_pull(&source, &pulled);
+
+    download_end(&download);
+    if (status)
+        return status;
+    download_format_size(size, sizeof(size), pulled.bytes);
+    if (pulled.bytes > 0)
+        terminal_say("%s: %s downloaded", model, size);
+    else
+        terminal_say("%s: is up to date", model);
+    printf("%s\n", pulled.folder);
+    fflush(stdout);
+    free(pulled.folder);
+    return 0;
+}
+
+int verb_pull(struct settings *settings)
+{
+    size_t failed = 0;
+    int worst = EXIT_NO_MODEL;
+
+    if (settings->texts.count == 0) {
+        error_set(SOWLV2_ERROR_ARGUMENT,
+                  "pull: no model: give one or more hub ids, for example google/owlv2-base-patch16-ensemble");
+        return verb_fail(EXIT_USAGE);
+    }
+    signals_catch_interrupts();
+    for (size_t i = 0; i < settings->texts.count; i++) {
+        const int status = pull_one(settings, settings->texts.items[i]);
+
+        if (signals_interrupted)
+            return EXIT_INTERRUPTED;
+        failed += status != 0;
+        if (status)
+            verb_fail(EXIT_NO_MODEL);
+        if (status == SOWLV2_ERROR_ARGUMENT)
+            worst = EXIT_USAGE;
+    }
+    if (failed == 0)
+        return EXIT_DONE;
+    return failed < settings->texts.count ? EXIT_SOME_FAILED : worst;
+}

@@ -1,0 +1,213 @@
+/* The pass over a video before it is tracked. */
+#include "cli/video_plan.h"
+
+#include "analysis/importance.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/download.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "hub/model_find.h"
+#include "pipeline/frames.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* From here on a hint that V-JEPA would help is given. */
+static const double LONG_VIDEO = 60;
+
+/* What the source is, without reading on. */
+static int look_at(const struct track_options *options, struct video_info *out)
+{
+    struct video_reader *reader = NULL;
+    const int status = video_reader_open(options->source, &options->reader, &reader);
+
+    if (!status)
+        *out = *video_reader_info(reader);
+    video_reader_close(&reader);
+    return status;
+}
+
+/* A pipe with a name loses what it gave. */
+static bool can_be_read_again(const char *source)
+{
+    struct stat info;
+
+    return strcmp(source, "-") != 0 && !strstr(source, "://") && stat(source, &info) == 0 &&
+           (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
+}
+
+static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
+{
+    char *folder = NULL;
+    struct download download = {0};
+    const struct model_source source = {.model = settings->frames.model,
+                                        .cache_dir = settings->cache_dir,
+                                        .kind = "vjepa2",
+                                        .offline = settings->offline,
+                                        .download = download_update,
+                                        .download_user_data = &download};
+    int status = device_open_named(settings->cpu, (int)settings->threads, device);
+
+    if (!status)
+        status = model_find(&source, &folder);
+    download_end(&download);
+    if (!status)
+        status = vjepa2_open(folder, *device, model);
+    free(folder);
+    return status;
+}
+
+static int take_scores(const struct frames_report *report, struct track_plan *plan)
+{
+    double *keys = calloc((size_t)report->count + 1, sizeof(*keys));
+    double *times = calloc((size_t)report->count + 1, sizeof(*times));
+    float *scores = calloc((size_t)report->count + 1, sizeof(*scores));
+
+    plan->key_times = keys;
+    plan->score_times = times;
+    plan->scores = scores;
+    if (!keys || !times || !scores)
+        return error_memory("scores of frames");
+    for (int64_t i = 0; i < report->count; i++) {
+        times[i] = report->items[i].time;
+        scores[i] = report->items[i].score;
+        if (report->items[i].chosen)
+            keys[plan->key_count++] = report->items[i].time;
+    }
+    plan->score_count = (size_t)report->count;
+    return 0;
+}
+
+static void tell_keys(const struct track_options *options, const struct track_plan *plan, const char *how)
+{
+    struct string text = {0};
+
+    for (size_t i = 0; i < plan->key_count; i++)
+        string_append_format(&text, "%s%.2f", i > 0 ? ", " : "", plan->key_times[i]);
+    if (!text.failed && plan->key_count > 0)
+        terminal_say("%s: key frames by %s at %s s", options->name, how, text.data);
+    string_free(&text);
+}
+
+/* V-JEPA's choice. */
+static int choose_by_model(const struct settings *settings, const struct track_options *options,
+                           const struct vjepa2 *model, struct track_plan *plan)
+{
+    struct progress progress;
+    struct frames_report report = {0};
+    struct frames_options wanted = {
+        .input = options->source,
+        .fps = settings->frames.fps,
+        .frames_per_clip = settings->vjepa2_frames_per_clip,
+        .kind = FRAMES_CHANGE,
+        .target_frames = settings->temporal_detection_frames,
+        .spacing = settings->frames.spacing,
+        .max_pixels = settings->max_pixels,
+        .start = options->reader.start,
+        .end = options->reader.end,
+        .progress = progress_update,
+        .progress_user_data = &progress,
+        .interrupted = &signals_interrupted,
+    };
+    int status;
+
+    progress_begin(&progress);
+    status = frames_run(model, &wanted, &report);
+    terminal_progress_end();
+    if (!status)
+        status = take_scores(&report, plan);
+    frames_report_free(&report);
+    if (!status)
+        tell_keys(options, plan, "V-JEPA 2");
+    return status;
+}
+
+/* Equal steps through the video's length. */
+static int choose_evenly(const struct settings *settings, const struct track_options *options,
+                         const struct video_info *info, struct track_plan *plan)
+{
+    const size_t count = (size_t)settings->temporal_detection_frames;
+    const double first = options->reader.start;
+    const double last =
+        options->reader.end > 0 && options->reader.end < info->duration ? options->reader.end : info->duration;
+    double *keys = calloc(count + 1, sizeof(*keys));
+
+    plan->key_times = keys;
+    if (!keys)
+        return error_memory("key frames");
+    for (size_t i = 0; i < count && last > first; i++)
+        keys[plan->key_count++] = first + (last - first) * ((double)i + 0.5) / (double)count;
+    if (plan->key_count == 0)
+        keys[plan->key_count++] = 0; /* its length is not known: the first frame */
+    tell_keys(options, plan, "equal steps");
+    return 0;
+}
+
+/* Whether the error is only that there is no such model. */
+static bool is_no_model(int status)
+{
+    return status == SOWLV2_ERROR_MODEL || status == SOWLV2_ERROR_IO || status == SOWLV2_ERROR_FORMAT ||
+           status == SOWLV2_ERROR_UNSUPPORTED;
+}
+
+static int choose(const struct settings *settings, const struct track_options *options, const struct video_info *info,
+                  struct video_plan *out)
+{
+    struct device *device = NULL;
+    struct vjepa2 *model = NULL;
+    int status = settings->enable_vjepa2 ? open_model(settings, &device, &model) : SOWLV2_ERROR_MODEL;
+
+    if (!status) {
+        out->used = true;
+        status = choose_by_model(settings, options, model, &out->plan);
+    } else if (settings->enable_vjepa2 && (settings->video.require_vjepa2 || !is_no_model(status))) {
+        error_prefix(status, "--vjepa2-model");
+        out->no_model = is_no_model(status);
+    } else {
+        if (settings->enable_vjepa2)
+            log_notice("--vjepa2-model: %s: going on without V-JEPA 2", error_message());
+        out->used = settings->use_temporal_detection;
+        status = out->used ? choose_evenly(settings, options, info, &out->plan) : 0;
+    }
+    vjepa2_free(&model);
+    device_close(&device);
+    return status;
+}
+
+int video_plan_make(const struct settings *settings, const struct track_options *options, struct video_plan *out)
+{
+    const bool wanted = settings->enable_vjepa2 || settings->use_temporal_detection;
+    struct video_info info = {0};
+    int status;
+
+    *out = (struct video_plan){0};
+    out->plan.merge_iou = settings->temporal_merge_threshold;
+    out->plan.both_ways = settings->use_temporal_detection;
+    if (!can_be_read_again(options->source)) {
+        if (wanted)
+            log_notice("%s: it cannot be read twice: standard processing, forward only", options->source);
+        return 0;
+    }
+    status = look_at(options, &info);
+    if (status || info.live)
+        return status;
+    if (wanted)
+        return choose(settings, options, &info, out);
+    if (info.duration > LONG_VIDEO)
+        log_notice("%s: over a minute long: --enable-vjepa2 --use-temporal-detection looks for where things happen "
+                   "first",
+                   options->source);
+    return 0;
+}
+
+void video_plan_free(struct video_plan *plan)
+{
+    free(plan->plan.key_times);
+    free(plan->plan.score_times);
+    free(plan->plan.scores);
+    *plan = (struct video_plan){0};
+}

@@ -1,0 +1,166 @@
+/* detect on videos: one after the other, since each forward pass uses all threads anyway. */
+#include "cli/video_run.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/image_run.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/video_plan.h"
+#include "output/names.h"
+#include "pipeline/job.h"
+#include "pipeline/track.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct video_reader_options reader_options(const struct settings *settings)
+{
+    return (struct video_reader_options){.fps = settings->fps,
+                                         .start = settings->video.start,
+                                         .end = settings->video.end,
+                                         .first_frame = settings->video.frames.first,
+                                         .last_frame = settings->video.frames.last,
+                                         .max_pixels = settings->max_pixels};
+}
+
+static struct track_options make_options(const struct settings *settings, const struct mark_objects *given,
+                                         const char *source, const char *name, const char *folder,
+                                         struct progress *progress)
+{
+    const struct video_settings *video = &settings->video;
+    struct track_options options = {
+        .source = source,
+        .name = name,
+        .output = folder,
+        .reader = reader_options(settings),
+        .given = given ? given->items : NULL,
+        .given_count = given ? given->count : 0,
+        .prompts = (const char *const *)settings->prompts.items,
+        .prompt_count = settings->prompts.count,
+        .prompt_template = settings->prompt_template,
+        .detect = sowlv2_detect_options_default(),
+        .track = sowlv2_track_options_default(),
+        .cuts = !video->no_cuts,
+        .every_frames = video->detect_every.frames,
+        .every_seconds = video->detect_every.seconds,
+        .match_iou = video->match_iou,
+        .lost_after = video->lost_after,
+        .max_objects = video->max_objects,
+        .budget = video->frame_budget,
+        .binary = !settings->no_binary,
+        .overlay = !settings->no_overlay,
+        .merged = !settings->no_merged,
+        .videos = !video->no_video,
+        .rle = video->rle,
+        .pictures = video->save_frames      ? 1
+                    : video->no_save_frames ? 0
+                                            : -1,
+        .draw = settings->draw ? settings->draw : DRAW_MASKS | DRAW_LABELS,
+        .mask_codec = strcmp(video->mask_codec, "ffv1") == 0 ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264,
+        .audio = !video->no_audio,
+        .max_object_videos = (int)video->max_object_videos,
+        .io_threads = image_run_threads(settings),
+        .realtime = video->realtime,
+        .progress = progress_update,
+        .progress_user_data = progress,
+        .interrupted = &signals_interrupted,
+    };
+
+    options.detect.threshold = (float)settings->threshold;
+    options.detect.nms_iou = (float)settings->nms;
+    options.track.mask_threshold = (float)settings->mask_threshold;
+    options.track.fill_holes = (int)settings->fill_holes;
+    options.track.remove_sprinkles = (int)settings->remove_sprinkles;
+    options.track.max_cond_frames = (int)video->max_cond_frames;
+    options.track.separate = video->separate;
+    return options;
+}
+
+static void print_timing(const struct track_report *report)
+{
+    const struct {
+        const char *name;
+        double seconds;
+        const char *note;
+    } rows[] = {
+        {"detect", report->detect_seconds, "detector"},
+        {"encode", report->encode_seconds, "image encoder of the masks"},
+        {"track", report->track_seconds, "memory, mask decoder, masks brought to size"},
+        {"wait to read", report->read_seconds, "frames are read beside the above"},
+        {"wait to write", report->wait_seconds, ""},
+        {"write", report->write_seconds, "beside the above"},
+        {"total", report->total_seconds, ""},
+    };
+
+    terminal_say("%-14s %10s %12s", "stage", "seconds", "ms a frame");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        terminal_say("%-14s %10.3f %12.1f%s%s", rows[i].name, rows[i].seconds,
+                     report->frames > 0 ? 1e3 * rows[i].seconds / (double)report->frames : 0.0,
+                     *rows[i].note ? "  " : "", rows[i].note);
+    terminal_say("%" PRId64 " frames: %" PRId64 " encoded, %" PRId64 " filled in, %" PRId64
+                 " looked at by the detector",
+                 report->frames, report->tracked, report->interpolated, report->detections);
+}
+
+static int run_one(const struct settings *settings, const struct mark_objects *given, const sowlv2_detector *detector,
+                   const sowlv2_segmenter *segmenter, const char *source, const char *name, const char *folder,
+                   struct run_count *count)
+{
+    struct track_report report = {0};
+    struct progress progress;
+    struct video_plan plan = {0};
+    int status;
+
+    progress_begin(&progress);
+
+    struct track_options options = make_options(settings, given, source, name, folder, &progress);
+
+    status = given ? 0 : video_plan_make(settings, &options, &plan);
+    options.plan = plan.used ? &plan.plan : NULL;
+    progress_begin(&progress);
+    if (!status)
+        status = track_video(detector, segmenter, &options, &report);
+    terminal_progress_end();
+    count->no_model |= plan.no_model;
+    video_plan_free(&plan);
+    if (settings->verbose && !status)
+        print_timing(&report);
+    if (status == SOWLV2_ERROR_CANCELLED || report.interrupted || signals_interrupted)
+        count->interrupted = true;
+    if (status && status != SOWLV2_ERROR_CANCELLED) {
+        count->failed++;
+        terminal_error(error_message());
+        return status;
+    }
+    count->done++;
+    terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", name, report.frames,
+                 report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s", folder,
+                 report.total_seconds, report.interrupted ? ", interrupted" : "");
+    return 0;
+}
+
+int video_run(const struct settings *settings, const struct mark_objects *given, const sowlv2_detector *detector,
+              const sowlv2_segmenter *segmenter, const struct video_inputs *inputs, struct run_count *count)
+{
+    const bool alone = inputs->videos.count == 1 && inputs->images.count == 0;
+    struct string_list stems = {0};
+    int status = names_stems((const char *const *)inputs->names.items, inputs->names.count, &stems);
+
+    for (size_t i = 0; !status && i < inputs->videos.count && !count->interrupted; i++) {
+        char *folder = alone ? strdup(settings->output) : path_join(settings->output, stems.items[i]);
+
+        if (!folder)
+            status = error_memory("output folder");
+        else
+            run_one(settings, given, detector, segmenter, inputs->videos.items[i], inputs->names.items[i], folder,
+                    count);
+        free(folder);
+    }
+    string_list_free(&stems);
+    return status;
+}

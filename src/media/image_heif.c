@@ -1,0 +1,90 @@
+/* HEIC and other HEIF through libheif, where it is built in: the primary picture, turned as the file says. */
+#include "media/image_decoders.h"
+
+#include "base/error.h"
+
+#ifdef MEDIA_HAVE_HEIF
+#include "base/log.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <libheif/heif.h>
+
+static int heif_failure(const struct image_source *source, struct heif_error error)
+{
+    switch (error.code) {
+    case heif_error_Memory_allocation_error:
+        return error_memory(source->name);
+    case heif_error_Unsupported_filetype:
+    case heif_error_Unsupported_feature:
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: this HEIF cannot be read here: %s: export it as JPEG or PNG",
+                         source->name, error.message);
+    default:
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged or truncated HEIF: %s: copy or export the file again",
+                         source->name, error.message);
+    }
+}
+
+/* `decoded` is 8-bit RGB. */
+static int copy_pixels(const struct image_source *source, const struct heif_image *decoded, struct image *out)
+{
+    int stride = 0, width = heif_image_get_primary_width(decoded), height = heif_image_get_primary_height(decoded);
+    const uint8_t *from = heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
+    if (!from || width <= 0 || height <= 0 || stride / 3 < width)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged HEIF: it holds no picture: replace the file", source->name);
+    int status = image_allocate(source, (uint64_t)width, (uint64_t)height, out);
+    for (int y = 0; !status && y < height; y++)
+        memcpy(out->pixels + (size_t)y * (size_t)width * 3, from + (size_t)y * (size_t)stride, (size_t)width * 3);
+    return status;
+}
+
+static int decode_picture(const struct image_source *source, const struct heif_image_handle *handle, struct image *out)
+{
+    struct heif_image *decoded = NULL;
+    int width = heif_image_handle_get_width(handle), height = heif_image_handle_get_height(handle);
+    int status = image_check_size(source, width > 0 ? (uint64_t)width : 0, height > 0 ? (uint64_t)height : 0);
+    if (status)
+        return status;
+    struct heif_error error =
+        heif_decode_image(handle, &decoded, heif_colorspace_RGB, heif_chroma_interleaved_RGB, NULL);
+    if (error.code != heif_error_Ok)
+        return heif_failure(source, error);
+    status = copy_pixels(source, decoded, out);
+    heif_image_release(decoded);
+    return status;
+}
+
+int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
+{
+    (void)orientation; /* the library turns: EXIF in this format is for show only */
+    struct heif_context *context = heif_context_alloc();
+    if (!context)
+        return error_memory(source->name);
+    int64_t side = 1;
+    while (side < 65536 && side * side < source->options->max_pixels)
+        side *= 2;
+    heif_context_set_maximum_image_size_limit(context, (int)side * 4);
+    struct heif_error error = heif_context_read_from_memory_without_copy(context, source->data, source->size, NULL);
+    struct heif_image_handle *handle = NULL;
+    if (error.code == heif_error_Ok)
+        error = heif_context_get_primary_image_handle(context, &handle);
+    int status = error.code == heif_error_Ok ? decode_picture(source, handle, out) : heif_failure(source, error);
+    heif_image_handle_release(handle);
+    heif_context_free(context);
+    if (status)
+        image_free(out);
+    return status;
+}
+
+#else
+
+int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
+{
+    (void)out;
+    (void)orientation;
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "%s: is an HEIC image, and this build has no libheif: build with it, or export as JPEG or PNG",
+                     source->name);
+}
+#endif

@@ -1,0 +1,236 @@
+/* The mask decoder's weights. */
+#include "models/sam2/loader.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TOKEN_ROWS = 64, /* tokens of some prompts at once */
+    HEAD_ROWS = 512, /* the same for each head */
+    PREFIX_BYTES = 96,
+    TAPS = 4, /* pixels of an upscaling step */
+};
+
+/* A projection's weight and bias as the file has them. */
+struct source {
+    const struct host_tensor *weight, *bias;
+};
+
+static struct source find(struct loader *loader, int64_t outputs, int64_t inputs, const char *prefix, const char *name)
+{
+    struct source source;
+    source.weight = loader_tensor(loader, false, LOADER_DIMS(outputs, inputs), "%s%s.weight", prefix, name);
+    source.bias = loader_tensor(loader, false, LOADER_DIMS(outputs), "%s%s.bias", prefix, name);
+    return source;
+}
+
+static void prepare(struct loader *loader, int64_t rows, const struct host_tensor *weight,
+                    const struct host_tensor *bias, const struct linear **out)
+{
+    if (loader_preparing(loader)) {
+        loader_fail(loader, parameters_linear(loader->parameters, 1, &weight, bias != NULL ? &bias : NULL, rows, out));
+    }
+}
+
+static struct host_tensor matrix_of(float *values, int64_t rows, int64_t columns)
+{
+    return (struct host_tensor){DTYPE_F32, 2, {rows, columns}, values, (size_t)(rows * columns) * sizeof(float)};
+}
+
+/* The layer of a weight [outputs, inputs] transposed, without bias. */
+static void prepare_transposed(struct loader *loader, const struct host_tensor *weight, const struct linear **out)
+{
+    float *from = NULL;
+    loader_host(loader, weight, &from);
+    if (loader_preparing(loader)) {
+        const int64_t outputs = weight->dim[0], inputs = weight->dim[1];
+        float *to = malloc((size_t)(outputs * inputs) * sizeof(*to));
+        if (to == NULL) {
+            loader_fail(loader, error_memory("a weight"));
+        } else {
+            for (int64_t o = 0; o < outputs; o++) {
+                for (int64_t i = 0; i < inputs; i++) {
+                    to[i * outputs + o] = from[o * inputs + i];
+                }
+            }
+            const struct host_tensor transposed = matrix_of(to, inputs, outputs);
+            prepare(loader, HEAD_ROWS, &transposed, NULL, out);
+            free(to);
+        }
+    }
+    free(from);
+}
+
+/* A bias [n] as the layer [1, n]. */
+static void prepare_bias(struct loader *loader, const struct host_tensor *bias, const struct linear **out)
+{
+    float *values = NULL;
+    loader_host(loader, bias, &values);
+    if (loader_preparing(loader)) {
+        const struct host_tensor row = matrix_of(values, 1, bias->dim[0]);
+        prepare(loader, HEAD_ROWS, &row, NULL, out);
+    }
+    free(values);
+}
+
+/* A layer whose bias is added by each of `heads`. */
+static void prepare_shared_bias(struct loader *loader, int64_t heads, const struct source *source,
+                                const struct linear **out)
+{
+    float *values = NULL;
+    loader_host(loader, source->bias, &values);
+    if (loader_preparing(loader)) {
+        struct host_tensor bias = matrix_of(values, 1, source->bias->dim[0]);
+        bias.rank = 1;
+        bias.dim[0] = source->bias->dim[0];
+        for (int64_t i = 0; i < bias.dim[0]; i++) {
+            values[i] /= (float)heads;
+        }
+        prepare(loader, HEAD_ROWS, source->weight, &bias, out);
+    }
+    free(values);
+}
+
+static void load_image_attention(struct loader *loader, const struct sam2_config *config, bool first,
+                                 const char *prefix, struct sam2_image_attention *out)
+{
+    const int64_t width = config->width, inner = width / config->downsample, pixels = config->grid * config->grid;
+    loader_linear(loader, TOKEN_ROWS, inner, width, prefix, "q_proj", &out->q);
+    loader_linear(loader, TOKEN_ROWS, width, inner, prefix, "o_proj", &out->out);
+    const struct source key = find(loader, inner, width, prefix, "k_proj");
+    loader_linear(loader, HEAD_ROWS, inner, width, prefix, "v_proj", &out->v);
+    prepare_transposed(loader, key.weight, &out->k_of);
+    if (first) {
+        prepare(loader, pixels, key.weight, key.bias, &out->k);
+    }
+}
+
+static void load_layer(struct loader *loader, const struct sam2_config *config, int index,
+                       struct sam2_decoder_layer *out)
+{
+    const int64_t width = config->width, inner = width / config->downsample;
+    char prefix[PREFIX_BYTES];
+    snprintf(prefix, sizeof(prefix), "mask_decoder.transformer.layers.%d.cross_attn_token_to_image.", index);
+    load_image_attention(loader, config, index == 0, prefix, &out->image);
+    snprintf(prefix, sizeof(prefix), "mask_decoder.transformer.layers.%d.", index);
+    loader_linear_pair(loader, TOKEN_ROWS, width, width, prefix, "self_attn.q_proj", "self_attn.k_proj", &out->self_qk);
+    loader_linear(loader, TOKEN_ROWS, width, width, prefix, "self_attn.v_proj", &out->self_v);
+    loader_linear(loader, TOKEN_ROWS, width, width, prefix, "self_attn.o_proj", &out->self_out);
+    const struct source query = find(loader, inner, width, prefix, "cross_attn_image_to_token.q_proj");
+    const struct source output = find(loader, width, inner, prefix, "cross_attn_image_to_token.o_proj");
+    loader_linear(loader, TOKEN_ROWS, inner, width, prefix, "cross_attn_image_to_token.k_proj", &out->token_k);
+    loader_linear(loader, TOKEN_ROWS, inner, width, prefix, "cross_attn_image_to_token.v_proj", &out->token_v);
+    prepare_transposed(loader, query.weight, &out->q_of);
+    prepare_bias(loader, query.bias, &out->q_bias);
+    prepare_shared_bias(loader, config->decoder_heads, &output, &out->v_out);
+    loader_norm(loader, width, prefix, "layer_norm1", &out->norm1);
+    loader_norm(loader, width, prefix, "layer_norm2", &out->norm2);
+    loader_norm(loader, width, prefix, "layer_norm3", &out->norm3);
+    loader_norm(loader, width, prefix, "layer_norm4", &out->norm4);
+    /* The reference gives this feed-forward as many layers as the transformer has. */
+    loader_feed_forward(loader, TOKEN_ROWS, width, config->decoder_mlp, width, config->decoder_layers, prefix, "mlp",
+                        &out->mlp);
+}
+
+/* Values that `*data` then owns, as a tensor of the device. */
+static void give_tensor(struct loader *loader, int rank, const int64_t *dim, float *values, float **data,
+                        struct tensor *out)
+{
+    struct host_tensor host = {DTYPE_F32, rank, {0}, values, sizeof(*values)};
+    for (int i = 0; i < rank; i++) {
+        host.dim[i] = dim[i];
+        host.bytes *= (size_t)dim[i];
+    }
+    *data = values;
+    loader_fail(loader, parameters_tensor(loader->parameters, &host, out));
+}
+
+/* A transposed 2 x 2 convolution with stride 2 is a product to 2 x 2 pixels: weight [inputs, outputs, 2, 2] ->
+ * [inputs, 2, 2, outputs], and the bias for each pixel. data[0] and data[1] own them. */
+static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs, const char *name, float **data,
+                         struct tensor *out_weight, struct tensor *out_bias)
+{
+    const struct host_tensor *weight =
+        loader_tensor(loader, false, LOADER_DIMS(inputs, outputs, 2, 2), "mask_decoder.%s.weight", name);
+    const struct host_tensor *bias = loader_tensor(loader, false, LOADER_DIMS(outputs), "mask_decoder.%s.bias", name);
+    float *from = NULL, *from_bias = NULL;
+    loader_host(loader, weight, &from);
+    loader_host(loader, bias, &from_bias);
+    if (loader_preparing(loader)) {
+        float *matrix = malloc((size_t)(inputs * TAPS * outputs) * sizeof(*matrix));
+        float *biases = malloc((size_t)(TAPS * outputs) * sizeof(*biases));
+        if (matrix == NULL || biases == NULL) {
+            loader_fail(loader, error_memory("an upscaling layer"));
+            free(matrix);
+            free(biases);
+        } else {
+            for (int64_t n = 0; n < TAPS * outputs; n++) {
+                const int64_t tap = n / outputs, o = n % outputs;
+                biases[n] = from_bias[o];
+                for (int64_t i = 0; i < inputs; i++) {
+                    matrix[i * TAPS * outputs + n] = from[(i * outputs + o) * TAPS + tap];
+                }
+            }
+            give_tensor(loader, LOADER_DIMS(inputs, TAPS * outputs), matrix, &data[0], out_weight);
+            give_tensor(loader, LOADER_DIMS(TAPS * outputs), biases, &data[1], out_bias);
+        }
+    }
+    free(from);
+    free(from_bias);
+}
+
+static void load_upscaling(struct loader *loader, const struct sam2_config *config, struct sam2_upscaling *out)
+{
+    const int64_t width = config->width;
+    load_upscale(loader, width / 4, width, "upscale_conv1", out->data, &out->weight1, &out->bias1);
+    load_upscale(loader, width / 8, width / 4, "upscale_conv2", out->data + 2, &out->weight2, &out->bias2);
+    loader_norm(loader, width / 4, "mask_decoder.", "upscale_layer_norm", &out->norm);
+}
+
+/* Object score, IoU and mask tokens as one host matrix. */
+static void load_output_tokens(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)
+{
+    const int64_t width = config->width;
+    const struct host_tensor *object =
+        loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.obj_score_token.weight");
+    const struct host_tensor *iou =
+        loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.iou_token.weight");
+    const struct host_tensor *masks =
+        loader_tensor(loader, false, LOADER_DIMS(config->mask_tokens, width), "mask_decoder.mask_tokens.weight");
+    if (!loader_preparing(loader)) {
+        return;
+    }
+    out->output_tokens = malloc((size_t)((2 + config->mask_tokens) * width) * sizeof(float));
+    if (out->output_tokens == NULL) {
+        loader_fail(loader, error_memory("mask tokens"));
+        return;
+    }
+    loader_fail(loader, dtype_to_f32(object->dtype, object->data, width, out->output_tokens));
+    loader_fail(loader, dtype_to_f32(iou->dtype, iou->data, width, out->output_tokens + width));
+    loader_fail(loader,
+                dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width, out->output_tokens + 2 * width));
+}
+
+void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)
+{
+    const int64_t width = config->width;
+    const char *const decoder = "mask_decoder.";
+    load_output_tokens(loader, config, out);
+    for (int i = 0; i < config->decoder_layers; i++) {
+        load_layer(loader, config, i, &out->layers[i]);
+    }
+    load_image_attention(loader, config, false, "mask_decoder.transformer.final_attn_token_to_image.", &out->final);
+    loader_norm(loader, width, decoder, "transformer.layer_norm_final_attn", &out->final_norm);
+    load_upscaling(loader, config, &out->upscaling);
+    for (int i = 0; i < config->mask_tokens; i++) {
+        char name[PREFIX_BYTES];
+        snprintf(name, sizeof(name), "output_hypernetworks_mlps.%d", i);
+        loader_feed_forward(loader, TOKEN_ROWS, width, width, width / 8, 3, decoder, name, &out->hypernetworks[i]);
+    }
+    loader_feed_forward(loader, TOKEN_ROWS, width, config->iou_width, config->mask_tokens, config->iou_depth, decoder,
+                        "iou_prediction_head", &out->iou_head);
+    loader_feed_forward(loader, TOKEN_ROWS, width, width, 1, 3, decoder, "pred_obj_score_head", &out->object_head);
+}

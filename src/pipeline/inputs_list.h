@@ -1,0 +1,8 @@
+/* What inputs.c needs of the listing. */
+#ifndef PIPELINE_INPUTS_LIST_H
+#define PIPELINE_INPUTS_LIST_H
+
+/* Sets the error of a folder that stands for images: it cannot be listed, or holds none. */
+int inputs_folder_error(const char *path);
+
+#endif

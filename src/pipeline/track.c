@@ -1,0 +1,263 @@
+/* Objects through a video: what is opened, the loop over the frames, what is closed. */
+#include "pipeline/track.h"
+
+#include "analysis/budget.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "pipeline/job.h"
+#include "pipeline/track_both.h"
+#include "pipeline/track_run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_options(const struct track_options *options)
+{
+    if (!options->given && (!options->prompts || options->prompt_count < 1))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
+    if (!options->source || !options->output)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "input and output: both are needed");
+    if (!(options->budget > 0 && options->budget <= 1))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "frame budget: %g is not over 0 and at most 1", options->budget);
+    if (options->max_objects < 1 || options->lost_after < 0 || options->every_frames < 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "objects and frames cannot be below 0");
+    return 0;
+}
+
+static int encode_prompts(struct track_run *run)
+{
+    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
+
+    if (run->options->prompt_template)
+        options.prompt_template = run->options->prompt_template;
+    return sowlv2_prompts_encode(run->detector, run->options->prompts, run->options->prompt_count, &options,
+                                 &run->prompts);
+}
+
+static bool wants_pictures(const struct track_options *options, const struct video_info *info)
+{
+    if (options->pictures >= 0 || (info->frames > 0 && info->frames < TRACK_FEW_FRAMES))
+        return options->pictures != 0;
+    if (options->binary)
+        log_notice("%s: %s: no PNG a frame is written, results.jsonl holds the masks: --save-frames writes them",
+                   options->source,
+                   info->frames > 0 ? "500 frames or more" : "it is not known how many frames there are");
+    return false;
+}
+
+int track_open_output(struct track_run *run, const struct video_info *info)
+{
+    const struct track_options *options = run->options;
+    const struct track_output_options output = {
+        .folder = options->output,
+        .name = options->name,
+        .prompts = options->prompts,
+        .prompt_count = options->prompt_count,
+        .width = info->width,
+        .height = info->height,
+        .frame_rate = info->frame_rate,
+        .aspect_width = info->aspect_width,
+        .aspect_height = info->aspect_height,
+        .binary = options->binary,
+        .overlay = options->overlay,
+        .merged = options->merged,
+        .videos = options->videos,
+        .pictures = wants_pictures(options, info),
+        .rle = options->rle,
+        .draw = options->draw,
+        .mask_codec = options->mask_codec,
+        .audio_source = options->audio && info->has_audio && !info->live && info->seekable ? options->source : NULL,
+        .audio_origin = info->origin,
+        .max_object_videos = options->max_object_videos,
+        .threads = options->io_threads};
+
+    return track_output_open(&output, &run->output);
+}
+
+int track_open_feed(struct track_run *run, struct track_feed **out)
+{
+    const struct track_feed_options options = {.source = run->options->source,
+                                               .reader = run->options->reader,
+                                               .cuts = run->options->cuts,
+                                               .realtime = run->options->realtime,
+                                               .interrupted = run->options->interrupted};
+
+    return track_feed_open(&options, out);
+}
+
+void track_tell_progress(const struct track_run *run, const struct video_info *info)
+{
+    const struct track_options *options = run->options;
+    const int64_t done = run->report->frames, total = info->frames;
+    const bool known = total > 0;
+
+    if (options->progress)
+        options->progress((size_t)done, known ? (size_t)(total > done ? total : done) : 0, options->name,
+                          options->progress_user_data);
+}
+
+void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, const char *pass)
+{
+    struct string name = {0};
+
+    if (!run->options->progress)
+        return;
+    string_append_format(&name, "%s: %s", run->options->name, pass);
+    run->options->progress((size_t)done, (size_t)(total > done ? total : done), name.failed ? pass : name.data,
+                           run->options->progress_user_data);
+    string_free(&name);
+}
+
+/* The importance of a frame: the plan's score at its time, or how much its pixels change. */
+float track_importance(const struct track_plan *plan, const struct track_feed_frame *frame)
+{
+    size_t low = 0, high = plan ? plan->score_count : 0;
+
+    if (high == 0)
+        return frame->motion;
+    while (high - low > 1) {
+        const size_t middle = (low + high) / 2;
+
+        if (plan->score_times[middle] <= frame->time + 1e-6)
+            low = middle;
+        else
+            high = middle;
+    }
+    return plan->scores[low];
+}
+
+/* One frame of the forward pass, to the end of the line. */
+static int step(struct track_run *run, struct track_feed_frame *frame, struct budget_stream *budget)
+{
+    const bool searching = run->things.count == 0;
+    const bool detect = !run->options->given && track_schedule_wants(run->schedule, frame, searching);
+    struct track_object *objects = NULL;
+    size_t count = 0;
+    bool tracked = true;
+    int status;
+
+    if (run->options->budget < 1 &&
+        !budget_stream_next(budget, track_importance(run->options->plan, frame), detect || searching || frame->cut))
+        return track_emitter_add(run->emitter, frame, false, NULL, 0);
+    status = track_frame_run(run, frame, detect, &tracked);
+    if (!status)
+        status = track_things_list(&run->things, &objects, &count);
+    if (status) {
+        image_free(&frame->image);
+        return status;
+    }
+    return track_emitter_add(run->emitter, frame, true, objects, count);
+}
+
+int track_forward(struct track_run *run, struct track_feed *feed)
+{
+    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
+    struct budget_stream stream;
+    int status = budget_stream_open(&budget, &stream);
+
+    while (!status) {
+        struct track_feed_frame frame = {0};
+        const double start = pipeline_clock();
+
+        status = track_feed_next(feed, &frame);
+        run->report->read_seconds += pipeline_clock() - start;
+        if (status)
+            break;
+        status = step(run, &frame, &stream);
+        track_tell_progress(run, track_feed_info(feed));
+    }
+    return status == VIDEO_END ? 0 : status;
+}
+
+void track_tell_damage(const struct track_run *run, struct track_feed *feed)
+{
+    const int64_t dropped = track_feed_dropped(feed);
+
+    run->report->dropped = dropped;
+    if (dropped > 0)
+        log_notice("%s: %" PRId64 " frames were dropped to keep up", run->options->source, dropped);
+}
+
+/* All but the closing. */
+static int process(struct track_run *run)
+{
+    const struct track_plan *plan = run->options->plan;
+    struct track_feed *feed = NULL;
+    int status;
+
+    if (plan && plan->both_ways)
+        return track_both_ways(run);
+    status = track_open_feed(run, &feed);
+    if (!status)
+        status = track_open_output(run, track_feed_info(feed));
+    if (!status) {
+        status = track_forward(run, feed);
+        track_tell_damage(run, feed);
+        if (!status)
+            status = track_emitter_flush(run->emitter);
+    }
+    track_feed_close(&feed);
+    return status;
+}
+
+static int prepare(struct track_run *run)
+{
+    int status = check_options(run->options);
+
+    if (!status && !run->options->given)
+        status = encode_prompts(run);
+    if (!status && !run->options->given)
+        status = sowlv2_session_create(run->detector, &run->session);
+    if (!status)
+        status = sowlv2_track_session_create(run->segmenter, &run->options->track, &run->tracker);
+    if (!status)
+        status = track_schedule_create(run->options, &run->schedule);
+    if (!status)
+        status = track_emitter_create(run, &run->emitter);
+    return status;
+}
+
+/* Closes the output; the first error counts. */
+static int close_output(struct track_run *run, int status)
+{
+    struct track_output_report written = {0};
+    char *why = status ? strdup(error_message()) : NULL;
+    const int closed = track_output_close(&run->output, &written);
+
+    run->report->write_seconds = written.write_seconds;
+    if (status)
+        error_set(status, "%s", why ? why : "out of memory");
+    free(why);
+    return status ? status : closed;
+}
+
+int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const struct track_options *options,
+                struct track_report *report)
+{
+    struct track_options mine = *options;
+    struct track_run run = {.options = &mine, .detector = detector, .segmenter = segmenter, .report = report};
+    const double start = pipeline_clock();
+    int status;
+
+    *report = (struct track_report){0};
+    mine.detect.clip = true;
+    mine.track.pixels = false;
+    status = prepare(&run);
+    if (!status)
+        status = process(&run);
+    report->interrupted = track_is_interrupted(&run);
+    if (report->interrupted && status == SOWLV2_ERROR_CANCELLED)
+        status = 0;
+    status = close_output(&run, status);
+    report->objects = run.things.next_id > 0 ? run.things.next_id - 1 : 0;
+    track_emitter_free(&run.emitter);
+    track_schedule_free(&run.schedule);
+    track_things_free(&run.things);
+    sowlv2_track_session_free(&run.tracker);
+    sowlv2_session_free(&run.session);
+    sowlv2_prompts_free(&run.prompts);
+    report->total_seconds = pipeline_clock() - start;
+    return status;
+}

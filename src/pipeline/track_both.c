@@ -1,0 +1,241 @@
+/* Tracking in two passes: the order of the passes, and the last of them. */
+#include "pipeline/track_both.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "pipeline/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The seed that a seed turned out to be, in the end. */
+static struct track_seed *resolve(const struct track_both *both, size_t seed)
+{
+    while (both->seeds[seed].same_as >= 0)
+        seed = (size_t)both->seeds[seed].same_as;
+    return &both->seeds[seed];
+}
+
+/* The object of a seed, made when it first comes into a row. Errors: MEMORY. */
+static int get_thing(struct track_both *both, struct track_seed *seed, int64_t frame, struct track_thing **out)
+{
+    int status = 0;
+
+    *out = seed->id > 0 ? track_things_find(&both->run->things, seed->id) : NULL;
+    if (!*out && seed->id == 0) {
+        status = track_things_add(&both->run->things, seed->prompt, seed->score, frame, out);
+        if (!status)
+            seed->id = (*out)->id;
+    }
+    return status;
+}
+
+/* Takes what the backward pass saw on the frame over, of objects that have not begun yet. */
+static int take_spooled(struct track_both *both, int64_t frame)
+{
+    struct track_spooled *spooled;
+    size_t count;
+    int status = track_spool_get(both->spool, frame, &spooled, &count);
+
+    for (size_t i = 0; !status && i < count; i++) {
+        struct track_seed *seed = &both->seeds[spooled[i].object];
+        struct track_thing *thing;
+
+        if (seed->same_as >= 0 || frame < seed->first)
+            continue;
+        status = get_thing(both, seed, frame, &thing);
+        if (status || !thing)
+            continue;
+        sowlv2_masks_free(&thing->mask, 1);
+        thing->mask = spooled[i].mask;
+        spooled[i].mask = (struct sowlv2_mask){0};
+        thing->visible = thing->mask.area > 0;
+        thing->last_seen = frame; /* it is coming */
+    }
+    track_spooled_free(spooled, count);
+    return status;
+}
+
+/* The object that a seed's box shows, where it is followed already. */
+static int64_t find_followed(const struct track_both *both, const struct track_seed *seed,
+                             const struct sowlv2_mask *mask)
+{
+    const struct track_run *run = both->run;
+
+    for (size_t i = 0; i < run->things.count; i++) {
+        const struct track_thing *thing = &run->things.items[i];
+
+        if (thing->visible && thing->prompt == seed->prompt &&
+            sowlv2_mask_iou(&thing->mask, mask) >= run->options->match_iou)
+            return thing->id;
+    }
+    return 0;
+}
+
+/* Begins a seed, or corrects the object it turned out to be. */
+static int begin_seed(struct track_both *both, size_t index, int64_t frame)
+{
+    struct track_run *run = both->run;
+    struct track_seed *seed = resolve(both, index);
+    const struct sowlv2_track_prompt prompt = {.box = both->seeds[index].box};
+    struct track_thing *thing;
+    int status = 0;
+
+    if (seed->id == 0 && run->things.count > 0) {
+        const struct sowlv2_segment_options options = {.mask_threshold = run->options->track.mask_threshold};
+        const struct sowlv2_segment_prompt box = {.box = seed->box};
+        struct sowlv2_mask mask = {0};
+
+        status = sowlv2_segment(sowlv2_track_frame(run->tracker), &box, 1, &options, &mask);
+        if (!status)
+            seed->id = find_followed(both, seed, &mask);
+        sowlv2_masks_free(&mask, 1);
+    }
+    if (!status)
+        status = get_thing(both, seed, frame, &thing);
+    if (!status && thing && both->seeds[index].score > thing->score)
+        thing->score = both->seeds[index].score;
+    if (!status && thing) /* else it was given up before */
+        status = sowlv2_track_prompt(run->tracker, thing->id, &prompt);
+    return status;
+}
+
+/* Whether the tracker has anything to do on the frame. */
+static bool is_needed(const struct track_both *both, int64_t frame)
+{
+    for (size_t i = 0; i < both->seed_count; i++) {
+        const struct track_seed *seed = &both->seeds[i];
+
+        if (seed->frame == frame)
+            return true;
+        if (seed->frame < frame && seed->id > 0 && track_things_find(&both->run->things, seed->id))
+            return true;
+    }
+    return false;
+}
+
+static int follow(struct track_both *both, const struct track_feed_frame *frame)
+{
+    struct track_run *run = both->run;
+    const struct sowlv2_track_run_options fresh = track_fresh_only(run);
+    const struct sowlv2_image view = {
+        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    struct sowlv2_tracks tracks = {0};
+    double start = pipeline_clock();
+    int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
+
+    run->report->tracked++;
+    run->report->encode_seconds += pipeline_clock() - start;
+    start = pipeline_clock();
+    if (!status)
+        status = sowlv2_track_run(run->tracker, NULL, &tracks);
+    track_things_take(&run->things, &tracks, frame->number);
+    sowlv2_tracks_free(&tracks);
+    for (size_t i = 0; !status && i < both->seed_count; i++)
+        if (both->seeds[i].frame == frame->number)
+            status = begin_seed(both, i, frame->number);
+    if (!status)
+        status = sowlv2_track_run(run->tracker, &fresh, &tracks);
+    track_things_take(&run->things, &tracks, frame->number);
+    sowlv2_tracks_free(&tracks);
+    if (!status)
+        status = track_give_up(run, frame->number);
+    run->report->track_seconds += pipeline_clock() - start;
+    return status;
+}
+
+static int step(struct track_both *both, struct track_feed_frame *frame)
+{
+    struct track_run *run = both->run;
+    struct track_object *objects = NULL;
+    size_t count = 0;
+    const struct track_known *known = track_both_known(both, frame->number);
+    const bool tracked =
+        known ? known->tracked
+              : run->things.count == 0 ||
+                    budget_stream_next(&both->budget, track_importance(run->options->plan, frame), frame->cut);
+    int status = 0;
+
+    if (!tracked && run->options->budget < 1)
+        return track_emitter_add(run->emitter, frame, false, NULL, 0);
+    status = take_spooled(both, frame->number);
+    if (!status && is_needed(both, frame->number))
+        status = follow(both, frame);
+    if (!status)
+        status = track_things_list(&run->things, &objects, &count);
+    if (status) {
+        image_free(&frame->image);
+        return status;
+    }
+    return track_emitter_add(run->emitter, frame, true, objects, count);
+}
+
+int track_both_forward(struct track_both *both, struct track_feed *feed)
+{
+    int status = 0;
+
+    while (!status) {
+        struct track_feed_frame frame = {0};
+        const double start = pipeline_clock();
+
+        status = track_feed_next(feed, &frame);
+        both->run->report->read_seconds += pipeline_clock() - start;
+        if (status)
+            break;
+        status = step(both, &frame);
+        track_tell_progress(both->run, track_feed_info(feed));
+    }
+    return status == VIDEO_END ? 0 : status;
+}
+
+static bool is_interrupted(void *user_data)
+{
+    return track_is_interrupted(user_data);
+}
+
+/* The passes after the output is there. */
+static int passes(struct track_both *both, struct track_feed *feed)
+{
+    const struct track_run *run = both->run;
+    struct video_reader_options reader = run->options->reader;
+    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
+    int status = budget_stream_open(&budget, &both->budget);
+
+    reader.interrupted = is_interrupted;
+    reader.user_data = both->run;
+    if (!status)
+        status = video_reader_open(run->options->source, &reader, &both->reader);
+    if (!status)
+        status = track_both_discover(both);
+    if (!status && both->known_count > 0 && both->last >= both->first)
+        status = track_both_backward(both);
+    video_reader_close(&both->reader);
+    return status ? status : track_both_forward(both, feed);
+}
+
+int track_both_ways(struct track_run *run)
+{
+    struct track_both both = {.run = run};
+    struct track_feed *feed = NULL;
+    int status = track_open_feed(run, &feed);
+
+    if (!status)
+        status = track_open_output(run, track_feed_info(feed));
+    if (!status && !track_feed_info(feed)->seekable) {
+        log_notice("%s: it cannot be read twice: objects are followed forward only", run->options->source);
+        status = track_forward(run, feed);
+    } else if (!status) {
+        status = passes(&both, feed);
+    }
+    if (!status) {
+        track_tell_damage(run, feed);
+        status = track_emitter_flush(run->emitter);
+    }
+    track_feed_close(&feed);
+    track_spool_close(&both.spool);
+    free(both.seeds);
+    free(both.known);
+    return status;
+}

@@ -1,0 +1,70 @@
+/* Tracking in two passes: key frames are detected on first, and each object is followed from its best detection
+ * backward and forward.
+ *
+ *   first pass   every frame up to the last key frame is read; key frames are detected on, and what is found on them
+ *                is put together along the masks that a tracker sees from key frame to key frame: seeds
+ *   backward     from the last seed's frame to the first frame, in chunks that are read again; masks are spooled
+ *   forward      all frames once more, each object from its seed's frame; before it, from the spool; rows in order */
+#ifndef PIPELINE_TRACK_BOTH_H
+#define PIPELINE_TRACK_BOTH_H
+
+#include "analysis/budget.h"
+#include "pipeline/track_run.h"
+#include "pipeline/track_spool.h"
+
+/* The whole run over a source that can be read again, with run->options->plan. Where it cannot be, all goes forward
+ * only, with a notice. */
+int track_both_ways(struct track_run *run);
+
+/* Parts of track.c. */
+int track_open_output(struct track_run *run, const struct video_info *info);
+int track_open_feed(struct track_run *run, struct track_feed **out);
+int track_forward(struct track_run *run, struct track_feed *feed);
+void track_tell_damage(const struct track_run *run, struct track_feed *feed);
+void track_tell_progress(const struct track_run *run, const struct video_info *info);
+/* The same for a pass before the one that writes. */
+void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, const char *pass);
+float track_importance(const struct track_plan *plan, const struct track_feed_frame *frame);
+
+/* An object as the key frames show it. */
+struct track_seed {
+    int prompt;
+    float score, box[4]; /* of its best detection */
+    int64_t frame;       /* of it */
+    float last[3][4];    /* boxes of the last three detections */
+    int last_count;      /* all so far */
+    int64_t first;       /* the first frame on which the backward pass sees it; `frame` where it does not */
+    int64_t same_as;     /* another seed that it turned out to be, or -1 */
+    int64_t id;          /* of rows; 0: none yet */
+};
+
+/* A frame of the first pass. */
+struct track_known {
+    double time;
+    bool tracked; /* within the budget */
+};
+
+struct track_both {
+    struct track_run *run;
+    struct video_reader *reader;
+    int64_t first;             /* number of the first frame */
+    struct track_known *known; /* [known_count]: frame first + i */
+    int64_t known_count, known_capacity;
+    struct budget_stream budget;
+    struct track_seed *seeds; /* [seed_count] in the order of their discovery */
+    size_t seed_count, seed_capacity;
+    int64_t last; /* the highest frame of a seed; below `first`: there is none */
+    struct track_spool *spool;
+};
+
+/* What is known of a frame; NULL: the first pass has not come so far. */
+const struct track_known *track_both_known(const struct track_both *both, int64_t frame);
+
+/* The first pass. */
+int track_both_discover(struct track_both *both);
+/* The second: fills the spool and the seeds' `first` and `same_as`. */
+int track_both_backward(struct track_both *both);
+/* The third. */
+int track_both_forward(struct track_both *both, struct track_feed *feed);
+
+#endif

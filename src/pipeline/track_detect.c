@@ -1,0 +1,297 @@
+/* What the detector finds on a frame, and which followed object each find is. */
+#include "base/error.h"
+#include "base/log.h"
+#include "pipeline/job.h"
+#include "pipeline/track_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cosine of object pointers from which a new find is an object that was lost. */
+static const double SAME_LOOK = 0.85;
+/* Finds that get a mask, for each object there is room for. */
+enum { MASKS_AN_OBJECT = 4 };
+
+bool track_is_interrupted(const struct track_run *run)
+{
+    return run->options->interrupted && *run->options->interrupted;
+}
+
+void track_candidates_free(struct track_candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count; i++)
+        sowlv2_masks_free(&candidates->items[i].mask, 1);
+    free(candidates->items);
+    *candidates = (struct track_candidates){0};
+}
+
+int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out)
+{
+    const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
+    const double start = pipeline_clock();
+    int status = sowlv2_detect(run->session, run->prompts, &view, 1, &run->options->detect, out);
+
+    run->report->detect_seconds += pipeline_clock() - start;
+    run->report->detections++;
+    return status;
+}
+
+/* The lowest score that is among the best `room`. */
+static float least_score(const struct sowlv2_detections *detections, size_t room)
+{
+    float least = -INFINITY;
+
+    for (size_t i = 0; i < detections->count && detections->count > room; i++) {
+        size_t better = 0;
+
+        for (size_t j = 0; j < detections->count; j++)
+            better += detections->items[j].score > detections->items[i].score;
+        if (better < room && (isinf(least) || detections->items[i].score < least))
+            least = detections->items[i].score;
+    }
+    return least;
+}
+
+static void drop(struct track_candidates *candidates, size_t index)
+{
+    sowlv2_masks_free(&candidates->items[index].mask, 1);
+    candidates->count--;
+    memmove(candidates->items + index, candidates->items + index + 1,
+            (candidates->count - index) * sizeof(*candidates->items));
+}
+
+/* Whether another find is the same thing, and better. */
+static bool is_double(const struct track_candidates *candidates, size_t index, double iou)
+{
+    const struct track_candidate *mine = &candidates->items[index];
+
+    for (size_t i = 0; i < candidates->count; i++) {
+        const struct track_candidate *other = &candidates->items[i];
+
+        if (i == index || other->detection.prompt != mine->detection.prompt ||
+            other->detection.score < mine->detection.score ||
+            (other->detection.score <= mine->detection.score && i > index))
+            continue;
+        if (sowlv2_mask_iou(&mine->mask, &other->mask) >= iou)
+            return true;
+    }
+    return false;
+}
+
+int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
+                          const struct sowlv2_detections *detections, double iou, struct track_candidates *out)
+{
+    const struct sowlv2_track_options *track = &run->options->track;
+    const struct sowlv2_segment_options options = {.mask_threshold = track->mask_threshold,
+                                                   .fill_holes = track->fill_holes,
+                                                   .remove_sprinkles = track->remove_sprinkles};
+    const float least = least_score(detections, (size_t)run->options->max_objects * MASKS_AN_OBJECT);
+    struct sowlv2_segment_prompt *prompts = calloc(detections->count + 1, sizeof(*prompts));
+    struct sowlv2_mask *masks = calloc(detections->count + 1, sizeof(*masks));
+    int status = 0;
+
+    *out = (struct track_candidates){.items = calloc(detections->count + 1, sizeof(*out->items))};
+    if (!prompts || !masks || !out->items)
+        status = error_memory("detections");
+    for (size_t i = 0; !status && i < detections->count; i++)
+        if (detections->items[i].score >= least)
+            out->items[out->count++].detection = detections->items[i];
+    for (size_t i = 0; i < out->count; i++)
+        prompts[i].box = out->items[i].detection.box;
+    if (!status)
+        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, &options, masks);
+    for (size_t i = 0; !status && i < out->count; i++)
+        out->items[i].mask = masks[i];
+    free(prompts);
+    free(masks);
+    for (size_t i = out->count; !status && i-- > 0;)
+        if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
+            drop(out, i);
+    if (status) {
+        out->count = 0;
+        track_candidates_free(out);
+    }
+    return status;
+}
+
+static bool is_taken(const struct track_candidates *candidates, int64_t id)
+{
+    for (size_t i = 0; i < candidates->count; i++)
+        if (candidates->items[i].match == id)
+            return true;
+    return false;
+}
+
+/* Greedy: the largest overlap of all first. */
+int track_candidates_match(struct track_candidates *candidates, struct track_things *things, double iou)
+{
+    const size_t count = candidates->count, others = things->count;
+    double *overlap = calloc(count * others + 1, sizeof(*overlap));
+
+    if (!overlap)
+        return error_memory("detections");
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < others; j++)
+            if (things->items[j].visible && things->items[j].prompt == candidates->items[i].detection.prompt)
+                overlap[i * others + j] = sowlv2_mask_iou(&candidates->items[i].mask, &things->items[j].mask);
+    for (;;) {
+        double best = 0;
+        size_t at = 0;
+
+        for (size_t i = 0; i < count * others; i++)
+            if (overlap[i] > best && overlap[i] >= iou && candidates->items[i / others].match == 0 &&
+                !is_taken(candidates, things->items[i % others].id)) {
+                best = overlap[i];
+                at = i;
+            }
+        if (best <= 0)
+            break;
+
+        struct track_thing *thing = &things->items[at % others];
+        struct track_candidate *candidate = &candidates->items[at / others];
+
+        candidate->match = thing->id;
+        if (candidate->detection.score > thing->score)
+            thing->score = candidate->detection.score;
+    }
+    free(overlap);
+    return 0;
+}
+
+static double cosine(const float *a, const float *b, int length)
+{
+    double dot = 0, first = 0, second = 0;
+
+    for (int i = 0; i < length; i++) {
+        dot += (double)a[i] * (double)b[i];
+        first += (double)a[i] * (double)a[i];
+        second += (double)b[i] * (double)b[i];
+    }
+    return first > 0 && second > 0 ? dot / sqrt(first * second) : 0;
+}
+
+static bool has_lost(const struct track_things *things, int prompt)
+{
+    for (size_t i = 0; i < things->count; i++)
+        if (!things->items[i].visible && things->items[i].pointer && things->items[i].prompt == prompt)
+            return true;
+    return false;
+}
+
+/* The lost object that looks most like what was found; 0: none does. */
+static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates, int prompt,
+                         const struct sowlv2_track *track)
+{
+    double best = SAME_LOOK;
+    int64_t found = 0;
+
+    for (size_t i = 0; i < run->things.count; i++) {
+        const struct track_thing *thing = &run->things.items[i];
+        double like;
+
+        if (thing->visible || !thing->pointer || thing->prompt != prompt || is_taken(candidates, thing->id))
+            continue;
+        like = cosine(thing->pointer, track->pointer, track->pointer_length);
+        log_debug("object %" PRId64 " is lost: a new find looks %.3f like it", thing->id, like);
+        if (like >= best) {
+            best = like;
+            found = thing->id;
+        }
+    }
+    return found;
+}
+
+/* Gives unmatched candidates the lost objects that look the same. To see what a candidate looks like it is taken up
+ * as an object for a moment, under a number below 0. */
+static int relink(struct track_run *run, struct track_candidates *candidates)
+{
+    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_tracks tracks = {0};
+    size_t tried = 0;
+    int status = 0;
+
+    for (size_t i = 0; !status && i < candidates->count; i++) {
+        struct track_candidate *candidate = &candidates->items[i];
+        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+
+        if (candidate->match != 0 || !has_lost(&run->things, candidate->detection.prompt))
+            continue;
+        status = sowlv2_track_prompt(run->tracker, -1 - (int64_t)i, &prompt);
+        tried += !status;
+    }
+    if (tried > 0 && !status)
+        status = sowlv2_track_run(run->tracker, &fresh, &tracks);
+    for (size_t i = 0; i < tracks.count; i++) {
+        struct track_candidate *candidate = &candidates->items[-1 - tracks.items[i].object];
+
+        candidate->match = find_lost(run, candidates, candidate->detection.prompt, &tracks.items[i]);
+        sowlv2_track_remove(run->tracker, tracks.items[i].object);
+    }
+    sowlv2_tracks_free(&tracks);
+    return status;
+}
+
+/* A new object, where there is room. `*id` is 0 without. */
+static int add_new(struct track_run *run, const struct sowlv2_detection *detection, int64_t frame, int64_t *id)
+{
+    struct track_thing *thing;
+    int status;
+
+    *id = 0;
+    if ((int64_t)run->things.count >= run->options->max_objects) {
+        if (!run->told_full)
+            log_notice("%s: more than %" PRId64 " objects at frame %" PRId64
+                       ": the others are left out: --max-objects N takes more",
+                       run->options->source, run->options->max_objects, frame);
+        run->told_full = true;
+        return 0;
+    }
+    status = track_things_add(&run->things, detection->prompt, detection->score, frame, &thing);
+    if (!status)
+        *id = thing->id;
+    return status;
+}
+
+/* Finds objects with a new prompt alone; all where their masks must not overlap. */
+struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
+{
+    return (struct sowlv2_track_run_options){.prompted_only = !run->options->track.separate};
+}
+
+int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame)
+{
+    const struct sowlv2_track_run_options fresh = track_fresh_only(run);
+    struct sowlv2_tracks tracks = {0};
+    bool any = false, *old = calloc(candidates->count + 1, sizeof(*old));
+    int status = old ? 0 : error_memory("detections");
+
+    for (size_t i = 0; !status && i < candidates->count; i++)
+        old[i] = candidates->items[i].match != 0; /* is followed already */
+    if (!status)
+        status = relink(run, candidates);
+    for (size_t i = 0; !status && i < candidates->count; i++) {
+        struct track_candidate *candidate = &candidates->items[i];
+        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+
+        if (old[i])
+            continue;
+        if (candidate->match == 0)
+            status = add_new(run, &candidate->detection, frame, &candidate->match);
+        if (!status && candidate->match != 0) {
+            struct track_thing *thing = track_things_find(&run->things, candidate->match);
+
+            if (candidate->detection.score > thing->score)
+                thing->score = candidate->detection.score;
+            status = sowlv2_track_prompt(run->tracker, candidate->match, &prompt);
+            any = true;
+        }
+    }
+    free(old);
+    if (!status && any)
+        status = sowlv2_track_run(run->tracker, &fresh, &tracks);
+    track_things_take(&run->things, &tracks, frame);
+    sowlv2_tracks_free(&tracks);
+    return status;
+}

@@ -1,0 +1,228 @@
+/* The first of three passes: what the key frames show. */
+#include "analysis/importance.h"
+#include "base/error.h"
+#include "pipeline/job.h"
+#include "pipeline/track_both.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The tracker that goes from key frame to key frame. */
+struct discovery {
+    struct track_both *both;
+    sowlv2_track_session *session;
+    struct track_things things; /* thing i is seed i: none is ever removed */
+    size_t passed;              /* key frames */
+    uint8_t grey[2][IMPORTANCE_GREY];
+};
+
+const struct track_known *track_both_known(const struct track_both *both, int64_t frame)
+{
+    const int64_t index = frame - both->first;
+
+    return index >= 0 && index < both->known_count ? &both->known[index] : NULL;
+}
+
+static int add_known(struct track_both *both, double time, bool tracked)
+{
+    if (both->known_count == both->known_capacity) {
+        const int64_t capacity = both->known_capacity > 0 ? 2 * both->known_capacity : 1024;
+        struct track_known *grown = realloc(both->known, (size_t)capacity * sizeof(*grown));
+
+        if (!grown)
+            return error_memory("frames");
+        both->known = grown;
+        both->known_capacity = capacity;
+    }
+    both->known[both->known_count++] = (struct track_known){time, tracked};
+    return 0;
+}
+
+static double box_iou(const float *a, const float *b)
+{
+    const double width = (double)((a[2] < b[2] ? a[2] : b[2]) - (a[0] > b[0] ? a[0] : b[0]));
+    const double height = (double)((a[3] < b[3] ? a[3] : b[3]) - (a[1] > b[1] ? a[1] : b[1]));
+    const double both = width > 0 && height > 0 ? width * height : 0;
+    const double either = (double)((a[2] - a[0]) * (a[3] - a[1])) + (double)((b[2] - b[0]) * (b[3] - b[1])) - both;
+
+    return either > 0 ? both / either : 0;
+}
+
+/* The seed of the prompt whose last three detections were where this one is; -1: none. For objects that the tracker
+ * has lost between key frames. */
+static int64_t find_by_box(const struct discovery *discovery, const struct track_candidates *candidates,
+                           const struct sowlv2_detection *detection, double iou)
+{
+    const struct track_both *both = discovery->both;
+    double best = iou;
+    int64_t found = -1;
+
+    for (size_t i = 0; i < both->seed_count; i++) {
+        const struct track_seed *seed = &both->seeds[i];
+        bool taken = false;
+
+        for (size_t j = 0; j < candidates->count; j++)
+            taken = taken || candidates->items[j].match == discovery->things.items[i].id;
+        for (int j = 0; j < 3 && j < seed->last_count && !taken && seed->prompt == detection->prompt; j++)
+            if (box_iou(seed->last[j], detection->box) > best) {
+                best = box_iou(seed->last[j], detection->box);
+                found = (int64_t)i;
+            }
+    }
+    return found;
+}
+
+static int add_seed(struct discovery *discovery, const struct sowlv2_detection *detection, int64_t frame)
+{
+    struct track_both *both = discovery->both;
+    struct track_thing *thing;
+
+    if (both->seed_count == both->seed_capacity) {
+        const size_t capacity = both->seed_capacity > 0 ? 2 * both->seed_capacity : 8;
+        struct track_seed *grown = realloc(both->seeds, capacity * sizeof(*grown));
+
+        if (!grown)
+            return error_memory("objects");
+        both->seeds = grown;
+        both->seed_capacity = capacity;
+    }
+    both->seeds[both->seed_count++] =
+        (struct track_seed){.prompt = detection->prompt, .frame = frame, .first = frame, .same_as = -1};
+    return track_things_add(&discovery->things, detection->prompt, detection->score, frame, &thing);
+}
+
+/* Notes a detection of a seed. */
+static void note(struct track_seed *seed, const struct sowlv2_detection *detection, int64_t frame)
+{
+    memcpy(seed->last[seed->last_count++ % 3], detection->box, sizeof(detection->box));
+    if (detection->score > seed->score) {
+        seed->score = detection->score;
+        seed->frame = seed->first = frame;
+        memcpy(seed->box, detection->box, sizeof(seed->box));
+    }
+}
+
+/* Puts the detections of a key frame to the seeds, and asks the tracker to follow those that it does not. */
+static int take_in(struct discovery *discovery, struct track_candidates *candidates, int64_t frame)
+{
+    const struct track_run *run = discovery->both->run;
+    const double iou = run->options->plan->merge_iou;
+    int status = track_candidates_match(candidates, &discovery->things, iou);
+
+    for (size_t i = 0; !status && i < candidates->count; i++) {
+        struct track_candidate *candidate = &candidates->items[i];
+        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+        const bool followed = candidate->match != 0;
+        int64_t seed = candidate->match - 1; /* ids count from 1 */
+
+        if (!followed)
+            seed = find_by_box(discovery, candidates, &candidate->detection, iou);
+        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->options->max_objects)
+            continue;
+        if (seed < 0) {
+            seed = (int64_t)discovery->both->seed_count;
+            status = add_seed(discovery, &candidate->detection, frame);
+        }
+        if (status)
+            break;
+        candidate->match = seed + 1;
+        note(&discovery->both->seeds[seed], &candidate->detection, frame);
+        if (!followed)
+            status = sowlv2_track_prompt(discovery->session, seed + 1, &prompt);
+    }
+    return status;
+}
+
+/* A key frame. */
+static int look(struct discovery *discovery, const struct video_frame *frame)
+{
+    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct track_run *run = discovery->both->run;
+    const struct sowlv2_image view = {
+        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    struct sowlv2_detections detections = {0};
+    struct track_candidates candidates = {0};
+    struct sowlv2_tracks tracks = {0};
+    int status = track_detect(run, &frame->image, &detections);
+    double start = pipeline_clock();
+
+    if (!status && (detections.count > 0 || discovery->things.count > 0))
+        status = sowlv2_track_set_frame(discovery->session, frame->number, &view);
+    run->report->encode_seconds += pipeline_clock() - start;
+    start = pipeline_clock();
+    if (!status && discovery->things.count > 0)
+        status = sowlv2_track_run(discovery->session, NULL, &tracks);
+    track_things_take(&discovery->things, &tracks, frame->number);
+    sowlv2_tracks_free(&tracks);
+    if (!status && detections.count > 0)
+        status = track_candidates_make(run, discovery->session, &detections, run->options->match_iou, &candidates);
+    if (!status && candidates.count > 0)
+        status = take_in(discovery, &candidates, frame->number);
+    if (!status && candidates.count > 0)
+        status = sowlv2_track_run(discovery->session, &fresh, &tracks);
+    track_things_take(&discovery->things, &tracks, frame->number);
+    sowlv2_tracks_free(&tracks);
+    track_candidates_free(&candidates);
+    sowlv2_detections_free(&detections);
+    run->report->track_seconds += pipeline_clock() - start;
+    return status;
+}
+
+static int take_frame(struct discovery *discovery, const struct video_frame *frame)
+{
+    struct track_both *both = discovery->both;
+    const struct track_plan *plan = both->run->options->plan;
+    int64_t index;
+    struct track_feed_frame same = {.number = frame->number, .time = frame->time};
+    bool key = false;
+    int status = 0;
+
+    if (both->known_count == 0) {
+        both->first = frame->number;
+        both->last = frame->number - 1;
+    }
+    while (!status && both->known_count < frame->number - both->first) /* a number that was left out */
+        status = add_known(both, frame->time, false);
+    index = both->known_count;
+    if (status)
+        return status;
+    importance_grey(frame->image.pixels, frame->image.width, frame->image.height, discovery->grey[index % 2]);
+    if (index > 0)
+        same.motion = importance_motion(discovery->grey[(index + 1) % 2], discovery->grey[index % 2], IMPORTANCE_GREY);
+    while (discovery->passed < plan->key_count && plan->key_times[discovery->passed] <= frame->time + 1e-6) {
+        key = true;
+        discovery->passed++;
+    }
+    status = add_known(both, frame->time, budget_stream_next(&both->budget, track_importance(plan, &same), key));
+    if (status || !key)
+        return status;
+    track_tell_pass(both->run, (int64_t)discovery->passed - 1, (int64_t)plan->key_count, "looking at key frames");
+    return look(discovery, frame);
+}
+
+int track_both_discover(struct track_both *both)
+{
+    const struct track_run *run = both->run;
+    struct discovery *discovery = calloc(1, sizeof(*discovery));
+    struct video_frame frame = {0};
+    int status = discovery ? 0 : error_memory("key frames");
+
+    if (status)
+        return status;
+    discovery->both = both;
+    status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+    while (!status && discovery->passed < run->options->plan->key_count) {
+        status = video_reader_next(both->reader, &frame);
+        if (!status)
+            status = take_frame(discovery, &frame);
+    }
+    status = status == VIDEO_END ? 0 : status;
+    for (size_t i = 0; i < both->seed_count; i++)
+        if (both->seeds[i].frame > both->last)
+            both->last = both->seeds[i].frame;
+    video_frame_free(&frame);
+    sowlv2_track_session_free(&discovery->session);
+    track_things_free(&discovery->things);
+    free(discovery);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* One frame of the forward pass. */
+#include "base/error.h"
+#include "base/log.h"
+#include "pipeline/job.h"
+#include "pipeline/track_run.h"
+
+#include <inttypes.h>
+
+/* Encodes the frame and finds again what is followed. */
+static int follow(struct track_run *run, const struct track_feed_frame *frame)
+{
+    const struct sowlv2_image view = {
+        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    double start = pipeline_clock(), encoded;
+    struct sowlv2_tracks tracks = {0};
+    int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
+
+    encoded = pipeline_clock();
+    run->report->encode_seconds += encoded - start;
+    run->report->tracked++;
+    if (!status && run->things.count > 0)
+        status = sowlv2_track_run(run->tracker, NULL, &tracks);
+    if (!status)
+        track_things_take(&run->things, &tracks, frame->number);
+    sowlv2_tracks_free(&tracks);
+    run->report->track_seconds += pipeline_clock() - encoded;
+    return status;
+}
+
+/* Finds become objects, or are those that are followed. */
+static int take_in(struct track_run *run, const struct track_feed_frame *frame,
+                   const struct sowlv2_detections *detections)
+{
+    struct track_candidates candidates = {0};
+    double start = pipeline_clock();
+    int status = track_candidates_make(run, run->tracker, detections, run->options->match_iou, &candidates);
+
+    if (!status)
+        status = track_candidates_match(&candidates, &run->things, run->options->match_iou);
+    if (!status)
+        status = track_candidates_adopt(run, &candidates, frame->number);
+    track_candidates_free(&candidates);
+    run->report->track_seconds += pipeline_clock() - start;
+    return status;
+}
+
+/* Begins to follow what was given. */
+static int take_given(struct track_run *run, int64_t frame)
+{
+    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_tracks tracks = {0};
+    int status = 0;
+
+    for (size_t i = 0; !status && i < run->options->given_count; i++) {
+        const struct sowlv2_segment_prompt *given = &run->options->given[i];
+        const struct sowlv2_track_prompt prompt = {
+            .box = given->box, .points = given->points, .labels = given->labels, .point_count = given->point_count};
+        struct track_thing *thing;
+
+        status = track_things_add(&run->things, -1, 0, frame, &thing);
+        if (!status)
+            status = sowlv2_track_prompt(run->tracker, thing->id, &prompt);
+    }
+    if (!status)
+        status = sowlv2_track_run(run->tracker, &fresh, &tracks);
+    track_things_take(&run->things, &tracks, frame);
+    sowlv2_tracks_free(&tracks);
+    run->given_taken = true;
+    return status;
+}
+
+int track_give_up(struct track_run *run, int64_t frame)
+{
+    int status = 0;
+
+    for (size_t i = run->things.count; !status && i-- > 0;) {
+        const struct track_thing *thing = &run->things.items[i];
+
+        if (frame - thing->last_seen <= run->options->lost_after)
+            continue;
+        log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", thing->id, thing->last_seen);
+        status = track_emitter_end_object(run->emitter, thing->id);
+        if (!status)
+            status = sowlv2_track_remove(run->tracker, thing->id);
+        track_things_remove(&run->things, i);
+    }
+    return status;
+}
+
+int track_frame_run(struct track_run *run, const struct track_feed_frame *frame, bool detect, bool *tracked)
+{
+    struct sowlv2_detections detections = {0};
+    int status = detect ? track_detect(run, &frame->image, &detections) : 0;
+
+    *tracked = false;
+    const bool give = run->options->given && !run->given_taken;
+
+    if (!status && (run->things.count > 0 || detections.count > 0 || give)) {
+        *tracked = true;
+        status = follow(run, frame);
+        if (!status && give)
+            status = take_given(run, frame->number);
+        if (!status && detections.count > 0)
+            status = take_in(run, frame, &detections);
+        if (!status)
+            status = track_give_up(run, frame->number);
+    }
+    if (!status && detect)
+        track_schedule_done(run->schedule, frame, run->things.count > 0);
+    sowlv2_detections_free(&detections);
+    return status;
+}

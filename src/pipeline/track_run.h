@@ -1,0 +1,133 @@
+/* What the parts of one track_video() share. */
+#ifndef PIPELINE_TRACK_RUN_H
+#define PIPELINE_TRACK_RUN_H
+
+#include "masks/between.h"
+#include "pipeline/track.h"
+#include "pipeline/track_feed.h"
+#include "pipeline/track_output.h"
+
+/* ---- objects ---- */
+
+/* An object that is followed. */
+struct track_thing {
+    int64_t id; /* of rows; also its number in the track session */
+    int prompt;
+    float score;             /* best of its detections */
+    int64_t last_seen;       /* frame */
+    bool visible;            /* on the current frame */
+    struct sowlv2_mask mask; /* on the current frame; runs */
+    float *pointer;          /* [pointer_length] when it was last seen; NULL: never */
+    int pointer_length;
+};
+
+struct track_things {
+    struct track_thing *items; /* in the order of their ids */
+    size_t count, capacity;
+    int64_t next_id;
+};
+
+/* A new object with the next id. Errors: MEMORY. */
+int track_things_add(struct track_things *things, int prompt, float score, int64_t frame, struct track_thing **out);
+void track_things_remove(struct track_things *things, size_t index);
+void track_things_free(struct track_things *things);
+struct track_thing *track_things_find(const struct track_things *things, int64_t id);
+
+/* Takes the masks (and pointers) of tracks over into the objects of their numbers; others are left. */
+void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks, int64_t frame);
+
+/* Copies of the objects as they are on the current frame, ids rising. Errors: MEMORY. */
+int track_things_list(const struct track_things *things, struct track_object **out, size_t *count);
+
+int track_objects_copy(const struct track_object *objects, size_t count, struct track_object **out);
+/* NULL is fine. */
+void track_objects_free(struct track_object *objects, size_t count);
+
+/* ---- a run ---- */
+
+struct track_run {
+    const struct track_options *options;
+    const sowlv2_detector *detector;
+    const sowlv2_segmenter *segmenter;
+    struct track_report *report;
+    struct track_output *output;
+    sowlv2_prompts *prompts;
+    sowlv2_session *session;
+    sowlv2_track_session *tracker;
+    struct track_things things;
+    struct track_emitter *emitter;
+    struct track_schedule *schedule;
+    bool given_taken; /* what is given is followed */
+    bool told_full;   /* more objects than max_objects: said once */
+};
+
+bool track_is_interrupted(const struct track_run *run);
+
+/* ---- detecting on a frame ---- */
+
+/* A detection with its mask on the current frame of a track session. */
+struct track_candidate {
+    struct sowlv2_detection detection;
+    struct sowlv2_mask mask;
+    int64_t match; /* what it was found to be: an object's id; 0: nothing known */
+};
+
+struct track_candidates {
+    struct track_candidate *items; /* [count], in the detector's order */
+    size_t count;
+};
+void track_candidates_free(struct track_candidates *candidates);
+
+/* The detector's boxes alone; `out` is freed by the caller. */
+int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out);
+
+/* The masks of detections on the session's current frame; of those of one prompt that overlap at least `iou` the best
+ * stays, and none without a mask or where the segmenter sees no object. Errors: as sowlv2_segment. */
+int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
+                          const struct sowlv2_detections *detections, double iou, struct track_candidates *out);
+
+/* Gives each candidate the visible object of its prompt whose mask it overlaps most, at least `iou`; each object is
+ * given once. An object's score rises to its candidate's. Errors: MEMORY. */
+int track_candidates_match(struct track_candidates *candidates, struct track_things *things, double iou);
+
+/* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
+ * many as there is room for. */
+int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame);
+
+/* For a run after new prompts on a frame that was run already. */
+struct sowlv2_track_run_options track_fresh_only(const struct track_run *run);
+
+/* ---- the forward pass ---- */
+
+/* One frame: detection where asked for, tracking, what is lost. `*tracked` false: no object is there, and nothing had
+ * to be encoded. */
+int track_frame_run(struct track_run *run, const struct track_feed_frame *frame, bool detect, bool *tracked);
+
+/* Gives up what was out of sight for too long. */
+int track_give_up(struct track_run *run, int64_t frame);
+
+/* Whether to detect on the frame. */
+struct track_schedule;
+int track_schedule_create(const struct track_options *options, struct track_schedule **out);
+void track_schedule_free(struct track_schedule **schedule);
+/* `searching`: nothing is followed. */
+bool track_schedule_wants(struct track_schedule *schedule, const struct track_feed_frame *frame, bool searching);
+/* The frame was looked at; `found`: something is followed now. */
+void track_schedule_done(struct track_schedule *schedule, const struct track_feed_frame *frame, bool found);
+
+/* ---- the end of the line ---- */
+
+/* Frames that are not tracked wait here until the next tracked one, and get their masks from their neighbours; then
+ * all go to the output in order. */
+struct track_emitter;
+int track_emitter_create(struct track_run *run, struct track_emitter **out);
+void track_emitter_free(struct track_emitter **emitter);
+/* A frame with its objects (of a frame that is not `tracked`, none), both taken over, also on error. */
+int track_emitter_add(struct track_emitter *emitter, struct track_feed_frame *frame, bool tracked,
+                      struct track_object *objects, size_t count);
+/* An object's last frame was added. */
+int track_emitter_end_object(struct track_emitter *emitter, int64_t id);
+/* No more frames. */
+int track_emitter_flush(struct track_emitter *emitter);
+
+#endif

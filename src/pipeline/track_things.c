@@ -1,0 +1,137 @@
+/* The table of followed objects. */
+#include "base/error.h"
+#include "pipeline/track_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_thing(struct track_thing *thing)
+{
+    sowlv2_masks_free(&thing->mask, 1);
+    free(thing->pointer);
+}
+
+int track_things_add(struct track_things *things, int prompt, float score, int64_t frame, struct track_thing **out)
+{
+    if (things->count == things->capacity) {
+        const size_t capacity = things->capacity > 0 ? 2 * things->capacity : 8;
+        struct track_thing *grown = realloc(things->items, capacity * sizeof(*grown));
+
+        if (!grown)
+            return error_memory("objects");
+        things->items = grown;
+        things->capacity = capacity;
+    }
+    if (things->next_id == 0)
+        things->next_id = 1;
+    things->items[things->count] =
+        (struct track_thing){.id = things->next_id++, .prompt = prompt, .score = score, .last_seen = frame};
+    *out = &things->items[things->count++];
+    return 0;
+}
+
+void track_things_remove(struct track_things *things, size_t index)
+{
+    free_thing(&things->items[index]);
+    things->count--;
+    memmove(things->items + index, things->items + index + 1, (things->count - index) * sizeof(*things->items));
+}
+
+void track_things_free(struct track_things *things)
+{
+    for (size_t i = 0; i < things->count; i++)
+        free_thing(&things->items[i]);
+    free(things->items);
+    *things = (struct track_things){0};
+}
+
+struct track_thing *track_things_find(const struct track_things *things, int64_t id)
+{
+    for (size_t i = 0; i < things->count; i++)
+        if (things->items[i].id == id)
+            return &things->items[i];
+    return NULL;
+}
+
+void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks, int64_t frame)
+{
+    for (size_t i = 0; i < tracks->count; i++) {
+        struct sowlv2_track *track = &tracks->items[i];
+        struct track_thing *thing = track_things_find(things, track->object);
+
+        if (!thing)
+            continue;
+        sowlv2_masks_free(&thing->mask, 1);
+        thing->mask = track->mask;
+        track->mask = (struct sowlv2_mask){0};
+        thing->visible = thing->mask.area > 0;
+        if (!thing->visible)
+            continue;
+        thing->last_seen = frame;
+        free(thing->pointer);
+        thing->pointer = track->pointer;
+        thing->pointer_length = track->pointer_length;
+        track->pointer = NULL;
+    }
+}
+
+/* A copy of what rows and pictures need. */
+static int copy_mask(const struct sowlv2_mask *from, struct sowlv2_mask *out)
+{
+    *out = *from;
+    out->pixels = NULL;
+    out->logits = NULL;
+    out->runs = malloc((from->run_count + 1) * sizeof(*out->runs));
+    if (!out->runs)
+        return error_memory("mask");
+    memcpy(out->runs, from->runs, from->run_count * sizeof(*out->runs));
+    return 0;
+}
+
+int track_objects_copy(const struct track_object *objects, size_t count, struct track_object **out)
+{
+    int status = 0;
+    size_t made = 0;
+
+    *out = calloc(count + 1, sizeof(**out));
+    if (!*out)
+        return error_memory("objects");
+    while (!status && made < count) {
+        (*out)[made] = objects[made];
+        status = copy_mask(&objects[made].mask, &(*out)[made].mask);
+        made++;
+    }
+    if (status) {
+        track_objects_free(*out, made);
+        *out = NULL;
+    }
+    return status;
+}
+
+int track_things_list(const struct track_things *things, struct track_object **out, size_t *count)
+{
+    struct track_object *views = calloc(things->count + 1, sizeof(*views));
+    int status = views ? 0 : error_memory("objects");
+
+    for (size_t i = 0; !status && i < things->count; i++) {
+        const struct track_thing *thing = &things->items[i];
+
+        views[i] = (struct track_object){.id = thing->id,
+                                         .prompt = thing->prompt,
+                                         .score = thing->score,
+                                         .mask = thing->mask,
+                                         .lost = !thing->visible};
+    }
+    *count = things->count;
+    if (!status)
+        status = track_objects_copy(views, things->count, out);
+    free(views);
+    return status;
+}
+
+void track_objects_free(struct track_object *objects, size_t count)
+{
+    for (size_t i = 0; objects && i < count; i++)
+        sowlv2_masks_free(&objects[i].mask, 1);
+    free(objects);
+}

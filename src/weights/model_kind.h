@@ -1,0 +1,21 @@
+/* What a model is by the model_type of its config.json, and whether it is the right one for a job. */
+#ifndef WEIGHTS_MODEL_KIND_H
+#define WEIGHTS_MODEL_KIND_H
+
+#include "weights/config.h"
+
+/* The kind ("owlv2", "sam2", "vjepa2") that reads models of this type; NULL: none does. */
+const char *model_kind_of_type(const char *model_type);
+
+/* What users do with models of a kind: "detection", "segmentation", "key frames". */
+const char *model_kind_task(const char *kind);
+
+/* Error MODEL unless a model of `model_type` serves as `kind` ("tokenizer": as "owlv2"; NULL: as any of them). `what`
+ * names the config.json or the hub id. The message says what the model is, what the job needs and what the model
+ * would be good for. */
+int model_kind_check(const char *what, const char *model_type, const char *kind);
+
+/* The same for an open config.json. Errors: MODEL, FORMAT (model_type is no text). */
+int model_kind_check_config(const struct config *file, const char *kind);
+
+#endif
