@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference parity format lint clean
+.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference bench-reference-track parity format lint clean
 
 all: build
 
@@ -13,7 +13,7 @@ build: ## build build/sowlv2, build/sowlv2-detect and the libraries
 	@tools/install_deps.sh --check
 	@$(CMAKE) -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_tool sowlv2 sowlv2_static
+	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_tool sowlv2 sowlv2_static contact_sheet
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench: build ## time every op at the models' shapes
 bench-reference: build ## time detection beside PyTorch, taking turns (needs requirements-reference.txt)
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_detect
 	@$(PYTHON) bench/reference.py --build $(BUILD)
+
+bench-reference-track: build ## time tracking through video beside PyTorch, taking turns
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_track
+	@$(PYTHON) bench/reference_track.py --build $(BUILD)
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)

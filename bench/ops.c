@@ -18,7 +18,23 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-enum kind { LINEAR, MATMUL, CONV, ATTENTION, LAYER_NORM, L2, ADD, MUL, ACTIVATION, EMBED, SHIFT_SCALE, RESIZE };
+enum kind {
+    LINEAR,
+    MATMUL,
+    CONV,
+    ATTENTION,
+    ATTEND_ROWS,
+    ATTEND_TOKENS,
+    UPSCALE,
+    LAYER_NORM,
+    L2,
+    ADD,
+    MUL,
+    ACTIVATION,
+    EMBED,
+    SHIFT_SCALE,
+    RESIZE
+};
 
 /* One row. What the numbers mean depends on the kind. */
 struct row {
@@ -61,6 +77,11 @@ static const struct row rows[] = {
     {"attention sam2 global", ATTENTION, {1, 4096, 4096, 4, 96, 96}, 0},
     {"attention sam2 memory", ATTENTION, {1, 4096, 28736, 1, 256, 64}, 0},
     {"attention vjepa2 large", ATTENTION, {1, 2048, 2048, 16, 64, 64}, 0},
+    /* batch, rows, tokens, heads, channels */
+    {"attend_rows sam2 8 boxes", ATTEND_ROWS, {8, 4096, 9, 8, 256}, 0},
+    {"attend_tokens sam2 8 boxes", ATTEND_TOKENS, {8, 4096, 9, 8, 256}, 0},
+    /* batch, side, channels, of the first step, of the second, masks */
+    {"upscale_masks sam2 8 boxes", UPSCALE, {8, 64, 256, 64, 32, 4}, 0},
     /* rows, columns */
     {"layer_norm owlv2 base", LAYER_NORM, {3601, 768}, 0},
     {"layer_norm sam2 stage 1", LAYER_NORM, {65536, 96}, 0},
@@ -84,6 +105,8 @@ struct bench {
     struct filter vertical, horizontal;
     uint8_t *pixels;
     struct tensor x, y, z, out;
+    struct token_attention tokens;
+    struct mask_upscaling upscaling;
 };
 
 static void stop(int status)
@@ -155,6 +178,45 @@ static void prepare_image(struct bench *bench, const int64_t *n)
     bench->out = TENSOR(n[2], n[2], 3);
 }
 
+static void prepare_tokens(struct bench *bench, const struct row *row)
+{
+    const int64_t *n = row->n;
+    bench->x = TENSOR(n[0], n[1], n[4]);
+    bench->z = TENSOR(n[1], n[4]);
+    if (row->kind == ATTEND_ROWS) {
+        bench->y = TENSOR(n[0], n[2] * n[3], n[4]);
+        bench->out = TENSOR(n[0], n[2] * n[3], n[4]);
+        return;
+    }
+    bench->tokens = (struct token_attention){.x = bench->x,
+                                             .positions = bench->z,
+                                             .k = TENSOR(n[0], n[2], n[3], n[4]),
+                                             .v = TENSOR(n[0], n[2], n[3], n[4]),
+                                             .bias = TENSOR(n[0], n[2], n[3]),
+                                             .gamma = TENSOR(n[4]),
+                                             .beta = TENSOR(n[4]),
+                                             .scale = 0.25F,
+                                             .eps = 1e-5F};
+    bench->out = TENSOR(n[0], n[1], n[4]);
+}
+
+static void prepare_upscaling(struct bench *bench, const int64_t *n)
+{
+    const int64_t pixels = n[1] * n[1];
+    bench->upscaling = (struct mask_upscaling){.x = TENSOR(n[0], pixels, n[2]),
+                                               .weight1 = TENSOR(n[2], 4 * n[3]),
+                                               .bias1 = TENSOR(4 * n[3]),
+                                               .features1 = TENSOR(pixels, 4 * n[3]),
+                                               .gamma = TENSOR(n[3]),
+                                               .beta = TENSOR(n[3]),
+                                               .weight2 = TENSOR(n[3], 4 * n[4]),
+                                               .bias2 = TENSOR(4 * n[4]),
+                                               .features2 = TENSOR(4 * pixels, 4 * n[4]),
+                                               .hyper = TENSOR(n[0], n[5], n[4]),
+                                               .eps = 1e-6F};
+    bench->out = TENSOR(n[0], n[5], 4 * n[1], 4 * n[1]);
+}
+
 static void prepare(struct bench *bench, const struct row *row)
 {
     const int64_t *n = row->n;
@@ -173,6 +235,13 @@ static void prepare(struct bench *bench, const struct row *row)
         bench->y = TENSOR(n[0], n[2], n[3], n[4]);
         bench->z = TENSOR(n[0], n[2], n[3], n[5]);
         bench->out = TENSOR(n[0], n[1], n[3], n[5]);
+        break;
+    case ATTEND_ROWS:
+    case ATTEND_TOKENS:
+        prepare_tokens(bench, row);
+        break;
+    case UPSCALE:
+        prepare_upscaling(bench, n);
         break;
     case EMBED:
         bench->x = COMPUTE_TENSOR(bench->compute, DTYPE_I32, n[0], n[1]);
@@ -212,6 +281,15 @@ static void run(struct bench *bench, const struct row *row)
         break;
     case ATTENTION:
         op_attention(compute, bench->x, bench->y, bench->z, 0.125F, row->option != 0, bench->out);
+        break;
+    case ATTEND_ROWS:
+        op_attend_rows(compute, bench->y, bench->x, bench->z, 0.25F, bench->out);
+        break;
+    case ATTEND_TOKENS:
+        op_attend_tokens(compute, &bench->tokens, bench->out);
+        break;
+    case UPSCALE:
+        op_upscale_masks(compute, &bench->upscaling, bench->out);
         break;
     case LAYER_NORM:
         op_layer_norm(compute, bench->x, bench->y, bench->y, 1e-5F, bench->out);
@@ -254,6 +332,11 @@ static double row_operations(const struct bench *bench, const struct row *row)
         return 2.0 * (double)tensor_count(&bench->out) * (double)(n[1] * n[3] * n[3]);
     case ATTENTION:
         return 2.0 * (double)(n[0] * n[1] * n[3]) * (double)n[2] * (double)(n[4] + n[5]);
+    case ATTEND_ROWS:
+    case ATTEND_TOKENS:
+        return 4.0 * (double)(n[0] * n[1]) * (double)(n[2] * n[3] * n[4]);
+    case UPSCALE:
+        return 8.0 * (double)(n[0] * n[1] * n[1]) * (double)(n[2] * n[3] + 4 * n[3] * n[4] + 4 * n[4] * n[5]);
     default:
         return 0.0;
     }

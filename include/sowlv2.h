@@ -94,10 +94,10 @@ typedef bool (*sowlv2_download_callback)(const struct sowlv2_download *download,
 /* Where a model comes from. A hub id that is not complete in the cache of huggingface_hub is downloaded into it, by
  * the variables of huggingface_hub (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, ...); one that is needs no network. */
 struct sowlv2_model_options {
-    const char *model;     /* a local folder, or a hub id: "org/name" or "org/name@revision" */
-    const char *revision;  /* branch, tag or commit of a hub id; NULL: what follows '@', else "main" */
-    const char *cache_dir; /* hub cache folder; NULL: as the environment says (HF_HUB_CACHE, ...) */
-    bool offline;          /* never use the network; HF_HUB_OFFLINE says the same; default false */
+    const char *model;                 /* a local folder, or a hub id: "org/name" or "org/name@revision" */
+    const char *revision;              /* branch, tag or commit of a hub id; NULL: what follows '@', else "main" */
+    const char *cache_dir;             /* hub cache folder; NULL: as the environment says (HF_HUB_CACHE, ...) */
+    bool offline;                      /* never use the network; HF_HUB_OFFLINE says the same; default false */
     sowlv2_download_callback download; /* NULL: none */
     void *download_user_data;
     struct sowlv2_device_options device;
@@ -177,7 +177,7 @@ struct sowlv2_detections {
 SOWLV2_API int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                              size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
 
-/* The same for one image file (JPEG, PNG), decoded as it is shown (EXIF orientation applied).
+/* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is shown (EXIF orientation applied).
  * `width` and `height` receive the shown size; either may be NULL. */
 SOWLV2_API int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
                                   const struct sowlv2_detect_options *options, struct sowlv2_detections *out,
@@ -349,6 +349,10 @@ SOWLV2_API void sowlv2_track_session_free(sowlv2_track_session **session);
  * they fall. All frames must have one size. On error there is no current frame.
  * Errors: ARGUMENT, CANCELLED, MEMORY. */
 SOWLV2_API int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image);
+
+/* The same for one image file; see sowlv2_detect_file. */
+SOWLV2_API int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width,
+                                     int *height);
 
 /* Makes an earlier frame the current one, where it is among the last `keep_frames`. It is encoded again.
  * Errors: ARGUMENT (not kept), CANCELLED, MEMORY. */

@@ -2,6 +2,7 @@
 #include "api/checks.h"
 #include "api/track_parts.h"
 #include "base/error.h"
+#include "media/image.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -86,6 +87,29 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
         status = keep(session, frame, image);
     }
     session->has_frame = status == 0;
+    return status;
+}
+
+int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width, int *height)
+{
+    if (session == NULL || path == NULL) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_file: a session and a path are needed");
+    }
+    struct image image = {0};
+    session->has_frame = false;
+    int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    if (status != 0) {
+        return status;
+    }
+    const struct sowlv2_image view = {.pixels = image.pixels, .width = image.width, .height = image.height};
+    status = sowlv2_track_set_frame(session, frame, &view);
+    if (width != NULL) {
+        *width = image.width;
+    }
+    if (height != NULL) {
+        *height = image.height;
+    }
+    image_free(&image);
     return status;
 }
 

@@ -16,7 +16,8 @@ static int open_regular(const char *path, int *descriptor, size_t *size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s: check the path and its permissions", path,
+                         strerror(errno));
     struct stat status;
     if (fstat(fd, &status) != 0) {
         int code = errno;

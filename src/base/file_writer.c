@@ -100,8 +100,8 @@ int file_writer_commit(struct file_writer *writer)
     if (locked >= 0)
         close(locked);
     if (failed) {
-        status = error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", writer->path,
-                           why ? strerror(why) : "a write failed");
+        status =
+            error_set(SOWLV2_ERROR_IO, "%s: cannot write: %s", writer->path, why ? strerror(why) : "a write failed");
     } else {
         free(writer->temporary);
         writer->temporary = NULL;

@@ -27,7 +27,8 @@ const struct option_spec option_table[] = {
      .verbs = FOR_IMAGES,
      .offset = AT(inputs),
      .value = "PATH...",
-     .help = "Images, folders of images, patterns such as 'photos/*.jpg', or - for an image on standard input. Needed."},
+     .help =
+         "Images, folders of images, patterns such as 'photos/*.jpg', or - for an image on standard input. Needed."},
     {.name = "recursive",
      .kind = OPTION_FLAG,
      .group = GROUP_MAIN,
@@ -121,8 +122,9 @@ const struct option_spec option_table[] = {
      .offset = AT(sam_model),
      .value = "MODEL",
      .fallback = "facebook/sam2.1-hiera-small",
-     .help = "The SAM 2.1 or SAM 2 model that makes the masks: a local folder, or a hub id, which is downloaded once. In "
-             "detect, none makes no masks: boxes only."},
+     .help =
+         "The SAM 2.1 or SAM 2 model that makes the masks: a local folder, or a hub id, which is downloaded once. In "
+         "detect, none makes no masks: boxes only."},
     {.name = "revision",
      .kind = OPTION_TEXT,
      .group = GROUP_MODEL,

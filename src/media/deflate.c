@@ -9,7 +9,7 @@
 
 enum {
     BLOCK_TOKENS = 1 << 16,
-    END = 256,         /* the symbol that ends a block */
+    END = 256,          /* the symbol that ends a block */
     FIRST_LENGTH = 257, /* the first symbol of a run's length */
     RUN_MINIMUM = 3,
     RUN_MAXIMUM = 258,

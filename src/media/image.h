@@ -26,7 +26,7 @@ struct image_options {
 /* IMAGE_DEFAULT_MAX_PIXELS, nothing truncated, a minute. */
 struct image_options image_options_default(void);
 
-/* Reads a JPEG or PNG; the content decides, not the suffix. EXIF orientation is applied.
+/* Reads an image of a format of docs/inputs.md; the content decides, not the suffix. EXIF orientation is applied.
  * `max_pixels` is checked before decoding. Truncated data is an error.
  * Errors: IO, FORMAT (empty, truncated, damaged), UNSUPPORTED (another format: named where it is
  * known), ARGUMENT (more than max_pixels), MEMORY; each names the file. */

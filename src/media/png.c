@@ -48,8 +48,8 @@ static int write_head(FILE *stream, int width, int height, int channels)
     uint8_t header[13] = {0};
     put_big_endian(header, (uint32_t)width);
     put_big_endian(header + 4, (uint32_t)height);
-    header[8] = 8;                                            /* bits */
-    header[9] = channels == 1 ? 0 : channels == 3 ? 2 : 6;    /* grey, RGB, RGBA */
+    header[8] = 8;                                         /* bits */
+    header[9] = channels == 1 ? 0 : channels == 3 ? 2 : 6; /* grey, RGB, RGBA */
     int status = write_bytes(stream, signature, sizeof(signature));
     return status ? status : write_chunk(stream, "IHDR", header, sizeof(header));
 }

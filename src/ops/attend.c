@@ -42,8 +42,7 @@ void op_attend_tokens(struct compute *compute, const struct token_attention *a, 
     if (compute_status(compute) != 0 || !check_dense(compute, op, "out", &out, 3) ||
         !check_dense(compute, op, "k", &a->k, 4) || !check_dense(compute, op, "v", &a->v, 4) ||
         !check_dense(compute, op, "bias", &a->bias, 3) || !check_dense(compute, op, "gamma", &a->gamma, 1) ||
-        !check_dense(compute, op, "beta", &a->beta, 1) ||
-        !check_rows(compute, op, &a->x, &a->positions, out.dim[0])) {
+        !check_dense(compute, op, "beta", &a->beta, 1) || !check_rows(compute, op, &a->x, &a->positions, out.dim[0])) {
         return;
     }
     const int64_t batch = out.dim[0], tokens = a->k.dim[1], heads = a->k.dim[2], width = a->x.dim[2];

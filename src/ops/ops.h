@@ -196,10 +196,10 @@ void op_attend_rows(struct compute *compute, struct tensor q, struct tensor x, s
 /* Many rows over few tokens, with what comes after: out[b, n] = layer_norm(x[b, n] + sum over heads h and tokens t of
  * w[t, h] v[b, t, h]), w[., h] the softmax over t of scale ((x[b, n] + positions[n]) . k[b, t, h] + bias[b, t, h]). */
 struct token_attention {
-    struct tensor x;         /* [1 or batch, n, c], 1: shared by all */
-    struct tensor positions; /* [n, c] */
-    struct tensor k, v;      /* [batch, tokens, heads, c] */
-    struct tensor bias;      /* [batch, tokens, heads] */
+    struct tensor x;           /* [1 or batch, n, c], 1: shared by all */
+    struct tensor positions;   /* [n, c] */
+    struct tensor k, v;        /* [batch, tokens, heads, c] */
+    struct tensor bias;        /* [batch, tokens, heads] */
     struct tensor gamma, beta; /* [c] */
     float scale, eps;
 };
@@ -212,13 +212,13 @@ void op_attend_tokens(struct compute *compute, const struct token_attention *att
  *   f[b, p, i, j] = gelu(a[b, p, i] weight2[:, j] + bias2[j] + features2[p, i, j]),      j one of 2 x 2 pixels
  *   out[b, m, y, x] = hyper[b, m] . f[b, p, i, j] at the pixel (y, x) that (p, i, j) is */
 struct mask_upscaling {
-    struct tensor x;                /* [batch, side^2, c] */
-    struct tensor weight1, bias1;   /* [c, 4 c1], [4 c1] */
-    struct tensor features1;        /* [side^2, 4 c1] */
-    struct tensor gamma, beta;      /* [c1] */
-    struct tensor weight2, bias2;   /* [c1, 4 c2], [4 c2] */
-    struct tensor features2;        /* [4 side^2, 4 c2] */
-    struct tensor hyper;            /* [batch, masks, c2] */
+    struct tensor x;              /* [batch, side^2, c] */
+    struct tensor weight1, bias1; /* [c, 4 c1], [4 c1] */
+    struct tensor features1;      /* [side^2, 4 c1] */
+    struct tensor gamma, beta;    /* [c1] */
+    struct tensor weight2, bias2; /* [c1, 4 c2], [4 c2] */
+    struct tensor features2;      /* [4 side^2, 4 c2] */
+    struct tensor hyper;          /* [batch, masks, c2] */
     float eps;
 };
 /* out [batch, masks, 4 side, 4 side]. */

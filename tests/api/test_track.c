@@ -517,6 +517,7 @@ static void test_no_frame(void **state)
     const struct sowlv2_image image = frame_image(test.file, 0);
     struct sowlv2_image wrong = image;
     struct sowlv2_tracks tracks;
+    int width = 0, height = 0;
 
     (void)state;
     expect(sowlv2_track_run(test.session, NULL, &tracks), "no current frame");
@@ -546,6 +547,21 @@ static void test_no_frame(void **state)
     must(sowlv2_track_set_frame(test.session, 0, &image));
     tracks = run_frame(&test, NULL);
     assert_int_equal(tracks.count, 1); /* the prompt counts still */
+    sowlv2_tracks_free(&tracks);
+
+    /* Files are frames too. */
+    expect(sowlv2_track_set_file(test.session, 1, NULL, NULL, NULL), "needed");
+    assert_int_equal(sowlv2_track_set_file(test.session, 1, TEST_DATA "/nonexistent.png", NULL, NULL), SOWLV2_ERROR_IO);
+    expect(sowlv2_track_run(test.session, NULL, &tracks), "no current frame");
+    expect(sowlv2_track_set_file(test.session, 1, TEST_DATA "/media/data/exif_1.jpg", &width, &height), "but those");
+    assert_true(width > 0 && height > 0);
+    sowlv2_track_session_free(&test.session);
+    must(sowlv2_track_session_create(test.segmenter, NULL, &test.session));
+    must(sowlv2_track_set_file(test.session, 1, TEST_DATA "/media/data/exif_1.jpg", NULL, NULL));
+    must(sowlv2_track_prompt(test.session, 1, &boxed));
+    tracks = run_frame(&test, NULL);
+    assert_int_equal(tracks.items[0].mask.width, width);
+    assert_int_equal(tracks.items[0].mask.height, height);
     sowlv2_tracks_free(&tracks);
     close_test(&test);
 }

@@ -97,6 +97,7 @@ static void test_forms(void **state)
         "prompt: cat\ndraw: [boxes, labels]",
         "prompt: cat\ndraw: boxes,labels",
         "prompt: cat\nenable-vjepa2: false",
+        "prompt: cat\nenable-vjepa2: true\nuse_temporal_detection: yes\ndetect-every: 2s\nframes: '3:9'\nstart: 1.5",
         "{prompt: [cat], threads: 1, verbose: on}",
     };
 
@@ -123,7 +124,9 @@ static void test_errors(void **state)
     expect(2, "run.yaml:1: quiet: 'perhaps' is not true or false", "quiet: perhaps\n");
     expect(2, "run.yaml:2: 'fps' stands twice", "fps: 1\nfps: 2\n");
     expect(2, "run.yaml:2: 'batch-size' stands twice", "batch_size: 1\nbatch-size: 2\n");
-    expect(2, "run.yaml:1: enable-vjepa2: V-JEPA 2 is not built", "enable-vjepa2: true\n");
+    expect(2, "run.yaml:1: detect-every: '2m' is no interval", "detect-every: 2m\n");
+    expect(2, "run.yaml:1: frames: '5' is no range", "frames: 5\n");
+    expect(2, "run.yaml:1: start: 'soon' is no time", "start: soon\n");
     expect(2, "run.yaml:1: draw", "draw: [boxes, dots]\n");
     expect(2, "--prompt: missing", "prompt: []\n");
     expect(2, "--prompt: missing", "");

@@ -167,7 +167,9 @@ static void test_codes(void **state)
     for (int round = 0; round < 200; round++) {
         int symbols = round % 2 == 0 ? HUFFMAN_SYMBOLS : 19, limit = round % 2 == 0 ? HUFFMAN_LIMIT : 7;
         for (int i = 0; i < symbols; i++) /* from even to steep */
-            count[i] = random_bits() % 3 == 0 ? 0 : 1 + ((random_bits() & 0xffff) >> random_bits() % (unsigned)(1 + round % 17));
+            count[i] = random_bits() % 3 == 0
+                           ? 0
+                           : 1 + ((random_bits() & 0xffff) >> random_bits() % (unsigned)(1 + round % 17));
         check_code(count, symbols, limit);
     }
     uint32_t a = 1, b = 1;
@@ -208,7 +210,7 @@ static void test_sink_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small), cmocka_unit_test(test_runs),  cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_small),      cmocka_unit_test(test_runs),  cmocka_unit_test(test_noise),
         cmocka_unit_test(test_rare_bytes), cmocka_unit_test(test_codes), cmocka_unit_test(test_sink_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

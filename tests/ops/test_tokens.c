@@ -152,8 +152,8 @@ static void check_tokens(int64_t batch, bool shared, int64_t tokens, int64_t hea
         random_seed((uint64_t)(rows * width + tokens));
         x[side] = field_random(false, -1.0F, 1.0F, DIMS(shared ? 1 : batch, rows, width));
         out[side] = field_poisoned(false, DIMS(batch, rows, width));
-        const struct token_attention attention = {x[side].tensor, positions.tensor, k.tensor,    v.tensor, bias.tensor,
-                                                  gamma.tensor,   beta.tensor,      0.35F, 1e-5F};
+        const struct token_attention attention = {x[side].tensor, positions.tensor, k.tensor, v.tensor, bias.tensor,
+                                                  gamma.tensor,   beta.tensor,      0.35F,    1e-5F};
         op_attend_tokens(sides.compute[side], &attention, in_place ? x[side].tensor : out[side].tensor);
     }
     sides_check(&sides);
@@ -211,9 +211,9 @@ static void check_upscale(int64_t batch, int64_t masks, int64_t side, int64_t c,
         .features2 = field_random(false, -1.0F, 1.0F, DIMS(4 * pixels, 4 * c2)),
         .hyper = field_random(false, -1.0F, 1.0F, DIMS(batch, masks, c2)),
     };
-    const struct mask_upscaling upscaling = {u.x.tensor,       u.weight1.tensor, u.bias1.tensor, u.features1.tensor,
-                                             u.gamma.tensor,   u.beta.tensor,    u.weight2.tensor, u.bias2.tensor,
-                                             u.features2.tensor, u.hyper.tensor, 1e-6F};
+    const struct mask_upscaling upscaling = {
+        u.x.tensor,       u.weight1.tensor, u.bias1.tensor,     u.features1.tensor, u.gamma.tensor, u.beta.tensor,
+        u.weight2.tensor, u.bias2.tensor,   u.features2.tensor, u.hyper.tensor,     1e-6F};
     struct field out[SIDES];
     sides_begin(&sides);
     for (int s = 0; s < SIDES; s++) {
@@ -276,8 +276,8 @@ static void test_checks(void **state)
     op_attend_rows(compute, same, F32(2, 5, 8), F32(5, 8), scale, same);
     rejected(compute, "op_attend_rows");
 
-    const struct token_attention good = {F32(2, 5, 8), F32(5, 8), F32(2, 3, 4, 8), F32(2, 3, 4, 8), F32(2, 3, 4),
-                                         F32(8),       F32(8),    1.0F,            1e-5F};
+    const struct token_attention good = {
+        F32(2, 5, 8), F32(5, 8), F32(2, 3, 4, 8), F32(2, 3, 4, 8), F32(2, 3, 4), F32(8), F32(8), 1.0F, 1e-5F};
     struct token_attention wrong[6];
     for (int i = 0; i < COUNT(wrong); i++) {
         wrong[i] = good;
@@ -301,7 +301,7 @@ static void test_checks(void **state)
     op_attend_tokens(compute, &shared, wide); /* what all share cannot be written */
     rejected(compute, "op_attend_tokens");
 
-    const struct mask_upscaling fine = {F32(1, 4, 6), F32(6, 12), F32(12), F32(4, 12),  F32(3), F32(3),
+    const struct mask_upscaling fine = {F32(1, 4, 6), F32(6, 12), F32(12),    F32(4, 12),   F32(3), F32(3),
                                         F32(3, 8),    F32(8),     F32(16, 8), F32(1, 2, 2), 1e-6F};
     op_upscale_masks(compute, &fine, F32(1, 2, 8, 8));
     assert_int_equal(compute_status(compute), 0);

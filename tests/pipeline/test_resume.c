@@ -220,9 +220,9 @@ static void test_without(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rest),    cmocka_unit_test(test_torn),      cmocka_unit_test(test_leftovers), cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_stems),   cmocka_unit_test(test_first_run), cmocka_unit_test(test_foreign_file),
-        cmocka_unit_test(test_without),
+        cmocka_unit_test(test_rest),         cmocka_unit_test(test_torn),    cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_missing_file), cmocka_unit_test(test_stems),   cmocka_unit_test(test_first_run),
+        cmocka_unit_test(test_foreign_file), cmocka_unit_test(test_without),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ def load(folder):
 
 def pixels(images):
     """(n, SIDE, SIDE, 3) bytes to normalised (n, 3, SIDE, SIDE)."""
-    return (torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
+    return (torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
 
 
 def pick_pictures(rng, images, owners, count, per):

@@ -488,7 +488,7 @@ def main():
             loss, meter = picture_step(model, data, rng)
         else:
             count, length = (12, 2) if step < 70 else (6, 4) if step < 200 else (4, 7)
-            loss, meter = clip_step(model, features, data[3], rng, count, 3, length, early=step < 200)
+            loss, meter = clip_step(model, features, data[3][:len(features[0])], rng, count, 3, length, early=step < 200)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         muon.step(rate)
@@ -515,7 +515,7 @@ def main():
                     shadow.load_state_dict(average)
                     row.update(evaluate_pictures(shadow, held))
                     if a.phase == "clips":
-                        row.update(evaluate_clips(shadow, held_features, held[3]))
+                        row.update(evaluate_clips(shadow, held_features, held[3][:24]))
                 state = dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, average=average,
                              extra=extra.state_dict(), spent=now, step=step)
                 torch.save(state, os.path.join(a.out, "last.pt.part"))
@@ -526,7 +526,7 @@ def main():
         shadow.load_state_dict(average)
         row = evaluate_pictures(shadow, held)
         if a.phase == "clips":
-            row.update(evaluate_clips(shadow, held_features, held[3]))
+            row.update(evaluate_clips(shadow, held_features, held[3][:24]))
         print(json.dumps(dict(final=row, step=step)), file=log, flush=True)
 
 

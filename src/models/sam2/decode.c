@@ -13,18 +13,20 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask)
     return multimask ? model->config.mask_tokens - 1 : 1;
 }
 
-size_t sam2_prompt_bytes(const struct sam2_config *config)
+size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens)
 {
-    const int64_t pixels = config->grid * config->grid;
-    return (size_t)(pixels * (config->width + 16 * config->mask_tokens)) * sizeof(float);
+    enum { COPIES = 12 }; /* of each head's tokens: queries, keys, values, what they read, in parts */
+    const int64_t pixels = config->grid * config->grid, all = 2 + config->mask_tokens + tokens;
+    const int64_t image = pixels * (config->width + 16 * config->mask_tokens);
+    return (size_t)(image + COPIES * all * config->decoder_heads * config->width) * sizeof(float);
 }
 
 /* How many prompts from the first on make one batch: as many tokens each, within the limit. */
 static int64_t batch_size(const struct sam2_config *config, const struct sam2_prompt *prompts, int64_t count,
                           size_t scratch_limit)
 {
-    const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / sam2_prompt_bytes(config);
     const int64_t tokens = sam2_prompt_tokens(&prompts[0]);
+    const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / sam2_prompt_bytes(config, tokens);
     int64_t size = 1;
     while (size < count && (size_t)size < limit && sam2_prompt_tokens(&prompts[size]) == tokens) {
         size++;

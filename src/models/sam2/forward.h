@@ -78,8 +78,8 @@ struct sam2_decoded {
 int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out);
 void sam2_decoded_free(struct sam2_decoded *decoded);
 
-/* Scratch that each prompt of a batch takes: its keys and its masks. */
-size_t sam2_prompt_bytes(const struct sam2_config *config);
+/* Scratch that each prompt of a batch takes, with so many tokens of its own. */
+size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens);
 
 /* tokens [n, T, C] (sam2_prompt_sparse) on image embeddings [1 or n, P, C] that already hold the prompts' dense
  * embedding; of `features` only the high-resolution maps are used. */

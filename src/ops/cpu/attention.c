@@ -14,10 +14,10 @@
 #include <string.h>
 
 enum {
-    PANEL = TILE_COLUMNS,  /* keys of a panel */
-    QUERY_BLOCK = 48,      /* multiple of TILE_ROWS */
-    KEY_BLOCK = 256,       /* multiple of PANEL */
-    
+    PANEL = TILE_COLUMNS, /* keys of a panel */
+    QUERY_BLOCK = 48,     /* multiple of TILE_ROWS */
+    KEY_BLOCK = 256,      /* multiple of PANEL */
+
 };
 
 static __attribute__((noinline)) void scores_product(int rows, int64_t depth, const float *q, const float *panel,

@@ -122,7 +122,8 @@ SIMD_INLINE vfloat v_sums(const vfloat x[SIMD_LANES])
     vfloat part[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-        part[i] = v_sum_high_pairs(v_sum_low_pairs(x[4 * i], x[4 * i + 1]), v_sum_low_pairs(x[4 * i + 2], x[4 * i + 3]));
+        part[i] =
+            v_sum_high_pairs(v_sum_low_pairs(x[4 * i], x[4 * i + 1]), v_sum_low_pairs(x[4 * i + 2], x[4 * i + 3]));
     }
     return v_sum_quarters(v_sum_quarters(part[0], part[1]), v_sum_quarters(part[2], part[3]));
 }

@@ -93,8 +93,8 @@ static void write_masks(const struct job *job, int64_t b, int64_t p, const float
             }
             v_store(pixels + i, v_sums(sum));
         }
-        place_pixels(pixels,
-                     job->out + ((b * job->masks + m) * size + p / job->side * 4) * size + p % job->side * 4, size);
+        place_pixels(pixels, job->out + ((b * job->masks + m) * size + p / job->side * 4) * size + p % job->side * 4,
+                     size);
     }
 }
 
@@ -125,8 +125,8 @@ static float *floats(struct compute *compute, int64_t count)
 
 void SIMD_NAME(kernel_upscale_masks)(struct compute *compute, const struct mask_upscaling *u, struct tensor out)
 {
-    struct job job = {u,    out.dim[2] / 4, out.dim[1], u->x.dim[2], u->gamma.dim[0], u->hyper.dim[2], NULL,
-                      NULL, out.data};
+    struct job job = {u,    out.dim[2] / 4, out.dim[1], u->x.dim[2], u->gamma.dim[0], u->hyper.dim[2],
+                      NULL, NULL,           out.data};
     if (job.c1 % SIMD_LANES != 0 || job.c2 % SIMD_LANES != 0) {
         ops_reference.upscale_masks(compute, u, out);
         return;
