@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference bench-reference-track parity format lint clean
+.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint clean
 
 all: build
 
@@ -46,6 +46,10 @@ bench-reference: build ## time detection beside PyTorch, taking turns (needs req
 bench-reference-track: build ## time tracking through video beside PyTorch, taking turns
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_track
 	@$(PYTHON) bench/reference_track.py --build $(BUILD)
+
+bench-frames: build ## what choosing frames by V-JEPA 2 is worth, on rendered videos (needs requirements-reference.txt)
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_frames bench_between
+	@$(PYTHON) bench/frames.py --build $(BUILD) --owl models/demo/owlv2 --sam models/demo/sam2
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)

@@ -177,8 +177,8 @@ struct sowlv2_detections {
 SOWLV2_API int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                              size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
 
-/* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is shown (EXIF orientation applied).
- * `width` and `height` receive the shown size; either may be NULL. */
+/* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is
+ * shown (EXIF orientation applied). `width` and `height` receive the shown size; either may be NULL. */
 SOWLV2_API int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
                                   const struct sowlv2_detect_options *options, struct sowlv2_detections *out,
                                   int *width, int *height);

@@ -21,7 +21,7 @@ for format in $formats; do
   # Small ones: AFL++ prefers them, and what is special about a file does not depend on its size.
   find "$source_dir/tests/media/data" "$source_dir/tests/fuzz/corpus" -name "*.$format" -size -4k -exec cp {} "$work/seeds" \;
   echo "== $format: $(find "$work/seeds" -type f | wc -l) seeds, $seconds s"
-  afl-fuzz -V "$seconds" -t 2000+ -i "$work/seeds" -o "$work/out" -f "$work/input.$format" -- \
+  afl-fuzz -V "$seconds" -t 20000+ -i "$work/seeds" -o "$work/out" -f "$work/input.$format" -- \
     "$build/afl/build/sowlv2" detect --quiet --owl-model "$source_dir/tests/models/data/owlv2_tiny" --sam-model none \
     --no-overlay --prompt a --threads 1 --thread-pool-size 1 --max-pixels 65536 --allow-truncated \
     --output "$work/results" --input "$work/input.$format" >"$work/log" 2>&1 || { tail -20 "$work/log"; exit 1; }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* What a frame costs beside its change, so that quiet stretches are thinned out evenly. */
-static const double LEAST_CHANGE = 0.05;
+static const double LEAST_CHANGE = 0.25;
 enum { HALVINGS = 30 };
 
 struct plan {

@@ -205,11 +205,13 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
                          "sowlv2_select_frames: scores, room for the chosen frames and rising scenes are needed");
     }
     int64_t *starts = new_numbers(scene_count), *found = new_numbers(wanted < count ? wanted : count), found_count = 0;
-    int status = starts != NULL && found != NULL ? 0 : error_memory("the choice of frames");
-    for (size_t i = 0; status == 0 && scenes != NULL && i < scene_count; i++) {
-        starts[i] = (int64_t)(scenes[i] < count ? scenes[i] : count);
-    }
-    if (status == 0) {
+    int status = 0;
+    if (starts == NULL || found == NULL) {
+        status = error_memory("the choice of frames");
+    } else {
+        for (size_t i = 0; scenes != NULL && i < scene_count; i++) {
+            starts[i] = (int64_t)(scenes[i] < count ? scenes[i] : count);
+        }
         const struct importance_choice choice = {(int64_t)(wanted < count ? wanted : count),
                                                  (int64_t)(spacing < count ? spacing : count),
                                                  scenes != NULL ? starts : NULL, (int64_t)scene_count};

@@ -14,13 +14,18 @@ struct memory {
     float score; /* of its best detection */
 };
 
+struct place {
+    float score;
+    size_t index;
+};
+
 struct merging {
     const struct sowlv2_detections *frames;
     float iou;
     struct sowlv2_merged *out;
     struct memory *memories; /* [capacity], as out->items */
     size_t capacity;
-    const struct sowlv2_detection **order; /* of one frame, best first */
+    struct place *order; /* of one frame, best first */
 };
 
 static float overlap(const float a[4], const float b[4])
@@ -73,9 +78,9 @@ static int add_object(struct merging *merging, size_t frame, const struct sowlv2
 }
 
 /* `first` is the place of the frame's first detection among all. */
-static int take(struct merging *merging, size_t frame, size_t first, const struct sowlv2_detection *detection)
+static int take(struct merging *merging, size_t frame, size_t first, size_t index)
 {
-    const size_t index = (size_t)(detection - merging->frames[frame].items);
+    const struct sowlv2_detection *detection = &merging->frames[frame].items[index];
     const size_t object = find_object(merging, detection);
     const int status = object == merging->out->count ? add_object(merging, frame, detection) : 0;
     if (status != 0) {
@@ -100,16 +105,14 @@ static int take(struct merging *merging, size_t frame, size_t first, const struc
     return 0;
 }
 
-/* Best score first, then in order; not-a-number last. */
+/* Best score first, then in order. */
 static int compare(const void *left, const void *right)
 {
-    const struct sowlv2_detection *a = *(const struct sowlv2_detection *const *)left;
-    const struct sowlv2_detection *b = *(const struct sowlv2_detection *const *)right;
-    const float score_a = isnan(a->score) ? -INFINITY : a->score, score_b = isnan(b->score) ? -INFINITY : b->score;
-    if (score_a != score_b) {
-        return score_a > score_b ? -1 : 1;
+    const struct place *a = left, *b = right;
+    if (a->score != b->score) {
+        return a->score > b->score ? -1 : 1;
     }
-    return (a > b) - (a < b);
+    return (a->index > b->index) - (a->index < b->index);
 }
 
 static int run(struct merging *merging, size_t count)
@@ -119,11 +122,12 @@ static int run(struct merging *merging, size_t count)
     for (size_t frame = 0; frame < count && status == 0; frame++) {
         const struct sowlv2_detections *detections = &merging->frames[frame];
         for (size_t i = 0; i < detections->count; i++) {
-            merging->order[i] = &detections->items[i];
+            const float score = detections->items[i].score;
+            merging->order[i] = (struct place){isnan(score) ? -INFINITY : score, i};
         }
-        qsort(merging->order, detections->count, sizeof(const struct sowlv2_detection *), compare);
+        qsort(merging->order, detections->count, sizeof(*merging->order), compare);
         for (size_t i = 0; i < detections->count && status == 0; i++) {
-            status = take(merging, frame, first, merging->order[i]);
+            status = take(merging, frame, first, merging->order[i].index);
         }
         first += detections->count;
     }

@@ -143,7 +143,7 @@ static int grid_open(const struct side sides[2], const struct between_picture *n
     grid->top = y0 / grid->cell;
     grid->width = (x1 - 1) / grid->cell + 1 - grid->left;
     grid->height = (y1 - 1) / grid->cell + 1 - grid->top;
-    grid->values = malloc((size_t)grid->width * (size_t)grid->height * sizeof(*grid->values));
+    grid->values = calloc((size_t)grid->width * (size_t)grid->height, sizeof(*grid->values));
     return grid->values != NULL ? 0 : error_memory("mask");
 }
 
@@ -275,7 +275,7 @@ static float decide(const struct side sides[2], const struct answers *answers, i
 static int combine(const struct side sides[2], const struct between_picture *now, struct grid *grid)
 {
     const size_t cells = (size_t)grid->width * (size_t)grid->height;
-    float *memory = malloc(5 * cells * sizeof(*memory));
+    float *memory = calloc(5 * cells, sizeof(*memory));
     if (memory == NULL) {
         return error_memory("mask");
     }

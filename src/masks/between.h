@@ -11,10 +11,11 @@ enum { BETWEEN_LEVELS = 4, BETWEEN_SIDE = 320 };
 
 struct between_level {
     int width, height;
-    uint8_t *pixels; /* [height][width]; inside the first level's memory */
+    uint8_t *pixels; /* [height][width]; part of the picture's memory */
 };
 
 struct between_picture {
+    uint8_t *memory;
     int source_width, source_height;            /* of the frame it was made of */
     int levels;                                 /* how many there are, at least 1 */
     struct between_level level[BETWEEN_LEVELS]; /* each half as large as the one before */

@@ -192,8 +192,9 @@ int between_bend_make(const struct between_picture *from, const struct between_p
         status = error_memory("motion of an object");
     }
     for (int i = 0; status == 0 && moved.width > 0 && i < (int)nodes; i++) {
-        const int x = (int)(out->left + out->spacing * (float)(i % out->columns));
-        const int y = (int)(out->top + out->spacing * (float)(i / out->columns));
+        const int column = i % out->columns, row = i / out->columns;
+        const int x = (int)(out->left + out->spacing * (float)column);
+        const int y = (int)(out->top + out->spacing * (float)row);
         float cost[STEPS][STEPS];
         const float weight = weigh(&moved, x, y);
         if (weight <= 4.0F) {

@@ -173,7 +173,7 @@ int between_field_make(const struct sowlv2_mask *mask, struct between_field *out
     place_grid(mask, out);
     const size_t cells = (size_t)out->width * (size_t)out->height;
     out->values = calloc(cells, sizeof(*out->values));
-    float *distances = malloc(cells * sizeof(*distances));
+    float *distances = calloc(cells, sizeof(*distances));
     if (out->values == NULL || distances == NULL) {
         free(distances);
         return error_memory("mask");

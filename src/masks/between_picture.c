@@ -14,17 +14,16 @@ static void set_sizes(int width, int height, struct between_picture *out)
     int w = (int)(width * scale + 0.5), h = (int)(height * scale + 0.5);
     out->source_width = width;
     out->source_height = height;
-    for (out->levels = 0; out->levels < BETWEEN_LEVELS; out->levels++) {
-        w = w > 0 ? w : 1;
-        h = h > 0 ? h : 1;
-        if (out->levels > 0 && (w < LEAST_SIDE || h < LEAST_SIDE)) {
-            break;
-        }
+    w = w > 0 ? w : 1;
+    h = h > 0 ? h : 1;
+    out->levels = 0;
+    do {
         out->level[out->levels].width = w;
         out->level[out->levels].height = h;
+        out->levels++;
         w = (w + 1) / 2;
         h = (h + 1) / 2;
-    }
+    } while (out->levels < BETWEEN_LEVELS && w >= LEAST_SIDE && h >= LEAST_SIDE);
 }
 
 static int reserve(int width, int height, struct between_picture *out)
@@ -34,17 +33,17 @@ static int reserve(int width, int height, struct between_picture *out)
     }
     between_picture_free(out);
     set_sizes(width, height, out);
-    size_t total = 0, at = 0;
+    size_t total = 1, at = 0;
     for (int i = 0; i < out->levels; i++) {
         total += (size_t)out->level[i].width * (size_t)out->level[i].height;
     }
-    uint8_t *pixels = malloc(total);
-    if (pixels == NULL) {
+    out->memory = malloc(total);
+    if (out->memory == NULL) {
         *out = (struct between_picture){0};
         return error_memory("picture of a frame");
     }
     for (int i = 0; i < out->levels; i++) {
-        out->level[i].pixels = pixels + at;
+        out->level[i].pixels = out->memory + at;
         at += (size_t)out->level[i].width * (size_t)out->level[i].height;
     }
     return 0;
@@ -68,7 +67,7 @@ static void shrink(const uint8_t *rgb, int width, int height, size_t stride, str
                     sum += 77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2];
                 }
             }
-            out->pixels[y * out->width + x] = (uint8_t)((sum / count + 128U) >> 8);
+            out->pixels[y * out->width + x] = (uint8_t)((sum / (count > 0 ? count : 1) + 128U) >> 8);
         }
     }
 }
@@ -101,7 +100,7 @@ int between_picture_make(const uint8_t *rgb, int width, int height, size_t strid
 
 void between_picture_free(struct between_picture *picture)
 {
-    free(picture->level[0].pixels);
+    free(picture->memory);
     *picture = (struct between_picture){0};
 }
 

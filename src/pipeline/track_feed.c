@@ -46,7 +46,10 @@ struct track_feed {
 
 static bool is_stopped(const struct track_feed *feed)
 {
-    return atomic_load(&feed->closing) || (feed->options.interrupted && *feed->options.interrupted);
+    const volatile sig_atomic_t *interrupted = feed->options.interrupted;
+
+    /* Whatever thread takes the signal. */
+    return atomic_load(&feed->closing) || (interrupted && __atomic_load_n(interrupted, __ATOMIC_RELAXED));
 }
 
 static bool is_interrupted(void *user_data)

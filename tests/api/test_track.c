@@ -558,7 +558,7 @@ static void test_no_frame(void **state)
     sowlv2_track_session_free(&test.session);
     must(sowlv2_track_session_create(test.segmenter, NULL, &test.session));
     must(sowlv2_track_set_file(test.session, 1, TEST_DATA "/media/data/exif_1.jpg", NULL, NULL));
-    must(sowlv2_track_prompt(test.session, 1, &boxed));
+    must(sowlv2_track_prompt(test.session, 1, &(struct sowlv2_track_prompt){.box = (const float[]){1, 1, 6, 5}}));
     tracks = run_frame(&test, NULL);
     assert_int_equal(tracks.items[0].mask.width, width);
     assert_int_equal(tracks.items[0].mask.height, height);

@@ -116,7 +116,7 @@ static void test_pixels_are_pillows(void **state)
         } else {
             int difference = largest_difference(image.pixels, pixels + items[i].offset,
                                                 (size_t)image.width * (size_t)image.height * 3);
-if (!(difference <= items[i].tolerance)) {
+            if (!(difference <= items[i].tolerance)) {
                 print_error("%s: pixels differ by up to %d\n", items[i].name, difference);
                 wrong++;
             }

@@ -60,7 +60,7 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
         fake_tracker.numbers[count - 1] = frame;
     usleep(fake_tracker.wait);
     if (count == fake_tracker.interrupt_at)
-        fake_detector.interrupted = 1;
+        __atomic_store_n(&fake_detector.interrupted, 1, __ATOMIC_RELAXED);
     if (count == fake_tracker.fail_at)
         return error_set(SOWLV2_ERROR_MEMORY, "this frame cannot be encoded");
     if (session->width > 0 && (session->width != image->width || session->height != image->height))

@@ -179,13 +179,13 @@ static void test_interrupted(void **state)
     struct track_feed_frame frame = {0};
 
     (void)state;
-    interrupted = 0;
+    __atomic_store_n(&interrupted, 0, __ATOMIC_RELAXED);
     feed = open_feed(&(struct track_feed_options){.source = source, .cuts = true, .interrupted = &interrupted});
     for (int i = 0; i < 5; i++) {
         assert_int_equal(track_feed_next(feed, &frame), 0);
         image_free(&frame.image);
     }
-    interrupted = 1;
+    __atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
     assert_int_equal(track_feed_next(feed, &frame), VIDEO_END);
     track_feed_close(&feed);
 }
@@ -219,7 +219,7 @@ static void *interrupt_later(void *unused)
 {
     (void)unused;
     usleep(300000);
-    interrupted = 1;
+    __atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -234,7 +234,7 @@ static void test_interrupted_while_waiting(void **state)
     double start;
 
     (void)state;
-    interrupted = 0;
+    __atomic_store_n(&interrupted, 0, __ATOMIC_RELAXED);
     assert_int_equal(mkfifo(tap.path, 0600), 0);
     assert_int_equal(pipe(done), 0);
     tap.done = done[0];

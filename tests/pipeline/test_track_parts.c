@@ -291,6 +291,7 @@ static void test_adopt(void **state)
                                        detection(60, 1, 0.8f)};
     const struct sowlv2_detections detections = {.items = items, .count = 4};
     struct track_candidates candidates;
+    struct sowlv2_tracks tracks;
     struct track_thing *thing;
     struct fixture fixture;
 
@@ -306,6 +307,8 @@ static void test_adopt(void **state)
         assert_int_equal(
             sowlv2_track_prompt(fixture.run.tracker, thing->id, &(struct sowlv2_track_prompt){.box = items[0].box}), 0);
     }
+    assert_int_equal(sowlv2_track_run(fixture.run.tracker, NULL, &tracks), 0);
+    sowlv2_tracks_free(&tracks);
     fixture.options.max_objects = 4;
     assert_int_equal(track_candidates_make(&fixture.run, fixture.run.tracker, &detections, 0.5, &candidates), 0);
     candidates.items[0].match = 1;

@@ -2,11 +2,13 @@
 
     python train_sam2.py pictures --data DATA --out RUN [--seconds S] [--resume RUN/last.pt]
     python train_sam2.py clips --data DATA --out RUN --start RUN/pictures.pt [--seconds S] [--resume ...]
+    python train_sam2.py both --data DATA --out RUN --start RUN/clips.pt [--seconds S] [--resume ...]
     python train_sam2.py export CHECKPOINT FOLDER
 
 DATA: what sam2_data.py filled. First pictures with boxes and points; then short clips of which the encoder's features are
-computed once and kept, so that only the decoder and the memory learn: prompted on their first frame, then tracked with the memory bank as the reference's session does it
-(pinned release, streaming rule for pointers). Losses: cross entropy and dice on masks (best of three where the model
+computed once and kept, so that only the decoder and the memory learn: prompted on their first frame, then tracked with the
+memory bank as the reference's session does it (pinned release, streaming rule for pointers); then both in turns, the encoder
+learning from pictures alone. Losses: cross entropy and dice on masks (best of three where the model
 gives three), the predicted IoU, cross entropy of the object score. Seconds are of processor time.
 """
 import argparse
@@ -278,7 +280,7 @@ def clip_features(model, data, keep):
     return [torch.stack(x) for x in out]
 
 
-def clip_step(model, features, owners, rng, count=4, per=3, length=6, prompts_noise=0.12, start=None, early=False):
+def clip_step(model, features, owners, rng, count=4, per=3, length=6, prompts_noise=0.12, start=None, early=False, frames_of=None):
     """`count` clips with `per` objects each, `length` frames of them, forwards or backwards, some frames skipped.
 
     early: inside and outside weigh the same, so that "nothing" is no answer, and the memory hears the truth about presence.
@@ -303,7 +305,12 @@ def clip_step(model, features, owners, rng, count=4, per=3, length=6, prompts_no
         picks.append((i, index.copy()))
         targets.append(np.stack([own == k for k in order]))
     masks = torch.from_numpy(np.concatenate(targets)).float()  # (count * per, length, SIDE, SIDE)
-    high0, high1, last = (torch.stack([f[i][torch.from_numpy(index)] for i, index in picks]).float() for f in features)
+    if features is None:
+        with torch.no_grad():
+            images = D.pixels(np.concatenate([frames_of[i, index] for i, index in picks]))
+            high0, high1, last = (x.view(count, length, *x.shape[1:]) for x in encode(model, images))
+    else:
+        high0, high1, last = (torch.stack([f[i][torch.from_numpy(index)] for i, index in picks]).float() for f in features)
     wide = lambda x: x.repeat_interleave(per, 0)
     bank, pointers, total, ious, right = {}, {}, 0, [], []
     trust = not early and rng.random() < 0.7  # the model's own belief about the object's presence, mostly
@@ -417,7 +424,7 @@ def split_parameters(model, frozen):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("phase", choices=("pictures", "clips", "export"))
+    a.add_argument("phase", choices=("pictures", "clips", "both", "export"))
     a.add_argument("files", nargs="*", help="export: CHECKPOINT FOLDER")
     a.add_argument("--data")
     a.add_argument("--held")
@@ -438,8 +445,12 @@ def main():
     torch.manual_seed(0)
     model, shadow = Sam2VideoModel(make_config()), Sam2VideoModel(make_config())
     initialise(model)
+    extra = make_extra()
     if a.start:
-        model.load_state_dict(torch.load(a.start, weights_only=False)["average"])
+        begin = torch.load(a.start, weights_only=False)
+        model.load_state_dict(begin["average"])
+        if "extra" in begin:
+            extra.load_state_dict(begin["extra"])
     model.train()
     if a.compile:
         torch._dynamo.config.automatic_dynamic_shapes = False
@@ -448,7 +459,6 @@ def main():
     matrices, rest = split_parameters(model, a.phase == "clips")
     muon, adam = Muon(matrices), torch.optim.AdamW(rest, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.01)
     average, spent, step = None, 0.0, 0
-    extra = make_extra()
     extra_adam = torch.optim.AdamW(extra.parameters(), lr=3e-3)
     if a.resume:
         c = torch.load(a.resume, weights_only=False)
@@ -484,6 +494,11 @@ def main():
         rate = a.lr * min(1, (step + 1) / 60) * max(0.02, min(1, (1 - now / a.seconds) / a.decay))
         if a.phase == "pictures":
             loss, meter = picture_step(model, data, rng, fine=now > 0.7 * a.seconds, extra=extra)
+        elif a.phase == "both":
+            if rng.random() < 0.5:
+                loss, meter = picture_step(model, data, rng, fine=now > 0.6 * a.seconds, extra=extra)
+            else:
+                loss, meter = clip_step(model, None, data[3], rng, 4, 3, 6, frames_of=data[2])
         elif rng.random() < 0.15:  # so that prompts are not forgotten
             loss, meter = picture_step(model, data, rng)
         else:
@@ -514,18 +529,22 @@ def main():
                     last_eval = now
                     shadow.load_state_dict(average)
                     row.update(evaluate_pictures(shadow, held))
-                    if a.phase == "clips":
+                    if a.phase != "pictures":
+                        if a.phase == "both":
+                            held_features = clip_features(shadow.eval(), held, 24)
                         row.update(evaluate_clips(shadow, held_features, held[3][:24]))
                 state = dict(model=model.state_dict(), adam=adam.state_dict(), muon=muon.buffers, average=average,
                              extra=extra.state_dict(), spent=now, step=step)
                 torch.save(state, os.path.join(a.out, "last.pt.part"))
                 os.replace(os.path.join(a.out, "last.pt.part"), os.path.join(a.out, "last.pt"))
             print(json.dumps(row), file=log, flush=True)
-    torch.save(dict(average=average, spent=now, step=step), os.path.join(a.out, a.phase + ".pt"))
+    torch.save(dict(average=average, extra=extra.state_dict(), spent=now, step=step), os.path.join(a.out, a.phase + ".pt"))
     if held:
         shadow.load_state_dict(average)
         row = evaluate_pictures(shadow, held)
-        if a.phase == "clips":
+        if a.phase != "pictures":
+            if a.phase == "both":
+                held_features = clip_features(shadow.eval(), held, 24)
             row.update(evaluate_clips(shadow, held_features, held[3][:24]))
         print(json.dumps(dict(final=row, step=step)), file=log, flush=True)
 

@@ -24,7 +24,7 @@ import clips as C
 import scenes as S
 from muon import Muon
 
-SIDE, FRAMES, PATCH, TUBE = 96, 16, 16, 2
+SIDE, FRAMES, PATCH, TUBE = 96, 8, 16, 2
 GRID, STEPS = SIDE // PATCH, FRAMES // TUBE
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 1, 3, 1, 1)
@@ -46,6 +46,11 @@ def initialise(model):
             if m.bias is not None:
                 m.bias.zero_()
     torch.nn.init.trunc_normal_(model.vjepa2.predictor.embeddings.mask_tokens, std=0.02)
+    # Half of a tubelet's channels begin as differences of its two frames, large enough to be heard: motion.
+    patch = model.vjepa2.encoder.embeddings.patch_embeddings.proj
+    half = patch.weight.shape[0] // 2
+    patch.weight[half:, :, 1] = -patch.weight[half:, :, 0]
+    patch.weight[half:].mul_(4)
 
 
 MIRRORED = {"moves left": "moves right", "moves right": "moves left"}
@@ -113,7 +118,7 @@ def predict(predictor, context, context_ids, target_ids):
     return predictor(everything, [context_ids], [target_ids]).last_hidden_state
 
 
-def feature_step(model, target, data, rng, count=12):
+def feature_step(model, target, data, rng, count=16):
     clips, _ = data.batch(count)
     seen, hidden = draw_masks(rng, count)
     with torch.no_grad():
@@ -125,7 +130,7 @@ def feature_step(model, target, data, rng, count=12):
     return loss, dict(feature=loss.item(), spread=want.std(1).mean().item())
 
 
-def motion_step(model, data, count=12):
+def motion_step(model, data, count=16):
     clips, labels = data.batch(count)
     logits = model.classifier(model.pooler(encode(model.vjepa2.encoder, clips)))
     loss = F.cross_entropy(logits, labels)
