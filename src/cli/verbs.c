@@ -9,12 +9,13 @@
 
 const struct verb verb_table[] = {
     {.name = "detect",
-     .summary = "find and cut out what is named in plain words, in images",
+     .summary = "find, cut out and follow what is named in plain words, in images and videos",
      .options = FOR_DETECT,
      .usage = "--prompt TEXT... --input PATH [--output DIR] [OPTION...]",
      .description =
-         "Finds the things that the prompts name in one image or in all images of a folder, with the OWLv2 "
-         "detector, and cuts each of them out with SAM 2.1. sowlv2-detect is the same command.\n"
+         "Finds the things that the prompts name in images and videos, with the OWLv2 detector, cuts each of them out "
+         "with "
+         "SAM 2.1, and follows it through video. sowlv2-detect is the same command.\n"
          "\n"
          "DIR/results.jsonl gets one JSON object a line for each image, in natural order of the names: its size, and "
          "for each object its number, prompt, score, box [x0, y0, x1, y1] in pixels, and of its mask the score, the "
@@ -24,10 +25,17 @@ const struct verb verb_table[] = {
          "DIR/binary/frames/NAME_obj1_cat_mask.png is an object's mask, 255 and 0; DIR/overlay/frames/ has the image "
          "with each object drawn in; binary/merged/ and overlay/merged/ show all objects of an image together. An "
          "image that cannot be "
-         "read is named, and the others are done. Ctrl-C ends after the images in hand; a second one ends at once.",
+         "read is named, and the others are done. Ctrl-C ends after the images in hand; a second one ends at once.\n"
+         "\n"
+         "A video (a file, a URL, a camera, - for standard input, or with --as-video a folder of frames) has a row for "
+         "each frame, with the objects that are followed, and DIR/video/ with what is drawn as videos. The detector "
+         "looks until it has found something, and where a scene begins; --detect-every 2s finds what comes in later, "
+         "--enable-vjepa2 --use-temporal-detection looks ahead and follows both ways. Of several videos each has a "
+         "folder in DIR.",
      .examples = "  sowlv2 detect --prompt cat \"a red bicycle\" --input photo.jpg\n"
                  "  sowlv2 detect --prompt person --input photos/ --output out/ --threshold 0.2\n"
                  "  sowlv2 detect --config run.yaml --input photos/ --no-overlay\n"
+                 "  sowlv2 detect --prompt person dog --input film.mp4 --detect-every 2s\n"
                  "\n"
                  "  A configuration file, run.yaml:\n"
                  "    prompt: [cat, a red bicycle]\n"
@@ -40,7 +48,8 @@ const struct verb verb_table[] = {
      .usage = "--input PATH (--box BOX | --point POINT)... [OPTION...]",
      .description =
          "Cuts out with SAM 2.1 what boxes and points mark. Each --box is one object; points after it belong to it. "
-         "Points without any --box are one object together. A folder of images gets the same boxes in every image; in a "
+         "Points without any --box are one object together. A folder of images gets the same boxes in every image; in "
+         "a "
          "video they mark objects on its first frame (see --start), which are then followed.\n"
          "\n"
          "The results are those of detect, without prompts and their scores: DIR/results.jsonl, binary/, overlay/. "
