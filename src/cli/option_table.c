@@ -27,8 +27,9 @@ const struct option_spec option_table[] = {
      .verbs = FOR_IMAGES,
      .offset = AT(inputs),
      .value = "PATH...",
-     .help =
-         "Images, folders of images, patterns such as 'photos/*.jpg', or - for an image on standard input. Needed."},
+     .help = "Images, videos, folders of them, patterns such as 'photos/*.jpg', a video's URL, a camera (/dev/video0), "
+             "or - "
+             "for an image or a video on standard input. Needed."},
     {.name = "recursive",
      .kind = OPTION_FLAG,
      .group = GROUP_MAIN,
