@@ -4,7 +4,8 @@
 set -eu
 build=$1
 out=$build/demo
-words="cat dog horse turtle panda fox car bus bicycle airplane rocket boat apple banana pizza guitar umbrella balloon"
+words="cat panda fox pig frog turtle penguin butterfly fish car bus bicycle airplane rocket boat banana watermelon mushroom
+  guitar umbrella key apple"
 rm -rf "$out"
 mkdir -p "$out"
 models="--owl-model demo --sam-model demo"
@@ -16,7 +17,8 @@ echo "Pictures: looking for $(echo "$words" | wc -w) things in examples/data wit
 echo
 echo "Videos: V-JEPA 2 looks for key frames, what is found there is followed forward and backward"
 # shellcheck disable=SC2086
-"$build/sowlv2-detect" $models --vjepa2-model demo --enable-vjepa2 --use-temporal-detection --threshold 0.3 \
+"$build/sowlv2-detect" $models --vjepa2-model demo --enable-vjepa2 --use-temporal-detection --temporal-merge-threshold 0.5 \
+  --threshold 0.5 \
   --input 'examples/data/clip_*.mp4' --output "$out/videos" --prompt $words
 echo
 

@@ -339,6 +339,32 @@ static void test_csv(void **state)
     free(path);
 }
 
+/* From a configuration file, over which the command line wins; and scores over a window, which differ from those over
+ * the video: the first of a window's frames that is the highest so far has 1. */
+static void test_config_and_window(void **state)
+{
+    char *config = test_path(folder, "run.yaml"), *text;
+    int lines = 0;
+
+    (void)state;
+    assert_true(asprintf(&text, "input: %s\nvjepa2-model: %s\ntarget-frames: 5\nscore-window: 3\n", video, MODEL) > 0);
+    test_write_text(folder, "run.yaml", text);
+    struct tool_result plain =
+        tool_run(ARGUMENTS("frames", "--quiet", "--input", video, "--vjepa2-model", MODEL, "--target-frames", "2"));
+    struct tool_result result = tool_run(ARGUMENTS("frames", "--quiet", "--config", config, "--target-frames", "2"));
+    assert_int_equal(plain.status, 0);
+    assert_int_equal(result.status, 0);
+    for (const char *at = result.out; (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 2);
+    assert_string_not_equal(plain.out, result.out);
+    tool_free(&plain);
+    tool_free(&result);
+    tool_expect(2, "score-window", ARGUMENTS("frames", "--input", video, "--score-window", "0"));
+    free(text);
+    free(config);
+}
+
 /* Nothing is left of files that were not finished. */
 static void test_errors(void **state)
 {
@@ -398,12 +424,12 @@ static void test_interrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_change),    cmocka_unit_test(test_variance_with_overlap),
-        cmocka_unit_test(test_surprise),  cmocka_unit_test(test_motion_aware),
-        cmocka_unit_test(test_pooled),    cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_pictures),  cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_csv),       cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_change),   cmocka_unit_test(test_variance_with_overlap),
+        cmocka_unit_test(test_surprise), cmocka_unit_test(test_motion_aware),
+        cmocka_unit_test(test_pooled),   cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_pictures), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_csv),      cmocka_unit_test(test_config_and_window),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_interrupt),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
