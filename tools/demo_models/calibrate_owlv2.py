@@ -1,18 +1,20 @@
 """Sets the scale and shift of a detector's scores, so that threshold 0.1 means something: few detections of absent nouns.
 
-    python calibrate_owlv2.py CHECKPOINT OUT [--photos DIR] [--images N] [--absent RATE] [--steeper K]
+    python calibrate_owlv2.py CHECKPOINT OUT [--pool FOLDER | --photos DIR] [--images N] [--absent RATE] [--steeper K]
 
-Works on rendered scenes of the training split (other seeds than training's), never on held-out ones. The class head's logits
+Works on rendered scenes of the training split, of another seed or from a pool that is there already, never on held-out ones. The class head's logits
 become K times steeper, and its shift falls until at most RATE detections of absent nouns a picture score above 0.1. Ranks of
 scores, and so average precision, hardly change. Writes CHECKPOINT with the new head as OUT.
 """
 import argparse
+import os
 
 import numpy as np
 import torch
 from PIL import Image
 from transformers import Owlv2ForObjectDetection
 
+import pool as P
 import scenes as S
 import tokenizer as T
 import train_owlv2 as R
@@ -32,13 +34,20 @@ def pictures(count, photos, seed=90210):
         yield np.asarray(small), {o["noun"] for o in objects if o["box"]}
 
 
+def pooled(count, folder):
+    """The first pictures of a pool that pool.py filled."""
+    images, objects, _, _ = P.open_pool(folder, os.path.getsize(os.path.join(folder, "images.u8")) // (R.SIDE * R.SIDE * 3), R.SIDE,
+                                        R.GRID, "r")
+    for i in range(count):
+        yield np.array(images[i]), {int(n) for n in objects[i, :, 0] if n >= 0}
+
+
 @torch.no_grad()
-def measure(model, tokenizer, count, photos):
+def measure(model, tokenizer, everything):
     """For every patch: its best noun's logit, the head's scale there, whether the noun is in the picture; and picture count."""
     query = R.text_features(model, T.encode(tokenizer, ["a photo of {}".format(n) for n in V.NOUN_LIST]))
     best, scales, present = [], [], []
-    everything = list(pictures(count, photos))
-    for i in range(0, count, 40):
+    for i in range(0, len(everything), 40):
         part = everything[i:i + 40]
         f = R.image_features(model, R.to_pixels(np.stack([p for p, _ in part])))
         logits, _ = model.class_head(f, query[None].expand(len(part), -1, -1), None)
@@ -52,6 +61,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("checkpoint")
     a.add_argument("out")
+    a.add_argument("--pool")
     a.add_argument("--photos")
     a.add_argument("--images", type=int, default=400)
     a.add_argument("--absent", type=float, default=0.15)
@@ -63,7 +73,7 @@ def main():
     model = Owlv2ForObjectDetection(R.make_config(len(vocab)))
     R.grow(model, weights)
     model.eval()
-    best, scales, present = measure(model, tokenizer, a.images, a.photos)
+    best, scales, present = measure(model, tokenizer, list(pooled(a.images, a.pool) if a.pool else pictures(a.images, a.photos)))
     limit = float(np.log(0.1 / 0.9))
     rate = lambda shift: float(((a.steeper * (best + shift * scales) > limit) & ~present).sum()) / a.images
     low, high = -3.0, 1.0
