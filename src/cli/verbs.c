@@ -9,7 +9,7 @@
 
 const struct verb verb_table[] = {
     {.name = "detect",
-     .summary = "find, cut out and follow what is named in plain words, in images and videos",
+     .summary = "find, cut out and follow what words name, in images and videos",
      .options = FOR_DETECT,
      .usage = "--prompt TEXT... --input PATH [--output DIR] [OPTION...]",
      .description =

@@ -151,6 +151,11 @@ int video_run(const struct settings *settings, const struct mark_objects *given,
     struct string_list stems = {0};
     int status = names_stems((const char *const *)inputs->names.items, inputs->names.count, &stems);
 
+    if (settings->resume)
+        log_notice("--resume: videos begin again");
+    if (settings->crops)
+        log_notice("--crops: of images alone, not of videos");
+
     for (size_t i = 0; !status && i < inputs->videos.count && !count->interrupted; i++) {
         char *folder = alone ? strdup(settings->output) : path_join(settings->output, stems.items[i]);
 

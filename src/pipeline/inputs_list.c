@@ -65,7 +65,7 @@ static int list_file(const char *path, struct inputs *out)
 {
     if (listing_is_video_name(path))
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: video is not built yet: give an image or a folder of frames as --input", path);
+                         "%s: a video: give an image, or a folder of images", path);
     return append(out, path_base(path), path);
 }
 

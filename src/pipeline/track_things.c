@@ -84,7 +84,8 @@ static int copy_mask(const struct sowlv2_mask *from, struct sowlv2_mask *out)
     out->runs = malloc((from->run_count + 1) * sizeof(*out->runs));
     if (!out->runs)
         return error_memory("mask");
-    memcpy(out->runs, from->runs, from->run_count * sizeof(*out->runs));
+    if (from->run_count > 0)
+        memcpy(out->runs, from->runs, from->run_count * sizeof(*out->runs));
     return 0;
 }
 

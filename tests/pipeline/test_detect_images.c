@@ -240,7 +240,7 @@ static void test_errors(void **state)
     check_error(run, SOWLV2_ERROR_IO, "missing");
     test_write_text(run->folder, "clip.MP4", "x");
     run->input = video;
-    check_error(run, SOWLV2_ERROR_UNSUPPORTED, "video is not built yet");
+    check_error(run, SOWLV2_ERROR_UNSUPPORTED, "a video: give an image");
     run->input = "/dev/null";
     check_error(run, SOWLV2_ERROR_ARGUMENT, "/dev/null");
     run->input = run->photos;

@@ -65,7 +65,7 @@ def main():
     a.add_argument("--photos")
     a.add_argument("--images", type=int, default=400)
     a.add_argument("--absent", type=float, default=0.15)
-    a.add_argument("--steeper", type=float, default=1.6)
+    a.add_argument("--steeper", type=float, default=3.0)
     a = a.parse_args()
     torch.set_num_threads(1)
     weights = torch.load(a.checkpoint, weights_only=False, map_location="cpu")["average"]

@@ -66,7 +66,7 @@ def true_mask(owners, value):
 
 def detection(program, a, pictures, truth):
     nouns = truth["prompts"]
-    rows = program.rows("detection", "detect", ["--owl-model", a.owl_model, "--sam-model", "none", "--threshold", "0.02", "--input", pictures,
+    rows = program.rows("detection", "detect", ["--owl-model", a.owl_model, "--sam-model", "none", "--threshold", "0.000001", "--input", pictures,
                                                 "--prompt"] + nouns)
     by_image = {r["image"]: r["objects"] for r in rows}
     found, want, absent, double = [], [], 0, 0
