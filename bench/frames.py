@@ -200,22 +200,24 @@ def score_tracks(truth, masks, rows):
 
 
 def measure_tracked(a):
-    scores, seconds = {}, {}
+    scores, found, seconds = {}, {}, {}
     for video in sorted(glob.glob(os.path.join(a.work, "clips", "*.mp4"))):
         truth = load(video[:-4] + ".json")
         masks = truth_masks(truth)
         nouns = sorted({o["noun"] for o in truth["objects"]})
         for budget in (1.0,) + BUDGETS:
-            for extra in ([],) if budget == 1.0 else ([], ["--enable-vjepa2", "--vjepa2-model", a.model]):
+            for extra in ([], ["--enable-vjepa2", "--vjepa2-model", a.model]):
                 folder = os.path.join(a.work, "tracked")
                 start = resource.getrusage(resource.RUSAGE_CHILDREN)
                 call(os.path.join(a.build, "sowlv2-detect"), "--quiet", "--prompt", *nouns, "--input", video, "--output", folder, "--owl-model", a.owl,
                      "--sam-model", a.sam, "--no-binary", "--no-overlay", "--no-merged", "--frame-budget", budget, *extra)
-                key = (budget, "V-JEPA 2" if extra else "motion" if budget < 1 else "all frames")
+                key = (budget, "V-JEPA 2" if extra else "motion")
                 end = resource.getrusage(resource.RUSAGE_CHILDREN)
                 seconds[key] = seconds.get(key, 0) + end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
-                scores.setdefault(key, []).extend(score_tracks(truth, masks, read_rows(os.path.join(folder, "results.jsonl"), masks.shape)))
-    return {k: float(np.mean(v)) for k, v in scores.items()}, seconds
+                rows = read_rows(os.path.join(folder, "results.jsonl"), masks.shape)
+                found[key] = found.get(key, 0) + len(rows)
+                scores.setdefault(key, []).extend(score_tracks(truth, masks, rows))
+    return {k: float(np.mean(v)) for k, v in scores.items()}, found, seconds
 
 
 def main():
@@ -232,6 +234,8 @@ def main():
     a = a.parse_args()
     a.build, a.model = os.path.abspath(a.build), os.path.abspath(a.model)
     a.work = os.path.abspath(a.work or os.path.join(a.build, "bench-frames"))
+    if not os.path.exists(os.path.join(a.model, "config.json")):
+        sys.exit(f"bench/frames.py: {a.model}: no model there: give one with --model")
     photos = ["--photos", os.path.abspath(a.photos)] if a.photos else []
     os.makedirs(a.work, exist_ok=True)
     render("render_events.py", os.path.join(a.work, "events"), "--rounds", a.rounds, *photos)
@@ -250,10 +254,10 @@ def main():
           ["left out by"] + [f"budget {b}: all frames (filled ones)" for b in BUDGETS])
     print(f"Filling takes {spent:.1f} ms a mask.\n")
     if a.owl and a.sam:
-        tracked, seconds = measure_tracked(a)
+        tracked, found, seconds = measure_tracked(a)
         print("## J & F by budget, through sowlv2-detect\n")
-        table([[f"{b}", how, f"{tracked[b, how]:.4f}", f"{tracked[b, how] - tracked[1.0, 'all frames']:+.4f}", f"{seconds[b, how]:.0f}"] for b, how in tracked],
-              ["budget", "by", "J & F", "against all frames", "processor seconds"])
+        table([[f"{b}", how, f"{tracked[b, how]:.4f}", f"{tracked[b, how] - tracked[1.0, how]:+.4f}", f"{found[b, how]}", f"{seconds[b, how]:.0f}"] for b, how in tracked],
+              ["budget", "by", "J & F", "against all frames", "objects found", "processor seconds"])
 
 
 if __name__ == "__main__":

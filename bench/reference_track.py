@@ -75,11 +75,10 @@ class Torch:
         self.session = self.processor.init_video_session(inference_device="cpu", dtype=self.torch.float32)
         self.at = 0
         inputs = self.processor(images=self.frames[0], device="cpu", return_tensors="pt")
-        for i, box in enumerate(boxes):
-            self.processor.add_inputs_to_inference_session(
-                inference_session=self.session, frame_idx=0, obj_ids=i + 1, input_boxes=[[list(map(float, box))]],
-                original_size=inputs.original_sizes[0],
-            )
+        self.processor.add_inputs_to_inference_session(
+            inference_session=self.session, frame_idx=0, obj_ids=list(range(1, len(boxes) + 1)),
+            input_boxes=[[list(map(float, box)) for box in boxes]], original_size=inputs.original_sizes[0],
+        )
         self.forward(inputs)
 
     def forward(self, inputs):

@@ -74,7 +74,7 @@ static size_t find_in_samples(const char *const *prompts, size_t prompt_count, c
     char *folder = test_folder_make(), *output = test_path(folder, "out"), *path = test_path(output, "results.jsonl");
     const char *arguments[MOST_PROMPTS + 24] = {
         "detect", "--owl-model", "demo",         "--sam-model",       "none",        "--input",
-        SAMPLES,  "--output",    output,         "--quiet",           "--threshold", "0.3",
+        SAMPLES,  "--output",    output,         "--quiet",           "--threshold", "0.1",
         "--nms",  "0.5",         "--no-overlay", "--prompt-template", template,      "--prompt"};
     size_t count = 0;
     while (arguments[count] != NULL) {
