@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint clean
+.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint clean
 
 all: build
 
@@ -50,6 +50,9 @@ bench-reference-track: build ## time tracking through video beside PyTorch, taki
 bench-frames: build ## what choosing frames by V-JEPA 2 is worth, on rendered videos (needs requirements-reference.txt)
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_frames bench_between
 	@$(PYTHON) bench/frames.py --build $(BUILD) --owl models/demo/owlv2 --sam models/demo/sam2
+
+demo-eval: build ## accuracy of the program with the demo models on held-out pictures and clips (needs requirements-reference.txt)
+	@$(PYTHON) tools/demo_models/evaluate.py --program $(BUILD)/sowlv2 --work $(BUILD)/demo-eval
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)

@@ -12,13 +12,13 @@ models="--owl-model demo --sam-model demo"
 
 echo "Pictures: looking for $(echo "$words" | wc -w) things in examples/data with the demo models (models/demo)"
 # shellcheck disable=SC2086
-"$build/sowlv2-detect" $models --input 'examples/data/scene_*' --output "$out/pictures" --threshold 0.3 --dedupe 0.7 \
+"$build/sowlv2-detect" $models --input 'examples/data/scene_*' --output "$out/pictures" --threshold 0.1 --dedupe 0.7 \
   --prompt $words
 echo
 echo "Videos: V-JEPA 2 looks for key frames, what is found there is followed forward and backward"
 # shellcheck disable=SC2086
 "$build/sowlv2-detect" $models --vjepa2-model demo --enable-vjepa2 --use-temporal-detection --temporal-merge-threshold 0.5 \
-  --threshold 0.5 \
+  --threshold 0.3 \
   --input 'examples/data/clip_*.mp4' --output "$out/videos" --prompt $words
 echo
 
