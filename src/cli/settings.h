@@ -53,9 +53,9 @@ struct settings {
 
     const char *config;
     struct string_list prompts;
-    struct string_list texts; /* positional arguments of tokenize and pull */
-    struct marks marks;       /* boxes and points of segment */
-    struct string_list inputs; /* of detect and segment */
+    struct string_list texts;   /* positional arguments of tokenize and pull */
+    struct marks marks;         /* boxes and points of segment */
+    struct string_list inputs;  /* of detect and segment */
     const char *input, *output; /* input: of frames */
     bool recursive, allow_truncated;
 

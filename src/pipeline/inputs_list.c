@@ -64,8 +64,7 @@ static int list_folder(const struct inputs_options *options, const char *folder,
 static int list_file(const char *path, struct inputs *out)
 {
     if (listing_is_video_name(path))
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: a video: give an image, or a folder of images", path);
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a video: give an image, or a folder of images", path);
     return append(out, path_base(path), path);
 }
 

@@ -13,7 +13,7 @@ extern const char *const run_prompts[2];
 /* A folder with photos/ and the options of a run over it into out/put/. */
 struct run_case {
     char *folder, *photos, *output;
-    const char *input; /* what the options give: photos/ at first */
+    const char *input;                 /* what the options give: photos/ at first */
     const sowlv2_segmenter *segmenter; /* NULL: boxes only */
     struct detect_images_options options;
     struct detect_images_report report;

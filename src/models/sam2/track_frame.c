@@ -14,7 +14,8 @@ static size_t object_bytes(const struct sam2_video *video)
 {
     const struct sam2_config *config = &video->model->config;
     const int64_t pixels = config->grid * config->grid, tokens = 3; /* a box's; who gives points gives few */
-    return sam2_prompt_bytes(config, tokens) + (size_t)(pixels * (2 * config->width + 5 * video->config.inner)) * sizeof(float);
+    return sam2_prompt_bytes(config, tokens) +
+           (size_t)(pixels * (2 * config->width + 5 * video->config.inner)) * sizeof(float);
 }
 
 static bool wants_several(const struct sam2_video_config *config, bool first, int64_t points)
