@@ -155,6 +155,9 @@ int video_run(const struct settings *settings, const struct mark_objects *given,
         log_notice("--resume: videos begin again");
     if (settings->crops)
         log_notice("--crops: of images alone, not of videos");
+    if (settings->use_temporal_detection &&
+        (settings->video.detect_every.frames > 0 || settings->video.detect_every.seconds > 0))
+        log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
 
     for (size_t i = 0; !status && i < inputs->videos.count && !count->interrupted; i++) {
         char *folder = alone ? strdup(settings->output) : path_join(settings->output, stems.items[i]);
