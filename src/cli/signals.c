@@ -35,7 +35,7 @@ static void take_interrupt(int number)
     int saved = errno;
 
     (void)number;
-    signals_interrupted = 1;
+    __atomic_store_n(&signals_interrupted, 1, __ATOMIC_RELAXED); /* other threads read it */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     say("\nsowlv2: ");

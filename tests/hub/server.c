@@ -375,18 +375,21 @@ int server_port(const struct server *server)
 
 void server_add(struct server *server, const char *name, const void *bytes, size_t size, bool large)
 {
+    struct served_file file = {.name = strdup(name), .bytes = bytes, .size = size, .large = large};
+    hash_file(&file);
+    pthread_mutex_lock(&server->lock);
     assert_true(server->file_count < MOST_FILES);
-    struct served_file *file = &server->files[server->file_count];
-    *file = (struct served_file){.name = strdup(name), .bytes = bytes, .size = size, .large = large};
-    hash_file(file);
-    server->file_count++;
+    server->files[server->file_count++] = file;
+    pthread_mutex_unlock(&server->lock);
 }
 
 void server_remove_files(struct server *server)
 {
+    pthread_mutex_lock(&server->lock);
     for (size_t i = 0; i < server->file_count; i++)
         free(server->files[i].name);
     server->file_count = 0;
+    pthread_mutex_unlock(&server->lock);
 }
 
 const char *server_etag(const struct server *server, const char *name)
@@ -406,8 +409,10 @@ void server_fault(struct server *server, struct fault fault)
 
 void server_require_token(struct server *server, const char *token)
 {
+    pthread_mutex_lock(&server->lock);
     free(server->token);
     server->token = token ? strdup(token) : NULL;
+    pthread_mutex_unlock(&server->lock);
 }
 
 int server_count(struct server *server, const char *part)
