@@ -16,6 +16,7 @@
  * no finer unit than 1/65535 s, mkv none than 1 ms. */
 enum { H264_UNITS = 120000, MPEG4_UNITS = 60000, FFV1_UNITS = 1000 };
 enum { DEFAULT_CRF = 18, DEFAULT_QUANTISER = 3, MOST_QUANTISER = 31 };
+enum { ROOM_BEHIND = 64 }; /* bytes that swscale may read beyond a picture */
 static const char DEFAULT_PRESET[] = "veryfast";
 
 static const AVCodec *find_codec(const char *name, struct encoder *encoder)
@@ -145,11 +146,9 @@ static int open_frame(struct encoder *encoder, const char *name)
         return error_memory(name);
     if (encoder->channels == 1)
         return 0;
-    if (context->width != encoder->width || context->height != encoder->height) {
-        encoder->padded = malloc((size_t)context->width * (size_t)context->height * 3);
-        if (!encoder->padded)
-            return error_memory(name);
-    }
+    encoder->padded = malloc((size_t)context->width * (size_t)context->height * 3 + ROOM_BEHIND);
+    if (!encoder->padded)
+        return error_memory(name);
     encoder->scale = sws_getContext(
         context->width, context->height, AV_PIX_FMT_RGB24, context->width, context->height, context->pix_fmt,
         SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP | SWS_BITEXACT, NULL, NULL, NULL);
@@ -213,7 +212,8 @@ static void fill_grey(struct encoder *encoder, const uint8_t *pixels, size_t str
         memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0], pixels + (size_t)y * stride, (size_t)encoder->width);
 }
 
-/* Copies to the even size, repeating the last column and row. */
+/* Copies to the even size, repeating the last column and row. Also where the size is even: the conversion reads a
+ * little beyond the last row. */
 static void pad(struct encoder *encoder, const uint8_t *pixels, size_t stride)
 {
     size_t row = (size_t)encoder->context->width * 3, given = (size_t)encoder->width * 3;
@@ -229,13 +229,9 @@ static void pad(struct encoder *encoder, const uint8_t *pixels, size_t stride)
 static int fill_colour(struct encoder *encoder, const char *name, const uint8_t *pixels, size_t stride)
 {
     AVFrame *frame = encoder->frame;
-    if (encoder->padded) {
-        pad(encoder, pixels, stride);
-        pixels = encoder->padded;
-        stride = (size_t)frame->width * 3;
-    }
-    const uint8_t *const planes[4] = {pixels};
-    const int strides[4] = {(int)stride};
+    pad(encoder, pixels, stride);
+    const uint8_t *const planes[4] = {encoder->padded};
+    const int strides[4] = {frame->width * 3};
     if (sws_scale(encoder->scale, planes, strides, 0, frame->height, frame->data, frame->linesize) != frame->height)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a picture cannot be converted for the encoder", name);
     return 0;

@@ -14,7 +14,7 @@ struct encoder {
     AVFrame *frame;
     AVPacket *packet; /* what encoder_receive gives */
     struct SwsContext *scale;
-    uint8_t *padded; /* RGB of even size; NULL where the size is even */
+    uint8_t *padded; /* RGB of even size, with room behind it; NULL of 1 channel */
     int width, height, channels;
 };
 
