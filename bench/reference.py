@@ -14,7 +14,6 @@ import argparse
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,33 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from fullsize import CACHE, SHAPES, model_folder, require_reference  # noqa: E402
+from pipe import Pipe  # noqa: E402
 
 TEXTS = ["a photo of a cat", "a photo of a cup of coffee", "a photo of a helmet", "a photo of a spoon"]
 THRESHOLD = 0.8
 
 
-class Program:
-    """Our side of the pipe: bench/detect.c."""
+class Program(Pipe):
+    """Our side: bench/detect.c."""
 
     def __init__(self, program, model, threads, level):
-        command = [str(program), str(model), str(threads), *([level] if level else [])]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__([program, model, threads, *([level] if level else [])])
         self.open_seconds = float(self.read().split()[1])
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the benchmark program ended with {self.process.wait()}")
-        return line.strip()
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return self.read()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Torch:

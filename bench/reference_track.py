@@ -12,7 +12,6 @@ import argparse
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from fullsize import require_reference  # noqa: E402
+from pipe import Pipe  # noqa: E402
 
 SIZE = (720, 1280)
 BOXES = [(100, 100, 420, 500), (500, 80, 760, 420), (800, 200, 1180, 640), (300, 420, 640, 700)]
@@ -38,22 +38,10 @@ def make_frames(count):
     return [np.ascontiguousarray(picture[3 * i : 3 * i + SIZE[0], 5 * i : 5 * i + SIZE[1]]) for i in range(count)]
 
 
-class Ours:
+class Ours(Pipe):
     def __init__(self, program, model, threads, raw, count):
-        command = [str(program), str(model), str(threads), str(SIZE[1]), str(SIZE[0]), raw, str(count)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__([program, model, threads, SIZE[1], SIZE[0], raw, count])
         self.read()
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the benchmark program ended with {self.process.wait()}")
-        return line.strip()
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return self.read()
 
     def start(self, boxes):
         self.ask("start " + " ".join(",".join(map(str, box)) for box in boxes))

@@ -2,13 +2,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "hub/model_find.h"
+#include "cli/vjepa2_model.h"
 #include "media/png.h"
 #include "output/plot.h"
 #include "pipeline/frames.h"
@@ -88,27 +87,15 @@ static struct frames_options make_options(const struct settings *settings, struc
 /* An exit status; the device must outlive the model. */
 static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
 {
-    char *folder = NULL;
-    struct download download = {0};
-    const struct model_source source = {.model = settings->frames.model,
-                                        .revision = settings->revision,
-                                        .cache_dir = settings->cache_dir,
-                                        .kind = "vjepa2",
-                                        .offline = settings->offline,
-                                        .download = download_update,
-                                        .download_user_data = &download};
-    int status = device_open_named(settings->cpu, (int)settings->threads, device);
+    const int status = vjepa2_model_open(settings, settings->revision, device, model);
 
-    if (status)
-        return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
-    status = model_find(&source, &folder);
-    download_end(&download);
     if (!status)
-        status = vjepa2_open(folder, *device, model);
-    free(folder);
+        return EXIT_DONE;
+    if (!*device)
+        return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
     if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
         return EXIT_INTERRUPTED;
-    return status ? verb_fail(EXIT_NO_MODEL) : EXIT_DONE;
+    return verb_fail(EXIT_NO_MODEL);
 }
 
 static int save_frame(const struct pictures *pictures, const struct image *image, const struct frames_item *item)

@@ -4,11 +4,10 @@
 #include "analysis/importance.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "cli/download.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
-#include "hub/model_find.h"
+#include "cli/vjepa2_model.h"
 #include "pipeline/frames.h"
 
 #include <inttypes.h>
@@ -38,27 +37,6 @@ static bool can_be_read_again(const char *source)
 
     return strcmp(source, "-") != 0 && !strstr(source, "://") && stat(source, &info) == 0 &&
            (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
-}
-
-static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
-{
-    char *folder = NULL;
-    struct download download = {0};
-    const struct model_source source = {.model = settings->frames.model,
-                                        .cache_dir = settings->cache_dir,
-                                        .kind = "vjepa2",
-                                        .offline = settings->offline,
-                                        .download = download_update,
-                                        .download_user_data = &download};
-    int status = device_open_named(settings->cpu, (int)settings->threads, device);
-
-    if (!status)
-        status = model_find(&source, &folder);
-    download_end(&download);
-    if (!status)
-        status = vjepa2_open(folder, *device, model);
-    free(folder);
-    return status;
 }
 
 static int take_scores(const struct frames_report *report, struct track_plan *plan)
@@ -159,7 +137,7 @@ static int choose(const struct settings *settings, const struct track_options *o
 {
     struct device *device = NULL;
     struct vjepa2 *model = NULL;
-    int status = settings->enable_vjepa2 ? open_model(settings, &device, &model) : SOWLV2_ERROR_MODEL;
+    int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &device, &model) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
         out->used = true;

@@ -7,7 +7,6 @@ a step, over this step's words.
 """
 import argparse
 import json
-import math
 import os
 import random
 import time
@@ -22,6 +21,7 @@ import pool as P
 import scenes as S
 import tokenizer as T
 import vocabulary as V
+from muon import Muon
 
 SIDE, PATCH, WIDTH, LAYERS = 192, 16, 128, 7
 GRID = SIDE // PATCH
@@ -249,39 +249,6 @@ def losses(model, extra, pixels, objects, owners, ids, asked, keep, focus=1.0):
 
 extra_weight = torch.ones(NOUNS + 1)
 extra_weight[-1] = 0.3
-
-
-# ---- optimiser
-
-class Muon:
-    """Momentum made orthogonal, for the matrices of the towers, all matrices of a shape at once."""
-
-    def __init__(self, params, momentum=0.95, decay=0.02):
-        self.groups = {}
-        for p in params:
-            self.groups.setdefault(tuple(p.shape), []).append(p)
-        self.buffers = {s: torch.zeros(len(ps), *s) for s, ps in self.groups.items()}
-        self.momentum, self.decay = momentum, decay
-
-    @staticmethod
-    def orthogonal(x):
-        """Newton-Schulz iterations towards the nearest orthogonal matrix."""
-        y = x if x.shape[0] <= x.shape[1] else x.mT
-        y = y / (y.norm() + 1e-7)
-        for _ in range(5):
-            a = y @ y.mT
-            y = torch.addmm(y, torch.addmm(a, a, a, beta=-4.775, alpha=2.0315), y, beta=3.4445)
-        return y if x.shape[0] <= x.shape[1] else y.mT
-
-    @torch.no_grad()
-    def step(self, lr):
-        for shape, ps in self.groups.items():
-            g = torch.stack([p.grad for p in ps])
-            buffer = self.buffers[shape].lerp_(g, 1 - self.momentum)
-            updates = [self.orthogonal(x) for x in g.lerp(buffer, self.momentum)]
-            rate = lr * 0.2 * math.sqrt(max(shape))
-            for p, u in zip(ps, updates):
-                p.mul_(1 - lr * self.decay).add_(u, alpha=-rate)
 
 
 # ---- evaluation during training

@@ -1,0 +1,30 @@
+/* The V-JEPA 2 model that the settings name. */
+#include "cli/vjepa2_model.h"
+
+#include "cli/download.h"
+#include "hub/model_find.h"
+
+#include <stdlib.h>
+
+int vjepa2_model_open(const struct settings *settings, const char *revision, struct device **device,
+                      struct vjepa2 **model)
+{
+    char *folder = NULL;
+    struct download download = {0};
+    const struct model_source source = {.model = settings->frames.model,
+                                        .revision = revision,
+                                        .cache_dir = settings->cache_dir,
+                                        .kind = "vjepa2",
+                                        .offline = settings->offline,
+                                        .download = download_update,
+                                        .download_user_data = &download};
+    int status = device_open_named(settings->cpu, (int)settings->threads, device);
+
+    if (!status)
+        status = model_find(&source, &folder);
+    download_end(&download);
+    if (!status)
+        status = vjepa2_open(folder, *device, model);
+    free(folder);
+    return status;
+}

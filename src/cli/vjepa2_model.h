@@ -1,0 +1,14 @@
+/* The V-JEPA 2 model that the settings name, for frames and for detect. */
+#ifndef CLI_VJEPA2_MODEL_H
+#define CLI_VJEPA2_MODEL_H
+
+#include "cli/settings.h"
+#include "models/vjepa2/vjepa2.h"
+
+/* Finds it (with a download where that is needed, which shows) and opens it. The device must outlive the model; both
+ * start as NULL and are the caller's to close, also after an error: a device that stays NULL could not be opened.
+ * Errors: as device_open_named, model_find, vjepa2_open. */
+int vjepa2_model_open(const struct settings *settings, const char *revision, struct device **device,
+                      struct vjepa2 **model);
+
+#endif
