@@ -17,7 +17,7 @@ struct reader {
     const char *path;
     unsigned verb;
     struct settings *settings;
-    bool *seen; /* [option_count]: keys so far */
+    bool *seen; /* [option_count()]: keys so far */
 };
 
 /* Reads the next event in place of the last one. */
@@ -123,16 +123,17 @@ static int read_key(struct reader *reader, const struct option_spec **out)
 {
     const char *key = (const char *)reader->event.data.scalar.value;
     const struct option_spec *spec = NULL;
+    size_t index = 0;
 
     if (strlen(key) == reader->event.data.scalar.length)
-        spec = option_find(key, reader->verb);
+        spec = option_find(key, reader->verb, &index);
     if (!spec || spec->command_line_only)
         return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: '%.*s' is not a known key: use the flags' names without dashes",
                          reader->path, event_line(reader), LONGEST_QUOTE, key);
-    if (reader->seen[spec - option_table])
+    if (reader->seen[index])
         return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: '%s' stands twice: keep one", reader->path, event_line(reader),
                          spec->name);
-    reader->seen[spec - option_table] = true;
+    reader->seen[index] = true;
     *out = spec;
     return 0;
 }
@@ -208,7 +209,7 @@ int config_file_apply(const char *path, unsigned verb, struct settings *settings
 
     if (status)
         return error_prefix(status, "--config");
-    reader.seen = calloc(option_count, sizeof(*reader.seen));
+    reader.seen = calloc(option_count(), sizeof(*reader.seen));
     if (!reader.seen || !yaml_parser_initialize(&reader.parser)) {
         status = error_memory(path);
     } else {

@@ -69,15 +69,16 @@ static void print_option(const struct option_spec *spec)
 static void print_options(unsigned verb)
 {
     for (int group = 0; group < GROUP_COUNT; group++) {
+        const struct option_spec *spec;
         bool titled = false;
 
-        for (size_t i = 0; i < option_count; i++) {
-            if ((int)option_table[i].group != group || !(option_table[i].verbs & verb))
+        for (size_t i = 0; (spec = option_at(i)); i++) {
+            if ((int)spec->group != group || !(spec->verbs & verb))
                 continue;
             if (!titled)
                 printf("\n%s:\n", group_titles[group]);
             titled = true;
-            print_option(&option_table[i]);
+            print_option(spec);
         }
     }
 }

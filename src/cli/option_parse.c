@@ -37,17 +37,17 @@ static int has_argument(enum option_kind kind)
 
 static int make_options(struct scan *scan)
 {
+    const struct option_spec *spec;
     size_t count = 0;
 
-    scan->options = calloc(option_count + 1, sizeof(*scan->options));
+    scan->options = calloc(option_count() + 1, sizeof(*scan->options));
     scan->given = calloc((size_t)scan->count_of_words + 1, sizeof(*scan->given));
     if (!scan->options || !scan->given)
         return error_memory("options");
-    for (size_t i = 0; i < option_count; i++)
-        if (option_table[i].verbs & scan->verb)
-            scan->options[count++] = (struct option){.name = option_table[i].name,
-                                                     .has_arg = has_argument(option_table[i].kind),
-                                                     .val = FIRST_LONG + (int)i};
+    for (size_t i = 0; (spec = option_at(i)); i++)
+        if (spec->verbs & scan->verb)
+            scan->options[count++] =
+                (struct option){.name = spec->name, .has_arg = has_argument(spec->kind), .val = FIRST_LONG + (int)i};
     return 0;
 }
 
@@ -161,9 +161,9 @@ static int scan_arguments(struct scan *scan, struct settings *settings)
         if (code == 1)
             status = take_word(scan, optarg, settings);
         else if (code == 'h')
-            status = take_option(scan, option_find("help", scan->verb), NULL);
+            status = take_option(scan, option_find("help", scan->verb, NULL), NULL);
         else if (code >= FIRST_LONG)
-            status = take_option(scan, &option_table[code - FIRST_LONG], optarg);
+            status = take_option(scan, option_at((size_t)(code - FIRST_LONG)), optarg);
         else if (code == ':')
             status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is missing: see 'sowlv2 %s --help'", word,
                                scan->verb_name);
@@ -206,7 +206,7 @@ static int apply_all(const struct scan *scan, struct settings *settings)
     int status = 0;
 
     if (is_given(scan, "config"))
-        status = apply(scan, option_find("config", scan->verb), settings);
+        status = apply(scan, option_find("config", scan->verb, NULL), settings);
     if (!status && settings->config)
         status = config_file_apply(settings->config, scan->verb, settings);
     if (!status && is_given(scan, "prompt"))

@@ -62,11 +62,13 @@ struct option_spec {
     bool command_line_only; /* no key of the configuration file */
 };
 
-extern const struct option_spec option_table[];
-extern const size_t option_count;
+/* The table's rows, in the order of the help; NULL behind the last. Names are not unique, name and verb are. */
+size_t option_count(void);
+const struct option_spec *option_at(size_t index);
 
-/* The option of that exact name for one of `verbs`, '_' standing for '-' too; NULL: there is none. */
-const struct option_spec *option_find(const char *name, unsigned verbs);
+/* The option of that exact name for one of `verbs`, '_' standing for '-' too, and its row (`index` may be NULL).
+ * NULL: there is none. */
+const struct option_spec *option_find(const char *name, unsigned verbs, size_t *index);
 
 /* Stores a value. `where` is what messages call the option ("--fps", "run.yaml:3: fps"). `text` NULL turns a
  * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies, and marks. Errors: ARGUMENT (not
