@@ -1,5 +1,6 @@
 /* Detections of several frames become objects. */
 #include "api/types.h"
+#include "base/box.h"
 #include "base/error.h"
 
 #include <math.h>
@@ -28,16 +29,6 @@ struct merging {
     struct place *order; /* of one frame, best first */
 };
 
-static float overlap(const float a[4], const float b[4])
-{
-    const float width = fminf(a[2], b[2]) - fmaxf(a[0], b[0]), height = fminf(a[3], b[3]) - fmaxf(a[1], b[1]);
-    if (!(width > 0.0F && height > 0.0F)) {
-        return 0.0F;
-    }
-    const float common = width * height;
-    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common);
-}
-
 /* The object that a detection belongs to; out->count: none of those there are. */
 static size_t find_object(const struct merging *merging, const struct sowlv2_detection *detection)
 {
@@ -47,7 +38,7 @@ static size_t find_object(const struct merging *merging, const struct sowlv2_det
         const struct memory *memory = &merging->memories[i];
         const size_t known = memory->taken < REMEMBERED ? memory->taken : REMEMBERED;
         for (size_t k = 0; k < known && merging->out->items[i].prompt == detection->prompt; k++) {
-            const float here = overlap(memory->boxes[k], detection->box);
+            const float here = box_iou(memory->boxes[k], detection->box);
             if (here > most) {
                 most = here;
                 found = i;

@@ -1,6 +1,9 @@
 /* The per-thread error message behind error_set() and sowlv2_error_message(). */
 #include "base/error.h"
 
+#undef error_set /* as the header shows them to the analyzer */
+#undef error_memory
+
 #include "base/strings.h"
 
 #include <stdarg.h>

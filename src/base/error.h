@@ -15,6 +15,11 @@ __attribute__((format(printf, 2, 3))) int error_prefix(int status, const char *f
 /* Sets the out-of-memory message and returns SOWLV2_ERROR_MEMORY. `what` names the thing wanted. */
 int error_memory(const char *what);
 
+#ifdef __clang_analyzer__ /* It sees one file at a time and has to be told that these never return 0. */
+#define error_set(status, ...) (error_set(status, __VA_ARGS__), (status))
+#define error_memory(what) (error_memory(what), SOWLV2_ERROR_MEMORY)
+#endif
+
 /* This thread's message; never NULL. */
 const char *error_message(void);
 

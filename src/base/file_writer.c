@@ -123,10 +123,17 @@ void file_writer_abort(struct file_writer *writer)
 
 static bool is_temporary_name(const char *name)
 {
-    long process;
-    unsigned number;
-    int end = 0;
-    return sscanf(name, ".sowlv2-%ld-%u.part%n", &process, &number, &end) == 2 && end > 0 && name[end] == '\0';
+    static const char digits[] = "0123456789";
+    size_t process, number;
+    if (strncmp(name, ".sowlv2-", 8) != 0)
+        return false;
+    name += 8;
+    process = strspn(name, digits);
+    if (process == 0 || name[process] != '-')
+        return false;
+    name += process + 1;
+    number = strspn(name, digits);
+    return number > 0 && strcmp(name + number, ".part") == 0;
 }
 
 /* Holding the lock, nobody else has the file: a writer that opens it now sees that it lost it. */

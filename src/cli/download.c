@@ -1,6 +1,7 @@
 /* The download line: "[####......] 123/620 MB  45 MB/s  0:11 left  model.safetensors". */
 #include "cli/download.h"
 
+#include "base/clock.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -78,7 +79,7 @@ static void say_once(struct download *download, const struct sowlv2_download *st
 bool download_update(const struct sowlv2_download *state, void *user_data)
 {
     struct download *download = user_data;
-    const double now = pipeline_clock();
+    const double now = clock_seconds();
     char line[LONGEST_LINE];
 
     if (signals_interrupted)

@@ -1,6 +1,7 @@
 /* What detect and segment share: models, a run over images, its report. */
 #include "cli/image_run.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/download.h"
@@ -244,13 +245,12 @@ static int run(const struct settings *settings, const struct mark_objects *given
     sowlv2_detector *detector = NULL;
     sowlv2_segmenter *segmenter = NULL;
     struct run_count count = {0};
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int result = open_models(settings, given, &detector, &segmenter), status = 0;
 
     if (result == EXIT_DONE) {
         if (inputs->images.count > 0)
-            status =
-                run_images(settings, &inputs->images, given, detector, segmenter, pipeline_clock() - start, &count);
+            status = run_images(settings, &inputs->images, given, detector, segmenter, clock_seconds() - start, &count);
         if (status && status != SOWLV2_ERROR_CANCELLED && inputs->videos.count > 0) {
             terminal_error(error_message()); /* the videos are done all the same */
             count.failed += inputs->images.count;

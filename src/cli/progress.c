@@ -1,6 +1,7 @@
 /* The progress line: "[####......] 12/100  0.31/s  4:42 left  photo.jpg". */
 #include "cli/progress.h"
 
+#include "base/clock.h"
 #include "cli/terminal.h"
 #include "pipeline/job.h"
 
@@ -12,7 +13,7 @@ enum { LONGEST_BAR = 30, LONGEST_LINE = 1024 };
 
 void progress_begin(struct progress *progress)
 {
-    *progress = (struct progress){.start = pipeline_clock()};
+    *progress = (struct progress){.start = clock_seconds()};
 }
 
 void progress_format_time(char *text, size_t size, double seconds)
@@ -54,7 +55,7 @@ void progress_format(char *line, size_t size, size_t width, size_t done, size_t 
 void progress_update(size_t done, size_t total, const char *name, void *user_data)
 {
     struct progress *progress = user_data;
-    double now = pipeline_clock();
+    double now = clock_seconds();
     char line[LONGEST_LINE];
 
     if (!terminal_is_live() || (progress->last > 0 && now - progress->last < 0.05 && done < total))

@@ -77,10 +77,11 @@ size_t terminal_width(void)
 {
     struct winsize size = {0};
     const char *columns = getenv("COLUMNS");
+    const long wanted = columns ? strtol(columns, NULL, 10) : 0;
 
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
-    return columns && atoi(columns) > 0 ? (size_t)atoi(columns) : 80;
+    return wanted > 0 && wanted <= 10000 ? (size_t)wanted : 80;
 }
 
 /* How many bytes of valid text fit into `columns`; a byte that is not UTF-8 ends it. */

@@ -1,4 +1,5 @@
 /* The computing stage: decoded images in input order, in batches, through the detector. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/run.h"
 
@@ -79,7 +80,7 @@ static size_t collect(struct run *run, struct job **batch)
 static int detect(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
                   struct sowlv2_detections *found)
 {
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -92,7 +93,7 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
             status = segment_take_given(run, batch[i], &found[i]);
     else
         status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
-    run->detect_seconds += pipeline_clock() - start;
+    run->detect_seconds += clock_seconds() - start;
     for (size_t i = 0; i < count; i++) {
         if (status)
             sowlv2_detections_free(&found[i]);

@@ -1,6 +1,7 @@
 /* Detection and segmentation in many images: decoding, computing and writing overlap. */
 #include "pipeline/detect_images.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "output/names.h"
@@ -87,14 +88,14 @@ static int open_results(struct run *run, struct detect_images_report *report)
 static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
 {
     struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status;
 
     if (run->options->prompt_template)
         options.prompt_template = run->options->prompt_template;
     status =
         sowlv2_prompts_encode(detector, run->options->prompts, run->options->prompt_count, &options, &run->prompts);
-    *seconds = pipeline_clock() - start;
+    *seconds = clock_seconds() - start;
     return status;
 }
 
@@ -195,7 +196,7 @@ int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segme
 {
     struct detect_images_options mine = *options;
     struct run run = {.options = &mine};
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status;
 
     *report = (struct detect_images_report){0};
@@ -210,6 +211,6 @@ int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segme
     if (results_close(&run.results) != 0 && !status)
         status = SOWLV2_ERROR_IO;
     release(&run);
-    report->total_seconds = pipeline_clock() - start;
+    report->total_seconds = clock_seconds() - start;
     return status;
 }

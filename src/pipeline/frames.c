@@ -1,11 +1,11 @@
 /* The loop over the frames of one video. */
 #include "analysis/importance.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/frames_parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { GREY = IMPORTANCE_GREY };
 
@@ -19,14 +19,6 @@ struct frames_run {
     bool keep;             /* the source cannot be read again, and pictures are wanted */
     uint8_t grey[2][GREY]; /* of this frame and the one before, taking turns */
 };
-
-static double clock_now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 const char *frames_kind_name(enum frames_kind kind)
 {
@@ -98,7 +90,7 @@ static void tell_progress(const struct frames_run *run)
 static int look(struct frames_run *run, struct frames_report *report)
 {
     struct frames_clips *clips = &run->clips;
-    double before = clock_now(), now;
+    double before = clock_seconds(), now;
     int status;
 
     tell_progress(run);
@@ -107,16 +99,16 @@ static int look(struct frames_run *run, struct frames_report *report)
 
         if (count < clips->frames || (clips->end > 0 && count - clips->end < clips->step))
             continue;
-        now = clock_now();
+        now = clock_seconds();
         report->read_seconds += now - before;
         status = frames_clips_run(clips, &run->track);
-        before = clock_now();
+        before = clock_seconds();
         report->model_seconds += before - now;
         if (status)
             return status;
         tell_progress(run);
     }
-    now = clock_now();
+    now = clock_seconds();
     report->read_seconds += now - before;
     if (status != VIDEO_END)
         return status;
@@ -124,7 +116,7 @@ static int look(struct frames_run *run, struct frames_report *report)
         status = frames_clips_run(clips, &run->track);
     else
         status = 0;
-    report->model_seconds += clock_now() - now;
+    report->model_seconds += clock_seconds() - now;
     return status;
 }
 
@@ -165,7 +157,7 @@ static int commit_features(struct frames_run *run)
 int frames_run(const struct vjepa2 *model, const struct frames_options *options, struct frames_report *report)
 {
     struct frames_run *run = calloc(1, sizeof(*run));
-    const double start = clock_now();
+    const double start = clock_seconds();
     int status;
 
     *report = (struct frames_report){0};
@@ -202,7 +194,7 @@ int frames_run(const struct vjepa2 *model, const struct frames_options *options,
     video_frame_free(&run->frame);
     video_reader_close(&run->reader);
     free(run);
-    report->total_seconds = clock_now() - start;
+    report->total_seconds = clock_seconds() - start;
     return status;
 }
 

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void job_fail(struct job *job)
 {
@@ -50,12 +49,4 @@ void job_free(struct job **job)
     free((*job)->failure);
     free(*job);
     *job = NULL;
-}
-
-double pipeline_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

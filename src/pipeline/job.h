@@ -38,7 +38,4 @@ void job_free_image(struct job *job);
 
 void job_free(struct job **job);
 
-/* Seconds on a clock that never jumps. */
-double pipeline_clock(void);
-
 #endif

@@ -1,4 +1,5 @@
 /* The segmenting stage: the masks of what was detected, or of what was given. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
@@ -38,14 +39,14 @@ static int make_masks(struct run *run, struct job *job, const struct sowlv2_segm
     const struct sowlv2_segment_options *options = &run->options->segment;
     const struct sowlv2_image image = {
         .pixels = job->image.pixels, .width = job->image.width, .height = job->image.height};
-    double start = pipeline_clock(), encoded;
+    double start = clock_seconds(), encoded;
     int status = sowlv2_segment_set_image(run->segment_session, &image, options);
 
-    encoded = pipeline_clock();
+    encoded = clock_seconds();
     run->encode_seconds += encoded - start;
     if (!status)
         status = sowlv2_segment(run->segment_session, prompts, job->detections.count, options, job->masks);
-    run->mask_seconds += pipeline_clock() - encoded;
+    run->mask_seconds += clock_seconds() - encoded;
     return status;
 }
 

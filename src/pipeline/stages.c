@@ -1,4 +1,5 @@
 /* The threads beside the computing one: decoding before it, writing after it (see write.c). */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/run.h"
 
@@ -6,7 +7,7 @@
 
 static void decode(struct run *run, struct job *job)
 {
-    double start = pipeline_clock();
+    double start = clock_seconds();
     struct image_options options = image_options_default();
 
     options.max_pixels = run->options->max_pixels;
@@ -18,7 +19,7 @@ static void decode(struct run *run, struct job *job)
         job->bytes = (size_t)job->image.width * (size_t)job->image.height * 3;
         ledger_add_bytes(run->ledger, job->bytes);
     }
-    job->decode_seconds = pipeline_clock() - start;
+    job->decode_seconds = clock_seconds() - start;
 }
 
 /* The queue holds as many jobs as the ledger lets be in hand, so pushing never waits or fails. */

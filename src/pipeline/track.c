@@ -2,6 +2,7 @@
 #include "pipeline/track.h"
 
 #include "analysis/budget.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -159,10 +160,10 @@ int track_forward(struct track_run *run, struct track_feed *feed)
 
     while (!status) {
         struct track_feed_frame frame = {0};
-        const double start = pipeline_clock();
+        const double start = clock_seconds();
 
         status = track_feed_next(feed, &frame);
-        run->report->read_seconds += pipeline_clock() - start;
+        run->report->read_seconds += clock_seconds() - start;
         if (status)
             break;
         status = step(run, &frame, &stream);
@@ -238,7 +239,7 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
 {
     struct track_options mine = *options;
     struct track_run run = {.options = &mine, .detector = detector, .segmenter = segmenter, .report = report};
-    const double start = pipeline_clock();
+    const double start = clock_seconds();
     int status;
 
     *report = (struct track_report){0};
@@ -258,6 +259,6 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
     sowlv2_track_session_free(&run.tracker);
     sowlv2_session_free(&run.session);
     sowlv2_prompts_free(&run.prompts);
-    report->total_seconds = pipeline_clock() - start;
+    report->total_seconds = clock_seconds() - start;
     return status;
 }

@@ -1,4 +1,5 @@
 /* The second of three passes: from the last seed's frame to the first frame, in chunks that are read again. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/job.h"
 #include "pipeline/track_both.h"
@@ -137,19 +138,19 @@ static int run_frame(struct backward *backward, int64_t frame)
     struct track_report *report = both->run->report;
     struct sowlv2_tracks tracks = {0};
     const struct image *image;
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status = get_frame(backward, frame, &image);
 
-    report->read_seconds += pipeline_clock() - start;
-    start = pipeline_clock();
+    report->read_seconds += clock_seconds() - start;
+    start = clock_seconds();
     if (!status) {
         const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
 
         status = sowlv2_track_set_frame(backward->session, frame, &view);
     }
     report->tracked++;
-    report->encode_seconds += pipeline_clock() - start;
-    start = pipeline_clock();
+    report->encode_seconds += clock_seconds() - start;
+    start = clock_seconds();
     for (size_t i = 0; !status && i < both->seed_count; i++) {
         const struct sowlv2_track_prompt prompt = {.box = both->seeds[i].box};
 
@@ -166,7 +167,7 @@ static int run_frame(struct backward *backward, int64_t frame)
     if (!status)
         status = keep(backward, &tracks, frame);
     sowlv2_tracks_free(&tracks);
-    report->track_seconds += pipeline_clock() - start;
+    report->track_seconds += clock_seconds() - start;
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* Tracking in two passes: the order of the passes, and the last of them. */
 #include "pipeline/track_both.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -123,12 +124,12 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
     const struct sowlv2_image view = {
         .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
     struct sowlv2_tracks tracks = {0};
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
 
     run->report->tracked++;
-    run->report->encode_seconds += pipeline_clock() - start;
-    start = pipeline_clock();
+    run->report->encode_seconds += clock_seconds() - start;
+    start = clock_seconds();
     if (!status)
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     track_things_take(&run->things, &tracks, frame->number);
@@ -142,7 +143,7 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
     sowlv2_tracks_free(&tracks);
     if (!status)
         status = track_give_up(run, frame->number);
-    run->report->track_seconds += pipeline_clock() - start;
+    run->report->track_seconds += clock_seconds() - start;
     return status;
 }
 
@@ -178,10 +179,10 @@ int track_both_forward(struct track_both *both, struct track_feed *feed)
 
     while (!status) {
         struct track_feed_frame frame = {0};
-        const double start = pipeline_clock();
+        const double start = clock_seconds();
 
         status = track_feed_next(feed, &frame);
-        both->run->report->read_seconds += pipeline_clock() - start;
+        both->run->report->read_seconds += clock_seconds() - start;
         if (status)
             break;
         status = step(both, &frame);

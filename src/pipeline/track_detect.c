@@ -1,4 +1,5 @@
 /* What the detector finds on a frame, and which followed object each find is. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pipeline/job.h"
@@ -30,10 +31,10 @@ void track_candidates_free(struct track_candidates *candidates)
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out)
 {
     const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
-    const double start = pipeline_clock();
+    const double start = clock_seconds();
     int status = sowlv2_detect(run->session, run->prompts, &view, 1, &run->options->detect, out);
 
-    run->report->detect_seconds += pipeline_clock() - start;
+    run->report->detect_seconds += clock_seconds() - start;
     run->report->detections++;
     return status;
 }

@@ -1,5 +1,7 @@
 /* The first of three passes: what the key frames show. */
 #include "analysis/importance.h"
+#include "base/box.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/job.h"
 #include "pipeline/track_both.h"
@@ -36,16 +38,6 @@ static int add_known(struct track_both *both, double time, bool tracked)
     }
     both->known[both->known_count++] = (struct track_known){time, tracked};
     return 0;
-}
-
-static double box_iou(const float *a, const float *b)
-{
-    const double width = (double)((a[2] < b[2] ? a[2] : b[2]) - (a[0] > b[0] ? a[0] : b[0]));
-    const double height = (double)((a[3] < b[3] ? a[3] : b[3]) - (a[1] > b[1] ? a[1] : b[1]));
-    const double both = width > 0 && height > 0 ? width * height : 0;
-    const double either = (double)((a[2] - a[0]) * (a[3] - a[1])) + (double)((b[2] - b[0]) * (b[3] - b[1])) - both;
-
-    return either > 0 ? both / either : 0;
 }
 
 /* The seed of the prompt whose last three detections were where this one is; -1: none. For objects that the tracker
@@ -144,12 +136,12 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     struct track_candidates candidates = {0};
     struct sowlv2_tracks tracks = {0};
     int status = track_detect(run, &frame->image, &detections);
-    double start = pipeline_clock();
+    double start = clock_seconds();
 
     if (!status && (detections.count > 0 || discovery->things.count > 0))
         status = sowlv2_track_set_frame(discovery->session, frame->number, &view);
-    run->report->encode_seconds += pipeline_clock() - start;
-    start = pipeline_clock();
+    run->report->encode_seconds += clock_seconds() - start;
+    start = clock_seconds();
     if (!status && discovery->things.count > 0)
         status = sowlv2_track_run(discovery->session, NULL, &tracks);
     track_things_take(&discovery->things, &tracks, frame->number);
@@ -164,7 +156,7 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     sowlv2_tracks_free(&tracks);
     track_candidates_free(&candidates);
     sowlv2_detections_free(&detections);
-    run->report->track_seconds += pipeline_clock() - start;
+    run->report->track_seconds += clock_seconds() - start;
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* The end of the line: frames that were not tracked get their masks from those around them. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/job.h"
 #include "pipeline/track_run.h"
@@ -64,13 +65,13 @@ static int give(struct track_emitter *emitter, struct track_feed_frame *frame, s
 {
     struct track_frame out = {
         .image = frame->image, .number = frame->number, .time = frame->time, .objects = objects, .count = count};
-    const double start = pipeline_clock();
+    const double start = clock_seconds();
     int status;
 
     frame->image = (struct image){0};
     emitter->run->report->frames++;
     status = track_output_add(emitter->run->output, &out);
-    emitter->run->report->wait_seconds += pipeline_clock() - start;
+    emitter->run->report->wait_seconds += clock_seconds() - start;
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* One frame of the forward pass. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pipeline/job.h"
@@ -11,11 +12,11 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
 {
     const struct sowlv2_image view = {
         .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
-    double start = pipeline_clock(), encoded;
+    double start = clock_seconds(), encoded;
     struct sowlv2_tracks tracks = {0};
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
 
-    encoded = pipeline_clock();
+    encoded = clock_seconds();
     run->report->encode_seconds += encoded - start;
     run->report->tracked++;
     if (!status && run->things.count > 0)
@@ -23,7 +24,7 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
     if (!status)
         track_things_take(&run->things, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
-    run->report->track_seconds += pipeline_clock() - encoded;
+    run->report->track_seconds += clock_seconds() - encoded;
     return status;
 }
 
@@ -32,7 +33,7 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
                    const struct sowlv2_detections *detections)
 {
     struct track_candidates candidates = {0};
-    double start = pipeline_clock();
+    double start = clock_seconds();
     int status = track_candidates_make(run, run->tracker, detections, run->options->match_iou, &candidates);
 
     if (!status)
@@ -40,7 +41,7 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
     if (!status)
         status = track_candidates_adopt(run, &candidates, frame->number);
     track_candidates_free(&candidates);
-    run->report->track_seconds += pipeline_clock() - start;
+    run->report->track_seconds += clock_seconds() - start;
     return status;
 }
 

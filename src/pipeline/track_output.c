@@ -1,4 +1,5 @@
 /* The output of a tracked video: its queue and its thread. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "pipeline/job.h"
@@ -74,13 +75,13 @@ static void *run_thread(void *argument)
 
     while (queue_pop(output->queue, &popped)) {
         struct track_item *item = popped;
-        double start = pipeline_clock();
+        double start = clock_seconds();
 
         if (item->is_end)
             track_videos_end(output, item->id);
         else if (!track_output_failed(output))
             track_output_write_frame(output, &item->frame);
-        output->write_seconds += pipeline_clock() - start;
+        output->write_seconds += clock_seconds() - start;
         item_free(item);
     }
     return NULL;
@@ -270,9 +271,9 @@ int track_output_close(struct track_output **out, struct track_output_report *re
         return 0;
     queue_close(output->queue);
     pthread_join(output->thread, NULL);
-    start_time = pipeline_clock();
+    start_time = clock_seconds();
     track_videos_close(output);
-    output->write_seconds += pipeline_clock() - start_time;
+    output->write_seconds += clock_seconds() - start_time;
     status = results_close(&output->results);
     if (status)
         track_output_fail(output, status);

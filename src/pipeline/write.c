@@ -1,5 +1,6 @@
 /* The writing stage. The threads share the parts of an image, so that one image with many objects keeps all of
  * them busy; the last to let go of it writes its row: what results.jsonl lists is there. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "masks/masks.h"
@@ -195,13 +196,13 @@ void write_all(struct run *run)
 
     while (queue_pop(run->computed, &item)) {
         struct job *job = item;
-        double start = pipeline_clock();
+        double start = clock_seconds();
         size_t part;
 
         while (take_part(run, job, &part))
             if (write_part(run, job, part) != 0)
                 fail(run, job);
-        if (let_go(run, job, pipeline_clock() - start))
+        if (let_go(run, job, clock_seconds() - start))
             finish(run, job);
     }
 }

@@ -1,6 +1,7 @@
 /* From logits and relative boxes to detections, as the reference's post-processing. */
 #include "models/owlv2/owlv2.h"
 
+#include "base/box.h"
 #include "base/error.h"
 
 #include <math.h>
@@ -34,22 +35,6 @@ int64_t owlv2_select(const float *logits, const float *boxes, int64_t patches, i
         };
     }
     return count;
-}
-
-static float area(const float box[4])
-{
-    return (box[2] - box[0]) * (box[3] - box[1]);
-}
-
-static float intersection_over_union(const float a[4], const float b[4])
-{
-    const float width = fminf(a[2], b[2]) - fmaxf(a[0], b[0]);
-    const float height = fminf(a[3], b[3]) - fmaxf(a[1], b[1]);
-    if (!(width > 0.0F) || !(height > 0.0F)) {
-        return 0.0F;
-    }
-    const float both = width * height;
-    return both / (area(a) + area(b) - both);
 }
 
 struct ranked {
@@ -86,7 +71,7 @@ int64_t owlv2_suppress(struct owlv2_detection *detections, int64_t count, float 
         const struct owlv2_detection *best = &detections[order[i].index];
         for (int64_t j = i + 1; j < count && !dropped[order[i].index]; j++) {
             const struct owlv2_detection *other = &detections[order[j].index];
-            if (other->query == best->query && intersection_over_union(best->box, other->box) > iou) {
+            if (other->query == best->query && box_iou(best->box, other->box) > iou) {
                 dropped[order[j].index] = true;
             }
         }
