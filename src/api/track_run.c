@@ -83,7 +83,7 @@ void sowlv2_tracks_free(struct sowlv2_tracks *tracks)
     }
     for (size_t i = 0; i < tracks->count; i++) {
         sowlv2_masks_free(&tracks->items[i].mask, 1);
-        free(tracks->items[i].pointer);
+        free(tracks->items[i].pointer); // NOLINT(clang-analyzer-core.NullDereference): count is 0 then
     }
     free(tracks->items);
     *tracks = (struct sowlv2_tracks){0};

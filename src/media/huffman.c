@@ -54,7 +54,7 @@ static void limit_depths(uint32_t *of_depth, int count, int limit)
     }
     for (int d = 1; d <= limit; d++)
         space += of_depth[d] << (limit - d);
-    for (; space > 1u << limit; space--) {
+    for (; space > 1u << limit; space--) { // NOLINT(clang-analyzer-core.*): limit is at least 1
         /* A leaf of the deepest level moves beside one that goes a level down: one place is freed. */
         int d = limit - 1;
         while (of_depth[d] == 0)
@@ -102,7 +102,7 @@ void huffman_make(const uint32_t *count, int symbols, int limit, uint8_t *length
     /* The rarest get the longest. */
     int next = 0;
     for (int d = limit; d > 0; d--)
-        for (uint32_t i = 0; i < of_depth[d]; i++)
+        for (uint32_t i = 0; i < of_depth[d] && next < used; i++)
             length[leaves[next++].symbol] = (uint8_t)d;
     assign_codes(of_depth, symbols, length, code);
 }

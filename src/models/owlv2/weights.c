@@ -44,6 +44,7 @@ struct source {
     {                                                                                                                  \
         name ".bias", repeat, (offset) + offsetof(struct source_affine, bias), step, 1, {outputs}, false               \
     }
+/* NOLINTBEGIN(bugprone-macro-parentheses): members cannot stand in parentheses. */
 #define HEAD(name, member, outputs, width)                                                                             \
     LINEAR(name ".dense0", offsetof(struct source, member.dense0), 0, 0, width, width),                                \
         LINEAR(name ".dense1", offsetof(struct source, member.dense1), 0, 0, width, width),                            \
@@ -65,6 +66,7 @@ struct source {
     (offsetof(struct source, layers) + (size_t)(first) * sizeof(struct source_layer) +                                 \
      offsetof(struct source_layer, member))
 #define ONE(member) 0, offsetof(struct source, member), 0
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static int bind_source(const struct owlv2_config *config, const struct checkpoint *checkpoint, struct source *source)
 {

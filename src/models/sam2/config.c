@@ -67,7 +67,7 @@ int sam2_read_side(const struct config *file, const struct config_node *node, co
 static int read_prompt_encoder(const struct config *file, struct sam2_config *out)
 {
     const struct config_node *node;
-    int patch = 0;
+    int patch = 1;
     int64_t width;
     int status = config_object(file, config_root(file), "prompt_encoder_config", &node);
     if (status != 0 || (status = config_int(file, node, "hidden_size", 256, 1, SAM2_MAX_WIDTH, &width)) != 0 ||

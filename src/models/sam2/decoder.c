@@ -209,7 +209,8 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
     state.width = config->width;
     state.inner = config->width / config->downsample;
     state.heads = config->decoder_heads;
-    state.scale = 1.0F / sqrtf((float)(state.inner / state.heads));
+    const int64_t head = state.inner / state.heads;
+    state.scale = 1.0F / sqrtf((float)head);
     state.placed = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.tokens, state.width);
     state.attended = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.tokens, state.inner);
     for (int i = 0; i < config->decoder_layers; i++) {

@@ -29,7 +29,8 @@ static struct tensor by_head(const struct state *state, struct tensor x, int64_t
 static void attend(const struct state *state, struct tensor q, struct tensor k, struct tensor v, int64_t value_heads,
                    struct tensor out)
 {
-    const float scale = 1.0F / sqrtf((float)(state->inner / state->heads));
+    const int64_t head = state->inner / state->heads;
+    const float scale = 1.0F / sqrtf((float)head);
     op_attention(state->compute, by_head(state, q, state->heads), by_head(state, k, state->heads),
                  by_head(state, v, value_heads), scale, false, by_head(state, out, value_heads));
 }

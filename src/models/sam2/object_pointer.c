@@ -30,7 +30,7 @@ static void sine_of_time(float frames, float longest, int64_t width, float *out)
     const int64_t half = width / 2;
     const float position = frames / longest;
     for (int64_t i = 0; i < half; i++) {
-        const float angle = position / (float)pow(10000.0, (double)((float)(2 * (i / 2)) / (float)half));
+        const float angle = position / (float)pow(10000.0, (double)((float)(i - i % 2) / (float)half));
         out[i] = sinf(angle);
         out[half + i] = cosf(angle);
     }

@@ -100,7 +100,7 @@ static void sine_row(int64_t index, int64_t size, int64_t half, float *out)
     const float eps = 1e-6F;
     const float position = (float)(index + 1) / ((float)size + eps) * (float)TWO_PI;
     for (int64_t i = 0; i < half; i++) {
-        const double period = pow(10000.0, (double)(2 * (i / 2)) / (double)half);
+        const double period = pow(10000.0, (double)(i - i % 2) / (double)half);
         const float angle = position / (float)period;
         out[i] = i % 2 == 0 ? sinf(angle) : cosf(angle);
     }

@@ -55,7 +55,7 @@ static int64_t collect_part(uint8_t *kinds, int64_t side, int64_t start, int32_t
         for (int64_t near_y = y > 0 ? y - 1 : 0; near_y <= y + 1 && near_y < side; near_y++) {
             for (int64_t near_x = x > 0 ? x - 1 : 0; near_x <= x + 1 && near_x < side; near_x++) {
                 const int64_t near = near_y * side + near_x;
-                if (kinds[near] == kind) {
+                if (kinds[near] == kind) { // NOLINT(clang-analyzer-core.*): all of side * side are set
                     kinds[near] = SEEN;
                     part[count++] = (int32_t)near;
                 }

@@ -50,7 +50,7 @@ static struct tensor embed(struct sam2_frame *frame, struct sam2_job *const *job
     const struct sam2_video *video = frame->tracker->video;
     const struct sam2_config *config = &video->model->config;
     struct compute *compute = frame->compute;
-    if (jobs[0]->kind == SAM2_JOB_SEGMENT) {
+    if (jobs[0]->kind == SAM2_JOB_SEGMENT) { // NOLINT(clang-analyzer-core.NullDereference): n is at least 1
         return sam2_prompt_dense(video->model, compute, frame->features, prompts, n);
     }
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, n, config->grid * config->grid, config->width);

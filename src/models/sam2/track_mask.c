@@ -109,7 +109,7 @@ int sam2_frame_decode_mask(struct sam2_frame *frame, struct sam2_job *job)
         if (status == 0) {
             bool any = false;
             for (int64_t i = 0; i < size * size; i++) {
-                any = any || job->full_mask[i] > 0.0F;
+                any = any || job->full_mask[i] > 0.0F; // NOLINT(clang-analyzer-core.*): downloaded above
             }
             job->multimask = frame->tracker->options.reference_rules;
             sam2_job_take(frame, job, &decoded, 0);

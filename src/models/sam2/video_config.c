@@ -144,7 +144,7 @@ static int plan_downsampler(const struct config *file, const struct sam2_config 
         total_bits++;
     }
     int64_t side = 4 * image->mask_side, channels = 1;
-    out->downsampler_layers = total_bits / stride_bits;
+    out->downsampler_layers = total_bits / stride_bits; // NOLINT(clang-analyzer-core.DivideZero): read as at least 2
     for (int i = 0; i < out->downsampler_layers; i++) {
         side = (side + 2 * out->downsampler_padding - out->downsampler_kernel) / out->downsampler_stride + 1;
         channels *= (int64_t)out->downsampler_stride * out->downsampler_stride;
@@ -155,8 +155,8 @@ static int plan_downsampler(const struct config *file, const struct sam2_config 
     if (side != image->grid || channels > SAM2_MAX_WIDTH || out->downsampler_layers > SAM2_MAX_DEPTH) {
         return config_error(file,
                             "mask_downsampler_*: masks of %lld x %lld do not become the image embedding's %lld x %lld",
-                            (long long)(4 * image->mask_side), (long long)(4 * image->mask_side),
-                            (long long)image->grid, (long long)image->grid);
+                            4 * (long long)image->mask_side, 4 * (long long)image->mask_side, (long long)image->grid,
+                            (long long)image->grid);
     }
     return 0;
 }
