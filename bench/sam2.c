@@ -157,7 +157,7 @@ int main(int count, char **arguments)
     memcpy(box_values, box_file.data, needed);
     char folder_copy[4096];
     snprintf(folder_copy, sizeof(folder_copy), "%s", folder);
-    const struct sam2_trace trace = {dump, folder_copy};
+    const struct model_trace trace = {dump, folder_copy};
     check(sam2_encode(model, compute, &image, &trace, NULL, features));
     for (int i = 0; i < runs; i++) {
         started = start();

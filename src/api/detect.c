@@ -100,7 +100,7 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
             (struct owlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
     struct progress progress = {options};
-    const struct owlv2_control control = {options->progress != NULL ? report_progress : NULL, &progress};
+    const struct model_control control = {options->progress != NULL ? report_progress : NULL, &progress};
     const struct owlv2_output output = {session->logits, session->boxes,
                                         options->objectness ? session->objectness : NULL};
     status = owlv2_detect(session->detector->model, session->compute, views, (int64_t)count, prompts->queries,

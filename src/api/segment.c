@@ -40,7 +40,7 @@ static int decode(struct pass *pass, const struct sam2_prompt *prompts, size_t c
     float *iou = malloc(count * choices * sizeof(*iou));
     int status = iou != NULL ? reserve_floats(masks, capacity, count * choices * pass->area) : error_memory("masks");
     if (status == 0) {
-        const struct sam2_control control = {pass->options->progress != NULL ? report_progress : NULL, pass};
+        const struct model_control control = {pass->options->progress != NULL ? report_progress : NULL, pass};
         const struct sam2_output output = {.masks = *masks, .iou = iou, .object_score = scores + count};
         status = sam2_decode(model, session->compute, session->features, prompts, (int64_t)count, multimask, 0, NULL,
                              &control, &output);

@@ -28,7 +28,7 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
                          image->height);
     }
     const struct sam2_image view = {image->pixels, image->width, image->height, image_row_bytes(image)};
-    const struct sam2_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
+    const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
     status = sam2_encode(session->segmenter->model, session->compute, &view, NULL, &control, session->features);
     session->has_image = status == 0;
     return status;

@@ -49,7 +49,8 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_run: no current frame: call sowlv2_track_set_frame first");
     }
-    const struct sam2_control control = {session->options.progress != NULL ? report_progress : NULL, &session->options};
+    const struct model_control control = {session->options.progress != NULL ? report_progress : NULL,
+                                          &session->options};
     const struct sam2_run run = {.frame = session->number,
                                  .reverse = options != NULL && options->reverse,
                                  .prompted_only = options != NULL && options->prompted_only,

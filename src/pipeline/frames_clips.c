@@ -98,7 +98,7 @@ int frames_clips_open(const struct vjepa2 *model, const struct frames_options *o
         overlap = overlap > out->frames - predicted ? overlap : out->frames - predicted;
     }
     out->step = out->frames - overlap;
-    out->control = (struct vjepa2_control){keep_going, out};
+    out->control = (struct model_control){keep_going, out};
     status = compute_create(vjepa2_get_device(model), &out->compute);
     if (!status)
         status = allocate_all(out);

@@ -34,7 +34,7 @@ struct frames_clips {
     const struct vjepa2_config *config;
     const struct frames_options *options;
     struct compute *compute;
-    struct vjepa2_control control;
+    struct model_control control;
     int64_t frames, step;      /* of a clip; from clip to clip */
     uint8_t *squares;          /* [frames][crop][crop][3]: a ring of what the model sees of the last frames */
     struct vjepa2_frame *clip; /* [frames]: the ring in time order */

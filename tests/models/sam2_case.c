@@ -134,7 +134,7 @@ struct sam2_image sam2_case_image(const struct sam2_case *test, int index)
     return (struct sam2_image){pixels->data, (int)pixels->dim[1], (int)pixels->dim[0], (size_t)pixels->dim[1] * 3};
 }
 
-struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct sam2_trace *trace)
+struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace)
 {
     const struct sam2_image image = sam2_case_image(test, index);
     struct sam2_features *features;

@@ -55,7 +55,7 @@ void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const str
 
 struct sam2_image sam2_case_image(const struct sam2_case *test, int index);
 /* The features of image `index`; `trace` may be NULL. */
-struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct sam2_trace *trace);
+struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace);
 
 /* The prompts of a set such as "boxes.0". */
 struct sam2_case_prompts {

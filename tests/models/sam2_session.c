@@ -50,7 +50,7 @@ void sam2_session_encode(struct sam2_session *session, int64_t frame)
 
 const struct sam2_track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count)
 {
-    const struct sam2_trace trace = {receive, session};
+    const struct model_trace trace = {receive, session};
     const struct sam2_run run = {.frame = frame, .trace = &trace};
     const struct sam2_track *tracks;
     session->attended = false;

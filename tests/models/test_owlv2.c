@@ -145,7 +145,7 @@ static void test_tokens(void **state)
 }
 
 /* The queries of a set; traced where `trace` is given. Freed by the caller. */
-static float *encode(struct fixture *fixture, const char *set, const struct owlv2_trace *trace, int64_t *count)
+static float *encode(struct fixture *fixture, const char *set, const struct model_trace *trace, int64_t *count)
 {
     const struct host_tensor *golden = expected_tensor(&fixture->expected, "%s.ids", set);
     int64_t total = host_tensor_count(golden);
@@ -167,7 +167,7 @@ static void test_text_tower(void **state)
     for (int i = 0; i < expected_case_count; i++) {
         struct fixture fixture;
         open_case(expected_cases[i], &fixture);
-        struct owlv2_trace trace = {compare_trace, &fixture};
+        struct model_trace trace = {compare_trace, &fixture};
         for (int set = 0; set < 2; set++) {
             bool traced = strcmp(expected_sets[set], "many") == 0;
             int64_t count;
@@ -186,7 +186,7 @@ static void test_text_tower(void **state)
 
 /* Boxes, logits and objectness of images first .. first + batch - 1 with the queries of a set. */
 static void detect_and_compare(struct fixture *fixture, const char *set, int first, int batch,
-                               const struct owlv2_trace *trace)
+                               const struct model_trace *trace)
 {
     int64_t queries_count;
     float *queries = encode(fixture, set, NULL, &queries_count);
@@ -226,7 +226,7 @@ static void test_image_tower(void **state)
     for (int i = 0; i < expected_case_count; i++) {
         struct fixture fixture;
         open_case(expected_cases[i], &fixture);
-        struct owlv2_trace trace = {compare_trace, &fixture};
+        struct model_trace trace = {compare_trace, &fixture};
         bool pixels = expected_find(&fixture.expected, "image.0.pixel_values") != NULL;
 
         fixture.set = "many";
@@ -293,7 +293,7 @@ static void test_preprocessing(void **state)
         open_case(expected_cases[i], &fixture);
         if (expected_find(&fixture.expected, "image.0.pixel_values") != NULL) {
             struct pixels_check pixels = {.fixture = &fixture};
-            struct owlv2_trace trace = {compare_pixels, &pixels};
+            struct model_trace trace = {compare_pixels, &pixels};
 
             cases++;
             for (pixels.image = 0; pixels.image < fixture.expected.images; pixels.image++)

@@ -32,7 +32,7 @@ static void test_encoder(void **state)
     for (int c = 0; c < sam2_case_count; c++) {
         struct sam2_case test;
         sam2_case_open(sam2_cases[c], &test);
-        const struct sam2_trace trace = {compare_trace, &test};
+        const struct model_trace trace = {compare_trace, &test};
         for (int image = 0; image < 2; image++) {
             snprintf(test.set, sizeof(test.set), "image.%d", image);
             test.compared = 0;
@@ -111,7 +111,7 @@ static void check_set(struct sam2_case *test, const struct sam2_features *featur
     struct sam2_case_prompts prompts;
     sam2_case_prompts(test, set, &prompts);
     snprintf(test->set, sizeof(test->set), "%s", set);
-    const struct sam2_trace trace = {compare_trace, test};
+    const struct model_trace trace = {compare_trace, test};
     for (int multimask = 0; multimask < 2; multimask++) {
         struct results results = new_results(test, prompts.count, multimask);
         test->compared = 0;

@@ -203,7 +203,7 @@ static void test_cancel(void **state)
     struct sam2_features *features = sam2_case_features(&test, 0, NULL);
     const struct sam2_image image = sam2_case_image(&test, 0);
     int last = 2;
-    const struct sam2_control control = {stop_at, &last};
+    const struct model_control control = {stop_at, &last};
     assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, &control, features), SOWLV2_ERROR_CANCELLED);
     assert_int_equal(sam2_features_width(features), 0);
     sam2_features_free(&features);

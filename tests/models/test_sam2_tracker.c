@@ -265,7 +265,7 @@ static void test_cancelled(void **state)
         const int64_t area = session.test.config->mask_side * session.test.config->mask_side;
         sam2_check(sam2_tracker_prompt(session.tracker, 1, 0, &boxed));
         sam2_session_encode(&session, 0);
-        const struct sam2_control control = {go_on, &left};
+        const struct model_control control = {go_on, &left};
         const struct sam2_run run = {.frame = 0, .control = &control};
         const struct sam2_track *tracks;
         const int status =

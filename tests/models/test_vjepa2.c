@@ -148,7 +148,7 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     struct vjepa2_frame *frames = clip_frames(pixels);
     float *features = new_floats(batch * tokens * width), *predicted = new_floats(batch * tokens * width);
     float *pooled = new_floats(batch * width), *logits = new_floats(batch * (labels + 1));
-    struct vjepa2_trace trace = {compare_trace, fixture};
+    struct model_trace trace = {compare_trace, fixture};
     struct vjepa2_clips clips = {frames, batch, count, VJEPA2_CENTRE};
     struct vjepa2_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL};
 
@@ -227,7 +227,7 @@ static void test_masks(void **state)
             struct vjepa2_mask context, target;
             int32_t *a = mask_ids(context_ids, &context), *b = mask_ids(find(&fixture, "0.%d.target", run), &target);
             float *features = new_floats(batch * tokens * width), *out = new_floats(batch * target.count * width);
-            struct vjepa2_trace trace = {compare_trace, &fixture};
+            struct model_trace trace = {compare_trace, &fixture};
 
             memcpy(features, golden->data, sizeof(float) * (size_t)(batch * tokens * width));
             snprintf(fixture.prefix, sizeof(fixture.prefix), "0.%d", run);
@@ -300,7 +300,7 @@ static void test_bad_input(void **state)
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
     clips.count = 1;
     int limit = 1;
-    struct vjepa2_control control = {stop_at, &limit};
+    struct model_control control = {stop_at, &limit};
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, &control, &out),
                      SOWLV2_ERROR_CANCELLED);
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,

@@ -1,37 +1,11 @@
 #include "models/owlv2/config.h"
 
-#include "base/error.h"
+#include "models/common/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
-#include <string.h>
-
 /* Bounds that keep every size computation far from overflow and refuse nonsense early. */
 enum { MAX_WIDTH = 1 << 16, MAX_LAYERS = 1024, MAX_VOCABULARY = 1 << 24, MAX_TEXT = 4096, MAX_SIDE = 8192 };
-
-static int read_activation(const struct config *file, const struct config_node *node, enum activation *out)
-{
-    static const struct {
-        const char *name;
-        enum activation activation;
-    } known[] = {
-        {"quick_gelu", ACTIVATION_QUICK_GELU}, {"gelu", ACTIVATION_GELU},
-        {"gelu_new", ACTIVATION_GELU_TANH},    {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
-        {"gelu_fast", ACTIVATION_GELU_TANH},   {"relu", ACTIVATION_RELU},
-    };
-    const char *name;
-    const int status = config_string(file, node, "hidden_act", "quick_gelu", &name);
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            *out = known[i].activation;
-            return 0;
-        }
-    }
-    return config_error(file, "hidden_act: \"%s\" is not supported", name);
-}
 
 /* The class defaults of one tower. */
 struct tower_defaults {
@@ -54,7 +28,7 @@ static int read_tower(const struct config *file, const struct tower_defaults *de
         (status = config_int(file, *node, "num_hidden_layers", defaults->layers, 1, MAX_LAYERS, &out->layers)) != 0 ||
         (status = config_int(file, *node, "num_attention_heads", defaults->heads, 1, MAX_WIDTH, &out->heads)) != 0 ||
         (status = config_number(file, *node, "layer_norm_eps", 1e-5, 0.0, 1.0, &eps)) != 0 ||
-        (status = read_activation(file, *node, &out->activation)) != 0) {
+        (status = model_read_activation(file, *node, "hidden_act", "quick_gelu", &out->activation)) != 0) {
         return status;
     }
     out->eps = (float)eps;

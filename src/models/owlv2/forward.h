@@ -14,10 +14,6 @@ struct owlv2 {
     struct tokenizer *tokenizer;
 };
 
-void owlv2_emit(const struct owlv2_trace *trace, struct compute *compute, struct tensor tensor, const char *name);
-__attribute__((format(printf, 4, 5))) void owlv2_emit_numbered(const struct owlv2_trace *trace, struct compute *compute,
-                                                               struct tensor tensor, const char *format, ...);
-
 /* One transformer layer in place: x [batch, tokens, width]. */
 void owlv2_layer_forward(struct compute *compute, const struct owlv2_tower_config *config,
                          const struct owlv2_layer *layer, bool causal, struct tensor x);
@@ -29,7 +25,7 @@ void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config
 
 /* pixel values [batch, size, size, 3] -> features [batch, patches, width]. */
 void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struct tensor pixel_values,
-                       const struct owlv2_trace *trace, const struct owlv2_control *control, struct tensor features);
+                       const struct model_trace *trace, const struct model_control *control, struct tensor features);
 
 /* features [batch, patches, width] -> boxes [batch, patches, 4] (cx, cy, w, h, 0 to 1). */
 void owlv2_box_head(const struct owlv2 *model, struct compute *compute, struct tensor features, struct tensor boxes);

@@ -2,29 +2,6 @@
 #include "models/owlv2/forward.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-void owlv2_emit(const struct owlv2_trace *trace, struct compute *compute, struct tensor tensor, const char *name)
-{
-    if (trace != NULL && compute_status(compute) == 0) {
-        trace->receive(compute, name, tensor, trace->user_data);
-    }
-}
-
-void owlv2_emit_numbered(const struct owlv2_trace *trace, struct compute *compute, struct tensor tensor,
-                         const char *format, ...)
-{
-    if (trace == NULL) {
-        return;
-    }
-    char name[64];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(name, sizeof(name), format, arguments);
-    va_end(arguments);
-    owlv2_emit(trace, compute, tensor, name);
-}
 
 static void attend(struct compute *compute, const struct owlv2_tower_config *config, const struct owlv2_layer *layer,
                    bool causal, struct tensor x)

@@ -82,8 +82,8 @@ static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t
 
 /* One pass over `batch` images; outputs as in owlv2_detect. */
 static int detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
-                           int64_t batch, const float *queries, int64_t query_count, const struct owlv2_trace *trace,
-                           const struct owlv2_control *control, const struct owlv2_output *out)
+                           int64_t batch, const float *queries, int64_t query_count, const struct model_trace *trace,
+                           const struct model_control *control, const struct owlv2_output *out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
@@ -95,7 +95,7 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
     for (int64_t b = 0; b < batch; b++) {
         owlv2_preprocess(compute, config, &images[b], tensor_at(pixel_values, b));
     }
-    owlv2_emit(trace, compute, pixel_values, "pixel_values");
+    model_emit(trace, compute, pixel_values, "pixel_values");
     owlv2_image_tower(model, compute, pixel_values, trace, control, features);
     compute_release(compute, mark);
 
@@ -116,7 +116,7 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
 
 /* Progress of one pass as a part of all passes. */
 struct passes {
-    const struct owlv2_control *control;
+    const struct model_control *control;
     int done, total; /* passes */
 };
 
@@ -127,8 +127,8 @@ static bool keep_going(int done, int total, void *user_data)
 }
 
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
-                 const struct owlv2_control *control, const struct owlv2_output *out)
+                 const float *queries, const bool *masked, int64_t query_count, const struct model_trace *trace,
+                 const struct model_control *control, const struct owlv2_output *out)
 {
     /* Images go through together as long as one alone does not fill the products: beyond that a batch is
      * no faster, and only takes memory. */
@@ -136,7 +136,7 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
     const int64_t patches = model->config.grid * model->config.grid;
     const int64_t together = patches >= ENOUGH_TOKENS ? 1 : ENOUGH_TOKENS / patches;
     struct passes passes = {control, 0, (int)((batch + together - 1) / together)};
-    const struct owlv2_control part = {keep_going, &passes};
+    const struct model_control part = {keep_going, &passes};
     const bool asked = control != NULL && control->keep_going != NULL;
     int status = 0;
     for (int64_t first = 0; first < batch && status == 0; first += together, passes.done++) {

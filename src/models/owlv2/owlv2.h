@@ -10,6 +10,7 @@
 #ifndef MODELS_OWLV2_OWLV2_H
 #define MODELS_OWLV2_OWLV2_H
 
+#include "models/common/pass.h"
 #include "models/owlv2/config.h"
 #include "ops/ops.h"
 #include "text/tokenizer.h"
@@ -27,19 +28,14 @@ const struct owlv2_config *owlv2_get_config(const struct owlv2 *model);
 const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model);
 struct device *owlv2_get_device(const struct owlv2 *model);
 
-/* Receives intermediate tensors by name, for tests: "pixel_values" [b, size, size, 3],
+/* What a trace receives: "pixel_values" [b, size, size, 3],
  * "vision.embeddings" (after the pre-layer norm) [b, 1 + patches, width], "vision.block.0" ...,
- * "features" [b, patches, width], "text.block.0" ... [n, length, width]. `tensor` is valid during the
- * call; op_download gives its values. NULL: none. */
-struct owlv2_trace {
-    void (*receive)(struct compute *compute, const char *name, struct tensor tensor, void *user_data);
-    void *user_data;
-};
+ * "features" [b, patches, width], "text.block.0" ... [n, length, width]. */
 
 /* Encodes `count` prompts of config.text_length token ids each, ids [count][text_length], into
  * queries [count][projection] (host memory of the caller), each of unit length. */
 int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const int32_t *ids, int64_t count,
-                      const struct owlv2_trace *trace, float *queries);
+                      const struct model_trace *trace, float *queries);
 
 /* One image as the caller holds it. */
 struct owlv2_image {
@@ -57,16 +53,11 @@ struct owlv2_output {
 
 /* The image tower and all heads for `batch` images and `query_count` queries [query_count][projection]
  * at once. A query whose `masked` entry is true gets the lowest float as its logits (the reference's
- * rule for prompts whose first token id is 0); `masked` NULL: none. `keep_going` (may be NULL) is asked
- * between layers; when it returns false the pass ends with CANCELLED. */
-struct owlv2_control {
-    bool (*keep_going)(int done, int total, void *user_data);
-    void *user_data;
-};
-
+ * rule for prompts whose first token id is 0); `masked` NULL: none. `control` is
+ * asked between layers. */
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct owlv2_trace *trace,
-                 const struct owlv2_control *control, const struct owlv2_output *out);
+                 const float *queries, const bool *masked, int64_t query_count, const struct model_trace *trace,
+                 const struct model_control *control, const struct owlv2_output *out);
 
 /* ---- post-processing (host) ---- */
 

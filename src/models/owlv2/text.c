@@ -49,7 +49,7 @@ static int upload_ids(struct compute *compute, const int32_t *ids, int64_t count
 }
 
 int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const int32_t *ids, int64_t count,
-                      const struct owlv2_trace *trace, float *queries)
+                      const struct model_trace *trace, float *queries)
 {
     const struct owlv2_config *config = &model->config;
     const struct owlv2_weights *weights = &model->weights;
@@ -65,7 +65,7 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
     op_embed(compute, tokens, weights->token_embedding, weights->text_positions, x);
     for (int64_t i = 0; i < config->text.layers; i++) {
         owlv2_layer_forward(compute, &config->text, &weights->text_layers[i], true, x);
-        owlv2_emit_numbered(trace, compute, x, "text.block.%d", (int)i);
+        model_emit_numbered(trace, compute, x, "text.block.%d", (int)i);
     }
     struct tensor last = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
     op_gather_rows(compute, x, pooled, last);

@@ -1,7 +1,6 @@
 /* The image tower: preprocessing, patches, transformer, features. */
 #include "models/owlv2/forward.h"
 
-#include "base/error.h"
 #include "ops/filter.h"
 
 void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,
@@ -40,21 +39,8 @@ static void embed(const struct owlv2 *model, struct compute *compute, struct ten
     }
 }
 
-static bool keep_going(const struct owlv2_control *control, struct compute *compute, int64_t done, int64_t total)
-{
-    if (compute_status(compute) != 0) {
-        return false;
-    }
-    if (control == NULL || control->keep_going == NULL ||
-        control->keep_going((int)done, (int)total, control->user_data)) {
-        return true;
-    }
-    compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "detection: cancelled"));
-    return false;
-}
-
 void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struct tensor pixel_values,
-                       const struct owlv2_trace *trace, const struct owlv2_control *control, struct tensor features)
+                       const struct model_trace *trace, const struct model_control *control, struct tensor features)
 {
     const struct owlv2_tower_config *config = &model->config.vision;
     const struct owlv2_weights *weights = &model->weights;
@@ -64,16 +50,16 @@ void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struc
     struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1 + patches, width);
     embed(model, compute, pixel_values, x);
     op_layer_norm(compute, x, weights->pre_norm.gamma, weights->pre_norm.beta, config->eps, x);
-    owlv2_emit(trace, compute, x, "vision.embeddings");
-    for (int64_t i = 0; i < config->layers && keep_going(control, compute, i, config->layers); i++) {
+    model_emit(trace, compute, x, "vision.embeddings");
+    for (int64_t i = 0; i < config->layers && model_keep_going(control, compute, i, config->layers, "detection"); i++) {
         owlv2_layer_forward(compute, config, &weights->vision_layers[i], false, x);
-        owlv2_emit_numbered(trace, compute, x, "vision.block.%d", (int)i);
+        model_emit_numbered(trace, compute, x, "vision.block.%d", (int)i);
     }
 
     /* Patch features: normalised patches times the normalised class token, normalised again. */
     op_layer_norm(compute, x, weights->post_norm.gamma, weights->post_norm.beta, config->eps, x);
     op_mul(compute, tensor_slice(x, 1, 1, patches), tensor_slice(x, 1, 0, 1), features);
     op_layer_norm(compute, features, weights->feature_norm.gamma, weights->feature_norm.beta, config->eps, features);
-    owlv2_emit(trace, compute, features, "features");
+    model_emit(trace, compute, features, "features");
     compute_release(compute, mark);
 }

@@ -2,42 +2,10 @@
  * processor's in config_image.c. */
 #include "models/sam2/config_parts.h"
 
-#include "base/error.h"
+#include "models/common/activation.h"
 #include "weights/model_kind.h"
 
 #include <string.h>
-
-int sam2_read_activation_field(const struct config *file, const struct config_node *node, const char *key,
-                               const char *fallback, enum activation *out)
-{
-    static const struct {
-        const char *name;
-        enum activation activation;
-    } known[] = {
-        {"gelu", ACTIVATION_GELU},
-        {"relu", ACTIVATION_RELU},
-        {"quick_gelu", ACTIVATION_QUICK_GELU},
-        {"gelu_new", ACTIVATION_GELU_TANH},
-        {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
-    };
-    const char *name;
-    const int status = config_string(file, node, key, fallback, &name);
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            *out = known[i].activation;
-            return 0;
-        }
-    }
-    return config_error(file, "%s: \"%s\" is not supported", key, name);
-}
-
-int sam2_read_activation(const struct config *file, const struct config_node *node, enum activation *out)
-{
-    return sam2_read_activation_field(file, node, "hidden_act", "gelu", out);
-}
 
 int sam2_read_number(const struct config *file, const struct config_node *node, const char *key, double fallback,
                      double minimum, double maximum, float *out)
@@ -76,7 +44,7 @@ static int read_prompt_encoder(const struct config *file, struct sam2_config *ou
         (status = config_int(file, node, "mask_input_channels", 16, 4, SAM2_MAX_WIDTH, &out->mask_channels)) != 0 ||
         (status = config_int(file, node, "num_point_embeddings", 4, 4, 64, &out->point_kinds)) != 0 ||
         (status = sam2_read_number(file, node, "layer_norm_eps", 1e-6, 0.0, 1.0, &out->prompt_eps)) != 0 ||
-        (status = sam2_read_activation(file, node, &out->prompt_activation)) != 0) {
+        (status = model_read_activation(file, node, "hidden_act", "gelu", &out->prompt_activation)) != 0) {
         return status;
     }
     out->grid = out->image_size / patch;

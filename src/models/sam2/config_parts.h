@@ -8,10 +8,6 @@
 /* Bounds that keep every size computation far from overflow and refuse nonsense early. */
 enum { SAM2_MAX_WIDTH = 1 << 16, SAM2_MAX_SIDE = 8192 };
 
-int sam2_read_activation(const struct config *file, const struct config_node *node, enum activation *out);
-/* The same for a field of another name and default. */
-int sam2_read_activation_field(const struct config *file, const struct config_node *node, const char *key,
-                               const char *fallback, enum activation *out);
 int sam2_read_number(const struct config *file, const struct config_node *node, const char *key, double fallback,
                      double minimum, double maximum, float *out);
 /* A number, or a list of two equal ones. */

@@ -1,6 +1,8 @@
 /* The encoder's and neck's part of config.json, and the plan of the encoder's blocks. */
 #include "models/sam2/config_parts.h"
 
+#include "models/common/activation.h"
+
 #include <string.h>
 
 /* The lists of backbone_config, one entry a stage. */
@@ -141,7 +143,7 @@ static int read_backbone(const struct config *file, const struct config_node *vi
                                   out->background_side, &count)) != 0 ||
         (status = config_number(file, node, "mlp_ratio", 4.0, 1e-3, 1024.0, &out->mlp_ratio)) != 0 ||
         (status = sam2_read_number(file, node, "layer_norm_eps", 1e-6, 0.0, 1.0, &out->eps)) != 0 ||
-        (status = sam2_read_activation(file, node, &out->activation)) != 0 ||
+        (status = model_read_activation(file, node, "hidden_act", "gelu", &out->activation)) != 0 ||
         (status = read_lists(file, node, &out->stages, &lists)) != 0) {
         return status;
     }

@@ -41,7 +41,7 @@ static struct tensor output_token(struct tensor queries, int64_t token)
 }
 
 void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                        struct tensor tokens, struct tensor image, const struct sam2_trace *trace,
+                        struct tensor tokens, struct tensor image, const struct model_trace *trace,
                         const struct sam2_decoded *results)
 {
     const struct sam2_config *config = &model->config;
@@ -50,8 +50,8 @@ void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const
     const int64_t n = tokens.dim[0], first = 2 + planes;
     struct tensor queries = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens.dim[1], width);
     struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, n, pixels, width);
-    sam2_emit(trace, compute, tensor_slice(tokens, 1, first, tokens.dim[1] - first), "sparse");
-    sam2_emit(trace, compute, image, "dense");
+    model_emit(trace, compute, tensor_slice(tokens, 1, first, tokens.dim[1] - first), "sparse");
+    model_emit(trace, compute, image, "dense");
     sam2_two_way(model, compute, tokens, image, trace, queries, keys);
 
     struct tensor hyper = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, width / 8);
@@ -74,7 +74,7 @@ void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const
 }
 
 static void decode_batch(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                         const struct sam2_prompt *prompts, int64_t n, const struct sam2_trace *trace,
+                         const struct sam2_prompt *prompts, int64_t n, const struct model_trace *trace,
                          const struct sam2_decoded *results)
 {
     struct tensor tokens = sam2_prompt_sparse(model, compute, features, prompts, n);
@@ -129,7 +129,7 @@ void sam2_decoded_free(struct sam2_decoded *decoded)
 
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                 const struct sam2_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
-                const struct sam2_trace *trace, const struct sam2_control *control, const struct sam2_output *out)
+                const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out)
 {
     const struct sam2_config *config = &model->config;
     int status = 0;
@@ -156,7 +156,7 @@ int sam2_decode(const struct sam2 *model, struct compute *compute, const struct 
     for (int64_t i = 0, n; i < count && status == 0; i += n) {
         n = batch_size(config, prompts + i, count - i, scratch_limit);
         compute_begin(compute);
-        if (sam2_keep_going(control, compute, i, count)) {
+        if (model_keep_going(control, compute, i, count, "segmentation")) {
             decode_batch(model, compute, features, prompts + i, n, trace, &results);
         }
         status = compute_status(compute);

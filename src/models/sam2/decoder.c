@@ -197,7 +197,7 @@ static void layer_forward(const struct state *state, const struct sam2_decoder_l
 }
 
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
-                  const struct sam2_trace *trace, struct tensor queries, struct tensor keys)
+                  const struct model_trace *trace, struct tensor queries, struct tensor keys)
 {
     const struct sam2_config *config = &model->config;
     const struct sam2_weights *weights = &model->weights;
@@ -215,12 +215,12 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
     state.attended = COMPUTE_TENSOR(compute, DTYPE_F32, state.prompts, state.tokens, state.inner);
     for (int i = 0; i < config->decoder_layers; i++) {
         layer_forward(&state, &weights->layers[i], i == 0, i == 0 ? image : keys, keys);
-        sam2_emit_numbered(trace, compute, queries, "queries.%d", i);
-        sam2_emit_numbered(trace, compute, keys, "keys.%d", i);
+        model_emit_numbered(trace, compute, queries, "queries.%d", i);
+        model_emit_numbered(trace, compute, keys, "keys.%d", i);
     }
     attend_image(&state, &weights->final, keys);
     normalize(compute, &weights->final_norm, queries);
-    sam2_emit(trace, compute, queries, "queries");
+    model_emit(trace, compute, queries, "queries");
     compute_release(compute, mark);
 }
 

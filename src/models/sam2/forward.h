@@ -23,23 +23,17 @@ struct sam2_features {
     struct tensor fine;      /* [P * 16, C / 8]: stage 0 */
 };
 
-void sam2_emit(const struct sam2_trace *trace, struct compute *compute, struct tensor tensor, const char *name);
-__attribute__((format(printf, 4, 5))) void sam2_emit_numbered(const struct sam2_trace *trace, struct compute *compute,
-                                                              struct tensor tensor, const char *format, ...);
-/* False, with the pass failed, where it shall end. */
-bool sam2_keep_going(const struct sam2_control *control, struct compute *compute, int64_t done, int64_t total);
-
 /* pixels of one image -> out [size, size, 3]: antialiased bilinear on 8 bits, x * rescale, normalised. */
 void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct sam2_image *image,
                      struct tensor out);
 
 /* pixel values [size, size, 3] -> maps[i] [side i, side i, dim i] of every stage (scratch of the caller's). */
 void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor pixel_values,
-                const struct sam2_trace *trace, const struct sam2_control *control, const struct tensor *maps);
+                const struct model_trace *trace, const struct model_control *control, const struct tensor *maps);
 
 /* maps of the stages -> features. */
 void sam2_neck(const struct sam2 *model, struct compute *compute, const struct tensor *maps,
-               const struct sam2_trace *trace, const struct sam2_features *features);
+               const struct model_trace *trace, const struct sam2_features *features);
 
 /* Number of a prompt's own tokens. */
 int64_t sam2_prompt_tokens(const struct sam2_prompt *prompt);
@@ -61,7 +55,7 @@ void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *
 
 /* The two-way transformer: tokens [n, T, C], image [1 or n, P, C] -> queries [n, T, C], keys [n, P, C]. */
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
-                  const struct sam2_trace *trace, struct tensor queries, struct tensor keys);
+                  const struct model_trace *trace, struct tensor queries, struct tensor keys);
 
 /* keys [n, P, C] and the masks' hypernetwork outputs [n, mask_tokens, C / 8] -> masks
  * [n, mask_tokens, mask_side, mask_side]. */
@@ -84,7 +78,7 @@ size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens);
 /* tokens [n, T, C] (sam2_prompt_sparse) on image embeddings [1 or n, P, C] that already hold the prompts' dense
  * embedding; of `features` only the high-resolution maps are used. */
 void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                        struct tensor tokens, struct tensor image, const struct sam2_trace *trace,
+                        struct tensor tokens, struct tensor image, const struct model_trace *trace,
                         const struct sam2_decoded *results);
 
 /* Which masks of one prompt are given: the first one's index among the decoder's and how many. */

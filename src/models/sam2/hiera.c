@@ -176,7 +176,7 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
 }
 
 void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor pixel_values,
-                const struct sam2_trace *trace, const struct sam2_control *control, const struct tensor *maps)
+                const struct model_trace *trace, const struct model_control *control, const struct tensor *maps)
 {
     const struct sam2_config *config = &model->config;
     const int64_t side = config->block[0].side_in, size = config->image_size;
@@ -184,11 +184,11 @@ void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor
     struct tensor x = maps[0];
     op_conv2d(compute, model->weights.patch, TENSOR_RESHAPE(pixel_values, 1, size, size, 3), &model->weights.positions,
               TENSOR_RESHAPE(x, 1, side, side, config->stage_dim[0]));
-    sam2_emit(trace, compute, x, "embeddings");
-    for (int i = 0; i < config->blocks && sam2_keep_going(control, compute, i, config->blocks); i++) {
+    model_emit(trace, compute, x, "embeddings");
+    for (int i = 0; i < config->blocks && model_keep_going(control, compute, i, config->blocks, "segmentation"); i++) {
         block_forward(model, compute, i, x, maps[stage]);
         x = maps[stage];
-        sam2_emit_numbered(trace, compute, x, "block.%d", i);
+        model_emit_numbered(trace, compute, x, "block.%d", i);
         stage += config->block[i].ends_stage ? 1 : 0;
     }
 }

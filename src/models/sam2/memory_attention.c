@@ -160,7 +160,7 @@ static void layer_forward(const struct state *state, const struct sam2_memory_la
 }
 
 void sam2_memory_attention(const struct sam2_video *video, struct compute *compute, struct tensor image,
-                           const struct sam2_recall *recalls, int64_t n, bool plain, const struct sam2_trace *trace,
+                           const struct sam2_recall *recalls, int64_t n, bool plain, const struct model_trace *trace,
                            struct tensor out)
 {
     const struct sam2_config *config = &video->model->config;
@@ -180,7 +180,7 @@ void sam2_memory_attention(const struct sam2_video *video, struct compute *compu
     for (int i = 0; i < video->config.attention_layers; i++) {
         /* Until they look at their memories, the objects have nothing of their own. */
         layer_forward(&state, &video->weights.attention[i], i == 0, out);
-        sam2_emit_numbered(trace, compute, out, "attention.%d", i);
+        model_emit_numbered(trace, compute, out, "attention.%d", i);
     }
     normalize(compute, &video->weights.attention_norm, out, out);
 }

@@ -1,7 +1,6 @@
 /* The memory encoder: a frame's features and an object's mask on it become a memory. */
 #include "models/sam2/video_forward.h"
 
-#include "base/error.h"
 #include "ops/filter.h"
 
 static const float NORM_EPS = 1e-6F;
@@ -88,7 +87,7 @@ static void fuse(const struct sam2_video *video, struct compute *compute, const 
 }
 
 void sam2_encode_memory(const struct sam2_video *video, struct compute *compute, struct tensor mask,
-                        struct tensor features, bool absent, const struct sam2_trace *trace, struct tensor out)
+                        struct tensor features, bool absent, const struct model_trace *trace, struct tensor out)
 {
     const struct sam2_video_weights *weights = &video->weights;
     const int64_t grid = video->model->config.grid, width = video->model->config.width;
@@ -105,7 +104,7 @@ void sam2_encode_memory(const struct sam2_video *video, struct compute *compute,
     if (absent && weights->occlusion.data != NULL) {
         op_add(compute, out, weights->occlusion, out);
     }
-    sam2_emit(trace, compute, out, "memory");
+    model_emit(trace, compute, out, "memory");
     op_round_bf16(compute, out, out);
     compute_release(compute, mark);
 }

@@ -50,7 +50,7 @@ static struct tensor lateral_map(const struct sam2 *model, struct compute *compu
 }
 
 void sam2_neck(const struct sam2 *model, struct compute *compute, const struct tensor *maps,
-               const struct sam2_trace *trace, const struct sam2_features *features)
+               const struct model_trace *trace, const struct sam2_features *features)
 {
     const struct sam2_config *config = &model->config;
     const int64_t grid = config->grid, width = config->width;
@@ -59,24 +59,24 @@ void sam2_neck(const struct sam2 *model, struct compute *compute, const struct t
         const bool unused = stage >= SAM2_LEVELS && !config->top_down[stage - 1];
         if (model->weights.lateral[stage] != NULL && !unused) {
             level[stage] = lateral_map(model, compute, stage, maps, level[stage + 1 < config->stages ? stage + 1 : 0]);
-            sam2_emit_numbered(trace, compute, level[stage], "fpn.%d", stage);
+            model_emit_numbered(trace, compute, level[stage], "fpn.%d", stage);
         }
     }
     op_add(compute, TENSOR_RESHAPE(level[SAM2_LEVELS - 1], grid * grid, width), model->weights.no_memory,
            features->embedding);
-    sam2_emit(trace, compute, features->embedding, "image_embedding");
+    model_emit(trace, compute, features->embedding, "image_embedding");
 
     const size_t mark = compute_mark(compute);
     struct tensor middle = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 2 * grid, 2 * grid, width / 4);
     level_map(model, compute, 1, maps, level[1], middle);
-    sam2_emit(trace, compute, middle, "s1");
+    model_emit(trace, compute, middle, "s1");
     gather_blocks(compute, grid, grid, width / 4, middle, features->middle);
     compute_release(compute, mark);
 
     struct tensor fine = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 4 * grid, 4 * grid, width / 8);
     struct tensor blocks = COMPUTE_TENSOR(compute, DTYPE_F32, 4 * grid * grid, width / 2);
     level_map(model, compute, 0, maps, level[0], fine);
-    sam2_emit(trace, compute, fine, "s0");
+    model_emit(trace, compute, fine, "s0");
     gather_blocks(compute, 2 * grid, 2 * grid, width / 8, fine, blocks);
     gather_blocks(compute, grid, grid, width / 2, blocks, features->fine);
     compute_release(compute, mark);

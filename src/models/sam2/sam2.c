@@ -3,43 +3,7 @@
 
 #include "base/error.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-void sam2_emit(const struct sam2_trace *trace, struct compute *compute, struct tensor tensor, const char *name)
-{
-    if (trace != NULL && compute_status(compute) == 0) {
-        trace->receive(compute, name, tensor, trace->user_data);
-    }
-}
-
-void sam2_emit_numbered(const struct sam2_trace *trace, struct compute *compute, struct tensor tensor,
-                        const char *format, ...)
-{
-    if (trace == NULL) {
-        return;
-    }
-    char name[64];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(name, sizeof(name), format, arguments);
-    va_end(arguments);
-    sam2_emit(trace, compute, tensor, name);
-}
-
-bool sam2_keep_going(const struct sam2_control *control, struct compute *compute, int64_t done, int64_t total)
-{
-    if (compute_status(compute) != 0) {
-        return false;
-    }
-    if (control == NULL || control->keep_going == NULL ||
-        control->keep_going((int)done, (int)total, control->user_data)) {
-        return true;
-    }
-    compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "segmentation: cancelled"));
-    return false;
-}
 
 static int open_parts(const char *folder, struct sam2 *model)
 {
@@ -139,7 +103,7 @@ int sam2_features_height(const struct sam2_features *features)
 }
 
 int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sam2_image *image,
-                const struct sam2_trace *trace, const struct sam2_control *control, struct sam2_features *features)
+                const struct model_trace *trace, const struct model_control *control, struct sam2_features *features)
 {
     const struct sam2_config *config = &model->config;
     const int64_t size = config->image_size;
@@ -156,7 +120,7 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, size, size, 3);
     sam2_preprocess(compute, config, image, pixel_values);
-    sam2_emit(trace, compute, pixel_values, "pixel_values");
+    model_emit(trace, compute, pixel_values, "pixel_values");
     sam2_hiera(model, compute, pixel_values, trace, control, maps);
     compute_release(compute, mark);
     sam2_neck(model, compute, maps, trace, features);

@@ -11,6 +11,7 @@
 #ifndef MODELS_SAM2_SAM2_H
 #define MODELS_SAM2_SAM2_H
 
+#include "models/common/pass.h"
 #include "models/sam2/config.h"
 #include "ops/ops.h"
 
@@ -26,23 +27,12 @@ void sam2_free(struct sam2 **model);
 const struct sam2_config *sam2_get_config(const struct sam2 *model);
 struct device *sam2_get_device(const struct sam2 *model);
 
-/* Receives intermediate tensors by name, for tests. Of sam2_encode: "pixel_values" [size, size, 3],
+/* What a trace receives. Of sam2_encode: "pixel_values" [size, size, 3],
  * "embeddings" [side, side, dim], "block.0" ... likewise, "fpn.N" [side^2, C] of levels that are computed on
  * their own, "s0", "s1", "image_embedding". Of sam2_decode, for each batch of N prompts: "sparse" [N, T, C]
  * (the prompts' tokens alone), "dense" [1 or N, grid^2, C] (with the image embedding), "queries.0" ...
- * [N, T, C] and "keys.0" ... [N, grid^2, C] after each layer, "queries" (final). `tensor` is valid
- * during the call; op_download gives its values. NULL: none. */
-struct sam2_trace {
-    void (*receive)(struct compute *compute, const char *name, struct tensor tensor, void *user_data);
-    void *user_data;
-};
-
-/* `keep_going` (may be NULL) is asked between blocks of the encoder and between batches of prompts; when
- * it returns false the pass ends with CANCELLED. */
-struct sam2_control {
-    bool (*keep_going)(int done, int total, void *user_data);
-    void *user_data;
-};
+ * [N, T, C] and "keys.0" ... [N, grid^2, C] after each layer, "queries" (final). A control is asked between
+ * blocks of the encoder and between batches of prompts. */
 
 /* ---- an image's features ---- */
 
@@ -64,7 +54,7 @@ int sam2_features_height(const struct sam2_features *features);
 
 /* On error the features are empty. Errors: ARGUMENT (an image without pixels), CANCELLED, MEMORY. */
 int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sam2_image *image,
-                const struct sam2_trace *trace, const struct sam2_control *control, struct sam2_features *features);
+                const struct model_trace *trace, const struct model_control *control, struct sam2_features *features);
 
 /* ---- prompts ---- */
 
@@ -105,7 +95,7 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask);
  * says so. Errors: ARGUMENT (no image encoded, coordinates or labels), CANCELLED, MEMORY. */
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                 const struct sam2_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
-                const struct sam2_trace *trace, const struct sam2_control *control, const struct sam2_output *out);
+                const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out);
 
 /* ---- post-processing ---- */
 

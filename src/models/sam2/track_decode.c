@@ -83,7 +83,7 @@ static int decode_batch(struct sam2_frame *frame, struct sam2_job *const *jobs, 
         prompts[i] = jobs[i]->prompt;
     }
     compute_begin(compute);
-    if (sam2_keep_going(frame->run->control, compute, frame->step, frame->steps)) {
+    if (model_keep_going(frame->run->control, compute, frame->step, frame->steps, "segmentation")) {
         struct tensor image = embed(frame, jobs, n, prompts);
         struct tensor tokens = sam2_prompt_sparse(video->model, compute, frame->features, prompts, n);
         sam2_decode_tokens(video->model, compute, frame->features, tokens, image, frame->run->trace, &decoded);
@@ -195,7 +195,7 @@ int sam2_frame_remember(struct sam2_frame *frame)
     compute_release(compute, mark);
     for (int64_t i = 0; i < frame->count; i++) {
         if (frame->jobs[i].kind != SAM2_JOB_GIVE &&
-            sam2_keep_going(frame->run->control, compute, frame->step++, frame->steps)) {
+            model_keep_going(frame->run->control, compute, frame->step++, frame->steps, "segmentation")) {
             remember(frame, &frame->jobs[i], features);
         }
     }

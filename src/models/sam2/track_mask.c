@@ -96,7 +96,7 @@ int sam2_frame_decode_mask(struct sam2_frame *frame, struct sam2_job *job)
     if (status == 0) {
         float *low = logits + area;
         compute_begin(compute);
-        if (sam2_keep_going(frame->run->control, compute, frame->step++, frame->steps)) {
+        if (model_keep_going(frame->run->control, compute, frame->step++, frame->steps, "segmentation")) {
             struct tensor mask = mask_at_size(frame, job->input);
             const struct sam2_prompt prompt = {.mask = logits};
             mask_prompt(frame, mask, logits);

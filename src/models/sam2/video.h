@@ -97,8 +97,8 @@ struct sam2_run {
     int64_t frame;
     bool reverse;       /* memories are of later frames */
     bool prompted_only; /* leave objects alone that have no new prompt on this frame */
-    const struct sam2_trace *trace;
-    const struct sam2_control *control;
+    const struct model_trace *trace;
+    const struct model_control *control;
 };
 
 /* Runs all objects on a frame with these features: those with a new prompt for it are segmented, those that were

@@ -3,6 +3,7 @@
 #include "models/sam2/config_parts.h"
 
 #include "base/error.h"
+#include "models/common/activation.h"
 
 #include <string.h>
 
@@ -118,8 +119,8 @@ static int read_attention(const struct config *file, const struct sam2_config *i
         (status = config_int(file, root, "memory_attention_downsample_rate", 1, 1, SAM2_MAX_WIDTH, &downsample)) != 0 ||
         (status = config_int(file, root, "memory_attention_feed_forward_hidden_size", 2048, 1, SAM2_MAX_WIDTH,
                              &out->feed_forward)) != 0 ||
-        (status = sam2_read_activation_field(file, root, "memory_attention_feed_forward_hidden_act", "relu",
-                                             &out->feed_forward_activation)) != 0) {
+        (status = model_read_activation(file, root, "memory_attention_feed_forward_hidden_act", "relu",
+                                        &out->feed_forward_activation)) != 0) {
         return status;
     }
     out->inner = image->width / downsample;
@@ -172,15 +173,14 @@ static int read_encoder(const struct config *file, const struct sam2_config *ima
         (status = read_int(file, "mask_downsampler_stride", 2, 2, 64, &out->downsampler_stride)) != 0 ||
         (status = read_int(file, "mask_downsampler_padding", 1, 0, 64, &out->downsampler_padding)) != 0 ||
         (status = config_int(file, root, "mask_downsampler_total_stride", 16, 2, 1 << 16, &total)) != 0 ||
-        (status = sam2_read_activation_field(file, root, "mask_downsampler_hidden_act", "gelu",
-                                             &out->downsampler_activation)) != 0 ||
+        (status = model_read_activation(file, root, "mask_downsampler_hidden_act", "gelu",
+                                        &out->downsampler_activation)) != 0 ||
         (status = read_int(file, "memory_fuser_num_layers", 2, 1, SAM2_MAX_DEPTH, &out->fuser_layers)) != 0 ||
         (status = read_int(file, "memory_fuser_kernel_size", 7, 1, 63, &out->fuser_kernel)) != 0 ||
         (status = read_int(file, "memory_fuser_padding", 3, 0, 63, &out->fuser_padding)) != 0 ||
         (status = config_int(file, root, "memory_fuser_intermediate_dim", 1024, 1, SAM2_MAX_WIDTH,
                              &out->fuser_hidden)) != 0 ||
-        (status = sam2_read_activation_field(file, root, "memory_fuser_hidden_act", "gelu", &out->fuser_activation)) !=
-            0) {
+        (status = model_read_activation(file, root, "memory_fuser_hidden_act", "gelu", &out->fuser_activation)) != 0) {
         return status;
     }
     if (out->fuser_kernel != 2 * out->fuser_padding + 1) {

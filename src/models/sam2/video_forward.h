@@ -31,7 +31,7 @@ struct sam2_recall {
 /* image [P, C] without the "no memory" embedding -> out [n, P, C], for n objects at once. `plain`: values are projected
  * before attention instead of after it, which costs more and gives the same. Traced: "attention.0" ... [n, P, C]. */
 void sam2_memory_attention(const struct sam2_video *video, struct compute *compute, struct tensor image,
-                           const struct sam2_recall *recalls, int64_t n, bool plain, const struct sam2_trace *trace,
+                           const struct sam2_recall *recalls, int64_t n, bool plain, const struct model_trace *trace,
                            struct tensor out);
 
 /* A pointer's token and its place in time: values [pointers * parts, M] and keys, the same with positions. */
@@ -54,7 +54,7 @@ void sam2_memory_features(const struct sam2_video *video, struct compute *comput
 /* mask [S, S] and features [P, C] -> out [P, M], rounded to bfloat16. `absent`: the object is not in the picture.
  * Traced: "memory" [P, M], before rounding. */
 void sam2_encode_memory(const struct sam2_video *video, struct compute *compute, struct tensor mask,
-                        struct tensor features, bool absent, const struct sam2_trace *trace, struct tensor out);
+                        struct tensor features, bool absent, const struct model_trace *trace, struct tensor out);
 
 /* planes [1, side, side] -> [1, size, size], bilinear, antialiased or not. */
 struct tensor sam2_resize_plane(struct compute *compute, struct tensor plane, int64_t size, bool antialias);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "models/common/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
@@ -13,33 +14,6 @@
 /* Bounds that keep every size computation far from overflow and refuse nonsense early. */
 enum { MAX_WIDTH = 1 << 16, MAX_LAYERS = 1024, MAX_SIDE = 8192, MAX_FRAMES = 1 << 16, MAX_LABELS = 1 << 20 };
 static const double MAX_RATIO = 64.0;
-
-static int read_activation(const struct config *file, enum activation *out)
-{
-    static const struct {
-        const char *name;
-        enum activation activation;
-    } known[] = {
-        {"gelu", ACTIVATION_GELU},
-        {"gelu_new", ACTIVATION_GELU_TANH},
-        {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
-        {"gelu_fast", ACTIVATION_GELU_TANH},
-        {"quick_gelu", ACTIVATION_QUICK_GELU},
-        {"relu", ACTIVATION_RELU},
-    };
-    const char *name;
-    const int status = config_string(file, config_root(file), "hidden_act", "gelu", &name);
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            *out = known[i].activation;
-            return 0;
-        }
-    }
-    return config_error(file, "hidden_act: \"%s\" is not supported", name);
-}
 
 /* The keys of one stack of layers and the class defaults. */
 struct tower_keys {
@@ -117,7 +91,7 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
     if (status != 0 || (status = model_kind_check_config(file, "vjepa2")) != 0 ||
         (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
         (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
-        (status = read_activation(file, &out->activation)) != 0 ||
+        (status = model_read_activation(file, config_root(file), "hidden_act", "gelu", &out->activation)) != 0 ||
         (status = config_int(file, root, "patch_size", 16, 1, MAX_SIDE, &patch)) != 0 ||
         (status = config_int(file, root, "crop_size", 256, 1, MAX_SIDE, &crop)) != 0 ||
         (status = config_int(file, root, "tubelet_size", 2, 1, 64, &tubelet)) != 0 ||

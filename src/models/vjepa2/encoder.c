@@ -20,7 +20,7 @@ static void gather(struct compute *compute, const struct vjepa2_config *config, 
 
 /* Pixels of all clips, and tokens from them: x [batch, tokens, width]. */
 static void embed(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                  const struct vjepa2_trace *trace, struct tensor x)
+                  const struct model_trace *trace, struct tensor x)
 {
     const struct vjepa2_config *config = &model->config;
     const int64_t batch = clips->batch, count = clips->count, side = config->crop_size;
@@ -39,14 +39,14 @@ static void embed(const struct vjepa2 *model, struct compute *compute, const str
         }
         gather(compute, config, clip, tensor_at(gathered, b));
     }
-    vjepa2_emit(trace, compute, tensor_slice(pixels, 1, 0, count), "pixel_values");
+    model_emit(trace, compute, tensor_slice(pixels, 1, 0, count), "pixel_values");
     op_linear(compute, model->weights.patch, TENSOR_RESHAPE(gathered, batch, tubelets * patches, taps), ACTIVATION_NONE,
               NULL, x);
     compute_release(compute, mark);
 }
 
 void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                    const struct vjepa2_trace *trace, const struct vjepa2_control *control, struct tensor features)
+                    const struct model_trace *trace, const struct model_control *control, struct tensor features)
 {
     const struct vjepa2_config *config = &model->config;
     const struct vjepa2_tower_config *tower = &config->encoder;
@@ -54,11 +54,12 @@ void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const s
     const size_t mark = compute_mark(compute);
 
     embed(model, compute, clips, trace, features);
-    vjepa2_emit(trace, compute, features, "embeddings");
+    model_emit(trace, compute, features, "embeddings");
     struct vjepa2_rope rope = vjepa2_rope_tables(compute, config, tower, NULL, 1, features.dim[1]);
-    for (int64_t i = 0; i < tower->layers && vjepa2_keep_going(control, compute, i, tower->layers); i++) {
+    for (int64_t i = 0; i < tower->layers && model_keep_going(control, compute, i, tower->layers, "video features");
+         i++) {
         vjepa2_layer_forward(compute, config, tower, &weights->layers[i], &rope, features);
-        vjepa2_emit_numbered(trace, compute, features, "encoder.block", i);
+        model_emit_numbered(trace, compute, features, "encoder.block.%lld", (long long)i);
     }
     op_layer_norm(compute, features, weights->final_norm.gamma, weights->final_norm.beta, config->eps, features);
     compute_release(compute, mark);

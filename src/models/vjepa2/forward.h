@@ -13,14 +13,6 @@ struct vjepa2 {
     struct parameters *parameters;
 };
 
-void vjepa2_emit(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor, const char *name);
-/* Calls it "<name>.<number>". */
-void vjepa2_emit_numbered(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor,
-                          const char *name, int64_t number);
-
-/* Whether the pass is to go on; otherwise it has failed. */
-bool vjepa2_keep_going(const struct vjepa2_control *control, struct compute *compute, int64_t done, int64_t total);
-
 /* Rotations of a tower's queries and keys by the tokens' positions: [1 or batch, tokens, 3 axis]. */
 struct vjepa2_rope {
     struct tensor cosines, sines;
@@ -42,10 +34,10 @@ void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *conf
 
 /* clips -> features [batch, tokens, width]. */
 void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                    const struct vjepa2_trace *trace, const struct vjepa2_control *control, struct tensor features);
+                    const struct model_trace *trace, const struct model_control *control, struct tensor features);
 
 /* x [batch, tokens, width], which it changes -> pooled [batch, 1, width]. */
 void vjepa2_pooler(const struct vjepa2 *model, struct compute *compute, struct tensor x,
-                   const struct vjepa2_trace *trace, struct tensor pooled);
+                   const struct model_trace *trace, struct tensor pooled);
 
 #endif

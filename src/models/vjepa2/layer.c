@@ -1,40 +1,7 @@
 /* The transformer layer that encoder, predictor and pooler are made of (pre-norm). */
 #include "models/vjepa2/forward.h"
 
-#include "base/error.h"
-
 #include <math.h>
-#include <stdio.h>
-
-void vjepa2_emit(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor, const char *name)
-{
-    if (trace != NULL && compute_status(compute) == 0) {
-        trace->receive(compute, name, tensor, trace->user_data);
-    }
-}
-
-void vjepa2_emit_numbered(const struct vjepa2_trace *trace, struct compute *compute, struct tensor tensor,
-                          const char *name, int64_t number)
-{
-    if (trace != NULL) {
-        char full[64];
-        snprintf(full, sizeof(full), "%s.%lld", name, (long long)number);
-        vjepa2_emit(trace, compute, tensor, full);
-    }
-}
-
-bool vjepa2_keep_going(const struct vjepa2_control *control, struct compute *compute, int64_t done, int64_t total)
-{
-    if (compute_status(compute) != 0) {
-        return false;
-    }
-    if (control == NULL || control->keep_going == NULL ||
-        control->keep_going((int)done, (int)total, control->user_data)) {
-        return true;
-    }
-    compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "video features: cancelled"));
-    return false;
-}
 
 static void attend(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_tower_config *tower,
                    const struct vjepa2_layer *layer, const struct vjepa2_rope *rope, struct tensor x)

@@ -32,13 +32,13 @@ static void cross_layer(struct compute *compute, const struct vjepa2_config *con
 }
 
 void vjepa2_pooler(const struct vjepa2 *model, struct compute *compute, struct tensor x,
-                   const struct vjepa2_trace *trace, struct tensor pooled)
+                   const struct model_trace *trace, struct tensor pooled)
 {
     const struct vjepa2_config *config = &model->config;
     const struct vjepa2_weights *weights = &model->weights;
     for (int64_t i = 0; i < config->pooler.layers; i++) {
         vjepa2_layer_forward(compute, config, &config->pooler, &weights->pooler_layers[i], NULL, x);
-        vjepa2_emit_numbered(trace, compute, x, "pooler.block", i);
+        model_emit_numbered(trace, compute, x, "pooler.block.%lld", (long long)i);
     }
     op_copy(compute, tensor_repeat(weights->pooler_query, 0, x.dim[0]), pooled);
     cross_layer(compute, config, &weights->pooler_cross, x, pooled);

@@ -70,8 +70,8 @@ static struct tensor select_context(struct compute *compute, const float *featur
 /* The reference sorts tokens by position before the layers and back after them. Attention does not see the
  * order of tokens, only their rotations, so that they stay where they are here. */
 static void predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct positions *positions, const struct vjepa2_trace *trace,
-                    const struct vjepa2_control *control, float *out)
+                    int64_t tokens, const struct positions *positions, const struct model_trace *trace,
+                    const struct model_control *control, float *out)
 {
     const struct vjepa2_config *config = &model->config;
     const struct vjepa2_tower_config *tower = &config->predictor;
@@ -85,12 +85,13 @@ static void predict(const struct vjepa2 *model, struct compute *compute, const f
     compute_release(compute, mark);
     struct tensor mask = tensor_repeat(tensor_repeat(weights->mask_token, 0, batch), 1, wanted);
     op_copy(compute, mask, tensor_slice(x, 1, seen, wanted));
-    vjepa2_emit(trace, compute, x, "predictor.embeddings");
+    model_emit(trace, compute, x, "predictor.embeddings");
 
     struct vjepa2_rope rope = vjepa2_rope_tables(compute, config, tower, positions->ids, batch, seen + wanted);
-    for (int64_t i = 0; i < tower->layers && vjepa2_keep_going(control, compute, i, tower->layers); i++) {
+    for (int64_t i = 0; i < tower->layers && model_keep_going(control, compute, i, tower->layers, "video features");
+         i++) {
         vjepa2_layer_forward(compute, config, tower, &weights->predictor_layers[i], &rope, x);
-        vjepa2_emit_numbered(trace, compute, x, "predictor.block", i);
+        model_emit_numbered(trace, compute, x, "predictor.block.%lld", (long long)i);
     }
     struct tensor targets = tensor_slice(x, 1, seen, wanted); /* [batch, target, predictor width] */
     struct tensor expected = COMPUTE_TENSOR(compute, DTYPE_F32, batch, wanted, config->encoder.width);
@@ -101,7 +102,7 @@ static void predict(const struct vjepa2 *model, struct compute *compute, const f
 
 int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
                    int64_t tokens, const struct vjepa2_mask *context, const struct vjepa2_mask *target,
-                   const struct vjepa2_trace *trace, const struct vjepa2_control *control, float *out)
+                   const struct model_trace *trace, const struct model_control *control, float *out)
 {
     if (!model->weights.has_predictor) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "this V-JEPA 2 checkpoint has no predictor: choose another "

@@ -85,7 +85,7 @@ int64_t vjepa2_tokens(const struct vjepa2_config *config, int64_t frames)
 
 /* x [batch, tokens, width], which it changes, to the caller's memory. */
 static void classify(const struct vjepa2 *model, struct compute *compute, struct tensor x,
-                     const struct vjepa2_trace *trace, float *pooled_out, float *logits_out)
+                     const struct model_trace *trace, float *pooled_out, float *logits_out)
 {
     const int64_t batch = x.dim[0];
     struct tensor pooled = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.encoder.width);
@@ -113,8 +113,7 @@ static int need_classifier(const struct vjepa2 *model)
 enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
 
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                  const struct vjepa2_trace *trace, const struct vjepa2_control *control,
-                  const struct vjepa2_output *out)
+                  const struct model_trace *trace, const struct model_control *control, const struct vjepa2_output *out)
 {
     const bool wants_classes = out->pooled != NULL || out->logits != NULL;
     if (clips->batch < 1 || clips->count < 1 || clips->batch > MAX_BATCH || clips->count > MAX_FRAMES) {
@@ -139,7 +138,7 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
 }
 
 int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct vjepa2_trace *trace, float *pooled, float *logits)
+                    int64_t tokens, const struct model_trace *trace, float *pooled, float *logits)
 {
     const int status = need_classifier(model);
     if (status != 0) {

@@ -11,6 +11,7 @@
 #ifndef MODELS_VJEPA2_VJEPA2_H
 #define MODELS_VJEPA2_VJEPA2_H
 
+#include "models/common/pass.h"
 #include "models/vjepa2/config.h"
 #include "ops/ops.h"
 
@@ -34,20 +35,10 @@ bool vjepa2_has_classifier(const struct vjepa2 *model);
 int64_t vjepa2_tubelets(const struct vjepa2_config *config, int64_t frames);
 int64_t vjepa2_tokens(const struct vjepa2_config *config, int64_t frames);
 
-/* Receives intermediate tensors by name, for tests: "pixel_values" [b, frames, crop, crop, 3], "embeddings"
+/* What a trace receives: "pixel_values" [b, frames, crop, crop, 3], "embeddings"
  * and "encoder.block.0" ... [b, tokens, width], "predictor.embeddings" and "predictor.block.0" ... [b, context +
- * targets, predictor width], "pooler.block.0" ... [b, tokens, width]. `tensor` is valid during the call;
- * op_download gives its values. NULL: none. */
-struct vjepa2_trace {
-    void (*receive)(struct compute *compute, const char *name, struct tensor tensor, void *user_data);
-    void *user_data;
-};
-
-/* `keep_going` is asked between layers; when it returns false the pass ends with CANCELLED. */
-struct vjepa2_control {
-    bool (*keep_going)(int done, int total, void *user_data);
-    void *user_data;
-};
+ * targets, predictor width], "pooler.block.0" ... [b, tokens, width]. A control is asked between
+ * layers. */
 
 /* One frame as the caller holds it. */
 struct vjepa2_frame {
@@ -85,13 +76,13 @@ struct vjepa2_output {
  * Errors: ARGUMENT (no frames, a frame without size), UNSUPPORTED (a classifier is wanted and there is none),
  * CANCELLED, MEMORY. */
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                  const struct vjepa2_trace *trace, const struct vjepa2_control *control,
+                  const struct model_trace *trace, const struct model_control *control,
                   const struct vjepa2_output *out);
 
 /* Pools and classifies features that were computed before, features [batch][tokens][width]; pooled and logits
  * as above, either may be NULL. */
 int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct vjepa2_trace *trace, float *pooled, float *logits);
+                    int64_t tokens, const struct model_trace *trace, float *pooled, float *logits);
 
 /* Token positions, ids[batch][count]. */
 struct vjepa2_mask {
@@ -104,6 +95,6 @@ struct vjepa2_mask {
  * targets may lie behind its end. Errors: ARGUMENT, UNSUPPORTED (no predictor), CANCELLED, MEMORY. */
 int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
                    int64_t tokens, const struct vjepa2_mask *context, const struct vjepa2_mask *target,
-                   const struct vjepa2_trace *trace, const struct vjepa2_control *control, float *out);
+                   const struct model_trace *trace, const struct model_control *control, float *out);
 
 #endif
