@@ -27,7 +27,7 @@ static int shortest_digits(float value, char digits[FLOAT_DIGITS + 1], int *expo
         for (count = 0; *at && *at != 'e'; at++)
             if (*at >= '0' && *at <= '9')
                 digits[count++] = *at;
-        *exponent = *at == 'e' ? atoi(at + 1) : 0;
+        *exponent = *at == 'e' ? (int)strtol(at + 1, NULL, 10) : 0;
         break;
     }
     return count;

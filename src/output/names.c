@@ -207,7 +207,7 @@ int names_stems(const char *const *inputs, size_t count, struct string_list *ste
     if (!status)
         status = make_unique(&plain, &unique);
     for (size_t i = 0; !status && i < count; i++) {
-        if (strcmp(plain.items[i], unique.items[i]) != 0)
+        if (strcmp(plain.items[i], unique.items[i]) != 0) // NOLINT(clang-analyzer-core.*): one for each input
             log_notice("%s: another input has the name '%s' too: its pictures are named '%s_...'", inputs[i],
                        plain.items[i], unique.items[i]);
         status = string_list_append(stems, unique.items[i]);

@@ -12,10 +12,13 @@ static struct job *next_in_order(struct run *run)
     struct job *job;
 
     while (!*place) {
+        double start = clock_seconds();
         void *item;
 
         if (!queue_pop(run->decoded, &item))
             return NULL;
+        if (run->next > 0)
+            run->wait_seconds += clock_seconds() - start;
         job = item;
         run->pending[job->index % run->window] = job;
     }

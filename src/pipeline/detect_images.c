@@ -185,6 +185,7 @@ static int process(struct run *run, struct detect_images_report *report)
         report->interrupted = true;
     report->decode_seconds = totals.decode_seconds;
     report->write_seconds = totals.write_seconds;
+    report->wait_seconds = run->wait_seconds;
     report->detect_seconds = run->detect_seconds;
     report->encode_seconds = run->encode_seconds;
     report->mask_seconds = run->mask_seconds;

@@ -49,9 +49,11 @@ struct detect_images_report {
     size_t images, failed, objects; /* inputs tried, inputs that failed, objects written */
     size_t skipped;                 /* inputs that were done before */
     bool interrupted;
-    /* Seconds: prompts, decode and write summed over threads; preprocess and forward passes of the detector, of
-     * the segmenter's encoder, and of its decoder with masks brought to size; all. */
-    double prompt_seconds, decode_seconds, detect_seconds, encode_seconds, mask_seconds, write_seconds, total_seconds;
+    /* Seconds: prompts; decode and write, summed over threads; what the computation waited for an image to be decoded
+     * when it had begun; preprocess and forward passes of the detector, of the segmenter's encoder, and of its decoder
+     * with masks brought to size; all. */
+    double prompt_seconds, decode_seconds, write_seconds, wait_seconds, detect_seconds, encode_seconds, mask_seconds;
+    double total_seconds;
 };
 
 /* Runs it. Without a `segmenter` (NULL) there are boxes only. Each failed input is reported through log_warning with

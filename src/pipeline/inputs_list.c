@@ -151,14 +151,14 @@ static int list_given(struct lister *lister, const char *given)
 
     if (!*given)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: an empty path: give an image or a folder of images");
-    if (strcmp(given, "-") != 0 && stat(given, &info) != 0) {
+    if (strcmp(given, "-") == 0) {
+        status = append(lister->out, "stdin", given);
+    } else if (stat(given, &info) != 0) {
         status = list_pattern(lister, given, errno);
         return status ? keep_failed(lister, status, given) : 0;
-    }
-    if (strcmp(given, "-") == 0)
-        status = append(lister->out, "stdin", given);
-    else
+    } else {
         status = list_path(lister->options, given, &info, lister->out);
+    }
     lister->good += !status;
     return status ? keep_failed(lister, status, given) : 0;
 }

@@ -32,7 +32,7 @@ struct run {
     size_t next;                             /* place of the next image to compute */
     size_t batch_bytes;                      /* pixels at which a batch is full */
     bool stopping;                           /* interrupted or cancelled: what has not been computed is abandoned */
-    double detect_seconds, encode_seconds, mask_seconds;
+    double wait_seconds, detect_seconds, encode_seconds, mask_seconds;
 };
 
 /* The masks of a job's detections (or of what is given), and what a row needs of them. Errors: as sowlv2_segment. */
