@@ -2,8 +2,9 @@
 
     python bench/hub.py [--build build] [--size 620] [--rate MB/s] [--repeats 5]
 
-Prints medians of wall time, and what the tool takes where everything is there (its start, and asking about
-each file). --rate 0 sends as fast as the machine can; the hash is then not hidden behind the line.
+Prints medians of wall time, the least processor time of each thread, and what the tool takes where everything is there
+(its start, and asking about each file). --rate 0 sends as fast as the machine can: three processors are busy then, with
+serving, receiving and the hash; where fewer are free, wall time says how few rather than what the tool adds.
 """
 
 import argparse
@@ -57,10 +58,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(max(0.0, sent / rate - (time.monotonic() - start)))
 
 
+def thread_times(process):
+    """Processor seconds of each thread so far, by its number."""
+    times = {}
+    for folder in Path(f"/proc/{process}/task").glob("*"):
+        try:
+            times[folder.name] = int((folder / "schedstat").read_text().split()[0]) / 1e9
+        except (OSError, IndexError):
+            pass  # it has ended
+    return times
+
+
 def timed(command, environment):
+    """Wall time, and the processor times of the two threads that took most."""
     start = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    threads = {}
+    while process.poll() is None:
+        threads.update(thread_times(process.pid))
+        time.sleep(0.004)
+    wall = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"{command[0]}: exit status {process.returncode}")
+    return (wall, *sorted([*threads.values(), 0, 0], reverse=True)[:2])
 
 
 def main():
@@ -95,9 +115,10 @@ def main():
             shutil.rmtree(cache, ignore_errors=True)
             times["pull"].append(timed(pull, environment))
             times["again"].append(timed(pull, environment))
-    median = {name: statistics.median(values) for name, values in times.items()}
+    median = {name: statistics.median(wall for wall, *_ in values) for name, values in times.items()}
     for name, value in median.items():
-        print(f"{name:6} {value:7.3f} s")
+        least = [min(column) for column in zip(*times[name])]
+        print(f"{name:6} {value:7.3f} s, least {least[0]:.3f} s; threads {least[1]:.3f} s, {least[2]:.3f} s")
     print(f"pull / curl {median['pull'] / median['curl']:.3f}, without the tool's start and questions "
           f"{(median['pull'] - median['again']) / median['curl']:.3f}")
 

@@ -1,4 +1,4 @@
-/* sowlv2 models: what the hub cache holds for us. */
+/* sowlv2 models: what the hub cache holds for us, and what came with the program. */
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/terminal.h"
@@ -17,10 +17,15 @@ struct row {
 
 static struct row make_row(const struct hub_listed *item)
 {
+    const bool installed = *item->commit == '\0';
     struct row row = {.id = item->id,
-                      .revision = *item->revisions ? item->revisions : item->commit,
+                      .revision = installed          ? "-"
+                                  : *item->revisions ? item->revisions
+                                                     : item->commit,
                       .task = model_kind_task(item->kind),
-                      .state = item->complete ? "complete" : "incomplete"};
+                      .state = !item->complete ? "incomplete"
+                               : installed     ? "installed"
+                                               : "complete"};
 
     download_format_size(row.size, sizeof(row.size), item->size);
     return row;
@@ -61,17 +66,19 @@ int verb_models(struct settings *settings)
 
     if (hub_list_read(settings->cache_dir, &list))
         return verb_fail(EXIT_NO_MODEL);
-    print_rows(&list);
     for (size_t i = 0; i < list.count; i++) {
         own += list.items[i].kind != NULL;
         others += list.items[i].kind == NULL;
         bytes += list.items[i].kind == NULL ? list.items[i].size : 0;
     }
     download_format_size(size, sizeof(size), bytes);
+    const int status = hub_list_add_installed(&list) ? verb_fail(EXIT_NO_MODEL) : EXIT_DONE;
+    print_rows(&list);
+    fflush(stdout); /* before what follows on standard error */
     if (own == 0)
         terminal_say("no models in %s: 'sowlv2 pull ID' fetches one", list.cache);
     if (others > 0)
         terminal_say("%zu other%s (%s) that sowlv2 does not compute", others, others == 1 ? "" : "s", size);
     hub_list_free(&list);
-    return EXIT_DONE;
+    return status;
 }

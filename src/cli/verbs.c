@@ -98,7 +98,8 @@ const struct verb verb_table[] = {
      .options = FOR_MODELS,
      .usage = "[OPTION...]",
      .description = "Lists the models in the hub cache that sowlv2 can use: id, revision (or commit), size, what it is "
-                    "for (detection, segmentation, key frames), and whether it is complete.",
+                    "for (detection, segmentation, key frames), and whether it is complete. After them come the small "
+                    "models that are installed with the program, under the name that they are asked for: demo.",
      .examples = "  sowlv2 models\n",
      .run = verb_models},
     {.name = "bench", .summary = "measure speed", .description = "Measures how fast the models run on this machine."},

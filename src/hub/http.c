@@ -2,6 +2,7 @@
 #include "hub/http.h"
 
 #include "base/error.h"
+#include "hub/http_explain.h"
 #include "hub/http_headers.h"
 #include "hub/url.h"
 
@@ -21,7 +22,7 @@ enum { MOST_REDIRECTS = 10, BUFFER_SIZE = 512 << 10, LEAST_SPEED = 256 };
 struct http {
     const struct hub_settings *settings;
     struct url_origin endpoint;
-    bool endpoint_is_local;
+    bool endpoint_is_plain; /* http, which it is on this machine only */
     bool (*alive)(void *user_data);
     void *user_data;
     CURL *curl;
@@ -96,6 +97,11 @@ static bool set_options(struct http *http)
         failed |= curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file);
     if (settings->ca_folder)
         failed |= curl_easy_setopt(curl, CURLOPT_CAPATH, settings->ca_folder);
+    /* The same for a proxy that itself is reached by https, in builds of libcurl that can do that. */
+    if (settings->ca_file)
+        curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, settings->ca_file);
+    if (settings->ca_folder)
+        curl_easy_setopt(curl, CURLOPT_PROXY_CAPATH, settings->ca_folder);
     return failed == CURLE_OK;
 }
 
@@ -114,7 +120,7 @@ int http_open(const struct hub_settings *settings, bool (*alive)(void *user_data
         http_close(&http);
         return error_set(SOWLV2_ERROR_IO, "download: libcurl cannot be used: check that it is whole");
     }
-    http->endpoint_is_local = url_is_local(&http->endpoint);
+    http->endpoint_is_plain = url_is_local(&http->endpoint) && strcmp(http->endpoint.scheme, "http") == 0;
     *out = http;
     return 0;
 }
@@ -181,32 +187,7 @@ static enum http_end explain(struct http *http, const char *host, CURLcode code,
         *status = http->body_status;
         return HTTP_FAILED;
     }
-    switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-        *status = error_memory("download");
-        return HTTP_FAILED;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-        *status = error_set(SOWLV2_ERROR_IO,
-                            "%s: its certificate is not trusted: %s: name the file of your network's certificates in "
-                            "SSL_CERT_FILE",
-                            host, why);
-        return HTTP_FAILED;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-        *status = error_set(SOWLV2_ERROR_IO, "%s: cannot be reached: %s: check the network and HF_ENDPOINT", host, why);
-        return HTTP_UNREACHED;
-    case CURLE_OPERATION_TIMEDOUT:
-        *status = error_set(SOWLV2_ERROR_IO,
-                            "%s: does not answer in time: %s: try again, or raise HF_HUB_ETAG_TIMEOUT and "
-                            "HF_HUB_DOWNLOAD_TIMEOUT",
-                            host, why);
-        return HTTP_BROKEN;
-    default:
-        *status = error_set(SOWLV2_ERROR_IO, "%s: the connection broke: %s: try again", host, why);
-        return HTTP_BROKEN;
-    }
+    return http_explain(http->curl, code, host, why, http->settings, status);
 }
 
 /* A write to a connection that the other side has closed raises SIGPIPE in some builds of libcurl's TLS: it must not
@@ -284,7 +265,7 @@ enum http_end http_perform(struct http *http, const struct http_request *request
     for (int hops = 0; url; hops++) {
         struct url_origin origin;
         end = HTTP_FAILED;
-        if (!url_read_origin(url, &origin) || !url_may_be_asked(&origin, http->endpoint_is_local))
+        if (!url_read_origin(url, &origin) || !url_may_be_asked(&origin, http->endpoint_is_plain))
             *status = error_set(SOWLV2_ERROR_IO,
                                 "%s: leads to an address that is not https: this is not safe: use another HF_ENDPOINT",
                                 http->settings->endpoint);

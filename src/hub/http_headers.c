@@ -1,11 +1,13 @@
 /* See http_headers.h. */
 #include "hub/http_headers.h"
 
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
-enum { LONGEST_NUMBER = 18 };
+enum { LONGEST_NUMBER = 18, LEAST_CODE = 100, LARGEST_CODE = 999 };
 
 void http_answer_clear(struct http_answer *answer)
 {
@@ -30,6 +32,24 @@ static void take_range(struct http_answer *answer, const char *value)
     const char *slash = strchr(value, '/');
     answer->range_start = read_number(value + 6, '-');
     answer->range_total = slash ? read_number(slash + 1, '\0') : -1;
+}
+
+/* Seconds, or the time of day until which to wait. */
+static int64_t read_delay(const char *value)
+{
+    const int64_t seconds = read_number(value, '\0');
+    const time_t until = seconds < 0 ? curl_getdate(value, NULL) : -1, now = time(NULL);
+    if (until < 0)
+        return seconds;
+    return until > now ? (int64_t)until - (int64_t)now : 0;
+}
+
+/* "HTTP/1.1 200 OK": the code; 0: it is none. */
+static long read_code(const char *text)
+{
+    const char *space = strchr(text, ' ');
+    const int64_t code = space ? read_number(space + 1, ' ') : 0;
+    return code >= LEAST_CODE && code <= LARGEST_CODE ? (long)code : 0;
 }
 
 /* The hub's own way to say how long to wait: "\"api\";r=0;t=55", no requests left for 55 seconds. */
@@ -58,7 +78,6 @@ static void take_field(struct http_answer *answer, const char *name, const char 
     } fields[] = {
         {"content-length", NULL, 0, &answer->length},
         {"x-linked-size", NULL, 0, &answer->linked_size},
-        {"retry-after", NULL, 0, &answer->retry_after},
         {"etag", answer->etag, sizeof(answer->etag), NULL},
         {"x-linked-etag", answer->linked_etag, sizeof(answer->linked_etag), NULL},
         {"x-repo-commit", answer->commit, sizeof(answer->commit), NULL},
@@ -71,11 +90,13 @@ static void take_field(struct http_answer *answer, const char *name, const char 
             continue;
         if (fields[i].number)
             *fields[i].number = read_number(value, '\0');
-        else
+        else if (fields[i].text)
             copy_text(fields[i].text, fields[i].size, value);
     }
     if (strcasecmp(name, "content-range") == 0)
         take_range(answer, value);
+    if (strcasecmp(name, "retry-after") == 0)
+        answer->retry_after = read_delay(value);
     if (strcasecmp(name, "ratelimit") == 0 && answer->code == 429)
         take_rate_limit(answer, value);
 }
@@ -90,9 +111,8 @@ void http_answer_take(struct http_answer *answer, const char *line, size_t lengt
     memcpy(text, line, length);
     text[length] = '\0';
     if (strncasecmp(text, "HTTP/", 5) == 0) {
-        const char *space = strchr(text, ' ');
         http_answer_clear(answer);
-        answer->code = space ? strtol(space + 1, NULL, 10) : 0;
+        answer->code = read_code(text);
         return;
     }
     char *colon = strchr(text, ':');

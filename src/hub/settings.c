@@ -150,18 +150,16 @@ static int read_token(struct hub_settings *out)
 /* The variables that Python's and curl's users know, in the order of Python's. */
 static int read_certificates(struct hub_settings *out)
 {
-    static const char *const names[] = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"};
-    const char *value = NULL;
-    for (size_t i = 0; !value && i < sizeof(names) / sizeof(names[0]); i++)
-        value = environment(names[i]);
-    if (value) {
-        char **place = file_is_directory(value) ? &out->ca_folder : &out->ca_file;
+    static const char *const names[] = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = environment(names[i]);
+        if (!value)
+            continue;
+        char **place =
+            strcmp(names[i], "SSL_CERT_DIR") == 0 || file_is_directory(value) ? &out->ca_folder : &out->ca_file;
         *place = strdup(value);
+        out->ca_variable = names[i];
         return *place ? 0 : error_memory("certificates");
-    }
-    if ((value = environment("SSL_CERT_DIR"))) {
-        out->ca_folder = strdup(value);
-        return out->ca_folder ? 0 : error_memory("certificates");
     }
     return 0;
 }

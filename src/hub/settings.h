@@ -5,15 +5,16 @@
 #include <stdbool.h>
 
 struct hub_settings {
-    char *endpoint;        /* HF_ENDPOINT without trailing slashes, or https://huggingface.co */
-    char *token;           /* HF_TOKEN, or the file's; NULL: none */
-    char *ca_file;         /* certificates to trust, a file; NULL: the system's */
-    char *ca_folder;       /* the same, a folder */
-    long etag_timeout;     /* seconds for a file's description */
-    long download_timeout; /* seconds without data */
-    unsigned retry_ms;     /* wait before the second try; doubles with each */
-    unsigned lock_poll_ms; /* how often a lock that another process holds is asked for */
-    unsigned lock_say_ms;  /* how long it waits before it says so */
+    char *endpoint;          /* HF_ENDPOINT without trailing slashes, or https://huggingface.co */
+    char *token;             /* HF_TOKEN, or the file's; NULL: none */
+    char *ca_file;           /* certificates to trust, a file; NULL: the system's */
+    char *ca_folder;         /* the same, a folder */
+    const char *ca_variable; /* which of the environment named them; NULL: none did */
+    long etag_timeout;       /* seconds for a file's description */
+    long download_timeout;   /* seconds without data */
+    unsigned retry_ms;       /* wait before the second try; doubles with each */
+    unsigned lock_poll_ms;   /* how often a lock that another process holds is asked for */
+    unsigned lock_say_ms;    /* how long it waits before it says so */
     /* Free bytes for the user on the disk of `folder`, -1: not known. */
     long long (*free_space)(const char *folder);
 };

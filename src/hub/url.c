@@ -59,9 +59,9 @@ bool url_is_local(const struct url_origin *origin)
            is_loopback_number(origin->host);
 }
 
-bool url_may_be_asked(const struct url_origin *origin, bool endpoint_is_local)
+bool url_may_be_asked(const struct url_origin *origin, bool endpoint_is_plain)
 {
-    return strcmp(origin->scheme, "https") == 0 || (endpoint_is_local && url_is_local(origin));
+    return strcmp(origin->scheme, "https") == 0 || (endpoint_is_plain && url_is_local(origin));
 }
 
 char *url_follow(const char *base, const char *target)

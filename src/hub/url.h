@@ -20,8 +20,9 @@ bool url_same_origin(const struct url_origin *a, const struct url_origin *b);
 /* Whether the host is this machine: localhost, 127.x.x.x or [::1]. */
 bool url_is_local(const struct url_origin *origin);
 
-/* Whether the address may be asked: https always, http only on this machine and where the endpoint is there too. */
-bool url_may_be_asked(const struct url_origin *origin, bool endpoint_is_local);
+/* Whether the address may be asked: https always, http only on this machine and where the endpoint is such an address
+ * too. */
+bool url_may_be_asked(const struct url_origin *origin, bool endpoint_is_plain);
 
 /* The address that a redirect from `base` to `target` means, freed by the caller; NULL: none, or out of memory. */
 char *url_follow(const char *base, const char *target);

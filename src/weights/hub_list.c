@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "weights/config.h"
+#include "weights/demo.h"
 #include "weights/hub.h"
 #include "weights/hub_cache.h"
 #include "weights/hub_snapshot.h"
@@ -140,6 +141,37 @@ static int add_snapshot(const char *repository, const char *id, const char *comm
         free_listed(&item);
     string_free(&snapshot);
     string_free(&refs);
+    return status;
+}
+
+static int add_installed(const char *folder, struct hub_list *list)
+{
+    struct hub_listed item = {
+        .id = strdup("demo"), .revisions = strdup(""), .commit = strdup(""), .kind = read_kind(folder)};
+    int status = item.id && item.revisions && item.commit ? 0 : error_memory("list of models");
+    item.size = measure(folder, 0);
+    if (item.kind && hub_snapshot_is_complete(folder, item.kind, &item.complete, NULL) != 0)
+        item.complete = false;
+    if (!status && item.kind)
+        status = append(list, &item);
+    if (status || !item.kind)
+        free_listed(&item);
+    return status;
+}
+
+int hub_list_add_installed(struct hub_list *list)
+{
+    static const char *const kinds[] = {"owlv2", "sam2", "vjepa2"};
+    int status = 0;
+    for (size_t i = 0; !status && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        char *folder = NULL;
+        const int found = demo_locate(kinds[i], &folder);
+        if (!found)
+            status = add_installed(folder, list);
+        else if (found != SOWLV2_ERROR_MODEL)
+            status = found;
+        free(folder);
+    }
     return status;
 }
 

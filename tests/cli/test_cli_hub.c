@@ -46,6 +46,7 @@ static int start(void **state)
     unsetenv("HF_TOKEN");
     unsetenv("HUGGING_FACE_HUB_TOKEN");
     setenv("SOWLV2_TEST_ONLINE", "1", 1);
+    setenv("SOWLV2_DATA", "/nonexistent/data", 1);
     serve(TINY_MODEL, "config.json", false);
     serve(TINY_MODEL, "preprocessor_config.json", false);
     serve(TINY_MODEL, "tokenizer_config.json", false);
@@ -119,6 +120,37 @@ static void pull_fetches_and_models_lists(void **state)
     expect_result(tool_run(ARGUMENTS("pull", "a b", "--cache-dir", cache)), 3, NULL, "not a hub id");
 }
 
+static void models_lists_what_came_with_the_program(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt",
+                                        "model.safetensors"};
+    char *data = test_folder_make();
+    struct tool_result result = tool_run(ARGUMENTS("models", "--cache-dir", cache));
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.out, ""); /* nothing is installed */
+    tool_free(&result);
+    setenv("SOWLV2_DATA", data, 1);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *target = path_join(TINY_MODEL, names[i]), name[64];
+        snprintf(name, sizeof(name), "demo/owlv2/%s", names[i]);
+        test_link(target, data, name);
+        free(target);
+    }
+    test_write_text(data, "demo/sam2/config.json", "{\"model_type\": \"sam2_video\"}");
+    test_write_text(data, "demo/vjepa2/config.json", "{\"model_type\": \"unknown\"}"); /* nothing that can be used */
+    expect_result(tool_run(ARGUMENTS("models", "--cache-dir", cache)), 0,
+                  "demo  -    500 kB  detection     installed\n"
+                  "demo  -      28 B  segmentation  incomplete\n",
+                  "no models in");
+    expect_result(tool_run(ARGUMENTS("pull", SERVER_ID, "--cache-dir", cache, "--quiet")), 0, NULL, NULL);
+    expect_result(tool_run(ARGUMENTS("models", "--cache-dir", cache)), 0,
+                  SERVER_ID "  main    500 kB  detection     complete\n"
+                            "demo      -       500 kB  detection     installed\n",
+                  NULL);
+    test_folder_remove(data);
+}
+
 static void the_wrong_model_is_named(void **state)
 {
     (void)state;
@@ -159,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(detect_downloads_once, start, stop),
         cmocka_unit_test_setup_teardown(offline_says_what_to_do, start, stop),
         cmocka_unit_test_setup_teardown(pull_fetches_and_models_lists, start, stop),
+        cmocka_unit_test_setup_teardown(models_lists_what_came_with_the_program, start, stop),
         cmocka_unit_test_setup_teardown(the_wrong_model_is_named, start, stop),
         cmocka_unit_test_setup_teardown(interrupted_downloads_go_on, start, stop),
     };

@@ -23,8 +23,10 @@ static void take_log(enum sowlv2_log_level level, const char *message, void *use
 {
     struct hub_case *test = user_data;
     const size_t length = strlen(test->notices);
-    if (level != SOWLV2_LOG_DEBUG)
-        snprintf(test->notices + length, sizeof(test->notices) - length, "%s\n", message);
+    if (level == SOWLV2_LOG_DEBUG)
+        return;
+    snprintf(test->notices + length, sizeof(test->notices) - length, "%s\n", message);
+    atomic_fetch_add(&test->said, 1);
 }
 
 static long long much_space(const char *folder)
@@ -34,19 +36,19 @@ static long long much_space(const char *folder)
     return 1LL << 40;
 }
 
-int hub_case_make(void **state)
+struct hub_case *hub_case_begin(struct server *server, const char *endpoint)
 {
     struct hub_case *test = calloc(1, sizeof(*test));
     unsigned value = 12345;
-    test->server = server_start();
+    test->server = server;
     test->cache = test_folder_make();
     test->weights = malloc(CASE_WEIGHTS);
     for (size_t i = 0; i < CASE_WEIGHTS; i++)
         test->weights[i] = (char)((value = value * 1664525U + 1013904223U) >> 24);
-    snprintf(test->endpoint, sizeof(test->endpoint), "http://127.0.0.1:%d", server_port(test->server));
+    snprintf(test->endpoint, sizeof(test->endpoint), "%s:%d", endpoint, server_port(server));
     test->settings = (struct hub_settings){.endpoint = test->endpoint,
-                                           .etag_timeout = 2,
-                                           .download_timeout = 2,
+                                           .etag_timeout = 20, /* on a busy machine too */
+                                           .download_timeout = 5,
                                            .retry_ms = 1,
                                            .lock_poll_ms = 5,
                                            .lock_say_ms = 20,
@@ -59,19 +61,28 @@ int hub_case_make(void **state)
     server_add(test->server, "vocab.json", "{}", 2, false);
     server_add(test->server, "README.md", "hello", 5, false);
     sowlv2_set_log(take_log, test);
-    *state = test;
+    return test;
+}
+
+int hub_case_make(void **state)
+{
+    *state = hub_case_begin(server_start(), "http://127.0.0.1");
     return 0;
 }
 
-int hub_case_remove(void **state)
+void hub_case_end(struct hub_case *test)
 {
-    struct hub_case *test = *state;
     sowlv2_set_log(NULL, NULL);
     server_stop(test->server);
     test_folder_remove(test->cache);
     free(test->weights);
     free(test->folder);
     free(test);
+}
+
+int hub_case_remove(void **state)
+{
+    hub_case_end(*state);
     return 0;
 }
 

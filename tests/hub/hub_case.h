@@ -5,6 +5,8 @@
 #include "hub/pull.h"
 #include "server.h"
 
+#include <stdatomic.h>
+
 /* Bytes of model.safetensors, and of what comes with it; config.json comes before anything is counted. */
 enum { CASE_WEIGHTS = 3000000, CASE_SIDE_FILES = 37 + 13 };
 
@@ -17,6 +19,7 @@ struct hub_case {
     char *folder;       /* of the last pull; NULL: it failed */
     int64_t fetched;    /* by the last pull */
     char notices[4096]; /* all so far, a line each */
+    atomic_int said;    /* how many */
     /* What the progress callback saw, and when it stops the download. */
     struct sowlv2_download last;
     int64_t stop_at; /* bytes; 0: never */
@@ -26,6 +29,10 @@ struct hub_case {
  * weights. */
 int hub_case_make(void **state);
 int hub_case_remove(void **state);
+
+/* The same for any server, which is stopped in the end, at `endpoint`, an address without its port. */
+struct hub_case *hub_case_begin(struct server *server, const char *endpoint);
+void hub_case_end(struct hub_case *test);
 
 /* Pulls SERVER_ID. `kind` as in hub_pull. */
 int hub_case_pull(struct hub_case *test, const char *kind);

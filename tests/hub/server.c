@@ -1,13 +1,12 @@
-/* See server.h. One thread accepts, one serves each connection; every answer closes its connection. */
+/* See server.h. Every answer closes its connection. */
 #include "server.h"
 
 #include "base/strings.h"
+#include "connection.h"
+#include "listener.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <openssl/evp.h>
-#include <poll.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -32,12 +29,10 @@ struct served_file {
 };
 
 struct server {
-    int listener, port;
-    pthread_t thread;
+    struct listener *listener;
+    SSL_CTX *secure; /* NULL: http */
+    char storage[128];
     pthread_mutex_t lock;
-    pthread_cond_t idle;
-    int busy; /* connections being served */
-    bool stopping;
     struct served_file files[MOST_FILES];
     size_t file_count;
     struct fault faults[MOST_FAULTS];
@@ -49,11 +44,11 @@ struct server {
 /* One request and what becomes of it. */
 struct exchange {
     struct server *server;
-    int socket;
+    struct connection connection;
     char text[REQUEST_LIMIT];
     char line[1024]; /* "GET /path" */
     bool head;
-    char host[256], authorization[256];
+    char host[256], authorization[256], proxy_authorization[256];
     long range; /* -1: none */
     struct fault fault;
     bool has_fault;
@@ -75,48 +70,28 @@ static void hash_file(struct served_file *file)
         snprintf(file->etag + 2 * i, 3, "%02x", hash[i]);
 }
 
-static bool send_all(int socket, const void *bytes, size_t count)
-{
-    for (const char *at = bytes; count > 0;) {
-        const ssize_t sent = send(socket, at, count, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent <= 0)
-            return false;
-        at += sent;
-        count -= (size_t)sent;
-    }
-    return true;
-}
-
-__attribute__((format(printf, 2, 3))) static bool send_text(int socket, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool send_text(struct exchange *exchange, const char *format, ...)
 {
     char text[4096];
     va_list arguments;
     va_start(arguments, format);
     const int length = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    return length > 0 && send_all(socket, text, (size_t)length);
+    return length > 0 && connection_send(&exchange->connection, text, (size_t)length);
 }
 
 /* Whether the client has gone, or the server is being stopped. */
 static bool is_over(struct exchange *exchange, int milliseconds)
 {
-    struct pollfd poller = {.fd = exchange->socket, .events = POLLIN};
-    char byte;
-    if (poll(&poller, 1, milliseconds) > 0 && recv(exchange->socket, &byte, 1, MSG_DONTWAIT) == 0)
-        return true;
-    pthread_mutex_lock(&exchange->server->lock);
-    const bool stopping = exchange->server->stopping;
-    pthread_mutex_unlock(&exchange->server->lock);
-    return stopping;
+    return connection_has_gone(&exchange->connection, milliseconds) || listener_is_stopping(exchange->server->listener);
 }
 
 static bool read_request(struct exchange *exchange)
 {
     size_t length = 0;
     while (!strstr(exchange->text, "\r\n\r\n")) {
-        const ssize_t got = recv(exchange->socket, exchange->text + length, REQUEST_LIMIT - 1 - length, 0);
+        const ssize_t got =
+            connection_receive(&exchange->connection, exchange->text + length, REQUEST_LIMIT - 1 - length);
         if (got <= 0 || length + (size_t)got >= REQUEST_LIMIT - 1)
             return false;
         length += (size_t)got;
@@ -147,11 +122,13 @@ static void note_request(struct exchange *exchange)
     exchange->head = strncmp(exchange->line, "HEAD ", 5) == 0;
     read_field(exchange->text, "Host: ", exchange->host, sizeof(exchange->host));
     read_field(exchange->text, "Authorization: ", exchange->authorization, sizeof(exchange->authorization));
+    read_field(exchange->text, "Proxy-Authorization: ", exchange->proxy_authorization,
+               sizeof(exchange->proxy_authorization));
     read_field(exchange->text, "Range: bytes=", range, sizeof(range));
     exchange->range = *range ? strtol(range, NULL, 10) : -1;
     pthread_mutex_lock(&server->lock);
-    string_append_format(&server->log, "%s host=%s auth=%s range=%s\n", exchange->line, exchange->host,
-                         exchange->authorization, range);
+    string_append_format(&server->log, "%s host=%s auth=%s range=%s proxy-auth=%s\n", exchange->line, exchange->host,
+                         exchange->authorization, range, exchange->proxy_authorization);
     for (size_t i = 0; i < server->fault_count && !exchange->has_fault; i++)
         if (server->faults[i].times > 0 && strstr(exchange->line, server->faults[i].match)) {
             server->faults[i].times--;
@@ -172,17 +149,18 @@ static void send_part(struct exchange *exchange, const char *bytes, size_t count
                             ? (size_t)exchange->fault.amount
                             : count;
     if (has_fault(exchange, FAULT_BREAK)) {
-        send_all(exchange->socket, bytes, part);
+        connection_send(&exchange->connection, bytes, part);
     } else if (has_fault(exchange, FAULT_STALL)) {
-        send_all(exchange->socket, bytes, part);
+        connection_send(&exchange->connection, bytes, part);
         while (!is_over(exchange, 20))
             ;
     } else if (has_fault(exchange, FAULT_DRIBBLE)) {
-        send_all(exchange->socket, bytes, part);
-        for (size_t i = part; i < count && !is_over(exchange, 50) && send_all(exchange->socket, bytes + i, 1); i++)
+        connection_send(&exchange->connection, bytes, part);
+        for (size_t i = part;
+             i < count && !is_over(exchange, 50) && connection_send(&exchange->connection, bytes + i, 1); i++)
             ;
     } else {
-        send_all(exchange->socket, bytes, count);
+        connection_send(&exchange->connection, bytes, count);
     }
 }
 
@@ -192,8 +170,7 @@ static void send_file(struct exchange *exchange, const struct served_file *file,
     size_t from = exchange->range > 0 && !has_fault(exchange, FAULT_NO_RANGE) ? (size_t)exchange->range : 0;
     const bool part = from > 0;
     if (exchange->range > 0 && part && from >= file->size) {
-        send_text(exchange->socket,
-                  "HTTP/1.1 416 Range Not Satisfiable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        send_text(exchange, "HTTP/1.1 416 Range Not Satisfiable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
     }
     if (has_fault(exchange, FAULT_WRONG_RANGE))
@@ -205,13 +182,13 @@ static void send_file(struct exchange *exchange, const struct served_file *file,
         memcpy(changed, file->bytes + from, count < file->size - from ? count : file->size - from);
     if (has_fault(exchange, FAULT_WRONG_BYTE) && (size_t)exchange->fault.amount >= from)
         changed[(size_t)exchange->fault.amount - from] ^= 0x40;
-    send_text(exchange->socket, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+    send_text(exchange, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
               part ? "206 Partial Content" : "200 OK", count);
     if (part)
-        send_text(exchange->socket, "Content-Range: bytes %zu-%zu/%zu\r\n", from, file->size - 1, file->size);
+        send_text(exchange, "Content-Range: bytes %zu-%zu/%zu\r\n", from, file->size - 1, file->size);
     if (!storage)
-        send_text(exchange->socket, "X-Repo-Commit: " SERVER_COMMIT "\r\n");
-    send_text(exchange->socket, "ETag: \"%s%s\"\r\n\r\n", storage ? "storage-" : "", file->etag);
+        send_text(exchange, "X-Repo-Commit: " SERVER_COMMIT "\r\n");
+    send_text(exchange, "ETag: \"%s%s\"\r\n\r\n", storage ? "storage-" : "", file->etag);
     if (!exchange->head)
         send_part(exchange, changed ? changed : file->bytes + from, count);
     free(changed);
@@ -219,9 +196,9 @@ static void send_file(struct exchange *exchange, const struct served_file *file,
 
 static void send_error(struct exchange *exchange, const char *status, const char *headers)
 {
-    send_text(exchange->socket, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 4\r\n%s\r\n", status, headers);
+    send_text(exchange, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 4\r\n%s\r\n", status, headers);
     if (!exchange->head)
-        send_all(exchange->socket, "oops", 4);
+        connection_send(&exchange->connection, "oops", 4);
 }
 
 static const struct served_file *find_file(const struct server *server, const char *name)
@@ -253,10 +230,10 @@ static void answer_resolve(struct exchange *exchange, const char *path)
     else if (!file)
         send_error(exchange, "404 Not Found", "X-Error-Code: EntryNotFound\r\nX-Repo-Commit: " SERVER_COMMIT "\r\n");
     else if (file->large)
-        send_text(exchange->socket,
+        send_text(exchange,
                   "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nX-Repo-Commit: " SERVER_COMMIT
-                  "\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %zu\r\nLocation: http://localhost:%d/storage/%s\r\n\r\n",
-                  file->etag, file->size, exchange->server->port, file->name);
+                  "\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %zu\r\nLocation: %s/storage/%s\r\n\r\n",
+                  file->etag, file->size, exchange->server->storage, file->name);
     else
         send_file(exchange, file, false);
 }
@@ -277,9 +254,8 @@ static void answer(struct exchange *exchange)
     } else if (strncmp(path, repository, sizeof(repository) - 1) == 0) {
         answer_resolve(exchange, path);
     } else if (strncmp(path, old, sizeof(old) - 1) == 0) { /* a model that was renamed */
-        send_text(exchange->socket,
-                  "HTTP/1.1 307 Moved\r\nConnection: close\r\nContent-Length: 0\r\nLocation: %s%s\r\n\r\n", repository,
-                  path + sizeof(old) - 1);
+        send_text(exchange, "HTTP/1.1 307 Moved\r\nConnection: close\r\nContent-Length: 0\r\nLocation: %s%s\r\n\r\n",
+                  repository, path + sizeof(old) - 1);
     } else if (strncmp(path, storage, sizeof(storage) - 1) == 0) {
         const struct served_file *file = find_file(exchange->server, path + sizeof(storage) - 1);
         if (file)
@@ -291,86 +267,52 @@ static void answer(struct exchange *exchange)
     }
 }
 
-static void *serve(void *user_data)
+static void serve(int socket, void *user_data)
 {
-    struct exchange *exchange = user_data;
-    struct server *server = exchange->server;
-    if (read_request(exchange)) {
+    struct server *server = user_data;
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    exchange->server = server;
+    if (connection_begin(&exchange->connection, socket, server->secure) && read_request(exchange)) {
         note_request(exchange);
         answer(exchange);
     }
-    shutdown(exchange->socket, SHUT_RDWR);
-    close(exchange->socket);
+    connection_end(&exchange->connection, has_fault(exchange, FAULT_BREAK) || has_fault(exchange, FAULT_HANG_UP));
     free(exchange);
-    pthread_mutex_lock(&server->lock);
-    server->busy--;
-    pthread_cond_signal(&server->idle);
-    pthread_mutex_unlock(&server->lock);
-    return NULL;
 }
 
-static void *accept_all(void *user_data)
+struct server *server_start_secure(SSL_CTX *context)
 {
-    struct server *server = user_data;
-    for (;;) {
-        const int socket = accept(server->listener, NULL, NULL);
-        if (socket < 0 && errno == EINTR)
-            continue;
-        if (socket < 0)
-            return NULL;
-        struct exchange *exchange = calloc(1, sizeof(*exchange));
-        pthread_t thread;
-        exchange->server = server;
-        exchange->socket = socket;
-        pthread_mutex_lock(&server->lock);
-        server->busy++;
-        pthread_mutex_unlock(&server->lock);
-        pthread_create(&thread, NULL, serve, exchange);
-        pthread_detach(thread);
-    }
+    struct server *server = calloc(1, sizeof(*server));
+    assert_non_null(server);
+    server->secure = context;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_lock(&server->lock); /* no request is noted before the listener is known */
+    server->listener = listener_start(serve, server);
+    snprintf(server->storage, sizeof(server->storage), "http%s://localhost:%d", context ? "s" : "",
+             server_port(server));
+    pthread_mutex_unlock(&server->lock);
+    return server;
 }
 
 struct server *server_start(void)
 {
-    struct server *server = calloc(1, sizeof(*server));
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    assert_non_null(server);
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(server->listener >= 0);
-    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(listen(server->listener, 64), 0);
-    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
-    server->port = ntohs(address.sin_port);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->idle, NULL);
-    assert_int_equal(pthread_create(&server->thread, NULL, accept_all, server), 0);
-    return server;
+    return server_start_secure(NULL);
 }
 
 void server_stop(struct server *server)
 {
-    pthread_mutex_lock(&server->lock);
-    server->stopping = true;
-    pthread_mutex_unlock(&server->lock);
-    shutdown(server->listener, SHUT_RDWR);
-    pthread_join(server->thread, NULL);
-    close(server->listener);
-    pthread_mutex_lock(&server->lock);
-    while (server->busy > 0)
-        pthread_cond_wait(&server->idle, &server->lock);
-    pthread_mutex_unlock(&server->lock);
+    listener_stop(server->listener);
     server_remove_files(server);
     string_free(&server->log);
     free(server->token);
+    SSL_CTX_free(server->secure);
     pthread_mutex_destroy(&server->lock);
-    pthread_cond_destroy(&server->idle);
     free(server);
 }
 
 int server_port(const struct server *server)
 {
-    return server->port;
+    return listener_port(server->listener);
 }
 
 void server_add(struct server *server, const char *name, const void *bytes, size_t size, bool large)
@@ -404,6 +346,13 @@ void server_fault(struct server *server, struct fault fault)
     pthread_mutex_lock(&server->lock);
     assert_true(server->fault_count < MOST_FAULTS);
     server->faults[server->fault_count++] = fault;
+    pthread_mutex_unlock(&server->lock);
+}
+
+void server_set_storage(struct server *server, const char *origin)
+{
+    pthread_mutex_lock(&server->lock);
+    snprintf(server->storage, sizeof(server->storage), "%s", origin);
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -1,7 +1,9 @@
-/* A hub of the tests' own: serves one model over HTTP on this machine, as the real one does, and badly where told. */
+/* A hub of the tests' own: serves one model over HTTP or https on this machine, as the real one does, and badly where
+ * told. */
 #ifndef TESTS_HUB_SERVER_H
 #define TESTS_HUB_SERVER_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,6 +36,8 @@ struct server;
 
 /* Listens on 127.0.0.1, at a port that the system chooses. Every function asserts that it worked. */
 struct server *server_start(void);
+/* The same with https, as authority_certify() makes it; the context is the server's from then on. */
+struct server *server_start_secure(SSL_CTX *context);
 void server_stop(struct server *server);
 int server_port(const struct server *server);
 
@@ -47,10 +51,13 @@ const char *server_etag(const struct server *server, const char *name);
 
 void server_fault(struct server *server, struct fault fault);
 
+/* Where large files are redirected to from now on: "https://storage.test", without "/storage/...". */
+void server_set_storage(struct server *server, const char *origin);
+
 /* From now on the hub (not its storage) asks for this token; NULL: for none. */
 void server_require_token(struct server *server, const char *token);
 
-/* How many requests so far have `part` in their line of the log: "GET /path host=H auth=A range=R". */
+/* How many requests so far have `part` in their line of the log: "GET /path host=H auth=A range=R proxy-auth=P". */
 int server_count(struct server *server, const char *part);
 void server_clear_log(struct server *server);
 

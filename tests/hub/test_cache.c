@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -232,7 +232,7 @@ static void two_processes_fetch_it_once(void **state)
 {
     struct hub_case *test = *state;
     int status;
-    server_fault(test->server, (struct fault){FAULT_LATE, "GET /storage", 1, 300, 0, NULL});
+    server_fault(test->server, (struct fault){FAULT_LATE, "GET /storage", 1, 1000, 0, NULL});
     const pid_t process = pull_elsewhere(test);
     while (server_count(test->server, "GET /storage") == 0)
         usleep(1000);
@@ -263,19 +263,17 @@ static void a_process_that_was_killed_holds_nothing_up(void **state)
 }
 
 struct holder {
-    char *path;
-    int milliseconds;
+    struct hub_case *test;
+    int descriptor;
 };
 
-/* Holds the lock as Python's filelock does. */
-static void *hold(void *user_data)
+/* Lets go once the wait was told of. */
+static void *let_go(void *user_data)
 {
     const struct holder *holder = user_data;
-    const struct timespec pause = {.tv_nsec = holder->milliseconds * 1000000L};
-    const int descriptor = open(holder->path, O_RDWR);
-    flock(descriptor, LOCK_EX);
-    nanosleep(&pause, NULL);
-    close(descriptor);
+    for (int i = 0; i < 3000 && atomic_load(&holder->test->said) == 0; i++)
+        usleep(10000);
+    close(holder->descriptor);
     return NULL;
 }
 
@@ -286,13 +284,14 @@ static void a_lock_can_be_waited_for_and_given_up(void **state)
     pthread_t thread;
     snprintf(name, sizeof(name), ".locks/models--org--name/%s.lock", server_etag(test->server, "model.safetensors"));
     test_write_text(test->cache, name, "");
-    struct holder holder = {.path = test_path(test->cache, name), .milliseconds = 200};
-    assert_int_equal(pthread_create(&thread, NULL, hold, &holder), 0);
-    usleep(50000);
+    char *path = test_path(test->cache, name);
+    struct holder holder = {.test = test, .descriptor = open(path, O_RDWR | O_CLOEXEC)};
+    assert_int_equal(flock(holder.descriptor, LOCK_EX), 0); /* as Python's filelock does */
+    assert_int_equal(pthread_create(&thread, NULL, let_go, &holder), 0);
     hub_case_works(test);
     pthread_join(thread, NULL);
     assert_non_null(strstr(test->notices, SERVER_ID ": model.safetensors: is being downloaded by"));
-    free(holder.path);
+    free(path);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, hub_case_make, hub_case_remove)
