@@ -143,7 +143,7 @@ static void track(const char *first, const char *second, const char *third)
                                "--output",    output,
                                "--owl-model", "demo",
                                "--sam-model", "demo",
-                               "--threshold", "0.5",
+                               "--threshold", "0.3",
                                "--no-video",  "--no-overlay",
                                "--no-binary", "--no-save-frames",
                                "--prompt",    "panda",

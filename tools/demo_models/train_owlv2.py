@@ -7,6 +7,7 @@ a step, over this step's words.
 """
 import argparse
 import json
+import math
 import os
 import random
 import time
@@ -23,7 +24,7 @@ import tokenizer as T
 import vocabulary as V
 from muon import Muon
 
-SIDE, PATCH, WIDTH, LAYERS = 192, 16, 128, 7
+SIDE, PATCH, WIDTH, LAYERS = 256, 16, 128, 7
 GRID = SIDE // PATCH
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -80,12 +81,18 @@ def initialise(model):
 
 @torch.no_grad()
 def grow(model, weights):
-    """Loads weights of a tower with fewer layers: the added ones start as the identity."""
+    """Loads weights of a tower with fewer layers or patches: added layers start as the identity, places are resampled."""
+    name = "owlv2.vision_model.embeddings.position_embedding.weight"
+    place, grid = weights[name], math.isqrt(len(weights[name]) - 1)
+    if grid != GRID:
+        cells = place[1:].T.reshape(1, -1, grid, grid)
+        cells = F.interpolate(cells, size=(GRID, GRID), mode="bicubic", align_corners=False)
+        weights = {**weights, name: torch.cat([place[:1], cells.reshape(-1, GRID * GRID).T])}
     missing = model.load_state_dict(weights, strict=False).missing_keys
     for name in missing:
         if name.endswith(("out_proj.weight", "fc2.weight", "out_proj.bias", "fc2.bias")):
             model.get_parameter(name).zero_()
-    return bool(missing)
+    return bool(missing) or grid != GRID
 
 
 # ---- queries of one step
@@ -311,7 +318,7 @@ def main():
     a.add_argument("--budget", type=float, default=4200, help="seconds of processor time before the rate falls")
     a.add_argument("--decay", type=float, default=250, help="seconds of processor time in which it falls to its end")
     a.add_argument("--batch", type=int, default=48)
-    a.add_argument("--tokens", type=int, default=56, help="patches computed of an image, but for some steps")
+    a.add_argument("--tokens", type=int, default=100, help="patches computed of an image, but for some steps")
     a.add_argument("--lr", type=float, default=2.5e-3)
     a.add_argument("--held-photos")
     a.add_argument("--resume")
@@ -338,7 +345,7 @@ def main():
         c = torch.load(a.resume, weights_only=False)
         extra.load_state_dict(c["extra"])
         spent, step = c["spent"], c["step"]
-        if grow(model, c["model"]):  # a deeper tower: the optimiser starts anew, the rate rises slowly
+        if grow(model, c["model"]):  # a larger tower: the optimiser starts anew, the rate rises slowly
             average = {k: v.clone() for k, v in model.state_dict().items()}
         else:
             muon.buffers, average = c["muon"], c["average"]
