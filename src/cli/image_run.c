@@ -166,6 +166,7 @@ static void print_timing(const struct detect_images_report *report, double model
         {"encode", report->encode_seconds, "image encoder of the masks"},
         {"masks", report->mask_seconds, "mask decoder, masks brought to size"},
         {"decode", report->decode_seconds, "of files, beside the above, summed over threads"},
+        {"wait", report->wait_seconds, "of the computation for files, but for the first"},
         {"write", report->write_seconds, "beside the above, summed over threads"},
         {"total", model_seconds + report->total_seconds, ""},
     };
@@ -227,6 +228,10 @@ static int run_images(const struct settings *settings, const struct string_list 
     progress_begin(&progress);
 
     struct detect_images_options options = pipeline_options(settings, inputs, given, &progress);
+#ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
+    while (__AFL_LOOP(1000))
+        detect_images(detector, segmenter, &options, &report);
+#endif
     status = detect_images(detector, segmenter, &options, &report);
     terminal_progress_end();
     if (settings->verbose)

@@ -68,13 +68,16 @@ static double thread_clock(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+int image_out_of_time(const struct image_source *source)
+{
+    return error_set(SOWLV2_ERROR_FORMAT,
+                     "%s: decoding takes more than %g s: export it in a simpler way, or make it smaller", source->name,
+                     source->options->seconds);
+}
+
 int image_check_time(const struct image_source *source)
 {
-    if (source->deadline <= 0 || thread_clock() < source->deadline)
-        return 0;
-    return error_set(SOWLV2_ERROR_FORMAT,
-                     "%s: decoding takes more than %.0f s: export it in a simpler way, or make it smaller",
-                     source->name, source->options->seconds);
+    return source->deadline <= 0 || thread_clock() < source->deadline ? 0 : image_out_of_time(source);
 }
 
 int image_truncated(const struct image_source *source, const char *kind)

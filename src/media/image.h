@@ -20,7 +20,7 @@ struct image {
 struct image_options {
     int64_t max_pixels;   /* refuse more, before decoding */
     bool allow_truncated; /* take what is there of a file that was cut, the rest grey or black, with a notice */
-    double seconds;       /* most time of one decoder; 0: no limit */
+    double seconds;       /* most time of one decoder, where its library lets itself be ended; 0: no limit */
 };
 
 /* IMAGE_DEFAULT_MAX_PIXELS, nothing truncated, a minute. */

@@ -82,10 +82,15 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
     /* The picture's own header may claim more than the file's. */
     if (source->options->max_pixels < decoder->imageSizeLimit)
         decoder->imageSizeLimit = (uint32_t)source->options->max_pixels;
+    status = image_check_time(source);
+    if (status)
+        return status;
     code = avifDecoderNextImage(decoder);
     if (code != AVIF_RESULT_OK)
         return avif_error(source, code);
-    status = image_allocate(source, decoder->image->width, decoder->image->height, out);
+    status = image_check_time(source);
+    if (!status)
+        status = image_allocate(source, decoder->image->width, decoder->image->height, out);
     if (!status)
         status = convert(source, decoder, out);
     if (!status && decoder->imageCount > 1)

@@ -21,7 +21,9 @@ int image_decode_bmp(const struct image_source *source, struct image *out, int *
 int image_decode_gif(const struct image_source *source, struct image *out, int *orientation);
 int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation);
 int image_decode_webp(const struct image_source *source, struct image *out, int *orientation);
-/* Built where the library is there; else they are UNSUPPORTED errors that say so. */
+/* Built where the library is there; else they are UNSUPPORTED errors that say so. libavif decodes in one call that
+ * nothing can end: the time is asked before and after it. HEIF's decoder works in a thread of its own, so its time is
+ * the clock's, asked before each of the pictures (tiles, layers) that one is made of. */
 int image_decode_avif(const struct image_source *source, struct image *out, int *orientation);
 int image_decode_heif(const struct image_source *source, struct image *out, int *orientation);
 
@@ -38,6 +40,9 @@ uint8_t *image_pixels(size_t bytes);
 
 /* Whether the time is not up. Errors: FORMAT. Costs a system call: ask once in some rows. */
 int image_check_time(const struct image_source *source);
+
+/* The error that it gives. */
+int image_out_of_time(const struct image_source *source);
 
 /* A file that was cut, `kind` such as "PNG": 0 and a notice where that is allowed, else the error FORMAT. */
 int image_truncated(const struct image_source *source, const char *kind);

@@ -9,6 +9,9 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+/* A slice costs up to 8 rows twice, so not many; the least one makes small files more than one, to be tested. */
+enum { SLICES = 64, LEAST_SLICE = 256 };
+
 static int webp_error(const struct image_source *source, const char *why)
 {
     return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged WebP: %s: copy or export the file again", source->name, why);
@@ -29,6 +32,20 @@ static int orientation_of(WebPDemuxer *demuxer)
     return orientation ? orientation : 1;
 }
 
+/* Gives the decoder the data bit by bit, and looks at the time in between. */
+static int feed(const struct image_source *source, WebPIDecoder *decoder, const WebPData *data, VP8StatusCode *code)
+{
+    size_t step = data->size / SLICES + LEAST_SLICE, given = 0;
+    while (given < data->size && (*code == VP8_STATUS_SUSPENDED || *code == VP8_STATUS_NOT_ENOUGH_DATA)) {
+        int status = image_check_time(source);
+        if (status)
+            return status;
+        given = data->size - given > step ? given + step : data->size;
+        *code = WebPIUpdate(decoder, data->bytes, given);
+    }
+    return 0;
+}
+
 /* The frame's pixels into their place; those that a cut file lacks stay as they are. */
 static int decode_frame(const struct image_source *source, const WebPIterator *frame, const struct image *out,
                         bool *cut)
@@ -46,8 +63,11 @@ static int decode_frame(const struct image_source *source, const WebPIterator *f
     WebPIDecoder *decoder = WebPIDecode(NULL, 0, &config);
     if (!decoder)
         return error_memory(source->name);
-    VP8StatusCode code = WebPIUpdate(decoder, frame->fragment.bytes, frame->fragment.size);
+    VP8StatusCode code = VP8_STATUS_SUSPENDED;
+    int status = feed(source, decoder, &frame->fragment, &code);
     WebPIDelete(decoder);
+    if (status)
+        return status;
     switch (code) {
     case VP8_STATUS_OK:
         return 0;
