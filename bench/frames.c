@@ -53,11 +53,10 @@ static int choose(const struct bench *bench, const struct frames_report *report,
     for (int i = 0; !status && i < bench->count_count; i++) {
         const struct importance_choice choice = {bench->counts[i], SPACING, starts, scene_count};
 
-        if (scores) {
+        if (scores)
             status = importance_select(scores, report->count, &choice, chosen, &chosen_count);
-        } else {
+        else
             chosen_count = importance_uniform(report->count, bench->counts[i], chosen);
-        }
         if (!status)
             print_choice(bench, report, kind, motion, bench->counts[i], chosen, chosen_count);
     }

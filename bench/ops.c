@@ -129,9 +129,8 @@ static struct tensor random_tensor(struct bench *bench, int rank, const int64_t 
 {
     struct tensor tensor = compute_tensor(bench->compute, DTYPE_F32, rank, dim);
     stop(compute_status(bench->compute));
-    for (int64_t i = 0; i < tensor_count(&tensor); i++) {
+    for (int64_t i = 0; i < tensor_count(&tensor); i++)
         ((float *)tensor.data)[i] = random_float();
-    }
     return tensor;
 }
 #define TENSOR(...) random_tensor(bench, (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
@@ -172,9 +171,8 @@ static void prepare_image(struct bench *bench, const int64_t *n)
     stop(filter_blur_bilinear((int)n[1], side, (int)n[2], &bench->horizontal));
     bench->pixels = malloc((size_t)(n[0] * n[1] * 3));
     stop(bench->pixels != NULL ? 0 : error_memory("an image"));
-    for (int64_t i = 0; i < n[0] * n[1] * 3; i++) {
+    for (int64_t i = 0; i < n[0] * n[1] * 3; i++)
         bench->pixels[i] = (uint8_t)(i * 37 % 251);
-    }
     bench->out = TENSOR(n[2], n[2], 3);
 }
 
@@ -345,9 +343,8 @@ static double row_operations(const struct bench *bench, const struct row *row)
 /* Bytes that a row must at least read and write. */
 static double row_bytes(const struct bench *bench, const struct row *row)
 {
-    if (row->kind == RESIZE) {
+    if (row->kind == RESIZE)
         return 3.0 * (double)(row->n[0] * row->n[1]) + 4.0 * (double)tensor_count(&bench->out);
-    }
     return (row->kind == ADD ? 12.0 : 8.0) * (double)tensor_count(&bench->out);
 }
 
@@ -391,11 +388,10 @@ static void bench_row(struct device *device, const struct row *row)
     double time = measure(bench, row), operations = row_operations(bench, row);
     printf("%-12s %3d  %-32s %10.3f ms", cpu_level_name(device_level(device)), device_threads(device), row->name,
            time * 1e3);
-    if (operations > 0.0) {
+    if (operations > 0.0)
         printf("  %8.1f GFLOP/s\n", operations / time * 1e-9);
-    } else {
+    else
         printf("  %8.1f GB/s\n", row_bytes(bench, row) / time * 1e-9);
-    }
     fflush(stdout);
     free(bench->pixels);
     filter_free(&bench->vertical);
@@ -408,11 +404,9 @@ static void bench_all(enum cpu_level level, int threads, const char *word)
 {
     struct device *device;
     stop(device_open(level, threads, &device));
-    for (int i = 0; i < COUNT(rows); i++) {
-        if (word == NULL || strstr(rows[i].name, word) != NULL) {
+    for (int i = 0; i < COUNT(rows); i++)
+        if (word == NULL || strstr(rows[i].name, word) != NULL)
             bench_row(device, &rows[i]);
-        }
-    }
     device_close(&device);
 }
 
@@ -438,9 +432,8 @@ int main(int argc, char **argv)
 {
     printf("%-12s %3s  %-32s %10s\n", "level", "thr", "op", "median");
     fflush(stdout);
-    if (argc < 2) {
+    if (argc < 2)
         return bench_combinations();
-    }
     enum cpu_level level = cpu_level_best();
     if (strcmp(argv[1], "auto") != 0 && !cpu_level_parse(argv[1], &level)) {
         fprintf(stderr, "bench_ops: %s: there is no such level\n", argv[1]);

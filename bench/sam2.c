@@ -35,14 +35,11 @@ static long peak_resident(void)
     char line[256];
     long kilobytes = 0;
     FILE *file = fopen("/proc/self/status", "r");
-    while (file != NULL && kilobytes == 0 && fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "VmHWM: %ld", &kilobytes) != 1) {
+    while (file != NULL && kilobytes == 0 && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kilobytes) != 1)
             kilobytes = 0;
-        }
-    }
-    if (file != NULL) {
+    if (file != NULL)
         fclose(file);
-    }
     return kilobytes * 1024L;
 }
 
@@ -104,9 +101,8 @@ static void decode(const struct sam2 *model, struct compute *compute, const stru
                                     allocate((size_t)count * sizeof(float)), allocate((size_t)count * sizeof(float)),
                                     NULL};
     struct timing best = {0};
-    for (int64_t i = 0; prompts != NULL && i < count; i++) {
+    for (int64_t i = 0; prompts != NULL && i < count; i++)
         prompts[i].box = boxes + 4 * i;
-    }
     for (int i = 0; i < runs; i++) {
         const struct timing started = start();
         check(sam2_decode(model, compute, features, prompts, count, false, 0, NULL, NULL, &out));

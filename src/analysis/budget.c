@@ -76,9 +76,8 @@ static int64_t solve(struct plan *plan, double price)
                 plan->best[i] = cost;
                 plan->from[i] = j;
             }
-            if (is_fixed(plan->frames, j)) {
+            if (is_fixed(plan->frames, j))
                 break; /* it is tracked: no gap reaches over it */
-            }
         }
         plan->used[i] = plan->used[plan->from[i]] + (i < count ? 1 : 0);
         plan->best[i] += i < count ? price : 0.0;
@@ -88,12 +87,10 @@ static int64_t solve(struct plan *plan, double price)
 
 static void take(const struct plan *plan, bool *tracked)
 {
-    for (int64_t i = 0; i < plan->frames->count; i++) {
+    for (int64_t i = 0; i < plan->frames->count; i++)
         tracked[i] = false;
-    }
-    for (int64_t i = plan->from[plan->frames->count]; i > 0; i = plan->from[i]) {
+    for (int64_t i = plan->from[plan->frames->count]; i > 0; i = plan->from[i])
         tracked[i] = true;
-    }
     tracked[0] = true;
 }
 
@@ -105,9 +102,8 @@ static void add_frames(const struct plan *plan, int64_t more, bool *tracked)
         int64_t best = -1, last = 0;
         double most = -1.0;
         for (int64_t i = 1; i <= count; i++) {
-            if (i < count && !tracked[i]) {
+            if (i < count && !tracked[i])
                 continue;
-            }
             if (i - last > 1) {
                 const bool open = i == count || is_start(plan->frames, i);
                 const double cost = gap_cost(plan, last, i, open);
@@ -116,9 +112,8 @@ static void add_frames(const struct plan *plan, int64_t more, bool *tracked)
             }
             last = i;
         }
-        if (best < 0) {
+        if (best < 0)
             return;
-        }
         tracked[best] = true;
     }
 }
@@ -129,9 +124,8 @@ static void choose(struct plan *plan, bool *tracked)
     double low = 0.0, high = plan->change[count] * (double)(plan->budget->most_gap + 1) + 1.0;
     int64_t used = solve(plan, 0.0);
     if (wanted >= count) {
-        for (int64_t i = 0; i < count; i++) {
+        for (int64_t i = 0; i < count; i++)
             tracked[i] = true;
-        }
         return;
     }
     for (int i = 0; i < HALVINGS && used != wanted; i++) {
@@ -140,9 +134,8 @@ static void choose(struct plan *plan, bool *tracked)
         low = used > wanted ? price : low;
         high = used > wanted ? high : price;
     }
-    if (used > wanted) {
+    if (used > wanted)
         used = solve(plan, high);
-    }
     take(plan, tracked);
     /* Where many frames cost the same, the number jumps over the one that is wanted. */
     add_frames(plan, wanted - used, tracked);
@@ -152,15 +145,12 @@ int budget_choose(const struct budget_frames *frames, const struct budget *budge
                   int64_t *tracked_count)
 {
     const int status = check(budget);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
-    if (tracked_count != NULL) {
+    if (tracked_count != NULL)
         *tracked_count = 0;
-    }
-    if (frames->count < 1) {
+    if (frames->count < 1)
         return 0;
-    }
     const size_t room = (size_t)frames->count + 1;
     struct plan plan = {.frames = frames, .budget = budget};
     plan.change = calloc(room, sizeof(double));
@@ -174,9 +164,8 @@ int budget_choose(const struct budget_frames *frames, const struct budget *budge
     }
     if (complete) {
         choose(&plan, tracked);
-        for (int64_t i = 0; i < frames->count && tracked_count != NULL; i++) {
+        for (int64_t i = 0; i < frames->count && tracked_count != NULL; i++)
             *tracked_count += tracked[i];
-        }
     }
     free(plan.change);
     free(plan.best);
@@ -220,15 +209,12 @@ void budget_spread(const double *score_times, const float *scores, int64_t score
     int64_t at = 0, first = 0;
     for (int64_t i = 0; i <= count; i++) {
         const int64_t before = at;
-        while (i < count && at + 1 < scored && score_times[at + 1] <= times[i]) {
+        while (i < count && at + 1 < scored && score_times[at + 1] <= times[i])
             at++;
-        }
-        if (i < count && at == before) {
+        if (i < count && at == before)
             continue;
-        }
-        for (int64_t k = first; k < i; k++) {
+        for (int64_t k = first; k < i; k++)
             out[k] = scores[before] / (share ? (float)(i - first) : 1.0F);
-        }
         first = i;
     }
 }

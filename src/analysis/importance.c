@@ -15,20 +15,16 @@ int importance_variance(const float *features, struct importance_shape shape, fl
 {
     const int64_t patches = shape.patches, width = shape.width;
     double *mean = new_sums(width);
-    if (mean == NULL) {
+    if (mean == NULL)
         return error_memory("importance scores");
-    }
     for (int64_t t = 0; t < shape.tubelets; t++) {
         const float *tubelet = features + t * patches * width;
         memset(mean, 0, (size_t)width * sizeof(*mean));
-        for (int64_t i = 0; i < patches * width; i += width) {
-            for (int64_t c = 0; c < width; c++) {
+        for (int64_t i = 0; i < patches * width; i += width)
+            for (int64_t c = 0; c < width; c++)
                 mean[c] += (double)tubelet[i + c];
-            }
-        }
-        for (int64_t c = 0; c < width; c++) {
+        for (int64_t c = 0; c < width; c++)
             mean[c] /= (double)patches;
-        }
         double squares = 0.0;
         for (int64_t i = 0; i < patches * width; i += width) {
             for (int64_t c = 0; c < width; c++) {
@@ -48,9 +44,8 @@ static double distance(const float *patch, int64_t count, int64_t step, int64_t 
     double product = 0.0, own = 0.0, others = 0.0;
     for (int64_t c = 0; c < width; c++) {
         double mean = 0.0;
-        for (int64_t i = 1; i <= count; i++) {
+        for (int64_t i = 1; i <= count; i++)
             mean += (double)patch[c - i * step];
-        }
         mean /= (double)count;
         product += (double)patch[c] * mean;
         own += (double)patch[c] * (double)patch[c];
@@ -65,9 +60,8 @@ void importance_change(const float *features, struct importance_shape shape, int
     for (int64_t t = 0; t < shape.tubelets; t++) {
         const int64_t before = t < history ? t : history;
         double sum = 0.0;
-        for (int64_t p = 0; p < shape.patches && before > 0; p++) {
+        for (int64_t p = 0; p < shape.patches && before > 0; p++)
             sum += distance(features + t * step + p * shape.width, before, step, shape.width);
-        }
         scores[t] = (float)(sum / (double)shape.patches);
     }
 }
@@ -77,9 +71,8 @@ void importance_surprise(const float *predicted, const float *features, struct i
     const int64_t values = shape.patches * shape.width;
     for (int64_t t = 0; t < shape.tubelets; t++) {
         double sum = 0.0;
-        for (int64_t i = t * values; i < (t + 1) * values; i++) {
+        for (int64_t i = t * values; i < (t + 1) * values; i++)
             sum += fabs((double)predicted[i] - (double)features[i]);
-        }
         scores[t] = (float)(sum / (double)values);
     }
 }
@@ -87,9 +80,8 @@ void importance_surprise(const float *predicted, const float *features, struct i
 float importance_motion(const uint8_t *before, const uint8_t *after, size_t count)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         sum += (uint64_t)(before[i] > after[i] ? before[i] - after[i] : after[i] - before[i]);
-    }
     return count == 0 ? 0.0F : (float)((double)sum / (255.0 * (double)count));
 }
 
@@ -120,24 +112,21 @@ static float place(float score, struct range range)
 void importance_normalise(const float *scores, int64_t count, float *out)
 {
     const struct range range = find_range(scores, 0, count - 1);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         out[i] = place(scores[i], range);
-    }
 }
 
 void importance_normalise_window(const float *scores, int64_t count, int64_t window, float *out)
 {
     /* From the end, so that `out` may be `scores`: no score is needed after those behind it are done. */
-    for (int64_t i = count - 1; i >= 0; i--) {
+    for (int64_t i = count - 1; i >= 0; i--)
         out[i] = place(scores[i], find_range(scores, i < window ? 0 : i - window + 1, i));
-    }
 }
 
 void importance_mix(const float *a, const float *b, float weight, int64_t count, float *out)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         out[i] = (1.0F - weight) * a[i] + weight * b[i];
-    }
 }
 
 void importance_spread(const float *scores, int64_t tubelets, int64_t tubelet_size, int64_t frames, float *out)

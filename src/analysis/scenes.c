@@ -23,10 +23,8 @@ bool importance_is_cut(const float *motion, int64_t count, int64_t at)
 int64_t importance_scenes(const float *motion, int64_t count, int64_t *starts)
 {
     int64_t scenes = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (i == 0 || importance_is_cut(motion + 1, count - 1, i - 1)) {
+    for (int64_t i = 0; i < count; i++)
+        if (i == 0 || importance_is_cut(motion + 1, count - 1, i - 1))
             starts[scenes++] = i;
-        }
-    }
     return scenes;
 }

@@ -9,9 +9,8 @@ int check_images(const struct sowlv2_image *images, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sowlv2_image *image = &images[i];
-        if (image->pixels == NULL || image->width < 1 || image->height < 1) {
+        if (image->pixels == NULL || image->width < 1 || image->height < 1)
             return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: pixels and a size of at least 1x1 are needed", i);
-        }
         if (image->stride != 0 && image->stride < (size_t)image->width * 3) {
             return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: a stride of %zu bytes is less than a row", i,
                              image->stride);
@@ -27,9 +26,8 @@ size_t image_row_bytes(const struct sowlv2_image *image)
 
 int reserve_floats(float **buffer, size_t *capacity, size_t count)
 {
-    if (*capacity >= count) {
+    if (*capacity >= count)
         return 0;
-    }
     free(*buffer);
     *buffer = count <= SIZE_MAX / sizeof(float) ? malloc(count * sizeof(float)) : NULL;
     *capacity = *buffer != NULL ? count : 0;

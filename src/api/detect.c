@@ -22,11 +22,9 @@ static bool clip_box(float box[4], int width, int height)
 static int64_t clip_all(struct owlv2_detection *detections, int64_t count, int width, int height)
 {
     int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (clip_box(detections[i].box, width, height)) {
+    for (int64_t i = 0; i < count; i++)
+        if (clip_box(detections[i].box, width, height))
             detections[kept++] = detections[i];
-        }
-    }
     return kept;
 }
 
@@ -47,16 +45,13 @@ static int collect(sowlv2_session *session, const struct sowlv2_image *image, si
         out->dropped = (size_t)(found - kept);
         found = kept;
     }
-    if (options->nms_iou > 0.0F) {
+    if (options->nms_iou > 0.0F)
         found = owlv2_suppress(selected, found, options->nms_iou);
-    }
-    if (found <= 0) {
+    if (found <= 0)
         return (int)found;
-    }
     out->items = calloc((size_t)found, sizeof(*out->items));
-    if (out->items == NULL) {
+    if (out->items == NULL)
         return error_memory("detections");
-    }
     out->count = (size_t)found;
     for (int64_t i = 0; i < found; i++) {
         struct sowlv2_detection *item = &out->items[i];
@@ -88,13 +83,11 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
     int status = reserve_floats(&session->logits, &session->logits_capacity, rows * prompts->count);
     if (status != 0 || (status = reserve_floats(&session->boxes, &session->boxes_capacity, rows * 4)) != 0 ||
         (options->objectness &&
-         (status = reserve_floats(&session->objectness, &session->objectness_capacity, rows)) != 0)) {
+         (status = reserve_floats(&session->objectness, &session->objectness_capacity, rows)) != 0))
         return status;
-    }
     struct owlv2_image *views = calloc(count, sizeof(*views));
-    if (views == NULL) {
+    if (views == NULL)
         return error_memory("images");
-    }
     for (size_t i = 0; i < count; i++) {
         views[i] =
             (struct owlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
@@ -118,22 +111,18 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_detect: a session, prompts, at most %d images and out are needed", MAX_BATCH);
     }
-    if (prompts->detector != session->detector) {
+    if (prompts->detector != session->detector)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
-    }
     options = options != NULL ? options : &defaults;
-    if (isnan(options->threshold) || isnan(options->nms_iou)) {
+    if (isnan(options->threshold) || isnan(options->nms_iou))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
-    }
     int status = check_images(images, count);
-    if (status == 0 && count > 0) {
+    if (status == 0 && count > 0)
         status = compute_batch(session, prompts, images, count, options);
-    }
     for (size_t i = 0; i < count && status == 0; i++) {
         status = collect(session, &images[i], i, prompts->count, options, &out[i]);
-        for (size_t j = 0; status != 0 && j < i; j++) {
+        for (size_t j = 0; status != 0 && j < i; j++)
             sowlv2_detections_free(&out[j]);
-        }
     }
     return status;
 }
@@ -144,17 +133,14 @@ int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, c
 {
     struct image image = {0};
     int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
     status = sowlv2_detect(session, prompts, &view, 1, options, out);
-    if (width != NULL) {
+    if (width != NULL)
         *width = image.width;
-    }
-    if (height != NULL) {
+    if (height != NULL)
         *height = image.height;
-    }
     image_free(&image);
     return status;
 }

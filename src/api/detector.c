@@ -9,24 +9,19 @@
 
 int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
 {
-    if (options == NULL || options->model == NULL || out == NULL) {
+    if (options == NULL || options->model == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options, options->model and out are needed");
-    }
     sowlv2_detector *detector = calloc(1, sizeof(*detector));
-    if (detector == NULL) {
+    if (detector == NULL)
         return error_memory("detector");
-    }
     char *folder = NULL;
     int status = find_model(options, "owlv2", &folder);
-    if (status == 0) {
+    if (status == 0)
         status = open_named_device(&options->device, &detector->device);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = owlv2_open(folder, detector->device, &detector->model);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = known_words_open(folder, &detector->words);
-    }
     free(folder);
     if (status != 0) {
         sowlv2_detector_free(&detector);
@@ -38,9 +33,8 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
 
 void sowlv2_detector_free(sowlv2_detector **detector)
 {
-    if (detector == NULL || *detector == NULL) {
+    if (detector == NULL || *detector == NULL)
         return;
-    }
     known_words_free(&(*detector)->words);
     owlv2_free(&(*detector)->model);
     device_close(&(*detector)->device);
@@ -64,8 +58,7 @@ int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, 
     const int length = sowlv2_detector_text_length(detector);
     const int status =
         tokenizer_encode(owlv2_get_tokenizer(detector->model), text, strlen(text), length, ids, &truncated);
-    if (status == 0 && truncated) {
+    if (status == 0 && truncated)
         log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text, length);
-    }
     return status;
 }

@@ -11,17 +11,14 @@ static int segment_detections(sowlv2_segment_session *session, const struct sowl
                               const struct sowlv2_detections *found, const struct sowlv2_segment_options *options,
                               struct sowlv2_mask *masks)
 {
-    if (found->count == 0) {
+    if (found->count == 0)
         return 0;
-    }
     struct sowlv2_segment_prompt *prompts = calloc(found->count, sizeof(*prompts));
     int status = prompts != NULL ? sowlv2_segment_set_image(session, image, options) : error_memory("detected objects");
-    for (size_t i = 0; i < found->count && status == 0; i++) {
+    for (size_t i = 0; i < found->count && status == 0; i++)
         prompts[i].box = found->items[i].box;
-    }
-    if (status == 0) {
+    if (status == 0)
         status = sowlv2_segment(session, prompts, found->count, options, masks);
-    }
     free(prompts);
     return status;
 }
@@ -73,9 +70,8 @@ static int find_in_image(sowlv2_segment_session *session, const struct sowlv2_im
         sowlv2_masks_free(masks, found->count);
     }
     free(masks);
-    if (status != 0) {
+    if (status != 0)
         sowlv2_objects_free(out);
-    }
     return status;
 }
 
@@ -84,24 +80,20 @@ int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts, sowlv2_s
                 struct sowlv2_objects *out)
 {
     struct sowlv2_find_options mine = options != NULL ? *options : sowlv2_find_options_default();
-    if (segment_session == NULL || out == NULL) {
+    if (segment_session == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: a segment session and out are needed");
-    }
     mine.detect.clip = true; /* a box outside of the image is no prompt */
     struct sowlv2_detections *found = calloc(count < SIZE_MAX / 2 ? count + 1 : count, sizeof(*found));
-    if (found == NULL) {
+    if (found == NULL)
         return error_memory("detections");
-    }
     int status = sowlv2_detect(session, prompts, images, count, &mine.detect, found);
     for (size_t i = 0; i < count && status == 0; i++) {
         status = find_in_image(segment_session, &images[i], &found[i], &mine, &out[i]);
-        for (size_t j = 0; status != 0 && j < i; j++) {
+        for (size_t j = 0; status != 0 && j < i; j++)
             sowlv2_objects_free(&out[j]);
-        }
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         sowlv2_detections_free(&found[i]);
-    }
     free(found);
     return status;
 }
@@ -112,29 +104,24 @@ int sowlv2_find_file(sowlv2_session *session, const sowlv2_prompts *prompts, sow
 {
     struct image image = {0};
     int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
     status = sowlv2_find(session, prompts, segment_session, &view, 1, options, out);
-    if (width != NULL) {
+    if (width != NULL)
         *width = image.width;
-    }
-    if (height != NULL) {
+    if (height != NULL)
         *height = image.height;
-    }
     image_free(&image);
     return status;
 }
 
 void sowlv2_objects_free(struct sowlv2_objects *objects)
 {
-    if (objects == NULL) {
+    if (objects == NULL)
         return;
-    }
-    for (size_t i = 0; i < objects->count; i++) {
+    for (size_t i = 0; i < objects->count; i++)
         sowlv2_masks_free(&objects->items[i].mask, 1);
-    }
     free(objects->items);
     *objects = (struct sowlv2_objects){0};
 }

@@ -62,25 +62,23 @@ static void give_progress(size_t done, size_t total, const char *name, void *use
     struct call *call = user_data;
     (void)name;
     if (!call->options->progress(done < INT_MAX ? (int)done : INT_MAX, total < INT_MAX ? (int)total : INT_MAX,
-                                 call->options->progress_user_data)) {
+                                 call->options->progress_user_data))
         call->stopped = 1;
-    }
 }
 
 static int check_options(const struct sowlv2_frames_options *options)
 {
     const char *what = NULL;
-    if (!(options->motion_weight >= 0.0F && options->motion_weight <= 1.0F)) {
+    if (!(options->motion_weight >= 0.0F && options->motion_weight <= 1.0F))
         what = "motion_weight: a share from 0 to 1";
-    } else if (!(options->target_fraction >= 0.0 && options->target_fraction <= 1.0)) {
+    else if (!(options->target_fraction >= 0.0 && options->target_fraction <= 1.0))
         what = "target_fraction: a part from 0 to 1";
-    } else if (options->target_frames < 0 || options->spacing < 0 || options->score_window < 0 ||
-               options->frames_per_clip < 0 || options->clip_overlap < 0) {
+    else if (options->target_frames < 0 || options->spacing < 0 || options->score_window < 0 ||
+             options->frames_per_clip < 0 || options->clip_overlap < 0)
         what = "counts of frames: none is below 0";
-    } else if ((int)options->importance < SOWLV2_IMPORTANCE_VARIANCE ||
-               (int)options->importance > SOWLV2_IMPORTANCE_SURPRISE) {
+    else if ((int)options->importance < SOWLV2_IMPORTANCE_VARIANCE ||
+             (int)options->importance > SOWLV2_IMPORTANCE_SURPRISE)
         what = "importance: one of enum sowlv2_importance";
-    }
     return what == NULL ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_run: %s is needed", what);
 }
 
@@ -121,12 +119,10 @@ static int take_report(const struct frames_report *report, struct sowlv2_frames 
 {
     out->items = calloc((size_t)report->count + 1, sizeof(*out->items));
     out->clips = calloc((size_t)report->clip_count + 1, sizeof(*out->clips));
-    if (out->items == NULL || out->clips == NULL) {
+    if (out->items == NULL || out->clips == NULL)
         return error_memory("scores of frames");
-    }
-    for (int64_t i = 0; i < report->count; i++) {
+    for (int64_t i = 0; i < report->count; i++)
         out->items[i] = public_frame(&report->items[i]);
-    }
     for (int64_t i = 0; i < report->clip_count; i++) {
         const struct frames_clip *clip = &report->clips[i];
         out->clips[i] = (struct sowlv2_clip){.start = clip->start, .end = clip->end};
@@ -150,31 +146,26 @@ int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source, cons
     const struct sowlv2_frames_options defaults = sowlv2_frames_options_default();
     struct call call = {.options = options != NULL ? options : &defaults};
     struct frames_report report = {0};
-    if (model == NULL || source == NULL || out == NULL) {
+    if (model == NULL || source == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_run: a model, a source and out are needed");
-    }
     *out = (struct sowlv2_frames){0};
     int status = check_options(call.options);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct frames_options inner = inner_options(source, &call);
     status = frames_run(model->model, &inner, &report);
-    if (status == 0) {
+    if (status == 0)
         status = take_report(&report, out);
-    }
     frames_report_free(&report);
-    if (status != 0) {
+    if (status != 0)
         sowlv2_frames_free(out);
-    }
     return status;
 }
 
 void sowlv2_frames_free(struct sowlv2_frames *frames)
 {
-    if (frames == NULL) {
+    if (frames == NULL)
         return;
-    }
     free(frames->items);
     free(frames->clips);
     *frames = (struct sowlv2_frames){0};
@@ -187,9 +178,8 @@ static int64_t *new_numbers(size_t count)
 
 static void copy_numbers(const int64_t *numbers, int64_t count, size_t *out, size_t *out_count)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         out[i] = (size_t)numbers[i];
-    }
     *out_count = (size_t)count;
 }
 
@@ -197,9 +187,8 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
                          size_t scene_count, size_t *chosen, size_t *chosen_count)
 {
     bool rising = true;
-    for (size_t i = 1; scenes != NULL && i < scene_count; i++) {
+    for (size_t i = 1; scenes != NULL && i < scene_count; i++)
         rising = rising && scenes[i] > scenes[i - 1];
-    }
     if ((scores == NULL && count > 0) || chosen == NULL || chosen_count == NULL || !rising || count > INT64_MAX / 16) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_select_frames: scores, room for the chosen frames and rising scenes are needed");
@@ -209,17 +198,15 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
     if (starts == NULL || found == NULL) {
         status = error_memory("the choice of frames");
     } else {
-        for (size_t i = 0; scenes != NULL && i < scene_count; i++) {
+        for (size_t i = 0; scenes != NULL && i < scene_count; i++)
             starts[i] = (int64_t)(scenes[i] < count ? scenes[i] : count);
-        }
         const struct importance_choice choice = {(int64_t)(wanted < count ? wanted : count),
                                                  (int64_t)(spacing < count ? spacing : count),
                                                  scenes != NULL ? starts : NULL, (int64_t)scene_count};
         status = importance_select(scores, (int64_t)count, &choice, found, &found_count);
     }
-    if (status == 0) {
+    if (status == 0)
         copy_numbers(found, found_count, chosen, chosen_count);
-    }
     free(starts);
     free(found);
     return status;
@@ -227,13 +214,11 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
 
 int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *chosen_count)
 {
-    if (chosen == NULL || chosen_count == NULL || count > INT64_MAX / 16) {
+    if (chosen == NULL || chosen_count == NULL || count > INT64_MAX / 16)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_uniform_frames: room for the chosen frames is needed");
-    }
     int64_t *found = new_numbers(wanted < count ? wanted : count);
-    if (found == NULL) {
+    if (found == NULL)
         return error_memory("the choice of frames");
-    }
     copy_numbers(found, importance_uniform((int64_t)count, (int64_t)(wanted < count ? wanted : count), found), chosen,
                  chosen_count);
     free(found);
@@ -243,9 +228,8 @@ int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *c
 int sowlv2_budget_frames(const float *importance, const bool *scene_starts, size_t count, double fraction,
                          size_t most_gap, bool *tracked)
 {
-    if (tracked == NULL || count > INT64_MAX / 16) {
+    if (tracked == NULL || count > INT64_MAX / 16)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_budget_frames: room for the decisions is needed");
-    }
     const struct budget budget = {fraction, (int64_t)(most_gap < count ? most_gap : count)};
     const struct budget_frames frames = {
         .count = (int64_t)count, .importance = importance, .scene_start = scene_starts};

@@ -7,21 +7,17 @@
 
 int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out)
 {
-    if (options == NULL || options->model == NULL || out == NULL) {
+    if (options == NULL || options->model == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_model_open: options, options->model and out are needed");
-    }
     sowlv2_frames_model *model = calloc(1, sizeof(*model));
-    if (model == NULL) {
+    if (model == NULL)
         return error_memory("V-JEPA 2 model");
-    }
     char *folder = NULL;
     int status = find_model(options, "vjepa2", &folder);
-    if (status == 0) {
+    if (status == 0)
         status = open_named_device(&options->device, &model->device);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = vjepa2_open(folder, model->device, &model->model);
-    }
     free(folder);
     if (status != 0) {
         sowlv2_frames_model_free(&model);
@@ -33,9 +29,8 @@ int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_
 
 void sowlv2_frames_model_free(sowlv2_frames_model **model)
 {
-    if (model == NULL || *model == NULL) {
+    if (model == NULL || *model == NULL)
         return;
-    }
     vjepa2_free(&(*model)->model);
     device_close(&(*model)->device);
     free(*model);

@@ -57,9 +57,8 @@ static int add_object(struct merging *merging, size_t frame, const struct sowlv2
         out->items = items != NULL ? items : out->items;
         struct memory *memories = realloc(merging->memories, capacity * sizeof(*memories));
         merging->memories = memories != NULL ? memories : merging->memories;
-        if (items == NULL || memories == NULL) {
+        if (items == NULL || memories == NULL)
             return error_memory("objects");
-        }
         merging->capacity = capacity;
     }
     merging->memories[out->count] = (struct memory){.score = -INFINITY};
@@ -74,15 +73,13 @@ static int take(struct merging *merging, size_t frame, size_t first, size_t inde
     const struct sowlv2_detection *detection = &merging->frames[frame].items[index];
     const size_t object = find_object(merging, detection);
     const int status = object == merging->out->count ? add_object(merging, frame, detection) : 0;
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     struct sowlv2_merged_object *item = &merging->out->items[object];
     struct memory *memory = &merging->memories[object];
     if (item->detections == 0 || item->last_frame != frame) {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             memory->boxes[memory->taken % REMEMBERED][i] = detection->box[i];
-        }
         memory->taken++;
     }
     if (item->detections == 0 || detection->score > memory->score) {
@@ -100,9 +97,8 @@ static int take(struct merging *merging, size_t frame, size_t first, size_t inde
 static int compare(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
-    if (a->score != b->score) {
+    if (a->score != b->score)
         return a->score > b->score ? -1 : 1;
-    }
     return (a->index > b->index) - (a->index < b->index);
 }
 
@@ -117,9 +113,8 @@ static int run(struct merging *merging, size_t count)
             merging->order[i] = (struct place){isnan(score) ? -INFINITY : score, i};
         }
         qsort(merging->order, detections->count, sizeof(*merging->order), compare);
-        for (size_t i = 0; i < detections->count && status == 0; i++) {
+        for (size_t i = 0; i < detections->count && status == 0; i++)
             status = take(merging, frame, first, merging->order[i].index);
-        }
         first += detections->count;
     }
     return status;
@@ -134,9 +129,8 @@ int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count
     }
     *out = (struct sowlv2_merged){0};
     for (size_t i = 0; i < count; i++) {
-        if (frames[i].items == NULL && frames[i].count > 0) {
+        if (frames[i].items == NULL && frames[i].count > 0)
             return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frame %zu has a count and no items", i);
-        }
         total += frames[i].count;
         most = frames[i].count > most ? frames[i].count : most;
     }
@@ -147,17 +141,15 @@ int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count
     const int status = out->objects != NULL && merging.order != NULL ? run(&merging, count) : error_memory("objects");
     free(merging.order);
     free(merging.memories);
-    if (status != 0) {
+    if (status != 0)
         sowlv2_merged_free(out);
-    }
     return status;
 }
 
 void sowlv2_merged_free(struct sowlv2_merged *merged)
 {
-    if (merged == NULL) {
+    if (merged == NULL)
         return;
-    }
     free(merged->items);
     free(merged->objects);
     *merged = (struct sowlv2_merged){0};

@@ -27,9 +27,8 @@ static int tokenize_all(const sowlv2_detector *detector, const char *const *prom
     int status = 0;
     for (size_t i = 0; i < count && status == 0; i++) {
         status = fill_template(template, prompts[i], &text);
-        if (status == 0) {
+        if (status == 0)
             status = sowlv2_detector_tokenize(detector, text.data != NULL ? text.data : "", ids + i * (size_t)length);
-        }
     }
     string_free(&text);
     return status;
@@ -39,15 +38,12 @@ static int tokenize_all(const sowlv2_detector *detector, const char *const *prom
 static void tell_unknown(const sowlv2_detector *detector, const char *const *prompts, size_t count)
 {
     struct string unknown = {0};
-    for (size_t i = 0; i < count && detector->words != NULL; i++) {
-        if (!known_words_has(detector->words, prompts[i])) {
+    for (size_t i = 0; i < count && detector->words != NULL; i++)
+        if (!known_words_has(detector->words, prompts[i]))
             string_append_format(&unknown, "%s\"%s\"", unknown.length > 0 ? ", " : "", prompts[i]);
-        }
-    }
     char *known = unknown.length > 0 ? known_words_list(detector->words) : NULL;
-    if (known != NULL && !unknown.failed) {
+    if (known != NULL && !unknown.failed)
         log_notice("prompt %s: this small model was not taught that: it knows %s", unknown.data, known);
-    }
     free(known);
     string_free(&unknown);
 }
@@ -57,12 +53,10 @@ static int encode(const sowlv2_detector *detector, const int32_t *ids, size_t co
     const struct owlv2_config *config = owlv2_get_config(detector->model);
     struct compute *compute = NULL;
     int status = compute_create(detector->device, &compute);
-    if (status == 0) {
+    if (status == 0)
         status = owlv2_encode_text(detector->model, compute, ids, (int64_t)count, NULL, prompts->queries);
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         prompts->masked[i] = ids[i * (size_t)config->text_length] <= 0;
-    }
     compute_free(&compute);
     return status;
 }
@@ -71,18 +65,15 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
                           const struct sowlv2_prompt_options *options, sowlv2_prompts **out)
 {
     const struct sowlv2_prompt_options defaults = sowlv2_prompt_options_default();
-    if (detector == NULL || prompts == NULL || out == NULL || count < 1) {
+    if (detector == NULL || prompts == NULL || out == NULL || count < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_prompts_encode: a detector and at least one prompt are needed");
-    }
     enum { MAX_PROMPTS = 100000 };
-    if (count > MAX_PROMPTS) {
+    if (count > MAX_PROMPTS)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: %zu are too many, at most %d", count, MAX_PROMPTS);
-    }
     const char *template =
         options != NULL && options->prompt_template != NULL ? options->prompt_template : defaults.prompt_template;
-    if (strstr(template, "{}") == NULL) {
+    if (strstr(template, "{}") == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt template \"%s\": has no {}, where the prompt goes", template);
-    }
     const struct owlv2_config *config = owlv2_get_config(detector->model);
     sowlv2_prompts *result = calloc(1, sizeof(*result));
     int32_t *ids = calloc(count * (size_t)config->text_length, sizeof(*ids));
@@ -93,16 +84,13 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
         result->queries = malloc(count * (size_t)config->projection * sizeof(float));
         result->masked = calloc(count, sizeof(*result->masked));
     }
-    if (result == NULL || ids == NULL || result->queries == NULL || result->masked == NULL) {
+    if (result == NULL || ids == NULL || result->queries == NULL || result->masked == NULL)
         status = error_memory("prompts");
-    }
     tell_unknown(detector, prompts, count);
-    if (status == 0) {
+    if (status == 0)
         status = tokenize_all(detector, prompts, count, template, ids);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = encode(detector, ids, count, result);
-    }
     free(ids);
     if (status != 0) {
         sowlv2_prompts_free(&result);
@@ -114,9 +102,8 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
 
 void sowlv2_prompts_free(sowlv2_prompts **prompts)
 {
-    if (prompts == NULL || *prompts == NULL) {
+    if (prompts == NULL || *prompts == NULL)
         return;
-    }
     free((*prompts)->queries);
     free((*prompts)->masked);
     free(*prompts);

@@ -48,9 +48,8 @@ static int decode(struct pass *pass, const struct sam2_prompt *prompts, size_t c
     for (size_t i = 0; i < count && status == 0; i++) {
         const size_t best = i * choices + (size_t)sam2_best(iou + i * choices, (int64_t)choices);
         scores[i] = iou[best];
-        if (best != i) {
+        if (best != i)
             memmove(*masks + i * pass->area, *masks + best * pass->area, pass->area * sizeof(float));
-        }
     }
     free(iou);
     pass->done += (int)count;
@@ -79,30 +78,26 @@ int segment_finish_mask(sowlv2_segment_session *session, const struct sowlv2_seg
     const size_t area = (size_t)side * (size_t)side, pixels = (size_t)width * (size_t)height;
     if (options->logits) {
         out->logits = malloc(area * sizeof(*out->logits));
-        if (out->logits == NULL) {
+        if (out->logits == NULL)
             return error_memory("mask");
-        }
         memcpy(out->logits, logits, area * sizeof(*out->logits));
         out->logits_side = side;
     }
     int status = sam2_clean_mask(logits, side, options->mask_threshold, options->fill_holes, options->remove_sprinkles);
-    if (status == 0) {
+    if (status == 0)
         status = reserve_pixels(session);
-    }
     if (status == 0) {
         status = sam2_masks_at_size(model, session->compute, logits, 1, width, height, options->mask_threshold,
                                     session->pixels);
     }
-    if (status == 0) {
+    if (status == 0)
         status = mask_set_pixels(out, session->pixels, width, height);
-    }
     if (status == 0 && options->pixels) {
         out->pixels = malloc(pixels);
         status = out->pixels != NULL ? 0 : error_memory("mask");
     }
-    if (status == 0 && options->pixels) {
+    if (status == 0 && options->pixels)
         memcpy(out->pixels, session->pixels, pixels);
-    }
     return status;
 }
 
@@ -113,17 +108,15 @@ static int segment_part(struct pass *pass, const struct sowlv2_segment_prompt *p
     sowlv2_segment_session *session = pass->session;
     struct sam2_prompt converted[PART];
     float scores[2 * PART];
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         converted[i] = segment_prompt_convert(&prompts[i], ones);
-    }
     float *masks = NULL;
     int status =
         decode(pass, converted, count, pass->options->multimask, &session->masks, &session->masks_capacity, scores);
     masks = session->masks;
     if (status == 0 && pass->options->refine) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             converted[i].mask = session->masks + i * pass->area;
-        }
         status = decode(pass, converted, count, false, &session->second_masks, &session->second_capacity, scores);
         masks = session->second_masks;
     }
@@ -137,12 +130,10 @@ static int segment_part(struct pass *pass, const struct sowlv2_segment_prompt *p
 
 int segment_check_options(const struct sowlv2_segment_options *options)
 {
-    if (!isfinite(options->mask_threshold)) {
+    if (!isfinite(options->mask_threshold))
         return error_set(SOWLV2_ERROR_ARGUMENT, "mask threshold: not a finite number");
-    }
-    if (options->fill_holes < 0 || options->remove_sprinkles < 0) {
+    if (options->fill_holes < 0 || options->remove_sprinkles < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "areas of holes and sprinkles: below 0");
-    }
     return 0;
 }
 
@@ -152,19 +143,16 @@ static int prepare(struct pass *pass, const struct sowlv2_segment_prompt *prompt
     sowlv2_segment_session *session = pass->session;
     const int side = sowlv2_segmenter_mask_side(session->segmenter);
     int status = segment_check_options(pass->options);
-    if (status == 0 && !session->has_image) {
+    if (status == 0 && !session->has_image)
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
-    }
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     pass->width = sam2_features_width(session->features);
     pass->height = sam2_features_height(session->features);
     pass->area = (size_t)side * (size_t)side;
     pass->total = (int)count * (pass->options->refine ? 2 : 1);
-    for (size_t i = 0; i < count && status == 0; i++) {
+    for (size_t i = 0; i < count && status == 0; i++)
         status = segment_prompt_check(&prompts[i], i, pass->width, pass->height, side);
-    }
     return status;
 }
 
@@ -184,18 +172,16 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
         ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
         status = ones != NULL ? 0 : error_memory("points");
     }
-    for (int i = 0; i < SEGMENT_MAX_POINTS && ones != NULL; i++) {
+    for (int i = 0; i < SEGMENT_MAX_POINTS && ones != NULL; i++)
         ones[i] = SAM2_INSIDE;
-    }
     size_t begun = 0;
     for (size_t i = 0; i < count && status == 0; i = begun) {
         begun = count - i < PART ? count : i + PART;
         memset(out + i, 0, (begun - i) * sizeof(*out));
         status = segment_part(&pass, prompts + i, begun - i, ones, out + i);
     }
-    if (status != 0) {
+    if (status != 0)
         sowlv2_masks_free(out, begun);
-    }
     free(ones);
     return status;
 }

@@ -14,15 +14,13 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
                              const struct sowlv2_segment_options *options)
 {
     struct sowlv2_segment_options mine = options != NULL ? *options : sowlv2_segment_options_default();
-    if (session == NULL || image == NULL) {
+    if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
-    }
     session->has_image = false; /* what was encoded before is gone, also where this image cannot be */
     session->images++;
     int status = check_images(image, 1);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     if ((uint64_t)image->width * (uint64_t)image->height > UINT32_MAX) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "image: %d x %d pixels are too many: make it smaller", image->width,
                          image->height);
@@ -39,17 +37,14 @@ int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
 {
     struct image image = {0};
     int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
     status = sowlv2_segment_set_image(session, &view, options);
-    if (width != NULL) {
+    if (width != NULL)
         *width = image.width;
-    }
-    if (height != NULL) {
+    if (height != NULL)
         *height = image.height;
-    }
     image_free(&image);
     return status;
 }

@@ -34,9 +34,8 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, size_t index
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: %zu points are too many, at most %d", index,
                          prompt->point_count, SEGMENT_MAX_POINTS);
     }
-    if (prompt->point_count > 0 && prompt->points == NULL) {
+    if (prompt->point_count > 0 && prompt->points == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: points are missing", index);
-    }
     for (size_t i = 0; i < prompt->point_count; i++) {
         const float x = prompt->points[2 * i], y = prompt->points[2 * i + 1];
         if (!(x >= 0.0F && x <= (float)width && y >= 0.0F && y <= (float)height)) {
@@ -54,29 +53,25 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, size_t index
 
 static int check_logits(const struct sowlv2_segment_prompt *prompt, size_t index, int mask_side)
 {
-    if (prompt->logits == NULL) {
+    if (prompt->logits == NULL)
         return 0;
-    }
     if (prompt->logits_side != mask_side) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "prompt %zu: its mask is %d x %d logits: this model takes %d x %d, as sowlv2_mask.logits "
                          "gives them",
                          index, prompt->logits_side, prompt->logits_side, mask_side, mask_side);
     }
-    for (int64_t i = 0; i < (int64_t)mask_side * mask_side; i++) {
-        if (!isfinite(prompt->logits[i])) {
+    for (int64_t i = 0; i < (int64_t)mask_side * mask_side; i++)
+        if (!isfinite(prompt->logits[i]))
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: its mask has a logit that is not finite", index);
-        }
-    }
     return 0;
 }
 
 int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t index, int width, int height, int mask_side)
 {
     int status = prompt->box != NULL ? check_box(prompt->box, index, width, height) : 0;
-    if (status == 0) {
+    if (status == 0)
         status = check_points(prompt, index, width, height);
-    }
     return status != 0 ? status : check_logits(prompt, index, mask_side);
 }
 

@@ -13,9 +13,8 @@ static int open_video(struct video_part *part, const struct sam2 *model, const s
 {
     int status = 0;
     pthread_mutex_lock(&part->lock);
-    if (part->video == NULL) {
+    if (part->video == NULL)
         status = sam2_video_open(part->folder, model, &part->video);
-    }
     *out = part->video;
     pthread_mutex_unlock(&part->lock);
     return status;
@@ -45,12 +44,10 @@ static int fill(sowlv2_track_session *session, const sowlv2_segmenter *segmenter
                                                          .non_overlapping = options->separate};
     const struct sam2_video *video = NULL;
     int status = open_video(segmenter->video_part, segmenter->model, &video);
-    if (status == 0) {
+    if (status == 0)
         status = sam2_tracker_create(video, &tracker_options, &session->tracker);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = sowlv2_segment_session_create(segmenter, &session->frame);
-    }
     if (status == 0) {
         session->kept = calloc((size_t)options->keep_frames + 1, sizeof(*session->kept));
         status = session->kept != NULL ? 0 : error_memory("track session");
@@ -61,18 +58,15 @@ static int fill(sowlv2_track_session *session, const sowlv2_segmenter *segmenter
 int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct sowlv2_track_options *options,
                                 sowlv2_track_session **out)
 {
-    if (segmenter == NULL || out == NULL) {
+    if (segmenter == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
-    }
     sowlv2_track_session *session = calloc(1, sizeof(*session));
-    if (session == NULL) {
+    if (session == NULL)
         return error_memory("track session");
-    }
     session->options = options != NULL ? *options : sowlv2_track_options_default();
     int status = check_options(&session->options);
-    if (status == 0) {
+    if (status == 0)
         status = fill(session, segmenter);
-    }
     if (status != 0) {
         sowlv2_track_session_free(&session);
         return status;
@@ -83,14 +77,12 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
 
 void sowlv2_track_session_free(sowlv2_track_session **session)
 {
-    if (session == NULL || *session == NULL) {
+    if (session == NULL || *session == NULL)
         return;
-    }
     sam2_tracker_free(&(*session)->tracker);
     sowlv2_segment_session_free(&(*session)->frame);
-    for (int i = 0; (*session)->kept != NULL && i < (*session)->options.keep_frames; i++) {
+    for (int i = 0; (*session)->kept != NULL && i < (*session)->options.keep_frames; i++)
         free((*session)->kept[i].pixels);
-    }
     free((*session)->kept);
     free(*session);
     *session = NULL;
@@ -112,24 +104,20 @@ static int check_prompt(const sowlv2_track_session *session, const struct sowlv2
 
 int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const struct sowlv2_track_prompt *prompt)
 {
-    if (session == NULL || prompt == NULL) {
+    if (session == NULL || prompt == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_prompt: a session and a prompt are needed");
-    }
     if (!track_has_frame(session)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_prompt: no current frame: call sowlv2_track_set_frame first");
     }
     int status = check_prompt(session, prompt);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     int32_t *ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
-    if (ones == NULL) {
+    if (ones == NULL)
         return error_memory("points");
-    }
-    for (int i = 0; i < SEGMENT_MAX_POINTS; i++) {
+    for (int i = 0; i < SEGMENT_MAX_POINTS; i++)
         ones[i] = SAM2_INSIDE;
-    }
     const struct sam2_video_prompt converted = {.box = prompt->box,
                                                 .points = prompt->points,
                                                 .labels = prompt->labels != NULL ? prompt->labels : ones,
@@ -145,8 +133,7 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
 
 int sowlv2_track_remove(sowlv2_track_session *session, int64_t object)
 {
-    if (session == NULL) {
+    if (session == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_remove: a session is needed");
-    }
     return sam2_tracker_remove(session->tracker, object);
 }

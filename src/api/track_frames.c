@@ -20,9 +20,8 @@ static struct kept_frame *find_kept(const sowlv2_track_session *session, int64_t
 {
     for (int i = 0; i < session->options.keep_frames; i++) {
         struct kept_frame *kept = &session->kept[i];
-        if (kept->pixels != NULL && kept->number == number) {
+        if (kept->pixels != NULL && kept->number == number)
             return kept;
-        }
     }
     return NULL;
 }
@@ -30,25 +29,21 @@ static struct kept_frame *find_kept(const sowlv2_track_session *session, int64_t
 /* Copies the frame to the ring, over the oldest one; a frame that is there already is replaced. */
 static int keep(sowlv2_track_session *session, int64_t number, const struct sowlv2_image *image)
 {
-    if (session->options.keep_frames == 0) {
+    if (session->options.keep_frames == 0)
         return 0;
-    }
     const size_t row = 3 * (size_t)image->width;
     struct kept_frame *place = find_kept(session, number);
     if (place == NULL) {
         place = &session->kept[session->kept_next];
         session->kept_next = (session->kept_next + 1) % (size_t)session->options.keep_frames;
     }
-    if (place->pixels == NULL) {
+    if (place->pixels == NULL)
         place->pixels = malloc(row * (size_t)image->height);
-    }
-    if (place->pixels == NULL) {
+    if (place->pixels == NULL)
         return error_memory("kept frame");
-    }
     place->number = number;
-    for (int y = 0; y < image->height; y++) {
+    for (int y = 0; y < image->height; y++)
         memcpy(place->pixels + (size_t)y * row, image->pixels + (size_t)y * image_row_bytes(image), row);
-    }
     return 0;
 }
 
@@ -65,17 +60,14 @@ static int encode(sowlv2_track_session *session, int64_t number, const struct so
 
 int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image)
 {
-    if (session == NULL || image == NULL) {
+    if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_frame: a session and an image are needed");
-    }
     session->has_frame = false;
     int status = check_images(image, 1);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
-    if (frame > MOST_NUMBER || frame < -MOST_NUMBER) {
+    if (frame > MOST_NUMBER || frame < -MOST_NUMBER)
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame %" PRId64 ": no such number of a frame", frame);
-    }
     if (session->width > 0 && (image->width != session->width || image->height != session->height)) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame %" PRId64 ": %d x %d pixels, but those before have %d x %d",
                          frame, image->width, image->height, session->width, session->height);
@@ -92,35 +84,29 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
 
 int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width, int *height)
 {
-    if (session == NULL || path == NULL) {
+    if (session == NULL || path == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_file: a session and a path are needed");
-    }
     struct image image = {0};
     session->has_frame = false;
     int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct sowlv2_image view = {.pixels = image.pixels, .width = image.width, .height = image.height};
     status = sowlv2_track_set_frame(session, frame, &view);
-    if (width != NULL) {
+    if (width != NULL)
         *width = image.width;
-    }
-    if (height != NULL) {
+    if (height != NULL)
         *height = image.height;
-    }
     image_free(&image);
     return status;
 }
 
 int sowlv2_track_return(sowlv2_track_session *session, int64_t frame)
 {
-    if (session == NULL) {
+    if (session == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_return: a session is needed");
-    }
-    if (track_has_frame(session) && session->number == frame) {
+    if (track_has_frame(session) && session->number == frame)
         return 0;
-    }
     const struct kept_frame *kept = find_kept(session, frame);
     if (kept == NULL) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame %" PRId64 " is not kept: make the session with more keep_frames",

@@ -24,9 +24,8 @@ static int finish(sowlv2_track_session *session, const struct sam2_track *track,
                                  .prompted = track->conditioning,
                                  .pointer_length = (int)width};
     out->pointer = malloc(width * sizeof(*out->pointer));
-    if (out->pointer == NULL) {
+    if (out->pointer == NULL)
         return error_memory("object pointer");
-    }
     memcpy(out->pointer, track->pointer, width * sizeof(*out->pointer));
     memcpy(logits, track->mask, (size_t)(config->mask_side * config->mask_side) * sizeof(*logits));
     return segment_finish_mask(session->frame, &mask_options, logits, &out->mask);
@@ -41,9 +40,8 @@ static bool report_progress(int done, int total, void *user_data)
 int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,
                      struct sowlv2_tracks *out)
 {
-    if (session == NULL || out == NULL) {
+    if (session == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_run: a session and out are needed");
-    }
     *out = (struct sowlv2_tracks){0};
     if (!track_has_frame(session)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
@@ -71,17 +69,15 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
         status = finish(session, &tracks[i], logits, &out->items[i]);
     }
     free(logits);
-    if (status != 0) {
+    if (status != 0)
         sowlv2_tracks_free(out);
-    }
     return status;
 }
 
 void sowlv2_tracks_free(struct sowlv2_tracks *tracks)
 {
-    if (tracks == NULL) {
+    if (tracks == NULL)
         return;
-    }
     for (size_t i = 0; i < tracks->count; i++) {
         sowlv2_masks_free(&tracks->items[i].mask, 1);
         free(tracks->items[i].pointer); // NOLINT(clang-analyzer-core.NullDereference): count is 0 then

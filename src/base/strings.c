@@ -108,10 +108,9 @@ void string_list_free(struct string_list *list)
 
 void text_make_printable(char *text)
 {
-    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
         if (*c < 0x20 || *c == 0x7F)
             *c = '?';
         else if (*c == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9F)
             *c++ = '?', *c = '?'; /* U+0080 to U+009F: terminals act on them too */
-    }
 }

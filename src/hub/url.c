@@ -80,10 +80,9 @@ char *url_follow(const char *base, const char *target)
 void url_append_escaped(struct string *out, const char *text, bool keep_slashes)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    for (const char *c = text; *c; c++) {
+    for (const char *c = text; *c; c++)
         if (strchr(plain, *c) || (keep_slashes && *c == '/'))
             string_append(out, c, 1);
         else
             string_append_format(out, "%%%02X", (unsigned)(unsigned char)*c);
-    }
 }

@@ -48,9 +48,8 @@ static int side_open(const struct between_picture *picture, const struct between
 {
     side->picture = picture;
     side->field.empty = true;
-    if (picture == NULL || mask == NULL || mask->area <= 0) {
+    if (picture == NULL || mask == NULL || mask->area <= 0)
         return 0;
-    }
     if (mask->width != now->source_width || mask->height != now->source_height ||
         picture->source_width != now->source_width || picture->source_height != now->source_height) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "masks between frames: a mask of %d x %d pixels, frames of %d x %d",
@@ -74,23 +73,20 @@ static struct between_point to_picture(const struct between_picture *picture, st
 static struct between_move guess_move(const struct side *side, const struct side *other, float share)
 {
     struct between_move guess = {.centre = to_picture(side->picture, side->field.centre)};
-    if (other->field.empty) {
+    if (other->field.empty)
         return guess;
-    }
     const struct between_point goal = to_picture(side->picture, other->field.centre);
     const double ratio = other->field.area / side->field.area;
     guess.step = (struct between_point){share * (goal.x - guess.centre.x), share * (goal.y - guess.centre.y)};
-    if (ratio > 0.5 && ratio < 2.0) {
+    if (ratio > 0.5 && ratio < 2.0)
         guess.a = (float)pow(ratio, 0.5 * (double)share) - 1.0F;
-    }
     return guess;
 }
 
 static int follow(struct side *side, const struct side *other, const struct between_picture *now, float share)
 {
-    if (side->field.empty) {
+    if (side->field.empty)
         return 0;
-    }
     const struct between_move guess = guess_move(side, other, share);
     struct between_move there;
     int status = between_fit(side->picture, now, &side->field, &guess, &there, &side->left);
@@ -105,9 +101,8 @@ static int follow(struct side *side, const struct side *other, const struct betw
 /* Widens the box, in pixels of the frame, by where the side's object is now. */
 static void widen(const struct side *side, float box[4])
 {
-    if (side->field.empty) {
+    if (side->field.empty)
         return;
-    }
     const struct between_move there = between_move_inverse(&side->back);
     const float cell = (float)side->field.cell;
     const float left = (float)side->field.left * cell, top = (float)side->field.top * cell;
@@ -136,9 +131,8 @@ static int grid_open(const struct side sides[2], const struct between_picture *n
     const float right = (float)now->source_width, bottom = (float)now->source_height;
     const int x0 = (int)fmaxf(box[0], 0.0F), y0 = (int)fmaxf(box[1], 0.0F);
     const int x1 = (int)ceilf(fminf(box[2], right)), y1 = (int)ceilf(fminf(box[3], bottom));
-    if (x1 <= x0 || y1 <= y0) {
+    if (x1 <= x0 || y1 <= y0)
         return 0;
-    }
     grid->left = x0 / grid->cell;
     grid->top = y0 / grid->cell;
     grid->width = (x1 - 1) / grid->cell + 1 - grid->left;
@@ -181,9 +175,8 @@ static void ask_all(const struct side sides[2], const struct between_picture *no
             const float grey = between_sample(&now->level[0], at.x, at.y);
             for (int i = 0; i < 2; i++) {
                 struct say say = {.distance = -1e3F, .error = -1.0F};
-                if (!sides[i].field.empty) {
+                if (!sides[i].field.empty)
                     say = ask(&sides[i], at, grey);
-                }
                 answers->distance[i][y * grid->width + x] = say.distance;
                 answers->error[i][y * grid->width + x] = say.known ? say.error : -1.0F;
             }
@@ -219,21 +212,18 @@ static void blur_line(const float *line, int count, int step, int reach, float *
             sum -= line[(i - reach - 1) * step];
             known -= 1.0F;
         }
-        if (i >= 0) {
+        if (i >= 0)
             out[i * step] = known > 0.5F ? (sum > 0.0F ? sum / known : 0.0F) : -1.0F;
-        }
     }
 }
 
 /* Means over squares around each cell, where the error is known. */
 static void blur_errors(const struct grid *grid, int reach, float *errors, float *scratch)
 {
-    for (int y = 0; y < grid->height; y++) {
+    for (int y = 0; y < grid->height; y++)
         blur_line(errors + y * grid->width, grid->width, 1, reach, scratch + y * grid->width);
-    }
-    for (int x = 0; x < grid->width; x++) {
+    for (int x = 0; x < grid->width; x++)
         blur_line(scratch + x, grid->height, grid->width, reach, errors + x);
-    }
 }
 
 static float part(float value)
@@ -253,9 +243,8 @@ static float decide(const struct side sides[2], const struct answers *answers, i
     float weight[2], total = 0.0F;
     for (int i = 0; i < 2; i++) {
         const bool known = answers->error[i][at] >= 0.0F;
-        if (sides[i].picture == NULL) {
+        if (sides[i].picture == NULL)
             return answers->distance[1 - i][at];
-        }
         weight[i] = sides[i].field.empty && !sides[1 - i].field.empty ? 0.5F : sides[i].weight;
         weight[i] *= known || sides[i].field.empty ? 1.0F : 0.02F;
         total += weight[i];
@@ -276,9 +265,8 @@ static int combine(const struct side sides[2], const struct between_picture *now
 {
     const size_t cells = (size_t)grid->width * (size_t)grid->height;
     float *memory = calloc(5 * cells, sizeof(*memory));
-    if (memory == NULL) {
+    if (memory == NULL)
         return error_memory("mask");
-    }
     struct answers answers = {{memory, memory + cells}, {memory + 2 * cells, memory + 3 * cells}, memory + 4 * cells};
     const float scale = (float)now->source_width / (float)now->level[0].width / (float)grid->cell;
     float usual[2];
@@ -287,9 +275,8 @@ static int combine(const struct side sides[2], const struct between_picture *now
         usual[i] = usual_error(sides, grid, &answers, i);
         blur_errors(grid, (int)(scale + 0.5F), answers.error[i], answers.scratch);
     }
-    for (size_t i = 0; i < cells; i++) {
+    for (size_t i = 0; i < cells; i++)
         grid->values[i] = decide(sides, &answers, (int)i, usual);
-    }
     free(memory);
     return 0;
 }
@@ -326,12 +313,10 @@ static void paint(const struct grid *grid, int width, int height, uint8_t *pixel
 static int make_mask(const struct grid *grid, const struct between_picture *now, struct sowlv2_mask *out)
 {
     uint8_t *pixels = calloc((size_t)now->source_width, (size_t)now->source_height);
-    if (pixels == NULL) {
+    if (pixels == NULL)
         return error_memory("mask");
-    }
-    if (grid->values != NULL) {
+    if (grid->values != NULL)
         paint(grid, now->source_width, now->source_height, pixels);
-    }
     const int status = mask_set_pixels(out, pixels, now->source_width, now->source_height);
     free(pixels);
     return status;
@@ -360,18 +345,14 @@ int masks_between(const struct between_frames *frames, const struct sowlv2_mask 
     status = status != 0 ? status : side_open(frames->after, frames->now, after, &sides[1]);
     status = status != 0 ? status : follow(&sides[0], &sides[1], frames->now, share);
     status = status != 0 ? status : follow(&sides[1], &sides[0], frames->now, 1.0F - share);
-    if (status == 0 && (!sides[0].field.empty || !sides[1].field.empty)) {
+    if (status == 0 && (!sides[0].field.empty || !sides[1].field.empty))
         status = grid_open(sides, frames->now, &grid);
-    }
-    if (status == 0 && grid.values != NULL) {
+    if (status == 0 && grid.values != NULL)
         status = combine(sides, frames->now, &grid);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = make_mask(&grid, frames->now, out);
-    }
-    if (status == 0) {
+    if (status == 0)
         mix_scores(before, after, share, out);
-    }
     free(grid.values);
     side_free(&sides[0]);
     side_free(&sides[1]);

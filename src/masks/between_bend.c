@@ -50,9 +50,8 @@ static int make_moved(const struct between_picture *from, const struct between_p
     const size_t count = (size_t)out->width * (size_t)out->height;
     out->values = malloc(count * sizeof(float));
     out->weights = malloc(count * sizeof(float));
-    if (out->values == NULL || out->weights == NULL) {
+    if (out->values == NULL || out->weights == NULL)
         return error_memory("motion of an object");
-    }
     for (int y = 0; y < out->height; y++) {
         for (int x = 0; x < out->width; x++) {
             const struct between_point at =
@@ -78,11 +77,9 @@ static float weigh(const struct moved *moved, int x, int y)
     const int right = within(x - moved->left + WINDOW, -1, moved->width - 1);
     const int bottom = within(y - moved->top + WINDOW, -1, moved->height - 1);
     float sum = 0.0F;
-    for (int v = within(y - moved->top - WINDOW, 0, moved->height); v <= bottom; v += 2) {
-        for (int u = within(x - moved->left - WINDOW, 0, moved->width); u <= right; u += 2) {
+    for (int v = within(y - moved->top - WINDOW, 0, moved->height); v <= bottom; v += 2)
+        for (int u = within(x - moved->left - WINDOW, 0, moved->width); u <= right; u += 2)
             sum += moved->weights[v * moved->width + u];
-        }
-    }
     return sum;
 }
 
@@ -132,12 +129,10 @@ static float find_step(float cost[STEPS][STEPS], float weight, struct between_po
         }
     }
     *step = (struct between_point){(float)(best_x - REACH), (float)(best_y - REACH)};
-    if (best_x > 0 && best_x < STEPS - 1) {
+    if (best_x > 0 && best_x < STEPS - 1)
         step->x += lowest(cost[best_y][best_x - 1], cost[best_y][best_x], cost[best_y][best_x + 1]);
-    }
-    if (best_y > 0 && best_y < STEPS - 1) {
+    if (best_y > 0 && best_y < STEPS - 1)
         step->y += lowest(cost[best_y - 1][best_x], cost[best_y][best_x], cost[best_y + 1][best_x]);
-    }
     /* No texture, no say. */
     const float contrast = mean - cost[best_y][best_x];
     return fminf(weight / 20.0F, 1.0F) * contrast / (contrast + 3.0F);
@@ -152,9 +147,8 @@ static void smooth(struct between_bend *bend, const float *trust, struct between
             float weights = 0.15F;
             for (int v = y - 1; v <= y + 1; v++) {
                 for (int u = x - 1; u <= x + 1; u++) {
-                    if (u < 0 || v < 0 || u >= bend->columns || v >= bend->rows) {
+                    if (u < 0 || v < 0 || u >= bend->columns || v >= bend->rows)
                         continue;
-                    }
                     const float near = u == x && v == y ? 2.0F : u == x || v == y ? 1.0F : 0.5F;
                     const float weight = near * trust[v * bend->columns + u];
                     sum.x += weight * bend->steps[v * bend->columns + u].x;
@@ -165,9 +159,8 @@ static void smooth(struct between_bend *bend, const float *trust, struct between
             scratch[y * bend->columns + x] = (struct between_point){sum.x / weights, sum.y / weights};
         }
     }
-    for (int i = 0; i < bend->rows * bend->columns; i++) {
+    for (int i = 0; i < bend->rows * bend->columns; i++)
         bend->steps[i] = scratch[i];
-    }
 }
 
 int between_bend_make(const struct between_picture *from, const struct between_picture *to,
@@ -177,9 +170,8 @@ int between_bend_make(const struct between_picture *from, const struct between_p
     struct moved moved = {0};
     int status = make_moved(from, to, field, back, brightness, &moved);
     out->spacing = 8.0F;
-    while ((float)(moved.width * moved.height) / (out->spacing * out->spacing) > (float)MOST_NODES) {
+    while ((float)(moved.width * moved.height) / (out->spacing * out->spacing) > (float)MOST_NODES)
         out->spacing *= 1.25F;
-    }
     out->left = (float)(moved.left + REACH);
     out->top = (float)(moved.top + REACH);
     out->columns = moved.width > 0 ? (int)((float)moved.width / out->spacing) + 2 : 1;
@@ -188,26 +180,22 @@ int between_bend_make(const struct between_picture *from, const struct between_p
     out->steps = calloc(nodes, sizeof(*out->steps));
     struct between_point *scratch = calloc(nodes, sizeof(*scratch));
     float *trust = calloc(nodes, sizeof(*trust));
-    if (status == 0 && (out->steps == NULL || scratch == NULL || trust == NULL)) {
+    if (status == 0 && (out->steps == NULL || scratch == NULL || trust == NULL))
         status = error_memory("motion of an object");
-    }
     for (int i = 0; status == 0 && moved.width > 0 && i < (int)nodes; i++) {
         const int column = i % out->columns, row = i / out->columns;
         const int x = (int)(out->left + out->spacing * (float)column);
         const int y = (int)(out->top + out->spacing * (float)row);
         float cost[STEPS][STEPS];
         const float weight = weigh(&moved, x, y);
-        if (weight <= 4.0F) {
+        if (weight <= 4.0F)
             continue;
-        }
-        for (int k = 0; k < STEPS * STEPS; k++) {
+        for (int k = 0; k < STEPS * STEPS; k++)
             cost[k / STEPS][k % STEPS] = compare(&moved, &to->level[0], x, y, k % STEPS - REACH, k / STEPS - REACH);
-        }
         trust[i] = find_step(cost, weight, &out->steps[i]);
     }
-    if (status == 0) {
+    if (status == 0)
         smooth(out, trust, scratch);
-    }
     free(scratch);
     free(trust);
     free(moved.values);

@@ -30,9 +30,8 @@ static void add_span(struct between_field *field, int y, int begin, int end)
     float *row = field->values + (size_t)(y / field->cell - field->top) * (size_t)field->width;
     const int cell = field->cell;
     if (cell == 1) {
-        for (int x = begin; x < end; x++) {
+        for (int x = begin; x < end; x++)
             row[x - field->left] = 1.0F;
-        }
         return;
     }
     while (begin < end) {
@@ -89,16 +88,13 @@ static void measure(const struct sowlv2_mask *mask, struct between_field *field)
                      0.5F;
         }
     }
-    for (int y = 0; y < field->height; y++) {
-        for (int x = 0; x < w; x++) {
+    for (int y = 0; y < field->height; y++)
+        for (int x = 0; x < w; x++)
             field->values[y * w + x] = field->values[clamp(y, first_y, last_y) * w + clamp(x, first_x, last_x)];
-        }
-    }
     field->area = sum;
     field->empty = !(sum > 0.0);
-    if (!field->empty) {
+    if (!field->empty)
         field->centre = (struct between_point){(float)(sum_x / sum * cell) - 0.5F, (float)(sum_y / sum * cell) - 0.5F};
-    }
 }
 
 /* The part of a cell's side from the value at one cell to the edge towards another; 2 where there is none. */
@@ -119,11 +115,10 @@ static void seed(const struct between_field *field, float *out)
             const float up = y > 0 ? crossing(at[0], at[-w]) : 2.0F, down = y + 1 < h ? crossing(at[0], at[w]) : 2.0F;
             const float across = left < right ? left : right, along = up < down ? up : down;
             float distance = 1e9F;
-            if (across <= 1.0F && along <= 1.0F) {
+            if (across <= 1.0F && along <= 1.0F)
                 distance = across * along / (sqrtf(across * across + along * along) + 1e-6F);
-            } else if (across <= 1.0F || along <= 1.0F) {
+            else if (across <= 1.0F || along <= 1.0F)
                 distance = across < along ? across : along;
-            }
             out[y * w + x] = distance;
         }
     }
@@ -209,8 +204,7 @@ float between_field_at(const struct between_field *field, float x, float y)
     const float upper = at[0] + fu * (at[1] - at[0]),
                 lower = at[field->width] + fu * (at[field->width + 1] - at[field->width]);
     const float value = upper + fv * (lower - upper);
-    if (cu == u && cv == v) {
+    if (cu == u && cv == v)
         return value;
-    }
     return value - cell * sqrtf((u - cu) * (u - cu) + (v - cv) * (v - cv)); /* beyond the grid: ever further out */
 }

@@ -64,18 +64,16 @@ static void take_samples(const struct between_picture *from, int at, const struc
     bottom = bottom < level->height ? bottom : level->height;
     int stride = 1;
     while (right > left && bottom > top &&
-           (int64_t)((right - left) / stride + 1) * ((bottom - top) / stride + 1) > MOST_SAMPLES) {
+           (int64_t)((right - left) / stride + 1) * ((bottom - top) / stride + 1) > MOST_SAMPLES)
         stride++;
-    }
     out->count = 0;
     out->radius = 1.0F;
     for (int y = top; y < bottom; y += stride) {
         for (int x = left; x < right; x += stride) {
             const float distance =
                 between_field_at(field, ((float)x + 0.5F) * across - 0.5F, ((float)y + 0.5F) * along - 0.5F) / across;
-            if (distance <= -1.5F || out->count == MOST_SAMPLES) {
+            if (distance <= -1.5F || out->count == MOST_SAMPLES)
                 continue;
-            }
             struct sample *sample = &out->items[out->count++];
             const float fx = (float)x, fy = (float)y;
             *sample = (struct sample){
@@ -95,12 +93,10 @@ static bool solve(double m[UNKNOWNS][UNKNOWNS + 1])
 {
     for (int i = 0; i < UNKNOWNS; i++) {
         int pivot = i;
-        for (int j = i + 1; j < UNKNOWNS; j++) {
+        for (int j = i + 1; j < UNKNOWNS; j++)
             pivot = fabs(m[j][i]) > fabs(m[pivot][i]) ? j : pivot;
-        }
-        if (!(fabs(m[pivot][i]) > 1e-9)) {
+        if (!(fabs(m[pivot][i]) > 1e-9))
             return false;
-        }
         for (int k = i; k <= UNKNOWNS && pivot != i; k++) {
             const double kept = m[i][k];
             m[i][k] = m[pivot][k];
@@ -108,14 +104,12 @@ static bool solve(double m[UNKNOWNS][UNKNOWNS + 1])
         }
         for (int j = 0; j < UNKNOWNS; j++) {
             const double share = j != i ? m[j][i] / m[i][i] : 0.0;
-            for (int k = i; k <= UNKNOWNS && share != 0.0; k++) {
+            for (int k = i; k <= UNKNOWNS && share != 0.0; k++)
                 m[j][k] -= share * m[i][k];
-            }
         }
     }
-    for (int i = 0; i < UNKNOWNS; i++) {
+    for (int i = 0; i < UNKNOWNS; i++)
         m[i][UNKNOWNS] /= m[i][i];
-    }
     return true;
 }
 
@@ -141,9 +135,8 @@ static float remaining(const struct between_level *to, const struct between_move
         total += samples->items[i].weight;
     }
     int middle = 0;
-    while (middle < 2 * 255 && sum + bins[middle] < 0.5F * total) {
+    while (middle < 2 * 255 && sum + bins[middle] < 0.5F * total)
         sum += bins[middle++];
-    }
     *brightness = (float)(middle - 255);
     for (int i = 0; i <= 2 * 255; i++) {
         const float off = fabsf((float)(i - middle));
@@ -171,16 +164,13 @@ static float improve(const struct between_level *to, const struct samples *sampl
                                          error};
         for (int j = 0; j < UNKNOWNS; j++) {
             const float share = weight * row[j];
-            for (int k = j; k <= UNKNOWNS; k++) {
+            for (int k = j; k <= UNKNOWNS; k++)
                 m[j][k] += (double)(share * row[k]);
-            }
         }
     }
-    for (int j = 1; j < UNKNOWNS; j++) {
-        for (int k = 0; k < j; k++) {
+    for (int j = 1; j < UNKNOWNS; j++)
+        for (int k = 0; k < j; k++)
             m[j][k] = m[k][j];
-        }
-    }
     /* What the pictures do not say stays as it is: an object without texture is not turned. */
     const double firm = 0.5 * samples->count;
     for (int j = 0; j < 2; j++) {
@@ -188,9 +178,8 @@ static float improve(const struct between_level *to, const struct samples *sampl
         m[j + 2][j + 2] += turns ? 4.0 * firm : 1e12;
     }
     m[4][4] += 1e-3;
-    if (!solve(m)) {
+    if (!solve(m))
         return 0.0F;
-    }
     const float tx = (float)m[0][UNKNOWNS], ty = (float)m[1][UNKNOWNS];
     const float da = (float)m[2][UNKNOWNS] * unit, db = (float)m[3][UNKNOWNS] * unit;
     /* move after the inverse of the small one */
@@ -234,9 +223,8 @@ static float descend(const struct between_picture *from, const struct between_pi
         const float scale = level_scale(from, level);
         struct between_move here = at_level(move, scale);
         take_samples(from, level, field, here.centre, samples);
-        if (samples->count < LEAST_SAMPLES && level > 0) {
+        if (samples->count < LEAST_SAMPLES && level > 0)
             continue;
-        }
         float light = 0.0F;
         struct between_move best = here;
         left = remaining(&to->level[level], &here, samples, &light);
@@ -244,18 +232,16 @@ static float descend(const struct between_picture *from, const struct between_pi
         for (int i = 0; i < ITERATIONS && samples->count > 0; i++) {
             const float length =
                 improve(&to->level[level], samples, samples->count >= 4 * LEAST_SAMPLES, left, light, &here);
-            if (!is_sane(&here, &to->level[level])) {
+            if (!is_sane(&here, &to->level[level]))
                 break;
-            }
             const float now = remaining(&to->level[level], &here, samples, &light);
             if (now < left) {
                 left = now;
                 *brightness = light;
                 best = here;
             }
-            if (length < 0.02F) {
+            if (length < 0.02F)
                 break;
-            }
         }
         move->step = (struct between_point){best.step.x / scale, best.step.y / scale};
         move->a = best.a;
@@ -268,9 +254,8 @@ static float descend(const struct between_picture *from, const struct between_pi
 static float compare_light(const struct between_level *from, const struct between_level *to)
 {
     int64_t sum = 0;
-    for (int i = 0; i < from->width * from->height; i++) {
+    for (int i = 0; i < from->width * from->height; i++)
         sum += to->pixels[i] - from->pixels[i];
-    }
     return (float)sum / (float)(from->width * from->height);
 }
 
@@ -291,9 +276,8 @@ static void search(const struct between_picture *from, const struct between_pict
                 const struct sample *sample = &samples->items[i];
                 const int x = (int)(sample->x + here.centre.x + 0.5F) + dx;
                 const int y = (int)(sample->y + here.centre.y + 0.5F) + dy;
-                if (x < 0 || y < 0 || x >= level->width || y >= level->height) {
+                if (x < 0 || y < 0 || x >= level->width || y >= level->height)
                     continue;
-                }
                 const float off = fabsf((float)level->pixels[y * level->width + x] - sample->value - light);
                 sum += sample->weight * (off < MOST_ERROR ? off : MOST_ERROR);
                 weights += sample->weight;
@@ -311,9 +295,8 @@ int between_fit(const struct between_picture *from, const struct between_picture
                 const struct between_move *guess, struct between_move *out, struct between_left *left)
 {
     struct samples *samples = malloc(sizeof(*samples));
-    if (samples == NULL) {
+    if (samples == NULL)
         return error_memory("motion of an object");
-    }
     const int coarse = from->levels > 2 ? 2 : from->levels - 1;
     struct between_move found = {.centre = guess->centre}, guessed = *guess;
     search(from, to, field, coarse, samples, &found);

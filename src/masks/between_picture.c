@@ -28,15 +28,13 @@ static void set_sizes(int width, int height, struct between_picture *out)
 
 static int reserve(int width, int height, struct between_picture *out)
 {
-    if (out->levels > 0 && out->source_width == width && out->source_height == height) {
+    if (out->levels > 0 && out->source_width == width && out->source_height == height)
         return 0;
-    }
     between_picture_free(out);
     set_sizes(width, height, out);
     size_t total = 1, at = 0;
-    for (int i = 0; i < out->levels; i++) {
+    for (int i = 0; i < out->levels; i++)
         total += (size_t)out->level[i].width * (size_t)out->level[i].height;
-    }
     out->memory = malloc(total);
     if (out->memory == NULL) {
         *out = (struct between_picture){0};
@@ -88,13 +86,11 @@ static void halve(const struct between_level *from, struct between_level *out)
 int between_picture_make(const uint8_t *rgb, int width, int height, size_t stride, struct between_picture *out)
 {
     const int status = reserve(width, height, out);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     shrink(rgb, width, height, stride != 0 ? stride : (size_t)width * 3, &out->level[0]);
-    for (int i = 1; i < out->levels; i++) {
+    for (int i = 1; i < out->levels; i++)
         halve(&out->level[i - 1], &out->level[i]);
-    }
     return 0;
 }
 

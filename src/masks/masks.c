@@ -19,18 +19,16 @@ void sowlv2_masks_free(struct sowlv2_mask *masks, size_t count)
 int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pixels)
 {
     if (mask == NULL || pixels == NULL || mask->width < 1 || mask->height < 1 ||
-        (mask->pixels == NULL && mask->runs == NULL)) {
+        (mask->pixels == NULL && mask->runs == NULL))
         return error_set(SOWLV2_ERROR_ARGUMENT, "mask: one with pixels or runs, and room for its pixels are needed");
-    }
     const size_t total = (size_t)mask->width * (size_t)mask->height;
     if (mask->pixels != NULL) {
         memcpy(pixels, mask->pixels, total);
         return 0;
     }
     uint64_t sum = 0;
-    for (size_t i = 0; i < mask->run_count; i++) {
+    for (size_t i = 0; i < mask->run_count; i++)
         sum += mask->runs[i];
-    }
     if (sum != total) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "mask: its runs do not add up to %d x %d pixels", mask->width,
                          mask->height);
@@ -56,12 +54,10 @@ struct place {
 static int compare_places(const void *a, const void *b)
 {
     const struct place *left = a, *right = b;
-    if (left->score > right->score || (left->score == left->score && right->score != right->score)) {
+    if (left->score > right->score || (left->score == left->score && right->score != right->score))
         return -1;
-    }
-    if (left->score < right->score || (left->score != left->score && right->score == right->score)) {
+    if (left->score < right->score || (left->score != left->score && right->score == right->score))
         return 1;
-    }
     return (left->index > right->index) - (left->index < right->index);
 }
 
@@ -69,9 +65,8 @@ int64_t masks_dedupe(const struct sowlv2_mask *const *masks, const float *scores
 {
     struct place *places = calloc(count + 1, sizeof(*places));
     int64_t kept = 0;
-    if (places == NULL) {
+    if (places == NULL)
         return error_memory("masks");
-    }
     for (size_t i = 0; i < count; i++) {
         places[i] = (struct place){scores[i], i};
         keep[i] = false;
@@ -79,9 +74,8 @@ int64_t masks_dedupe(const struct sowlv2_mask *const *masks, const float *scores
     qsort(places, count, sizeof(*places), compare_places);
     for (size_t i = 0; i < count; i++) {
         bool alone = true;
-        for (size_t j = 0; j < (size_t)kept && alone; j++) {
+        for (size_t j = 0; j < (size_t)kept && alone; j++)
             alone = !(sowlv2_mask_iou(masks[places[i].index], masks[places[j].index]) > iou);
-        }
         if (alone) {
             keep[places[i].index] = true;
             places[kept++] = places[i];

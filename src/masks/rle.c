@@ -58,28 +58,24 @@ static void add_columns(struct encoder *encoder, const uint8_t *pixels, int widt
         const int columns = width - left < STRIP ? width - left : STRIP;
         for (int y = 0; y < height; y++) {
             const uint8_t *row = pixels + (size_t)y * (size_t)width + left;
-            for (int x = 0; x < columns; x++) {
+            for (int x = 0; x < columns; x++)
                 strip[(size_t)x * (size_t)height + (size_t)y] = row[x] != 0;
-            }
         }
-        for (int x = 0; x < columns; x++) {
+        for (int x = 0; x < columns; x++)
             add_column(encoder, strip + (size_t)x * (size_t)height, height);
-        }
     }
 }
 
 int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out)
 {
-    if (mask == NULL || out == NULL || mask->width < 1 || mask->height < 1) {
+    if (mask == NULL || out == NULL || mask->width < 1 || mask->height < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_mask_rle: a mask and out are needed");
-    }
     uint8_t *pixels = malloc((size_t)mask->width * (size_t)mask->height);
     uint8_t *strip = malloc((size_t)mask->height * STRIP);
     struct encoder encoder = {0};
     int status = pixels != NULL && strip != NULL ? 0 : error_memory("mask");
-    if (status == 0) {
+    if (status == 0)
         status = sowlv2_mask_to_pixels(mask, pixels);
-    }
     if (status == 0) {
         add_columns(&encoder, pixels, mask->width, mask->height, strip);
         write_length(&encoder);

@@ -17,9 +17,8 @@ static bool append(struct builder *builder, size_t length)
     if (builder->count == builder->capacity) {
         const size_t capacity = builder->capacity > 0 ? 2 * builder->capacity : 64;
         uint32_t *runs = realloc(builder->runs, capacity * sizeof(*runs));
-        if (runs == NULL) {
+        if (runs == NULL)
             return false;
-        }
         builder->runs = runs;
         builder->capacity = capacity;
     }
@@ -65,9 +64,8 @@ int mask_set_pixels(struct sowlv2_mask *mask, const uint8_t *pixels, int width, 
     mask->width = width;
     mask->height = height;
     mask->area = area;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         mask->box[i] = area > 0 ? (float)box[i] : 0.0F;
-    }
     return 0;
 }
 
@@ -75,9 +73,8 @@ void mask_paint(const struct sowlv2_mask *mask, uint8_t value, uint8_t *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < mask->run_count; i++) {
-        if (i % 2 == 1) {
+        if (i % 2 == 1)
             memset(out + at, value, mask->runs[i]);
-        }
         at += mask->runs[i];
     }
 }
@@ -90,16 +87,13 @@ static int64_t common_pixels(const struct sowlv2_mask *a, const struct sowlv2_ma
     uint64_t end_a = a->run_count > 0 ? a->runs[0] : 0, end_b = b->run_count > 0 ? b->runs[0] : 0, at = 0;
     while (i < a->run_count && j < b->run_count) {
         const uint64_t end = end_a < end_b ? end_a : end_b;
-        if (i % 2 == 1 && j % 2 == 1) {
+        if (i % 2 == 1 && j % 2 == 1)
             common += (int64_t)(end - at);
-        }
         at = end;
-        if (end_a == at && ++i < a->run_count) {
+        if (end_a == at && ++i < a->run_count)
             end_a += a->runs[i];
-        }
-        if (end_b == at && ++j < b->run_count) {
+        if (end_b == at && ++j < b->run_count)
             end_b += b->runs[j];
-        }
     }
     return common;
 }
@@ -108,9 +102,8 @@ double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowlv2_mask *b)
 {
     const bool apart = a->box[2] <= b->box[0] || b->box[2] <= a->box[0] || a->box[3] <= b->box[1] ||
                        b->box[3] <= a->box[1] || a->width != b->width || a->height != b->height;
-    if (apart || a->area == 0 || b->area == 0) {
+    if (apart || a->area == 0 || b->area == 0)
         return 0.0;
-    }
     const int64_t common = common_pixels(a, b);
     return (double)common / (double)(a->area + b->area - common);
 }

@@ -174,10 +174,9 @@ static int xmp_orientation(const struct jpeg_reader *reader)
 {
     static const char key[] = "http://ns.adobe.com/xap/1.0/"; /* with its NUL */
     const struct jpeg_marker_struct *last = NULL;
-    for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next) {
+    for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next)
         if (m->marker == JPEG_APP0 + 1 && m->data_length >= sizeof(key) && memcmp(m->data, key, sizeof(key)) == 0)
             last = m;
-    }
     return last ? image_xmp_orientation(last->data + sizeof(key), last->data_length - sizeof(key)) : 0;
 }
 

@@ -61,10 +61,9 @@ static int transpose(const char *name, struct image *image)
         int y1 = height - y0 < TILE ? height : y0 + TILE;
         for (int x0 = 0; x0 < width; x0 += TILE) {
             int x1 = width - x0 < TILE ? width : x0 + TILE;
-            for (int x = x0; x < x1; x++) {
+            for (int x = x0; x < x1; x++)
                 for (int y = y0; y < y1; y++)
                     copy_pixel(turned + ((size_t)x * height + y) * 3, image->pixels + ((size_t)y * width + x) * 3);
-            }
         }
     }
     free(image->pixels);

@@ -133,10 +133,9 @@ static int read_rows(struct png_reader *reader, struct image *out)
             convert_row(reader, row, pixels, width);
     }
     reader->cut = code == SPNG_IO_EOF;
-    if ((code == SPNG_EOI || reader->cut) && !direct && interlaced) {
+    if ((code == SPNG_EOI || reader->cut) && !direct && interlaced)
         for (size_t y = 0; y < height; y++)
             convert_row(reader, raw + y * row_bytes, out->pixels + y * width * 3, width);
-    }
     free(raw);
     return status ? status : code == SPNG_EOI ? 0 : png_error(reader, code);
 }

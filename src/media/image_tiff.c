@@ -93,10 +93,9 @@ __attribute__((format(printf, 4, 0))) static int on_warning(TIFF *tiff, void *us
     (void)tiff;
     (void)module;
     vsnprintf(text, sizeof(text), format, arguments);
-    for (size_t i = 0; i < sizeof(grave) / sizeof(*grave); i++) {
+    for (size_t i = 0; i < sizeof(grave) / sizeof(*grave); i++)
         if (strstr(text, grave[i]) && reader->warnings++ == 0)
             memcpy(reader->why, text, sizeof(text));
-    }
     return 1;
 }
 

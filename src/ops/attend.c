@@ -14,9 +14,8 @@ static bool check_rows(struct compute *compute, const char *op, const struct ten
                        int64_t batch)
 {
     if (!check_dense(compute, op, "x", x, 3) || !check_dense(compute, op, "positions", positions, 2) ||
-        !CHECK_SHAPE(compute, op, "positions", positions, x->dim[1], x->dim[2])) {
+        !CHECK_SHAPE(compute, op, "positions", positions, x->dim[1], x->dim[2]))
         return false;
-    }
     return ((x->dim[0] == 1 || x->dim[0] == batch) && x->dim[1] > 0 && x->dim[2] > 0) ||
            check_failed(compute, op, "x is %s for a batch of %lld", shape_text(3, x->dim).text, (long long)batch);
 }
@@ -30,9 +29,8 @@ void op_attend_rows(struct compute *compute, struct tensor q, struct tensor x, s
         !CHECK_SHAPE(compute, op, "q", &q, q.dim[0], q.dim[1], x.dim[2]) ||
         !check_shape(compute, op, "out", &out, 3, q.dim) || !check_overlap(compute, op, "q", &q, &out, false) ||
         !check_overlap(compute, op, "x", &x, &out, false) ||
-        !check_overlap(compute, op, "positions", &positions, &out, false) || tensor_count(&out) == 0) {
+        !check_overlap(compute, op, "positions", &positions, &out, false) || tensor_count(&out) == 0)
         return;
-    }
     compute_device(compute)->set.attend_rows(compute, q, x, positions, scale, out);
 }
 
@@ -42,17 +40,15 @@ void op_attend_tokens(struct compute *compute, const struct token_attention *a, 
     if (compute_status(compute) != 0 || !check_dense(compute, op, "out", &out, 3) ||
         !check_dense(compute, op, "k", &a->k, 4) || !check_dense(compute, op, "v", &a->v, 4) ||
         !check_dense(compute, op, "bias", &a->bias, 3) || !check_dense(compute, op, "gamma", &a->gamma, 1) ||
-        !check_dense(compute, op, "beta", &a->beta, 1) || !check_rows(compute, op, &a->x, &a->positions, out.dim[0])) {
+        !check_dense(compute, op, "beta", &a->beta, 1) || !check_rows(compute, op, &a->x, &a->positions, out.dim[0]))
         return;
-    }
     const int64_t batch = out.dim[0], tokens = a->k.dim[1], heads = a->k.dim[2], width = a->x.dim[2];
     if (!CHECK_SHAPE(compute, op, "out", &out, batch, a->x.dim[1], width) ||
         !CHECK_SHAPE(compute, op, "k", &a->k, batch, tokens, heads, width) ||
         !CHECK_SHAPE(compute, op, "v", &a->v, batch, tokens, heads, width) ||
         !CHECK_SHAPE(compute, op, "bias", &a->bias, batch, tokens, heads) ||
-        !CHECK_SHAPE(compute, op, "gamma", &a->gamma, width) || !CHECK_SHAPE(compute, op, "beta", &a->beta, width)) {
+        !CHECK_SHAPE(compute, op, "gamma", &a->gamma, width) || !CHECK_SHAPE(compute, op, "beta", &a->beta, width))
         return;
-    }
     if (tokens == 0 || heads == 0) {
         check_failed(compute, op, "k is %s: there is nothing to attend to", shape_text(4, a->k.dim).text);
         return;
@@ -61,7 +57,6 @@ void op_attend_tokens(struct compute *compute, const struct token_attention *a, 
     if (check_overlap(compute, op, "x", &a->x, &out, own) &&
         check_overlap(compute, op, "positions", &a->positions, &out, false) &&
         check_overlap(compute, op, "k", &a->k, &out, false) && check_overlap(compute, op, "v", &a->v, &out, false) &&
-        check_overlap(compute, op, "bias", &a->bias, &out, false) && tensor_count(&out) > 0) {
+        check_overlap(compute, op, "bias", &a->bias, &out, false) && tensor_count(&out) > 0)
         compute_device(compute)->set.attend_tokens(compute, a, out);
-    }
 }

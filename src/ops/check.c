@@ -16,9 +16,8 @@ struct shape_text shape_text(int rank, const int64_t *dim)
         used += (size_t)snprintf(shape.text + used, sizeof(shape.text) - used, i == 0 ? "%lld" : ", %lld",
                                  (long long)dim[i]);
     }
-    if (used < sizeof(shape.text)) {
+    if (used < sizeof(shape.text))
         snprintf(shape.text + used, sizeof(shape.text) - used, "]");
-    }
     return shape;
 }
 
@@ -37,18 +36,16 @@ bool check_failed(struct compute *compute, const char *op, const char *format, .
 static int64_t extent(const struct tensor *tensor, int axis)
 {
     int64_t last = 0;
-    for (int i = axis; i < tensor->rank; i++) {
+    for (int i = axis; i < tensor->rank; i++)
         last += (tensor->dim[i] - 1) * tensor->stride[i];
-    }
     return last + 1;
 }
 
 bool check_tensor(struct compute *compute, const char *op, const char *name, const struct tensor *tensor,
                   enum dtype dtype, int rank)
 {
-    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK || (rank >= 0 && tensor->rank != rank)) {
+    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK || (rank >= 0 && tensor->rank != rank))
         return check_failed(compute, op, "%s has rank %d%s", name, tensor->rank, rank >= 0 ? ", not the op's" : "");
-    }
     struct shape_text shape = shape_text(tensor->rank, tensor->dim);
     if (tensor->dtype != dtype) {
         return check_failed(compute, op, "%s %s is %s, not %s", name, shape.text, dtype_name(tensor->dtype),
@@ -56,19 +53,15 @@ bool check_tensor(struct compute *compute, const char *op, const char *name, con
     }
     int64_t count = 1;
     for (int i = 0; i < tensor->rank; i++) {
-        if (tensor->dim[i] < 0) {
+        if (tensor->dim[i] < 0)
             return check_failed(compute, op, "%s %s has a negative dimension", name, shape.text);
-        }
-        if (tensor->dim[i] == 0) {
+        if (tensor->dim[i] == 0)
             return true;
-        }
-        if (__builtin_mul_overflow(count, tensor->dim[i], &count)) {
+        if (__builtin_mul_overflow(count, tensor->dim[i], &count))
             return check_failed(compute, op, "%s %s is too large", name, shape.text);
-        }
     }
-    if (tensor->data == NULL) {
+    if (tensor->data == NULL)
         return check_failed(compute, op, "%s %s has no memory", name, shape.text);
-    }
     for (int i = tensor->rank - 1; i >= 0; i--) {
         bool last = i == tensor->rank - 1;
         if (last ? tensor->stride[i] != 1 : tensor->dim[i] > 1 && tensor->stride[i] < extent(tensor, i + 1)) {
@@ -83,9 +76,8 @@ bool check_shape(struct compute *compute, const char *op, const char *name, cons
                  const int64_t *dim)
 {
     bool same = tensor->rank == rank;
-    for (int i = 0; same && i < rank; i++) {
+    for (int i = 0; same && i < rank; i++)
         same = tensor->dim[i] == dim[i];
-    }
     if (!same) {
         return check_failed(compute, op, "%s is %s where %s is needed", name,
                             shape_text(tensor->rank, tensor->dim).text, shape_text(rank, dim).text);
@@ -95,23 +87,19 @@ bool check_shape(struct compute *compute, const char *op, const char *name, cons
 
 static bool same_view(const struct tensor *a, const struct tensor *b)
 {
-    if (a->data != b->data || a->rank != b->rank) {
+    if (a->data != b->data || a->rank != b->rank)
         return false;
-    }
-    for (int i = 0; i < a->rank; i++) {
-        if (a->dim[i] != b->dim[i] || (a->dim[i] > 1 && a->stride[i] != b->stride[i])) {
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i] || (a->dim[i] > 1 && a->stride[i] != b->stride[i]))
             return false;
-        }
-    }
     return true;
 }
 
 bool check_overlap(struct compute *compute, const char *op, const char *name, const struct tensor *input,
                    const struct tensor *out, bool may_be_same)
 {
-    if (tensor_count(input) == 0 || tensor_count(out) == 0 || (may_be_same && same_view(input, out))) {
+    if (tensor_count(input) == 0 || tensor_count(out) == 0 || (may_be_same && same_view(input, out)))
         return true;
-    }
     uintptr_t a = (uintptr_t)input->data, b = (uintptr_t)out->data;
     uintptr_t a_end = a + (uintptr_t)extent(input, 0) * dtype_size(input->dtype);
     uintptr_t b_end = b + (uintptr_t)extent(out, 0) * dtype_size(out->dtype);

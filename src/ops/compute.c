@@ -21,9 +21,8 @@ int compute_create(struct device *device, struct compute **out)
 {
     *out = NULL;
     struct compute *compute = calloc(1, sizeof(*compute));
-    if (compute == NULL) {
+    if (compute == NULL)
         return error_memory("a forward pass");
-    }
     compute->device = device;
     compute->arena = arena_create();
     if (compute->arena == NULL) {
@@ -36,9 +35,8 @@ int compute_create(struct device *device, struct compute **out)
 
 void compute_free(struct compute **compute)
 {
-    if (*compute == NULL) {
+    if (*compute == NULL)
         return;
-    }
     arena_free(&(*compute)->arena);
     free(*compute);
     *compute = NULL;
@@ -58,17 +56,15 @@ void compute_begin(struct compute *compute)
 
 int compute_status(const struct compute *compute)
 {
-    if (compute->status == 0) {
+    if (compute->status == 0)
         return 0;
-    }
     return error_set(compute->status, "%s", compute->message);
 }
 
 void compute_fail(struct compute *compute, int status)
 {
-    if (compute->status != 0 || status == 0) {
+    if (compute->status != 0 || status == 0)
         return;
-    }
     compute->status = status;
     snprintf(compute->message, sizeof(compute->message), "%s", error_message());
 }
@@ -94,14 +90,12 @@ static bool layout(struct tensor *tensor, size_t *bytes)
     size_t count = 1;
     for (int i = tensor->rank - 1; i >= 0; i--) {
         tensor->stride[i] = (int64_t)count;
-        if (tensor->dim[i] < 0 || __builtin_mul_overflow(count, (size_t)tensor->dim[i], &count) || count > INT64_MAX) {
+        if (tensor->dim[i] < 0 || __builtin_mul_overflow(count, (size_t)tensor->dim[i], &count) || count > INT64_MAX)
             return false;
-        }
         if (count == 0) {
             *bytes = 0;
-            for (int j = i - 1; j >= 0; j--) {
+            for (int j = i - 1; j >= 0; j--)
                 tensor->stride[j] = 0;
-            }
             return true;
         }
     }
@@ -112,23 +106,19 @@ static bool layout(struct tensor *tensor, size_t *bytes)
 struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim)
 {
     struct tensor tensor = {.dtype = dtype, .rank = rank >= 0 && rank <= TENSOR_MAX_RANK ? rank : 0};
-    for (int i = 0; i < tensor.rank; i++) {
+    for (int i = 0; i < tensor.rank; i++)
         tensor.dim[i] = dim[i];
-    }
     size_t bytes;
     if (tensor.rank != rank || !layout(&tensor, &bytes)) {
-        if (compute->status == 0) {
+        if (compute->status == 0)
             compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT, "scratch tensor: its shape is out of range"));
-        }
         return tensor;
     }
-    if (compute->status != 0) {
+    if (compute->status != 0)
         return tensor;
-    }
     tensor.data = arena_alloc(compute->arena, bytes);
-    if (tensor.data == NULL) {
+    if (tensor.data == NULL)
         compute_fail(compute, error_memory("scratch of a forward pass"));
-    }
     return tensor;
 }
 
@@ -137,18 +127,16 @@ struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, con
     struct tensor tensor = compute_tensor(compute, dtype, rank, dim);
     if (tensor.data != NULL) {
         size_t bytes = (size_t)tensor_count(&tensor) * dtype_size(dtype);
-        if (bytes > 0) {
+        if (bytes > 0)
             memcpy(tensor.data, from, bytes);
-        }
     }
     return tensor;
 }
 
 void op_download(struct compute *compute, struct tensor from, void *to)
 {
-    if (compute->status != 0 || tensor_count(&from) == 0) {
+    if (compute->status != 0 || tensor_count(&from) == 0)
         return;
-    }
     if (from.data == NULL) {
         compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT, "op_download: the tensor has no memory"));
         return;
@@ -166,17 +154,14 @@ void op_download(struct compute *compute, struct tensor from, void *to)
     char *target = to;
     for (;;) {
         int64_t offset = 0;
-        for (int i = 0; i < outer; i++) {
+        for (int i = 0; i < outer; i++)
             offset += index[i] * from.stride[i];
-        }
         memcpy(target, (const char *)from.data + (size_t)offset * size, (size_t)row * size);
         target += (size_t)row * size;
         int axis = outer - 1;
-        while (axis >= 0 && ++index[axis] == from.dim[axis]) {
+        while (axis >= 0 && ++index[axis] == from.dim[axis])
             index[axis--] = 0;
-        }
-        if (axis < 0) {
+        if (axis < 0)
             return;
-        }
     }
 }

@@ -41,9 +41,8 @@ static bool has_amx(void)
 {
     unsigned eax, ebx, ecx, edx;
     const unsigned needed = AMX_BF16 | AMX_TILE | AMX_INT8;
-    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & needed) != needed) {
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & needed) != needed)
         return false;
-    }
 #if defined(__linux__)
     uint64_t states = 0;
     return syscall(SYS_arch_prctl, ARCH_GET_SUPPORTED_STATES, &states) == 0 && (states >> STATE_TILE_DATA & 1) != 0;
@@ -55,19 +54,15 @@ static bool has_amx(void)
 enum cpu_level cpu_level_best(void)
 {
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return CPU_REFERENCE;
-    }
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return CPU_AVX2;
-    }
-    if (!__builtin_cpu_supports("avx512vnni")) {
+    if (!__builtin_cpu_supports("avx512vnni"))
         return CPU_AVX512;
-    }
-    if (!__builtin_cpu_supports("avx512bf16")) {
+    if (!__builtin_cpu_supports("avx512bf16"))
         return CPU_AVX512_VNNI;
-    }
     return has_amx() ? CPU_AMX : CPU_AVX512_BF16;
 }
 #else

@@ -54,21 +54,18 @@ static int take_level(enum cpu_level level, struct ops_set *set)
 int device_open(enum cpu_level level, int threads, struct device **out)
 {
     *out = NULL;
-    if ((int)level < 0 || level >= CPU_LEVEL_COUNT) {
+    if ((int)level < 0 || level >= CPU_LEVEL_COUNT)
         return error_set(SOWLV2_ERROR_ARGUMENT, "CPU level %d: there is no such level", (int)level);
-    }
-    if (threads < 0 || threads > MAX_THREADS) {
+    if (threads < 0 || threads > MAX_THREADS)
         return error_set(SOWLV2_ERROR_ARGUMENT, "threads: %d: give a number from 0 (all) to %d", threads, MAX_THREADS);
-    }
     enum cpu_level best = cpu_level_best();
     if (level > best) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level %s: this machine reaches %s: use that or a lower level",
                          cpu_level_name(level), cpu_level_name(best));
     }
     struct device *device = calloc(1, sizeof(*device));
-    if (device == NULL) {
+    if (device == NULL)
         return error_memory("a device");
-    }
     device->level = level;
     device->threads = threads > 0 ? threads : omp_get_max_threads();
     device->set = ops_reference;
@@ -94,9 +91,8 @@ static int open_best(int threads, struct device **out)
     enum cpu_level level = taken ? level_of_process : cpu_level_best();
     pthread_mutex_unlock(&level_mutex);
     int status = device_open(level, threads, out);
-    if (status == SOWLV2_ERROR_UNSUPPORTED && level == CPU_AMX && !taken) {
+    if (status == SOWLV2_ERROR_UNSUPPORTED && level == CPU_AMX && !taken)
         status = device_open(CPU_AVX512_BF16, threads, out);
-    }
     return status;
 }
 
@@ -108,9 +104,8 @@ int device_open_named(const char *level, int threads, struct device **out)
         level = getenv("SOWLV2_CPU");
         source = "SOWLV2_CPU";
     }
-    if (level == NULL || level[0] == '\0' || strcmp(level, "auto") == 0) {
+    if (level == NULL || level[0] == '\0' || strcmp(level, "auto") == 0)
         return open_best(threads, out);
-    }
     enum cpu_level parsed;
     if (!cpu_level_parse(level, &parsed)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,

@@ -12,23 +12,20 @@ int device_tensor_create(struct device *device, enum dtype dtype, int rank, cons
     *out = (struct tensor){0};
     struct tensor tensor = {.dtype = dtype, .rank = rank};
     size_t bytes = dtype_size(dtype);
-    if (rank < 1 || rank > TENSOR_MAX_RANK || bytes == 0) {
+    if (rank < 1 || rank > TENSOR_MAX_RANK || bytes == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "device tensor: its rank or type is out of range");
-    }
     int64_t stride = 1;
     for (int i = rank - 1; i >= 0; i--) {
         tensor.dim[i] = dim[i];
         tensor.stride[i] = stride;
-        if (dim[i] < 0 || __builtin_mul_overflow(bytes, (size_t)dim[i], &bytes) || bytes > PTRDIFF_MAX / 2) {
+        if (dim[i] < 0 || __builtin_mul_overflow(bytes, (size_t)dim[i], &bytes) || bytes > PTRDIFF_MAX / 2)
             return error_set(SOWLV2_ERROR_ARGUMENT, "device tensor: its shape is out of range");
-        }
         stride *= dim[i];
     }
     bytes = (bytes + ARENA_ALIGNMENT) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
     tensor.data = aligned_alloc(ARENA_ALIGNMENT, bytes);
-    if (tensor.data == NULL) {
+    if (tensor.data == NULL)
         return error_memory("a tensor");
-    }
     *out = tensor;
     return 0;
 }

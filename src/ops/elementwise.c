@@ -24,9 +24,8 @@ void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma
         !CHECK_SHAPE(compute, op, "gamma", &gamma, x.dim[x.rank - 1]) ||
         !CHECK_SHAPE(compute, op, "beta", &beta, x.dim[x.rank - 1]) ||
         !check_overlap(compute, op, "gamma", &gamma, &out, false) ||
-        !check_overlap(compute, op, "beta", &beta, &out, false) || tensor_count(&out) == 0) {
+        !check_overlap(compute, op, "beta", &beta, &out, false) || tensor_count(&out) == 0)
         return;
-    }
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
@@ -37,33 +36,28 @@ void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma
 
 void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out)
 {
-    if (skip(compute) || !check_same(compute, "op_l2_normalize", &x, &out) || tensor_count(&out) == 0) {
+    if (skip(compute) || !check_same(compute, "op_l2_normalize", &x, &out) || tensor_count(&out) == 0)
         return;
-    }
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
-    for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++)
         compute_device(compute)->set.l2_normalize(compute, rows_part(&rows, 0, i), eps, rows_part(&rows, 1, i));
-    }
 }
 
 void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
 {
-    if (skip(compute) || !check_same(compute, "op_activation", &x, &out)) {
+    if (skip(compute) || !check_same(compute, "op_activation", &x, &out))
         return;
-    }
     if ((int)activation < 0 || activation > ACTIVATION_SIGMOID) {
         check_failed(compute, "op_activation", "there is no activation %d", (int)activation);
         return;
     }
-    if (tensor_count(&out) == 0) {
+    if (tensor_count(&out) == 0)
         return;
-    }
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
-    for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++)
         compute_device(compute)->set.activation(compute, rows_part(&rows, 0, i), activation, rows_part(&rows, 1, i));
-    }
 }
 
 /* The tensor with axes of 1 put in front, rank 4. */
@@ -85,13 +79,11 @@ static bool check_pair(struct compute *compute, const char *op, const struct ten
 {
     if (skip(compute) || !check_tensor(compute, op, "a", a, DTYPE_F32, -1) ||
         !check_tensor(compute, op, "b", b, DTYPE_F32, -1) || !check_tensor(compute, op, "out", out, DTYPE_F32, -1) ||
-        !check_shape(compute, op, "out", out, a->rank, a->dim)) {
+        !check_shape(compute, op, "out", out, a->rank, a->dim))
         return false;
-    }
     bool fits = a->rank == b->rank && a->rank <= 4;
-    for (int i = 0; fits && i < a->rank; i++) {
+    for (int i = 0; fits && i < a->rank; i++)
         fits = b->dim[i] == a->dim[i] || b->dim[i] == 1;
-    }
     if (!fits) {
         return check_failed(compute, op, "a is %s, b is %s: they do not fit each other",
                             shape_text(a->rank, a->dim).text, shape_text(b->rank, b->dim).text);
@@ -102,16 +94,14 @@ static bool check_pair(struct compute *compute, const char *op, const struct ten
 
 void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    if (check_pair(compute, "op_add", &a, &b, &out)) {
+    if (check_pair(compute, "op_add", &a, &b, &out))
         compute_device(compute)->set.add(compute, rank4(a), rank4(b), rank4(out));
-    }
 }
 
 void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    if (check_pair(compute, "op_mul", &a, &b, &out)) {
+    if (check_pair(compute, "op_mul", &a, &b, &out))
         compute_device(compute)->set.mul(compute, rank4(a), rank4(b), rank4(out));
-    }
 }
 
 void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
@@ -123,9 +113,8 @@ void op_embed(struct compute *compute, struct tensor ids, struct tensor table, s
         !check_tensor(compute, op, "positions", &positions, DTYPE_F32, 2) ||
         !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
         !CHECK_SHAPE(compute, op, "out", &out, ids.dim[0], ids.dim[1], table.dim[1]) ||
-        !CHECK_SHAPE(compute, op, "positions", &positions, positions.dim[0], table.dim[1])) {
+        !CHECK_SHAPE(compute, op, "positions", &positions, positions.dim[0], table.dim[1]))
         return;
-    }
     if (positions.dim[0] < ids.dim[1]) {
         check_failed(compute, op, "ids are %s: there are only %lld positions", shape_text(2, ids.dim).text,
                      (long long)positions.dim[0]);
@@ -133,9 +122,8 @@ void op_embed(struct compute *compute, struct tensor ids, struct tensor table, s
     }
     if (check_overlap(compute, op, "ids", &ids, &out, false) &&
         check_overlap(compute, op, "table", &table, &out, false) &&
-        check_overlap(compute, op, "positions", &positions, &out, false) && tensor_count(&out) > 0) {
+        check_overlap(compute, op, "positions", &positions, &out, false) && tensor_count(&out) > 0)
         compute_device(compute)->set.embed(compute, ids, table, positions, out);
-    }
 }
 
 void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
@@ -146,9 +134,8 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
         !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) || !CHECK_SHAPE(compute, op, "index", &index, x.dim[0]) ||
         !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], x.dim[2]) ||
         !check_overlap(compute, op, "x", &x, &out, false) ||
-        !check_overlap(compute, op, "index", &index, &out, false) || tensor_count(&out) == 0) {
+        !check_overlap(compute, op, "index", &index, &out, false) || tensor_count(&out) == 0)
         return;
-    }
     compute_device(compute)->set.gather_rows(compute, x, index, out);
 }
 
@@ -162,9 +149,8 @@ void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shif
         !CHECK_SHAPE(compute, op, "shift", &shift, x.dim[0], 1) ||
         !CHECK_SHAPE(compute, op, "scale", &scale, x.dim[0], 1) ||
         !check_overlap(compute, op, "shift", &shift, &out, false) ||
-        !check_overlap(compute, op, "scale", &scale, &out, false) || tensor_count(&out) == 0) {
+        !check_overlap(compute, op, "scale", &scale, &out, false) || tensor_count(&out) == 0)
         return;
-    }
     compute_device(compute)->set.shift_scale(compute, x, shift, scale, out);
 }
 
@@ -178,9 +164,8 @@ static bool check_filter(struct compute *compute, const char *op, const char *na
     }
     for (int i = 0; i < filter->outputs; i++) {
         int32_t first = filter->first[i], count = filter->count[i];
-        if (count < 0 || count > filter->stride || (count > 0 && (first < 0 || first > filter->inputs - count))) {
+        if (count < 0 || count > filter->stride || (count > 0 && (first < 0 || first > filter->inputs - count)))
             return check_failed(compute, op, "the %s filter's output %d reads outside its inputs", name, i);
-        }
     }
     return true;
 }
@@ -193,9 +178,8 @@ void op_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t 
     if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
         !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], 3) ||
         !check_filter(compute, op, "vertical", vertical, out.dim[0]) ||
-        !check_filter(compute, op, "horizontal", horizontal, out.dim[1])) {
+        !check_filter(compute, op, "horizontal", horizontal, out.dim[1]))
         return;
-    }
     if (pixels == NULL || row_bytes / 3 < (size_t)horizontal->inputs) {
         check_failed(compute, op, "rows of %zu bytes cannot hold %d pixels", row_bytes, horizontal->inputs);
         return;

@@ -6,12 +6,10 @@ int filter_bilinear(int inputs, int outputs, struct filter *out)
 {
     *out = (struct filter){0};
     int status = filter_check_size("an input", inputs);
-    if (status == 0) {
+    if (status == 0)
         status = filter_check_size("an output", outputs);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = filter_allocate(inputs, outputs, 2, out);
-    }
     const float scale = (float)inputs / (float)outputs;
     for (int i = 0; status == 0 && i < outputs; i++) {
         float position = scale * ((float)i + 0.5F) - 0.5F;

@@ -18,9 +18,8 @@ static int allocate(int inputs, int outputs, int64_t stride, struct filter_u8 *o
 {
     size_t taps;
     if (stride > INT32_MAX || __builtin_mul_overflow((size_t)outputs, (size_t)stride, &taps) ||
-        taps > PTRDIFF_MAX / sizeof(double)) {
+        taps > PTRDIFF_MAX / sizeof(double))
         return error_memory("a resize filter");
-    }
     *out = (struct filter_u8){.outputs = outputs, .inputs = inputs, .stride = (int)stride};
     out->first = calloc((size_t)outputs, sizeof(*out->first));
     out->count = calloc((size_t)outputs, sizeof(*out->count));
@@ -63,9 +62,8 @@ static int choose_precision(double largest)
 {
     enum { MAX_PRECISION = 22 };
     int precision = 0;
-    while (precision < MAX_PRECISION && (int)(0.5 + largest * (double)(1 << (precision + 1))) < 1 << 15) {
+    while (precision < MAX_PRECISION && (int)(0.5 + largest * (double)(1 << (precision + 1))) < 1 << 15)
         precision++;
-    }
     return precision;
 }
 
@@ -73,12 +71,10 @@ int filter_u8_bilinear_antialias(int inputs, int outputs, struct filter_u8 *out)
 {
     *out = (struct filter_u8){0};
     int status = filter_check_size("an input", inputs);
-    if (status == 0) {
+    if (status == 0)
         status = filter_check_size("an output", outputs);
-    }
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const double scale = (double)inputs / (double)outputs;
     status = allocate(inputs, outputs, (int64_t)ceil(scale >= 1.0 ? scale : 1.0) * 2 + 1, out);
     double *taps = NULL;
@@ -96,9 +92,8 @@ int filter_u8_bilinear_antialias(int inputs, int outputs, struct filter_u8 *out)
         const double one = (double)(1 << out->precision);
         for (int i = 0; i < outputs; i++) {
             make_taps(i, out, taps);
-            for (int32_t j = 0; j < out->count[i]; j++) {
+            for (int32_t j = 0; j < out->count[i]; j++)
                 out->weight[(int64_t)i * out->stride + j] = (int16_t)(0.5 + taps[j] * one);
-            }
         }
     }
     free(taps);

@@ -24,18 +24,15 @@ static struct tensor widen(struct tensor tensor, int rank)
 static bool check_view(struct compute *compute, const char *op, const char *name, const struct tensor *tensor,
                        bool repeats)
 {
-    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK || dtype_size(tensor->dtype) == 0) {
+    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK || dtype_size(tensor->dtype) == 0)
         return check_failed(compute, op, "%s has rank %d or a type that cannot be copied", name, tensor->rank);
-    }
     bool ordered[TENSOR_MAX_RANK] = {false};
     int64_t reach = 0; /* the last element of the axes looked at so far */
     for (int n = 0; n < tensor->rank; n++) {
         int next = -1;
-        for (int i = 0; i < tensor->rank; i++) {
-            if (!ordered[i] && (next < 0 || tensor->stride[i] < tensor->stride[next])) {
+        for (int i = 0; i < tensor->rank; i++)
+            if (!ordered[i] && (next < 0 || tensor->stride[i] < tensor->stride[next]))
                 next = i;
-            }
-        }
         ordered[next] = true;
         const bool repeated = repeats && tensor->stride[next] == 0;
         if (tensor->dim[next] < 0 || (tensor->dim[next] > 1 && !repeated && tensor->stride[next] <= reach)) {
@@ -52,46 +49,40 @@ void op_copy(struct compute *compute, struct tensor from, struct tensor out)
 {
     const char *op = "op_copy";
     if (skip(compute) || !check_view(compute, op, "from", &from, true) ||
-        !check_view(compute, op, "out", &out, false) || !check_shape(compute, op, "out", &out, from.rank, from.dim)) {
+        !check_view(compute, op, "out", &out, false) || !check_shape(compute, op, "out", &out, from.rank, from.dim))
         return;
-    }
     if (from.dtype != out.dtype) {
         check_failed(compute, op, "from is %s, out is %s", dtype_name(from.dtype), dtype_name(out.dtype));
         return;
     }
-    if (tensor_count(&out) > 0 && check_overlap(compute, op, "from", &from, &out, false)) {
+    if (tensor_count(&out) > 0 && check_overlap(compute, op, "from", &from, &out, false))
         compute_device(compute)->set.copy(compute, widen(from, TENSOR_MAX_RANK), widen(out, TENSOR_MAX_RANK));
-    }
 }
 
 void op_fill(struct compute *compute, float value, struct tensor out)
 {
     const char *op = "op_fill";
-    if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, -1)) {
+    if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, -1))
         return;
-    }
-    if (out.rank > 4) {
+    if (out.rank > 4)
         check_failed(compute, op, "out has rank %d, at most 4 is needed", out.rank);
-    } else if (tensor_count(&out) > 0) {
+    else if (tensor_count(&out) > 0)
         compute_device(compute)->set.fill(compute, value, widen(out, 4));
-    }
 }
 
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)
 {
     const char *op = "op_max_pool2d";
     if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 4) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 4)) {
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 4))
         return;
-    }
     if (size < 1) {
         check_failed(compute, op, "windows of %d", size);
         return;
     }
     if (CHECK_SHAPE(compute, op, "out", &out, x.dim[0], x.dim[1] / size, x.dim[2] / size, x.dim[3]) &&
-        check_overlap(compute, op, "x", &x, &out, false) && tensor_count(&out) > 0) {
+        check_overlap(compute, op, "x", &x, &out, false) && tensor_count(&out) > 0)
         compute_device(compute)->set.max_pool2d(compute, x, size, out);
-    }
 }
 
 /* Sizes fit, and every tap lies inside the inputs. */
@@ -102,11 +93,9 @@ static bool check_taps(struct compute *compute, const char *op, const char *name
         return check_failed(compute, op, "the %s filter is from %d to %d where %lld to %lld is needed", name, inputs,
                             outputs, (long long)wanted_inputs, (long long)wanted_outputs);
     }
-    for (int i = 0; i < outputs; i++) {
-        if (count[i] < 0 || count[i] > stride || (count[i] > 0 && (first[i] < 0 || first[i] > inputs - count[i]))) {
+    for (int i = 0; i < outputs; i++)
+        if (count[i] < 0 || count[i] > stride || (count[i] > 0 && (first[i] < 0 || first[i] > inputs - count[i])))
             return check_failed(compute, op, "the %s filter's output %d reads outside its inputs", name, i);
-        }
-    }
     return true;
 }
 
@@ -119,12 +108,10 @@ static void resize_planes(struct compute *compute, const char *op, struct tensor
         !check_taps(compute, op, "vertical", vertical->inputs, vertical->outputs, vertical->stride, vertical->first,
                     vertical->count, x.dim[1], out.dim[1]) ||
         !check_taps(compute, op, "horizontal", horizontal->inputs, horizontal->outputs, horizontal->stride,
-                    horizontal->first, horizontal->count, x.dim[2], out.dim[2])) {
+                    horizontal->first, horizontal->count, x.dim[2], out.dim[2]))
         return;
-    }
-    if (tensor_count(&out) > 0 && check_overlap(compute, op, "x", &x, &out, false)) {
+    if (tensor_count(&out) > 0 && check_overlap(compute, op, "x", &x, &out, false))
         compute_device(compute)->set.resize_planes(compute, x, vertical, horizontal, threshold, out);
-    }
 }
 
 void op_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
@@ -149,9 +136,8 @@ void op_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size
         !check_taps(compute, op, "vertical", vertical->inputs, vertical->outputs, vertical->stride, vertical->first,
                     vertical->count, vertical->inputs, out.dim[0]) ||
         !check_taps(compute, op, "horizontal", horizontal->inputs, horizontal->outputs, horizontal->stride,
-                    horizontal->first, horizontal->count, horizontal->inputs, out.dim[1])) {
+                    horizontal->first, horizontal->count, horizontal->inputs, out.dim[1]))
         return;
-    }
     enum { MAX_PRECISION = 22 };
     if (pixels == NULL || row_bytes / 3 < (size_t)horizontal->inputs) {
         check_failed(compute, op, "rows of %zu bytes cannot hold %d pixels", row_bytes, horizontal->inputs);

@@ -8,9 +8,8 @@ void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, st
         !check_tensor(compute, op, "cosines", &cosines, DTYPE_F32, 3) ||
         !check_tensor(compute, op, "sines", &sines, DTYPE_F32, 3) ||
         !CHECK_SHAPE(compute, op, "cosines", &cosines, cosines.dim[0], x.dim[1], cosines.dim[2]) ||
-        !CHECK_SHAPE(compute, op, "sines", &sines, cosines.dim[0], cosines.dim[1], cosines.dim[2])) {
+        !CHECK_SHAPE(compute, op, "sines", &sines, cosines.dim[0], cosines.dim[1], cosines.dim[2]))
         return;
-    }
     const int64_t tables = cosines.dim[0], rotated = cosines.dim[2];
     if ((tables != 1 && tables != x.dim[0]) || rotated % 2 != 0 || rotated > x.dim[3]) {
         check_failed(compute, op,
@@ -19,7 +18,6 @@ void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, st
         return;
     }
     if (check_overlap(compute, op, "cosines", &cosines, &x, false) &&
-        check_overlap(compute, op, "sines", &sines, &x, false) && tensor_count(&x) > 0 && rotated > 0) {
+        check_overlap(compute, op, "sines", &sines, &x, false) && tensor_count(&x) > 0 && rotated > 0)
         compute_device(compute)->set.rope(compute, x, cosines, sines);
-    }
 }

@@ -12,9 +12,8 @@ static bool check(struct compute *compute, const char *op, const struct tensor *
 
 void op_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out)
 {
-    if (!check(compute, "op_step", &x, &out)) {
+    if (!check(compute, "op_step", &x, &out))
         return;
-    }
     const struct tensor *const tensors[] = {&x, &out};
     const struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts; i++) {
@@ -25,12 +24,10 @@ void op_step(struct compute *compute, struct tensor x, float threshold, float lo
 
 void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out)
 {
-    if (!check(compute, "op_round_bf16", &x, &out)) {
+    if (!check(compute, "op_round_bf16", &x, &out))
         return;
-    }
     const struct tensor *const tensors[] = {&x, &out};
     const struct rows rows = rows_join(2, tensors);
-    for (int64_t i = 0; i < rows.parts; i++) {
+    for (int64_t i = 0; i < rows.parts; i++)
         compute_device(compute)->set.round_bf16(compute, rows_part(&rows, 0, i), rows_part(&rows, 1, i));
-    }
 }

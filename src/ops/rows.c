@@ -25,9 +25,8 @@ static bool joins(const struct tensor *tensor, int axis)
 
 static void join(struct tensor *tensor, int axis)
 {
-    if (tensor->dim[axis] == 1) {
+    if (tensor->dim[axis] == 1)
         tensor->stride[axis] = tensor->stride[axis - 1];
-    }
     tensor->dim[axis - 1] *= tensor->dim[axis];
     tensor->stride[axis - 1] = tensor->stride[axis];
     for (int i = axis + 1; i < tensor->rank; i++) {
@@ -40,22 +39,18 @@ static void join(struct tensor *tensor, int axis)
 struct rows rows_join(int count, const struct tensor *const *tensors)
 {
     struct rows rows = {.count = count, .parts = 1};
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         rows.tensor[i] = widen(*tensors[i], 2);
-    }
     for (int axis = rows.tensor[0].rank - 2; axis > 0; axis--) {
         bool possible = true;
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             possible = possible && joins(&rows.tensor[i], axis);
-        }
-        for (int i = 0; possible && i < count; i++) {
+        for (int i = 0; possible && i < count; i++)
             join(&rows.tensor[i], axis);
-        }
     }
     rows.outer_rank = rows.tensor[0].rank - 2;
-    for (int i = 0; i < rows.outer_rank; i++) {
+    for (int i = 0; i < rows.outer_rank; i++)
         rows.parts *= rows.tensor[0].dim[i];
-    }
     return rows;
 }
 

@@ -6,9 +6,8 @@
 int64_t tensor_count(const struct tensor *tensor)
 {
     int64_t count = 1;
-    for (int i = 0; i < tensor->rank; i++) {
+    for (int i = 0; i < tensor->rank; i++)
         count *= tensor->dim[i];
-    }
     return count;
 }
 
@@ -16,12 +15,10 @@ bool tensor_is_dense(const struct tensor *tensor)
 {
     int64_t expected = 1;
     for (int i = tensor->rank - 1; i >= 0; i--) {
-        if (tensor->dim[i] == 0) {
+        if (tensor->dim[i] == 0)
             return true;
-        }
-        if (tensor->dim[i] != 1 && tensor->stride[i] != expected) {
+        if (tensor->dim[i] != 1 && tensor->stride[i] != expected)
             return false;
-        }
         expected *= tensor->dim[i];
     }
     return true;
@@ -30,9 +27,8 @@ bool tensor_is_dense(const struct tensor *tensor)
 /* A failed pass hands out tensors without memory; views of them are made all the same. */
 static void *advance(const struct tensor *tensor, int64_t elements)
 {
-    if (tensor->data == NULL) {
+    if (tensor->data == NULL)
         return NULL;
-    }
     return (char *)tensor->data + elements * (int64_t)dtype_size(tensor->dtype);
 }
 
@@ -76,26 +72,23 @@ static bool reshape_strides(const struct tensor *old, struct tensor *out)
     int64_t old_run = 1, new_run = 1;
     for (int i = old->rank - 1; i >= 0; i--) {
         old_run *= old->dim[i];
-        if (i > 0 && (old->dim[i - 1] == 1 || old->stride[i - 1] == old_run * run_stride)) {
+        if (i > 0 && (old->dim[i - 1] == 1 || old->stride[i - 1] == old_run * run_stride))
             continue;
-        }
         while (next >= 0 && (new_run < old_run || out->dim[next] == 1)) {
             out->stride[next] = new_run * run_stride;
             new_run *= out->dim[next];
             next--;
         }
-        if (new_run != old_run) {
+        if (new_run != old_run)
             return false;
-        }
         if (i > 0) {
             run_stride = old->stride[i - 1];
             old_run = 1;
             new_run = 1;
         }
     }
-    for (; next >= 0 && out->dim[next] == 1; next--) {
+    for (; next >= 0 && out->dim[next] == 1; next--)
         out->stride[next] = run_stride;
-    }
     return next < 0;
 }
 
@@ -103,9 +96,8 @@ struct tensor tensor_reshape(struct tensor tensor, int rank, const int64_t *dim)
 {
     assert(rank >= 0 && rank <= TENSOR_MAX_RANK);
     struct tensor out = {.dtype = tensor.dtype, .rank = rank, .data = tensor.data};
-    for (int i = 0; i < rank; i++) {
+    for (int i = 0; i < rank; i++)
         out.dim[i] = dim[i];
-    }
     assert(tensor_count(&out) == tensor_count(&tensor));
     if (tensor_is_dense(&tensor)) {
         set_dense_strides(&out);

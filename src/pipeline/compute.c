@@ -97,12 +97,11 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
     else
         status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
     run->detect_seconds += clock_seconds() - start;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (status)
             sowlv2_detections_free(&found[i]);
         else
             batch[i]->detections = found[i];
-    }
     return status;
 }
 

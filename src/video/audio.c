@@ -51,10 +51,9 @@ static void find_sound(const char *name, const char *source, struct audio *audio
         return;
     }
     audio->index = index;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
+    for (unsigned i = 0; i < format->nb_streams; i++)
         if ((int)i != index)
             format->streams[i]->discard = AVDISCARD_ALL;
-    }
 }
 
 int audio_open(const char *name, const char *source, double begin, double end, struct audio *out)

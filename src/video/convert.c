@@ -135,10 +135,9 @@ static void turn(const struct orientation *how, const uint8_t *from, struct imag
         ptrdiff_t bottom = height - top < TILE ? height : top + TILE;
         for (ptrdiff_t left = 0; left < width; left += TILE) {
             ptrdiff_t right = width - left < TILE ? width : left + TILE;
-            for (ptrdiff_t y = top; y < bottom; y++) {
+            for (ptrdiff_t y = top; y < bottom; y++)
                 for (ptrdiff_t x = left; x < right; x++)
                     memcpy(to->pixels + (y * width + x) * 3, from + y * step_y + x * step_x, 3);
-            }
         }
     }
 }

@@ -89,10 +89,9 @@ static bool is_preset(const char *name)
 {
     static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                           "medium",    "slow",      "slower",   "veryslow", "placebo"};
-    for (size_t i = 0; i < sizeof(presets) / sizeof(*presets); i++) {
+    for (size_t i = 0; i < sizeof(presets) / sizeof(*presets); i++)
         if (strcmp(name, presets[i]) == 0)
             return true;
-    }
     return false;
 }
 
@@ -199,10 +198,9 @@ static void fill_grey_yuv(struct encoder *encoder, const uint8_t *pixels, size_t
         if (frame->width > encoder->width)
             to[encoder->width] = to[encoder->width - 1];
     }
-    for (int plane = 1; plane < 3; plane++) {
+    for (int plane = 1; plane < 3; plane++)
         for (int y = 0; y < frame->height / 2; y++)
             memset(frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane], 128, (size_t)frame->width / 2);
-    }
 }
 
 static void fill_grey(struct encoder *encoder, const uint8_t *pixels, size_t stride)

@@ -16,21 +16,18 @@ int demo_locate(const char *kind, char **folder)
 {
     const char *const places[] = {getenv("SOWLV2_DATA"), SOWLV2_DATA_FOLDER, SOWLV2_SOURCE_MODELS};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (places[i] == NULL || places[i][0] == '\0') {
+        if (places[i] == NULL || places[i][0] == '\0')
             continue;
-        }
         char *path = NULL;
-        if (asprintf(&path, "%s/demo/%s", places[i], kind) < 0) {
+        if (asprintf(&path, "%s/demo/%s", places[i], kind) < 0)
             return error_memory("path");
-        }
         if (file_is_directory(path)) {
             *folder = path;
             return 0;
         }
         free(path);
-        if (i == 0) {
+        if (i == 0)
             break; /* the user said where: nothing else is meant */
-        }
     }
     return error_set(SOWLV2_ERROR_MODEL,
                      "demo: there is no demo/%s below %s: set SOWLV2_DATA to the folder that holds it, or give another "

@@ -97,15 +97,14 @@ static void append_cache_root(struct string *out)
     const char *value = environment("HF_HUB_CACHE");
     if (!value)
         value = environment("HUGGINGFACE_HUB_CACHE");
-    if (value) {
+    if (value)
         string_append_text(out, value);
-    } else if ((value = environment("HF_HOME"))) {
+    else if ((value = environment("HF_HOME")))
         string_append_format(out, "%s/hub", value);
-    } else if ((value = environment("XDG_CACHE_HOME"))) {
+    else if ((value = environment("XDG_CACHE_HOME")))
         string_append_format(out, "%s/huggingface/hub", value);
-    } else {
+    else
         string_append_text(out, "~/.cache/huggingface/hub");
-    }
 }
 
 int hub_cache_directory(const char *cache_dir, char **folder)

@@ -27,9 +27,8 @@ static int64_t longest_gap(const bool *tracked, int64_t count)
 static int64_t tracked_in(const bool *tracked, int64_t first, int64_t end)
 {
     int64_t sum = 0;
-    for (int64_t i = first; i < end; i++) {
+    for (int64_t i = first; i < end; i++)
         sum += tracked[i];
-    }
     return sum;
 }
 
@@ -38,9 +37,8 @@ static void keeps_to_the_fraction(void **state)
     (void)state;
     const double fractions[] = {1.0, 0.9, 0.75, 0.5, 0.25, 0.15, 0.01};
     float importance[COUNT];
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++)
         importance[i] = (float)((i * 37) % 101) / 100.0F;
-    }
     for (size_t k = 0; k < sizeof(fractions) / sizeof(*fractions); k++) {
         for (int flat = 0; flat < 2; flat++) {
             const struct budget budget = {fractions[k], 8};
@@ -61,9 +59,8 @@ static void spends_where_something_happens(void **state)
 {
     (void)state;
     float importance[COUNT] = {0};
-    for (int i = 80; i < 120; i++) {
+    for (int i = 80; i < 120; i++)
         importance[i] = 1.0F;
-    }
     const struct budget budget = {0.5, 8};
     const struct budget_frames frames = {.count = COUNT, .importance = importance};
     bool tracked[COUNT];
@@ -87,9 +84,8 @@ static void leaves_least_change_of_all_choices(void **state)
         assert_int_equal(budget_choose(&frames, &budget, tracked, &count), 0);
         double least = INFINITY, own = INFINITY;
         for (unsigned set = 0; set < 1U << 12; set++) {
-            if (!(set & 1U) || !(set >> 7 & 1U) || __builtin_popcount(set) != wanted) {
+            if (!(set & 1U) || !(set >> 7 & 1U) || __builtin_popcount(set) != wanted)
                 continue;
-            }
             double cost = 0;
             int most = 0;
             bool same = true;
@@ -128,13 +124,11 @@ static void tracks_what_it_must(void **state)
     const struct budget budget = {0.2, 8};
     int64_t count;
     assert_int_equal(budget_choose(&frames, &budget, tracked, &count), 0);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++)
         assert_true(tracked[i] || !(must[i] || starts[i]));
-    }
     assert_int_equal(count, 40);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++)
         must[i] = true;
-    }
     assert_int_equal(budget_choose(&frames, &budget, tracked, &count), 0);
     assert_int_equal(count, COUNT);
 }
@@ -185,9 +179,8 @@ static void streams_keep_to_the_fraction(void **state)
             assert_true(fabs(share - fractions[k]) < 0.03);
             assert_true(longest_gap(tracked, 2000) <= 8);
             assert_true(tracked[0] && tracked[700]);
-            if (kind == 1 && fractions[k] < 1) {
+            if (kind == 1 && fractions[k] < 1)
                 assert_true((double)busy / 500.0 > share * 1.03);
-            }
         }
     }
 }
@@ -201,13 +194,11 @@ static void spreads_scores_by_time(void **state)
     budget_spread(score_times, scores, 3, times, 7, false, out);
     const float plain[7] = {0.6F, 0.6F, 0.6F, 0.2F, 0.2F, 0.8F, 0.8F};
     const float shared[7] = {0.2F, 0.2F, 0.2F, 0.1F, 0.1F, 0.4F, 0.4F};
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 7; i++)
         assert_true(fabsf(out[i] - plain[i]) < 1e-6F);
-    }
     budget_spread(score_times, scores, 3, times, 7, true, out);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 7; i++)
         assert_true(fabsf(out[i] - shared[i]) < 1e-6F);
-    }
 }
 
 int main(void)

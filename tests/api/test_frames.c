@@ -67,9 +67,8 @@ static sowlv2_frames_model *open_model(const char *path)
     struct sowlv2_model_options options = sowlv2_frames_model_options_default();
     sowlv2_frames_model *model = NULL;
     options.model = path;
-    if (sowlv2_frames_model_open(&options, &model) != 0) {
+    if (sowlv2_frames_model_open(&options, &model) != 0)
         fail_msg("%s", sowlv2_error_message());
-    }
     return model;
 }
 
@@ -167,9 +166,8 @@ static void says_what_the_model_is(void **state)
         assert_in_range(frames.clips[i].labels[0], 0, info.label_count - 1);
         assert_true(frames.clips[i].label_scores[0] >= frames.clips[i].label_scores[1]);
     }
-    for (size_t i = 0; i < frames.count; i++) {
+    for (size_t i = 0; i < frames.count; i++)
         assert_true(frames.items[i].score >= 0 && frames.items[i].score <= 1);
-    }
     sowlv2_frames_free(&frames);
     sowlv2_frames_model_free(&model);
 }

@@ -38,9 +38,8 @@ static void follows_an_object_that_drifts(void **state)
     sowlv2_merged_free(&merged);
     assert_int_equal(sowlv2_merge_detections(frames, 4, 0.7F, &merged), 0);
     assert_int_equal(merged.count, 4);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         assert_int_equal(merged.objects[i], i);
-    }
     sowlv2_merged_free(&merged);
     assert_null(merged.items);
 }
@@ -77,9 +76,8 @@ static void keeps_prompts_and_places_apart(void **state)
     assert_int_equal(merged.detection_count, 7);
     /* The frame's best came first. */
     const size_t objects[7] = {1, 0, 2, 2, 0, 1, 0};
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++)
         assert_int_equal(merged.objects[i], objects[i]);
-    }
     assert_int_equal(merged.items[0].prompt, 1);
     assert_int_equal(merged.items[0].detections, 3);
     assert_int_equal(merged.items[2].best_frame, 2);
@@ -142,16 +140,14 @@ static void chooses_frames(void **state)
     bool tracked[8];
     assert_int_equal(sowlv2_budget_frames(change, NULL, 8, 0.5, 8, tracked), 0);
     size_t sum = 0;
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         sum += tracked[i];
-    }
     assert_int_equal(sum, 4);
     assert_true(tracked[0] && tracked[3] && tracked[4] && (tracked[5] || tracked[6]));
     assert_int_equal(sowlv2_budget_frames(change, NULL, 8, 0, 8, tracked), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_budget_frames(NULL, NULL, 8, 1, 8, tracked), 0);
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         assert_true(tracked[i]);
-    }
 }
 
 int main(void)

@@ -144,10 +144,9 @@ static void test_bad_among_good(void **state)
 
     struct tool_result result = tool_run(arguments);
     assert_int_equal(result.status, 1);
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++)
         if (!strstr(result.err, paths[i]))
             fail_msg("%s is not named in:\n%s", paths[i], result.err);
-    }
     assert_non_null(strstr(result.err, "60000 x 60000"));
     assert_non_null(strstr(result.err, "truncated"));
     assert_null(strstr(result.err, "good."));

@@ -23,18 +23,16 @@ static json_t *read_json(const char *path)
 {
     json_error_t error;
     json_t *root = json_load_file(path, 0, &error);
-    if (root == NULL) {
+    if (root == NULL)
         fail_msg("%s: %s", path, error.text);
-    }
     return root;
 }
 
 static void read_box(const json_t *list, double box[4])
 {
     assert_int_equal(json_array_size(list), 4);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         box[i] = json_number_value(json_array_get(list, i));
-    }
 }
 
 static double overlap(const json_t *left, const json_t *right)
@@ -43,9 +41,8 @@ static double overlap(const json_t *left, const json_t *right)
     read_box(left, a);
     read_box(right, b);
     const double width = fmin(a[2], b[2]) - fmax(a[0], b[0]), height = fmin(a[3], b[3]) - fmax(a[1], b[1]);
-    if (!(width > 0) || !(height > 0)) {
+    if (!(width > 0) || !(height > 0))
         return 0;
-    }
     const double both = width * height;
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both);
 }
@@ -77,9 +74,8 @@ static size_t find_in_samples(const char *const *prompts, size_t prompt_count, c
         SAMPLES,  "--output",    output,         "--quiet",           "--threshold", "0.1",
         "--nms",  "0.5",         "--no-overlay", "--prompt-template", template,      "--prompt"};
     size_t count = 0;
-    while (arguments[count] != NULL) {
+    while (arguments[count] != NULL)
         count++;
-    }
     memcpy(arguments + count, prompts, prompt_count * sizeof(*prompts));
     tool_expect(0, NULL, arguments);
 
@@ -108,9 +104,8 @@ static void check_recall(const char *template, double least_recall, double most_
     json_t *rows[MOST_ROWS];
     const size_t word_count = json_array_size(words);
     assert_in_range(word_count, 24, MOST_PROMPTS);
-    for (size_t i = 0; i < word_count; i++) {
+    for (size_t i = 0; i < word_count; i++)
         prompts[i] = json_string_value(json_array_get(words, i));
-    }
     const size_t count = find_in_samples(prompts, word_count, template, rows);
     assert_int_equal(count, json_array_size(images));
 

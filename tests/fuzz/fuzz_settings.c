@@ -14,9 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const unsigned verbs[] = {FOR_DETECT, FOR_SEGMENT};
     char path[64];
     const int file = memfd_create("settings", 0);
-    if (file < 0 || write(file, data, size) != (ssize_t)size) {
+    if (file < 0 || write(file, data, size) != (ssize_t)size)
         return -1;
-    }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
     sowlv2_set_log(NULL, NULL);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {

@@ -87,9 +87,8 @@ static void check(const struct pose *before, const struct pose *now, const struc
     struct scene scenes[3] = {0};
     draw(before, &scenes[0]);
     draw(now, &scenes[1]);
-    if (after != NULL) {
+    if (after != NULL)
         draw(after, &scenes[2]);
-    }
     const struct between_frames frames = {&scenes[0].picture, &scenes[1].picture,
                                           after != NULL ? &scenes[2].picture : NULL, position};
     struct sowlv2_mask out;
@@ -104,9 +103,8 @@ static void check(const struct pose *before, const struct pose *now, const struc
     assert_int_equal(out.height, HEIGHT);
     assert_null(out.pixels);
     sowlv2_masks_free(&out, 1);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         scene_free(&scenes[i]);
-    }
 }
 
 static void follows_a_step(void **state)
@@ -209,9 +207,8 @@ static void shows_what_one_side_sees_only_where_it_is(void **state)
     assert_int_equal(out.width, WIDTH);
     assert_int_equal(out.run_count, 1);
     sowlv2_masks_free(&out, 1);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         scene_free(&scenes[i]);
-    }
 }
 
 static void mixes_scores_and_takes_pixels(void **state)
@@ -254,9 +251,8 @@ static void takes_any_size(void **state)
         uint8_t *rgb = malloc(count * 3), *pixels = malloc(count);
         assert_non_null(rgb);
         assert_non_null(pixels);
-        for (size_t k = 0; k < count * 3; k++) {
+        for (size_t k = 0; k < count * 3; k++)
             rgb[k] = (uint8_t)(k * 2654435761U >> 24);
-        }
         struct between_picture picture = {0};
         assert_int_equal(between_picture_make(rgb, w, h, 0, &picture), 0);
         assert_true(picture.level[0].width <= BETWEEN_SIDE && picture.level[0].height <= BETWEEN_SIDE);
@@ -267,9 +263,8 @@ static void takes_any_size(void **state)
             assert_int_equal(mask_set_pixels(&mask, pixels, w, h), 0);
             const struct between_frames frames = {&picture, &picture, &picture, 0.5};
             assert_int_equal(masks_between(&frames, &mask, &mask, &out), 0);
-            if (kind == 0) {
+            if (kind == 0)
                 assert_true(sowlv2_mask_iou(&out, &mask) > 0.99);
-            }
             sowlv2_masks_free(&out, 1);
             sowlv2_masks_free(&mask, 1);
         }

@@ -44,9 +44,8 @@ static uint8_t *case_pixels(const json_t *item)
     int64_t values[4] = {0};
     assert_non_null(pixels);
     assert_true((rows != NULL) != (ring != NULL));
-    for (size_t i = 0; i < 4 && ring != NULL; i++) {
+    for (size_t i = 0; i < 4 && ring != NULL; i++)
         values[i] = json_integer_value(json_array_get(ring, i));
-    }
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             const size_t i = (size_t)y * (size_t)width + (size_t)x;
@@ -81,9 +80,8 @@ static void test_cases(void **state)
         uint8_t *back = malloc(total);
         char *rle = NULL;
         assert_int_equal(mask.area, integer(item, "area"));
-        for (size_t side = 0; side < 4; side++) {
+        for (size_t side = 0; side < 4; side++)
             assert_true(mask.box[side] == (float)json_number_value(json_array_get(box, side)));
-        }
         assert_int_equal(sowlv2_mask_to_pixels(&mask, back), 0);
         assert_memory_equal(back, pixels, total);
         assert_int_equal(sowlv2_mask_rle(&mask, &rle), 0);
@@ -124,9 +122,8 @@ static struct sowlv2_mask rectangle(int left, int top, int right, int bottom)
 {
     uint8_t pixels[200] = {0};
     struct sowlv2_mask mask = {0};
-    for (int y = top; y < bottom; y++) {
+    for (int y = top; y < bottom; y++)
         memset(pixels + 20 * y + left, 1, (size_t)(right - left));
-    }
     assert_int_equal(mask_set_pixels(&mask, pixels, 20, 10), 0);
     return mask;
 }
@@ -153,15 +150,13 @@ static void test_dedupe(void **state)
         {1.0, {true, true, true, true, true, true}},
     };
     (void)state;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         views[i] = &masks[i];
-    }
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bool keep[6];
         int64_t kept = 0;
-        for (int j = 0; j < 6; j++) {
+        for (int j = 0; j < 6; j++)
             kept += cases[i].keep[j];
-        }
         assert_int_equal(masks_dedupe(views, scores, 6, cases[i].iou, keep), kept);
         assert_memory_equal(keep, cases[i].keep, sizeof(keep));
     }

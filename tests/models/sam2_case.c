@@ -15,18 +15,16 @@ bool sam2_level_missing(void)
 {
     const char *name = getenv("SOWLV2_CPU");
     enum cpu_level level;
-    if (name == NULL || !cpu_level_parse(name, &level) || level <= cpu_level_best()) {
+    if (name == NULL || !cpu_level_parse(name, &level) || level <= cpu_level_best())
         return false;
-    }
     printf("skipped: this machine has no %s\n", name);
     return true;
 }
 
 void sam2_check(int status)
 {
-    if (status != 0) {
+    if (status != 0)
         fail_msg("status %d: %s", status, error_message());
-    }
 }
 
 void sam2_case_open(const char *name, struct sam2_case *test)
@@ -69,9 +67,8 @@ const struct host_tensor *sam2_golden(const struct sam2_case *test, const char *
     vsnprintf(name, sizeof(name), format, list);
     va_end(list);
     const struct host_tensor *tensor = safetensors_find(test->file, name);
-    if (tensor == NULL) {
+    if (tensor == NULL)
         fail_msg("%s/expected.safetensors has no %s", test->folder, name);
-    }
     return tensor;
 }
 
@@ -97,9 +94,8 @@ float *sam2_floats(int64_t count)
 {
     float *values = malloc((size_t)count * sizeof(*values));
     assert_non_null(values);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         values[i] = NAN;
-    }
     return values;
 }
 

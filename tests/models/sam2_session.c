@@ -62,9 +62,8 @@ void sam2_session_prompt(struct sam2_session *session, const char *run, int step
 {
     const struct host_tensor *about;
     for (int k = 0; (about = sam2_find(&session->test, "%s.prompt.%d.about", run, k)) != NULL; k++) {
-        if (sam2_whole(about, 0) != step || (only >= 0 && sam2_whole(about, 1) != only)) {
+        if (sam2_whole(about, 0) != step || (only >= 0 && sam2_whole(about, 1) != only))
             continue;
-        }
         const struct host_tensor *box = sam2_find(&session->test, "%s.prompt.%d.box", run, k);
         const struct host_tensor *points = sam2_find(&session->test, "%s.prompt.%d.points", run, k);
         const struct host_tensor *labels = sam2_find(&session->test, "%s.prompt.%d.labels", run, k);
@@ -72,9 +71,8 @@ void sam2_session_prompt(struct sam2_session *session, const char *run, int step
         float *box_values = box != NULL ? sam2_values(box) : NULL;
         float *point_values = points != NULL ? sam2_values(points) : NULL;
         int32_t label_values[16] = {0};
-        for (int i = 0; points != NULL && i < points->dim[0]; i++) {
+        for (int i = 0; points != NULL && i < points->dim[0]; i++)
             label_values[i] = sam2_whole(labels, i);
-        }
         const struct sam2_video_prompt prompt = {
             .box = box_values,
             .points = point_values,

@@ -324,12 +324,11 @@ static void test_masked_query(void **state)
 
     assert_int_equal(count, 5);
     check(owlv2_detect(fixture.model, fixture.compute, &input, 1, queries, masked, count, NULL, NULL, &out));
-    for (int64_t i = 0; i < fixture.patches * count; i++) {
+    for (int64_t i = 0; i < fixture.patches * count; i++)
         if (masked[i % count])
             assert_true(logits[i] == -FLT_MAX);
         else
             expected_compare("logits beside masked ones", logits + i, golden, i, 1);
-    }
     free(queries);
     free(logits);
     free(boxes);

@@ -18,12 +18,10 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
     struct sam2_case *test = user_data;
     (void)compute;
     const struct host_tensor *golden = sam2_find(test, "%s.%s", test->set, name);
-    if (golden == NULL) {
+    if (golden == NULL)
         golden = strcmp(test->set, "image.0") == 0 ? sam2_find(test, "trace.%s", name) : NULL;
-    }
-    if (golden != NULL) {
+    if (golden != NULL)
         sam2_compare_tensor(test, tensor, golden);
-    }
 }
 
 static void test_encoder(void **state)
@@ -100,9 +98,8 @@ static void compare_results(const struct sam2_case *test, const struct results *
         sam2_compare(test, "masks", results->out.masks, masks);
         sam2_compare(test, "iou", results->out.iou, sam2_golden(test, "%s.%s.iou", test->set, mode));
     }
-    if (tokens != NULL) {
+    if (tokens != NULL)
         sam2_compare(test, "tokens", results->out.tokens, tokens);
-    }
     sam2_compare(test, "object", results->out.object_score, sam2_golden(test, "%s.object", test->set));
 }
 
@@ -131,9 +128,8 @@ static void test_decoder(void **state)
         struct sam2_case test;
         sam2_case_open(sam2_cases[c], &test);
         struct sam2_features *features[2] = {sam2_case_features(&test, 0, NULL), sam2_case_features(&test, 1, NULL)};
-        for (int s = 0; s < SETS; s++) {
+        for (int s = 0; s < SETS; s++)
             check_set(&test, features[sets[s][strlen(sets[s]) - 1] - '0'], sets[s]);
-        }
         sam2_features_free(&features[0]);
         sam2_features_free(&features[1]);
         sam2_case_close(&test);
@@ -171,9 +167,8 @@ static void test_batches(void **state)
         }
         free_results(&results);
     }
-    for (int s = 0; s < 7; s++) {
+    for (int s = 0; s < 7; s++)
         sam2_case_prompts_free(&parts[s]);
-    }
     sam2_features_free(&features);
     sam2_case_close(&test);
 }
@@ -198,9 +193,8 @@ static void check_bits(struct sam2_case *test, const char *set)
             assert_in_range(bits[i], 0, 1);
             both += bits[i] & wanted[i];
             either += bits[i] | wanted[i];
-            if (bits[i] != wanted[i] && !(fabsf(logits[i]) < 1e-4F)) {
+            if (bits[i] != wanted[i] && !(fabsf(logits[i]) < 1e-4F))
                 fail_msg("%s %s: pixel %lld is %d at %g", test->folder, set, (long long)i, bits[i], (double)logits[i]);
-            }
         }
         assert_true(either == 0 || (double)both / (double)either >= 0.999);
     }
@@ -220,11 +214,9 @@ static void test_masks_at_size(void **state)
     for (int c = 0; c < sam2_case_count; c++) {
         struct sam2_case test;
         sam2_case_open(sam2_cases[c], &test);
-        for (int s = 0; s < SETS; s++) {
-            if (sam2_find(&test, "%s.single.bits", sets[s]) != NULL) {
+        for (int s = 0; s < SETS; s++)
+            if (sam2_find(&test, "%s.single.bits", sets[s]) != NULL)
                 check_bits(&test, sets[s]);
-            }
-        }
         sam2_case_close(&test);
     }
 }

@@ -91,9 +91,8 @@ static void expect_failure(const char *folder, int status, const char *message)
     sam2_check(device_open_named(NULL, 1, &device));
     assert_int_equal(sam2_open(folder, device, &model), status);
     assert_null(model);
-    if (strstr(error_message(), message) == NULL) {
+    if (strstr(error_message(), message) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", error_message(), message);
-    }
     device_close(&device);
 }
 
@@ -150,9 +149,8 @@ static void expect_decode_failure(struct sam2_case *test, const struct sam2_feat
     const struct sam2_output none = {0};
     assert_int_equal(sam2_decode(test->model, test->compute, features, prompt, 1, false, 0, NULL, NULL, &none),
                      SOWLV2_ERROR_ARGUMENT);
-    if (strstr(error_message(), message) == NULL) {
+    if (strstr(error_message(), message) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", error_message(), message);
-    }
 }
 
 static void test_prompts(void **state)

@@ -20,9 +20,8 @@ static float noise(uint32_t *seed)
 
 static void check_equal(const float *a, const float *b, int64_t count, double tolerance)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         assert_true(fabs((double)a[i] - (double)b[i]) <= tolerance * (1.0 + fabs((double)b[i])));
-    }
 }
 
 /* Attention over the narrow memory and one projection after it is attention over projected values. */
@@ -38,9 +37,8 @@ static void test_identity(void **state)
     assert_non_null(video->weights.attention[0].value_out);
     uint32_t seed = 3;
     float *values = sam2_floats(image + MEMORIES * memory + POINTERS * width), *found[2];
-    for (int64_t i = 0; i < image + MEMORIES * memory + POINTERS * width; i++) {
+    for (int64_t i = 0; i < image + MEMORIES * memory + POINTERS * width; i++)
         values[i] = 1.7F * noise(&seed);
-    }
     for (int plain = 0; plain < 2; plain++) {
         struct compute *compute = session.test.compute;
         found[plain] = sam2_floats(OBJECTS * image);
@@ -63,9 +61,8 @@ static void test_identity(void **state)
     }
     check_equal(found[0], found[1], OBJECTS * image, 2e-5);
     double apart = 0.0;
-    for (int64_t i = 0; i < image; i++) {
+    for (int64_t i = 0; i < image; i++)
         apart += fabs((double)found[0][i] - (double)found[0][image + i]);
-    }
     assert_true(apart > 0.1 * (double)image); /* the two objects remember different things */
     free(found[0]);
     free(found[1]);
@@ -86,12 +83,10 @@ static float *follow(const struct sam2_tracker_options *options, bool others)
     bool seen = true;
     for (int frame = 0; frame < SHOWN; frame++) {
         int64_t count;
-        if (others && seen) {
+        if (others && seen)
             sam2_check(sam2_tracker_prompt(session.tracker, 100 - frame, frame, &boxed));
-        }
-        if (frame == 0) {
+        if (frame == 0)
             sam2_session_prompt(&session, "one", 0, -1);
-        }
         sam2_session_encode(&session, frame);
         const struct sam2_track *tracks = sam2_session_run(&session, frame, &count);
         assert_true(count >= 1);
@@ -147,12 +142,10 @@ static void test_bounded(void **state)
     sam2_session_encode(&session, 0);
     for (int frame = 0; frame < 90; frame++) {
         int64_t count;
-        if (frame % 4 == 0) {
+        if (frame % 4 == 0)
             sam2_check(sam2_tracker_prompt(session.tracker, 1, frame, &boxed));
-        }
-        if (frame == 0) {
+        if (frame == 0)
             sam2_check(sam2_tracker_prompt(session.tracker, 2, frame, &boxed));
-        }
         const struct sam2_track *tracks = sam2_session_run(&session, frame, &count);
         assert_int_equal(count, 2);
         assert_int_equal(tracks[0].conditioning, frame % 4 == 0);
@@ -165,9 +158,8 @@ static void test_bounded(void **state)
     }
     /* The three last prompts are the nearest ones. */
     const struct sam2_object *object = sam2_tracker_peek(session.tracker, 1);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_non_null(sam2_memories_find(&object->conditioning, 88 - 4 * i));
-    }
     assert_non_null(sam2_memories_find(&sam2_tracker_peek(session.tracker, 2)->conditioning, 0));
     sam2_session_close(&session);
 }
@@ -190,9 +182,8 @@ static void test_objects_and_errors(void **state)
         {.box = box, .refine = true},
         {.box = box, .point_count = -1},
     };
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(sam2_tracker_prompt(tracker, 1, 0, &wrong[i]), SOWLV2_ERROR_ARGUMENT);
-    }
     assert_int_equal(sam2_tracker_count(tracker), 0);
     assert_int_equal(sam2_tracker_remove(tracker, 1), SOWLV2_ERROR_ARGUMENT);
     const struct sam2_track *tracks;
@@ -315,9 +306,8 @@ static void test_select(void **state)
     for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
         bool selected[5];
         sam2_select_conditioning(&memories, rows[r].frame, rows[r].limit, selected);
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 5; i++)
             assert_int_equal(selected[i], rows[r].wanted[i] == '1');
-        }
     }
 }
 

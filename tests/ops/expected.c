@@ -13,9 +13,8 @@ struct safetensors *expected_open(const char *name)
     char path[4096];
     snprintf(path, sizeof(path), "%s/ops/data/%s", TEST_DATA, name);
     struct safetensors *file = NULL;
-    if (safetensors_open(path, &file) != 0) {
+    if (safetensors_open(path, &file) != 0)
         fail_msg("%s", error_message());
-    }
     return file;
 }
 
@@ -29,9 +28,8 @@ const struct host_tensor *expected_find(const struct safetensors *file, const ch
 const struct host_tensor *expected_get(const struct safetensors *file, const char *group, const char *name)
 {
     const struct host_tensor *tensor = expected_find(file, group, name);
-    if (tensor == NULL) {
+    if (tensor == NULL)
         fail_msg("there is no %s.%s", group, name);
-    }
     return tensor;
 }
 
@@ -61,13 +59,11 @@ void expected_compare(const struct tensor *found, const struct safetensors *file
 {
     const struct host_tensor *expected = expected_get(file, group, name);
     assert_int_equal(found->rank, expected->rank);
-    for (int i = 0; i < found->rank; i++) {
+    for (int i = 0; i < found->rank; i++)
         assert_int_equal(found->dim[i], expected->dim[i]);
-    }
     for (int64_t i = 0; i < tensor_count(found); i++) {
         double a = (double)*tensor_element(found, i), b = expected_number(expected, i);
-        if (!(fabs(a - b) <= absolute + relative * fabs(b))) {
+        if (!(fabs(a - b) <= absolute + relative * fabs(b)))
             fail_msg("%s.%s: element %lld is %.9g, not %.9g (off by %.3g)", group, name, (long long)i, a, b, a - b);
-        }
     }
 }

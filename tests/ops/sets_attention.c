@@ -51,12 +51,10 @@ static struct shape random_shape(void)
 {
     struct shape shape = {random_range(1, 2), RANDOM_OF(counts), RANDOM_OF(counts),      random_range(1, 3),
                           RANDOM_OF(widths),  RANDOM_OF(widths), random_range(0, 2) == 0};
-    if (random_range(0, 1) != 0) {
+    if (random_range(0, 1) != 0)
         shape.dv = shape.d;
-    }
-    if (shape.causal) {
+    if (shape.causal)
         shape.keys = shape.queries;
-    }
     return shape;
 }
 
@@ -91,9 +89,8 @@ static void test_attention_equal_scores(void **state)
     sides_check(sides);
     for (int64_t i = 0; i < 7 * WIDTH; i++) {
         double mean = 0.0;
-        for (int64_t j = 0; j < KEYS; j++) {
+        for (int64_t j = 0; j < KEYS; j++)
             mean += (double)*tensor_element(&v.tensor, j * WIDTH + i % WIDTH) / KEYS;
-        }
         /* The mean of 300 values of about 1. */
         assert_true(fabs((double)*tensor_element(&out.tensor, i) - mean) <= 2e-6);
     }
@@ -113,9 +110,8 @@ static void test_attention_growing_scores(void **state)
     struct field v = field_random(false, -1.0F, 1.0F, DIMS(1, KEYS, 1, WIDTH));
     struct field out = field_poisoned(false, DIMS(1, 50, 1, WIDTH)),
                  expected = field_poisoned(false, DIMS(1, 50, 1, WIDTH));
-    for (int64_t i = 0; i < KEYS; i++) {
+    for (int64_t i = 0; i < KEYS; i++)
         *tensor_element(&k.tensor, i * WIDTH) = -300.0F + 0.5F * (float)i;
-    }
     field_seal(&k);
     sides_begin(sides);
     op_attention(sides->compute[REFERENCE], q.tensor, k.tensor, v.tensor, 1.0F, false, expected.tensor);
@@ -154,9 +150,8 @@ static void test_attention_fused_slices(void **state)
     assert_true(*tensor_element(&wide[UNDER_TEST].tensor, 0) == 7.0F);
     compare_tensors("attention of slices", &wide[UNDER_TEST].tensor, &wide[REFERENCE].tensor, 5e-6, 0.0);
     field_check_input(&fused);
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = 0; i < SIDES; i++)
         field_free(&wide[i]);
-    }
     field_free(&fused);
 }
 

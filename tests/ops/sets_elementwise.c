@@ -12,9 +12,8 @@ static const int64_t widths[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64
 /* Random dimensions of a rank, the last from `widths`. */
 static void random_dims(int rank, int64_t *dim)
 {
-    for (int i = 0; i < rank - 1; i++) {
+    for (int i = 0; i < rank - 1; i++)
         dim[i] = random_range(1, 6);
-    }
     dim[rank - 1] = RANDOM_OF(widths);
 }
 
@@ -22,9 +21,8 @@ static void random_dims(int rank, int64_t *dim)
 static struct field field_like(bool gaps, const struct field *from)
 {
     struct field field = field_poisoned(gaps, from->tensor.rank, from->tensor.dim);
-    for (int64_t i = 0; i < tensor_count(&field.tensor); i++) {
+    for (int64_t i = 0; i < tensor_count(&field.tensor); i++)
         *tensor_element(&field.tensor, i) = *tensor_element(&from->tensor, i);
-    }
     field_seal(&field);
     return field;
 }
@@ -122,9 +120,8 @@ static void check_pair(struct sides *sides, const char *what, pair_op *op)
         int rank = (int)random_range(1, 4);
         int64_t dim[4], other[4];
         random_dims(rank, dim);
-        for (int axis = 0; axis < rank; axis++) {
+        for (int axis = 0; axis < rank; axis++)
             other[axis] = random_range(0, 2) == 0 ? 1 : dim[axis];
-        }
         bool gaps = random_range(0, 1) != 0;
         struct field a = field_random(gaps, -2.0F, 2.0F, rank, dim), copy = field_like(gaps, &a);
         struct field b = field_random(gaps, -2.0F, 2.0F, rank, other);
@@ -183,9 +180,8 @@ static void test_embed(void **state)
 {
     struct sides *sides = *state;
     int32_t ids[3 * 5];
-    for (int i = 0; i < COUNT(ids); i++) {
+    for (int i = 0; i < COUNT(ids); i++)
         ids[i] = (int32_t)random_range(0, 10);
-    }
     ids[3] = 10;
     struct field id = field_i32(DIMS(3, 5), ids);
     struct field table = field_random(true, -1.0F, 1.0F, DIMS(11, 37));

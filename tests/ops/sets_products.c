@@ -48,18 +48,16 @@ static void check_linear(struct sides *sides, int rank, const int64_t *lead, int
 {
     float size = sqrtf(3.0F / (float)inputs);
     struct weight weight = weight_random(-size, size, (int)random_range(0, 3), DIMS(outputs, inputs)), bias = {0};
-    if (has_bias) {
+    if (has_bias)
         bias = weight_random(-1.0F, 1.0F, 0, DIMS(outputs));
-    }
     struct layers layers;
     layers_create(sides, &weight, &bias, lead[0], &layers);
     weight_free(&weight);
     weight_free(&bias);
 
     int64_t in[5] = {0}, dim[5] = {0};
-    for (int i = 0; i < rank - 1; i++) {
+    for (int i = 0; i < rank - 1; i++)
         in[i] = dim[i] = lead[i];
-    }
     in[rank - 1] = inputs;
     dim[rank - 1] = outputs;
     struct field x = field_random(gaps, -2.0F, 2.0F, rank, in);
@@ -81,9 +79,8 @@ static void check_linear(struct sides *sides, int rank, const int64_t *lead, int
     compare_tensors(what, &to->tensor, &expected.tensor, tolerance, tolerance);
     field_check_input(&x);
     field_check_output(to);
-    if (residual == RESIDUAL_APART) {
+    if (residual == RESIDUAL_APART)
         field_check_input(&added);
-    }
     layers_free(&layers);
     field_free(&x);
     field_free(&added);
@@ -241,9 +238,8 @@ static void check_conv2d(struct sides *sides, int64_t batch, const int64_t *size
     compare_tensors(what, &to->tensor, &expected.tensor, tolerance, tolerance);
     field_check_input(&x);
     field_check_output(to);
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = 0; i < SIDES; i++)
         parameters_free(&parameters[i]);
-    }
     field_free(&x);
     field_free(&added);
     field_free(&out);
@@ -307,9 +303,8 @@ static void *run_shared(void *argument)
     struct shared *shared = argument;
     struct compute *compute;
     shared->status = compute_create(shared->device, &compute);
-    if (shared->status != 0) {
+    if (shared->status != 0)
         return NULL;
-    }
     for (int i = 0; i < 20 && shared->status == 0; i++) {
         compute_begin(compute);
         op_linear(compute, shared->linear, shared->x, ACTIVATION_QUICK_GELU, NULL, shared->out);

@@ -18,9 +18,8 @@ static uint8_t *make_pixels(int64_t height, int64_t width, size_t row_bytes)
     size_t bytes = (size_t)(height - 1) * row_bytes + (size_t)width * 3;
     uint8_t *pixels = malloc(bytes);
     assert_non_null(pixels);
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes; i++)
         pixels[i] = (uint8_t)random_bits();
-    }
     return pixels;
 }
 
@@ -82,9 +81,8 @@ static struct filter random_filter(int inputs, int outputs)
         int most = filter.stride < inputs ? filter.stride : inputs;
         filter.count[i] = (int32_t)random_range(0, most);
         filter.first[i] = (int32_t)random_range(0, inputs - filter.count[i]);
-        for (int j = 0; j < filter.count[i]; j++) {
+        for (int j = 0; j < filter.count[i]; j++)
             filter.weight[i * filter.stride + j] = random_float(-1.0F, 1.0F) / (float)filter.count[i];
-        }
     }
     return filter;
 }

@@ -15,9 +15,8 @@ bool level_under_test(enum cpu_level *level)
 {
     const char *name = getenv("SOWLV2_CPU");
     *level = cpu_level_best();
-    if (name == NULL) {
+    if (name == NULL)
         return true;
-    }
     if (!cpu_level_parse(name, level)) {
         fprintf(stderr, "SOWLV2_CPU=%s: no such level\n", name);
         exit(1);
@@ -68,9 +67,8 @@ static struct field field_make(bool gaps, enum dtype dtype, int rank, const int6
     field.copy = malloc(field.words * sizeof(*field.copy));
     assert_non_null(field.memory);
     assert_non_null(field.copy);
-    for (size_t i = 0; i < field.words; i++) {
+    for (size_t i = 0; i < field.words; i++)
         field.memory[i] = poison;
-    }
     /* Not always on a boundary of the vector width. */
     field.tensor.data = field.memory + GUARD_WORDS - (gaps ? random_range(0, 15) : 0);
     field_seal(&field);
@@ -85,9 +83,8 @@ struct field field_poisoned(bool gaps, int rank, const int64_t *dim)
 struct field field_random(bool gaps, float low, float high, int rank, const int64_t *dim)
 {
     struct field field = field_make(gaps, DTYPE_F32, rank, dim);
-    for (int64_t i = 0; i < tensor_count(&field.tensor); i++) {
+    for (int64_t i = 0; i < tensor_count(&field.tensor); i++)
         *tensor_element(&field.tensor, i) = random_float(low, high);
-    }
     field_seal(&field);
     return field;
 }
@@ -121,14 +118,11 @@ void field_check_output(const struct field *field)
 {
     char *is_element = calloc(field->words, 1);
     assert_non_null(is_element);
-    for (int64_t i = 0; i < tensor_count(&field->tensor); i++) {
+    for (int64_t i = 0; i < tensor_count(&field->tensor); i++)
         is_element[(const uint32_t *)(const void *)tensor_element(&field->tensor, i) - field->memory] = 1;
-    }
-    for (size_t i = 0; i < field->words; i++) {
-        if (!is_element[i] && field->memory[i] != field->copy[i]) {
+    for (size_t i = 0; i < field->words; i++)
+        if (!is_element[i] && field->memory[i] != field->copy[i])
             fail_msg("word %zu of %zu, outside of the output, was overwritten", i, field->words);
-        }
-    }
     free(is_element);
 }
 
@@ -158,9 +152,8 @@ void compare_tensors(const char *what, const struct tensor *found, const struct 
 struct weight weight_random(float low, float high, int shift, int rank, const int64_t *dim)
 {
     struct weight weight = {.tensor = {.dtype = DTYPE_F32, .rank = rank}};
-    for (int i = 0; i < rank; i++) {
+    for (int i = 0; i < rank; i++)
         weight.tensor.dim[i] = dim[i];
-    }
     int64_t count = host_tensor_count(&weight.tensor);
     weight.tensor.bytes = (size_t)count * sizeof(float);
     weight.memory = malloc(weight.tensor.bytes + (size_t)shift);
@@ -181,9 +174,8 @@ void weight_free(struct weight *weight)
 
 static void require(int status)
 {
-    if (status != 0) {
+    if (status != 0)
         fail_msg("%s", error_message());
-    }
 }
 
 void sides_open(int threads, struct sides *sides)
@@ -192,9 +184,8 @@ void sides_open(int threads, struct sides *sides)
     assert_true(level_under_test(&level));
     require(device_open(level, threads, &sides->device[UNDER_TEST]));
     require(device_open(CPU_REFERENCE, 1, &sides->device[REFERENCE]));
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = 0; i < SIDES; i++)
         require(compute_create(sides->device[i], &sides->compute[i]));
-    }
 }
 
 void sides_close(struct sides *sides)
@@ -207,16 +198,14 @@ void sides_close(struct sides *sides)
 
 void sides_begin(struct sides *sides)
 {
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = 0; i < SIDES; i++)
         compute_begin(sides->compute[i]);
-    }
 }
 
 void sides_check(const struct sides *sides)
 {
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = 0; i < SIDES; i++)
         require(compute_status(sides->compute[i]));
-    }
 }
 
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c)

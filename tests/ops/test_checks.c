@@ -28,12 +28,10 @@ static struct tensor i32(int64_t count)
 /* The pass has failed in this op; a new one begins. */
 static void rejected(const char *op, int line)
 {
-    if (compute_status(compute) != SOWLV2_ERROR_ARGUMENT) {
+    if (compute_status(compute) != SOWLV2_ERROR_ARGUMENT)
         fail_msg("line %d: %s accepted what does not fit", line, op);
-    }
-    if (strncmp(error_message(), op, strlen(op)) != 0) {
+    if (strncmp(error_message(), op, strlen(op)) != 0)
         fail_msg("line %d: the message is \"%s\"", line, error_message());
-    }
     compute_begin(compute);
 }
 #define REJECTED(op, call)                                                                                             \

@@ -68,9 +68,8 @@ static void test_one_level(void **state)
     }
     device_close(&first);
     /* The library keeps its level. */
-    if (level > CPU_REFERENCE + 1) {
+    if (level > CPU_REFERENCE + 1)
         assert_int_equal(device_open((enum cpu_level)(level - 1), 1, &second), SOWLV2_ERROR_UNSUPPORTED);
-    }
     assert_int_equal(device_open_named("auto", 1, &second), 0);
     device_close(&second);
 }
@@ -165,9 +164,8 @@ static void test_upload_download(void **state)
     struct fixture *f = *state;
     compute_begin(f->compute);
     float values[2 * 3 * 4], back[24];
-    for (int i = 0; i < COUNT(values); i++) {
+    for (int i = 0; i < COUNT(values); i++)
         values[i] = (float)i;
-    }
     struct tensor tensor = op_upload(f->compute, DTYPE_F32, DIMS(2, 3, 4), values);
     op_download(f->compute, tensor, back);
     assert_memory_equal(values, back, sizeof(values));

@@ -51,9 +51,8 @@ static struct compute *begin(struct fixture *fixture)
 
 static void check(const struct fixture *fixture)
 {
-    if (compute_status(fixture->compute) != 0) {
+    if (compute_status(fixture->compute) != 0)
         fail_msg("%s", error_message());
-    }
 }
 
 static struct tensor like(struct compute *compute, const struct fixture *fixture, const char *group, const char *name)
@@ -266,9 +265,8 @@ static void test_shift_scale(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),       cmocka_unit_test(test_linear_joined),
         cmocka_unit_test(test_activation),   cmocka_unit_test(test_matmul_transposed),

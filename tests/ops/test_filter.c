@@ -27,9 +27,8 @@ static void check_axis(const char *what, const struct filter *filter, const stru
             assert_in_range(at, 0, filter->inputs - 1);
             sum += (double)filter->weight[(int64_t)i * filter->stride + j] * (double)noise(0, at, 0) / 255.0;
         }
-        if (!(fabs(sum - expected_number(expected, i)) <= axis_tolerance)) {
+        if (!(fabs(sum - expected_number(expected, i)) <= axis_tolerance))
             fail_msg("%s: output %d is %.9g, not %.9g", what, i, sum, expected_number(expected, i));
-        }
     }
 }
 
@@ -37,9 +36,8 @@ static void check_axis(const char *what, const struct filter *filter, const stru
 static bool parse_name(const char *name, const char *kind, int count, int *numbers)
 {
     size_t length = strlen(kind);
-    if (strncmp(name, kind, length) != 0 || name[length] != '.') {
+    if (strncmp(name, kind, length) != 0 || name[length] != '.')
         return false;
-    }
     const char *at = name + length + 1;
     for (int i = 0; i < count; i++) {
         char *end;
@@ -83,18 +81,16 @@ static void check_image(struct compute *compute, const int size[3], const struct
     int height = size[0], width = size[1], target = size[2], side = height > width ? height : width;
     uint8_t *image = malloc((size_t)height * (size_t)width * 3);
     assert_non_null(image);
-    for (int64_t i = 0; i < (int64_t)height * width * 3; i++) {
+    for (int64_t i = 0; i < (int64_t)height * width * 3; i++)
         image[i] = noise((uint32_t)(i / 3 / width), (uint32_t)(i / 3 % width), (uint32_t)(i % 3));
-    }
     struct filter vertical, horizontal;
     assert_int_equal(filter_blur_bilinear(height, side, target, &vertical), 0);
     assert_int_equal(filter_blur_bilinear(width, side, target, &horizontal), 0);
     compute_begin(compute);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, target, target, 3);
     op_resize_normalize(compute, image, (size_t)width * 3, &vertical, &horizontal, 1.0F / 255.0F, mean, std, out);
-    if (compute_status(compute) != 0) {
+    if (compute_status(compute) != 0)
         fail_msg("%s", error_message());
-    }
     for (int64_t i = 0; i < where->dim[0]; i++) {
         int64_t y = (int64_t)expected_number(where, 2 * i), x = (int64_t)expected_number(where, 2 * i + 1);
         for (int64_t c = 0; c < 3; c++) {
@@ -178,9 +174,8 @@ static void test_extreme_sizes(void **state)
                 double sum = 0.0;
                 assert_true(filter.count[o] >= 1 && filter.count[o] <= filter.stride && filter.first[o] >= 0 &&
                             filter.first[o] + filter.count[o] <= filter.inputs);
-                for (int64_t j = 0; j < filter.count[o]; j++) {
+                for (int64_t j = 0; j < filter.count[o]; j++)
                     sum += (double)filter.weight[o * filter.stride + j];
-                }
                 assert_true(fabs(sum - 1.0) <= 1e-5);
             }
             filter_free(&filter);
@@ -191,9 +186,8 @@ static void test_extreme_sizes(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_axes),
         cmocka_unit_test(test_images),

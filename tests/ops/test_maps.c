@@ -25,9 +25,8 @@ static void test_copy(void **state)
         const int rank = (int)random_range(1, TENSOR_MAX_RANK), axis = (int)random_range(0, rank - 1);
         const int a = (int)random_range(0, rank - 1), b = (int)random_range(0, rank - 1);
         int64_t dim[TENSOR_MAX_RANK], source[TENSOR_MAX_RANK];
-        for (int j = 0; j < rank; j++) {
+        for (int j = 0; j < rank; j++)
             dim[j] = source[j] = random_range(1, i % 10 == 0 ? 30 : 6);
-        }
         const bool repeats = i % 3 == 0, swap_out = i % 2 == 0;
         source[axis] = repeats ? 1 : source[axis];
         struct field from = field_random(i % 4 < 2, -1.0F, 1.0F, rank, source);
@@ -38,11 +37,10 @@ static void test_copy(void **state)
         target[b] = dim[a];
         struct field out = field_poisoned(i % 5 < 2, rank, target);
         struct field expected = field_poisoned(false, rank, target);
-        if (swap_out) {
+        if (swap_out)
             run_copy(*state, view, tensor_swap_axes(out.tensor, a, b), tensor_swap_axes(expected.tensor, a, b));
-        } else {
+        else
             run_copy(*state, tensor_swap_axes(view, a, b), out.tensor, expected.tensor);
-        }
         compare_tensors("copy", &out.tensor, &expected.tensor, 0.0, 0.0);
         int64_t index[TENSOR_MAX_RANK] = {0};
         for (int64_t k = 0; k < tensor_count(&expected.tensor); k++) {
@@ -50,13 +48,11 @@ static void test_copy(void **state)
             memcpy(place, index, sizeof(place));
             place[a] = index[b];
             place[b] = index[a];
-            for (int j = 0; j < rank; j++) {
+            for (int j = 0; j < rank; j++)
                 offset += (repeats && j == axis ? 0 : place[j]) * from.tensor.stride[j];
-            }
             assert_true(*tensor_element(&expected.tensor, k) == ((float *)from.tensor.data)[offset]);
-            for (int j = rank - 1; j >= 0 && ++index[j] == target[j]; j--) {
+            for (int j = rank - 1; j >= 0 && ++index[j] == target[j]; j--)
                 index[j] = 0;
-            }
         }
         field_check_input(&from);
         field_check_output(&out);
@@ -84,9 +80,8 @@ static void test_fill_and_pool(void **state)
         op_fill(sides->compute[UNDER_TEST], 2.5F, out.tensor);
         op_fill(sides->compute[REFERENCE], 2.5F, expected.tensor);
         sides_check(sides);
-        for (int64_t k = 0; k < tensor_count(&out.tensor); k++) {
+        for (int64_t k = 0; k < tensor_count(&out.tensor); k++)
             assert_true(*tensor_element(&out.tensor, k) == 2.5F && *tensor_element(&expected.tensor, k) == 2.5F);
-        }
         field_check_input(&x);
         field_check_output(&out);
         field_free(&x);
@@ -128,9 +123,8 @@ static void test_planes(void **state)
     for (;; cases++) {
         snprintf(group, sizeof(group), "planes.%d", cases);
         const struct host_tensor *x = expected_find(file, group, "x");
-        if (x == NULL) {
+        if (x == NULL)
             break;
-        }
         const struct host_tensor *y = expected_get(file, group, "y");
         struct filter vertical, horizontal;
         assert_int_equal(filter_bilinear((int)x->dim[0], (int)y->dim[0], &vertical), 0);
@@ -147,9 +141,8 @@ static void test_planes(void **state)
             assert_int_equal(compute_status(compute), 0);
             struct tensor plane = tensor_at(out, 0);
             expected_compare(&plane, file, group, "y", 1e-6, 1e-6);
-            for (int64_t i = 0; i < tensor_count(&out); i++) {
+            for (int64_t i = 0; i < tensor_count(&out); i++)
                 assert_int_equal(((uint8_t *)above.data)[i], ((float *)out.data)[i] > 0.1F);
-            }
         }
         filter_free(&vertical);
         filter_free(&horizontal);
@@ -169,16 +162,14 @@ static void test_resize_u8(void **state)
     for (;; cases++) {
         snprintf(group, sizeof(group), "%d", cases);
         const struct host_tensor *size = expected_find(file, group, "size");
-        if (size == NULL) {
+        if (size == NULL)
             break;
-        }
         const int height = (int)expected_number(size, 0), width = (int)expected_number(size, 1);
         const int new_height = (int)expected_number(size, 2), new_width = (int)expected_number(size, 3);
         uint8_t *pixels = malloc((size_t)height * (size_t)width * 3), *pixel = pixels;
         assert_non_null(pixels);
-        for (int i = 0; i < height * width * 3; i++) {
+        for (int i = 0; i < height * width * 3; i++)
             *pixel++ = noise((uint32_t)(i / 3 / width), (uint32_t)(i / 3 % width), (uint32_t)(i % 3));
-        }
         struct filter_u8 vertical, horizontal;
         assert_int_equal(filter_u8_bilinear_antialias(height, new_height, &vertical), 0);
         assert_int_equal(filter_u8_bilinear_antialias(width, new_width, &horizontal), 0);
@@ -261,9 +252,8 @@ static int teardown(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copy),   cmocka_unit_test(test_fill_and_pool), cmocka_unit_test(test_activations),
         cmocka_unit_test(test_planes), cmocka_unit_test(test_resize_u8),     cmocka_unit_test(test_checks),

@@ -116,16 +116,14 @@ static void test_step(void **state)
         struct field x = field_random(true, -1.0F, 1.0F, DIMS(2, 3, 3)), out = field_poisoned(true, DIMS(2, 3, 3));
         static const float values[] = {0.5F, 0.50000006F, -0.0F, NAN, INFINITY, -INFINITY};
         static const float wanted[] = {-10.0F, 10.0F, -10.0F, -10.0F, 10.0F, -10.0F};
-        for (int i = 0; i < COUNT(values); i++) {
+        for (int i = 0; i < COUNT(values); i++)
             *tensor_element(&x.tensor, 2 * i) = values[i];
-        }
         field_seal(&x);
         sides_begin(sides);
         op_step(sides->compute[side], x.tensor, 0.5F, -10.0F, 10.0F, out.tensor);
         sides_check(sides);
-        for (int i = 0; i < COUNT(values); i++) {
+        for (int i = 0; i < COUNT(values); i++)
             assert_true(*tensor_element(&out.tensor, 2 * i) == wanted[i]);
-        }
         field_check_input(&x);
         field_check_output(&out);
         op_step(sides->compute[side], x.tensor, 0.5F, -10.0F, 10.0F, x.tensor);
@@ -147,16 +145,14 @@ static void test_round_bf16(void **state)
     for (int side = 0; side < SIDES; side++) {
         struct field x = field_poisoned(true, DIMS(2, COUNT(values) / 2)),
                      out = field_poisoned(true, DIMS(2, COUNT(values) / 2));
-        for (int i = 0; i < COUNT(values); i++) {
+        for (int i = 0; i < COUNT(values); i++)
             *tensor_element(&x.tensor, i) = values[i];
-        }
         field_seal(&x);
         sides_begin(sides);
         op_round_bf16(sides->compute[side], x.tensor, out.tensor);
         sides_check(sides);
-        for (int i = 0; i < COUNT(values); i++) {
+        for (int i = 0; i < COUNT(values); i++)
             assert_true(*tensor_element(&out.tensor, i) == wanted[i]);
-        }
         field_check_output(&out);
         *tensor_element(&x.tensor, 3) = NAN;
         op_round_bf16(sides->compute[side], x.tensor, x.tensor);
@@ -170,9 +166,8 @@ static void test_round_bf16(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depthwise),
         cmocka_unit_test(test_depthwise_checks),

@@ -33,9 +33,8 @@ static void check_random(struct sides *sides, bool gaps, int64_t tables, const i
     struct field x = field_random(gaps, -2.0F, 2.0F, 4, dim), copy = field_poisoned(false, 4, dim);
     struct field cosines = field_random(gaps, -1.0F, 1.0F, DIMS(tables, dim[1], rotated));
     struct field sines = field_random(!gaps, -1.0F, 1.0F, DIMS(tables, dim[1], rotated));
-    for (int64_t i = 0; i < tensor_count(&x.tensor); i++) {
+    for (int64_t i = 0; i < tensor_count(&x.tensor); i++)
         *tensor_element(&copy.tensor, i) = *tensor_element(&x.tensor, i);
-    }
     sides_begin(sides);
     op_rope(sides->compute[REFERENCE], copy.tensor, cosines.tensor, sines.tensor);
     op_rope(sides->compute[UNDER_TEST], x.tensor, cosines.tensor, sines.tensor);
@@ -123,8 +122,7 @@ int main(void)
         cmocka_unit_test(test_checks),
     };
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     return cmocka_run_group_tests(tests, setup, teardown);
 }

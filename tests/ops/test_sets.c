@@ -25,9 +25,8 @@ int sides_teardown(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     printf("level %s\n", cpu_level_name(level));
     const int threads[] = {1, 3};
     int failed = 0;

@@ -5,9 +5,8 @@ static void test_views(void **state)
 {
     (void)state;
     float memory[2 * 3 * 4];
-    for (int i = 0; i < COUNT(memory); i++) {
+    for (int i = 0; i < COUNT(memory); i++)
         memory[i] = (float)i;
-    }
     struct tensor tensor = {DTYPE_F32, 3, {2, 3, 4}, {12, 4, 1}, memory};
     assert_int_equal(tensor_count(&tensor), 24);
     assert_true(tensor_is_dense(&tensor));
@@ -36,9 +35,8 @@ static void test_views(void **state)
 static void check_same_elements(const struct tensor *view, const struct tensor *tensor)
 {
     assert_int_equal(tensor_count(view), tensor_count(tensor));
-    for (int64_t i = 0; i < tensor_count(view); i++) {
+    for (int64_t i = 0; i < tensor_count(view); i++)
         assert_ptr_equal(tensor_element(view, i), tensor_element(tensor, i));
-    }
 }
 
 static void test_reshape(void **state)

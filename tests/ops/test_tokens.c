@@ -100,9 +100,8 @@ static void check_rows(int64_t batch, bool shared, int64_t count, int64_t rows, 
     struct field x = field_random(false, -1.0F, 1.0F, DIMS(shared ? 1 : batch, rows, width));
     struct field positions = field_random(false, -1.0F, 1.0F, DIMS(rows, width));
     struct field out[SIDES];
-    for (int64_t i = 0; growing && i < rows; i++) {
+    for (int64_t i = 0; growing && i < rows; i++)
         *tensor_element(&positions.tensor, i * width) = 0.02F * (float)i;
-    }
     field_seal(&positions);
     sides_begin(&sides);
     for (int side = 0; side < SIDES; side++) {
@@ -279,9 +278,8 @@ static void test_checks(void **state)
     const struct token_attention good = {
         F32(2, 5, 8), F32(5, 8), F32(2, 3, 4, 8), F32(2, 3, 4, 8), F32(2, 3, 4), F32(8), F32(8), 1.0F, 1e-5F};
     struct token_attention wrong[6];
-    for (int i = 0; i < COUNT(wrong); i++) {
+    for (int i = 0; i < COUNT(wrong); i++)
         wrong[i] = good;
-    }
     wrong[0].v = F32(2, 3, 2, 8);
     wrong[1].bias = F32(2, 3, 8);
     wrong[2].gamma = F32(7);
@@ -324,9 +322,8 @@ static void test_checks(void **state)
 int main(void)
 {
     enum cpu_level level;
-    if (!level_under_test(&level)) {
+    if (!level_under_test(&level))
         return EXIT_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attend_expected), cmocka_unit_test(test_upscale_expected),
         cmocka_unit_test(test_attend_rows),     cmocka_unit_test(test_attend_tokens),

@@ -151,10 +151,9 @@ static struct rectangle draw_label(struct picture *picture, const float box[4], 
     struct overlay_item item = {{box[0], box[1], box[2], box[3]}, label, color};
     assert_int_equal(overlay_draw(picture->pixels, picture->width, picture->height, &item, 1, OVERLAY_LABELS), 0);
     struct rectangle area = changed_area(picture);
-    for (int y = area.top; y < area.bottom; y++) {
+    for (int y = area.top; y < area.bottom; y++)
         for (int x = area.left; x < area.right; x++)
             assert_true(is_changed(picture, x, y));
-    }
     if (area.left < area.right)
         assert_true(has_colour(picture, area.left, area.top, palette_colour(color)));
     return area;

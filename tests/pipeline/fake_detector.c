@@ -151,12 +151,11 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
         if (images[i].width == fake_detector.bad_width || !options->clip)
             return error_set(SOWLV2_ERROR_MEMORY, "this image cannot be detected in");
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (fake_detector.by_colour)
             find_colours(&images[i], options, &out[i]);
         else
             find(&images[i], prompts->count, &out[i]);
-    }
     return 0;
 }
 
@@ -253,11 +252,10 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
     if (options->pixels || options->logits)
         return error_set(SOWLV2_ERROR_ARGUMENT, "pixels of all masks at once would not stay bounded");
     fake_detector.decoded += count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (fake_detector.by_colour)
             fake_look_mask(session, fake_look_in(session, prompts[i].box), &out[i]);
         else
             make_mask(session, prompts[i].box, &out[i]);
-    }
     return 0;
 }

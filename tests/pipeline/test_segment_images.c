@@ -152,12 +152,11 @@ static void test_overlay_pixels(void **state)
     assert_int_equal(process(run), 0);
     pixels = read_png(run, "overlay/frames/photo_obj2_dog_overlay.png", &header);
     assert_int_equal(header.color_type, SPNG_COLOR_TYPE_TRUECOLOR);
-    for (int i = 0; i < 32 * 8; i++) {
+    for (int i = 0; i < 32 * 8; i++)
         if (i < 64)
             check_blend(pixels + 3 * i, 1);
         else
             assert_int_equal(pixels[3 * i] | pixels[3 * i + 1] | pixels[3 * i + 2], 0);
-    }
     free(pixels);
     pixels = read_png(run, "overlay/merged/photo_merged_overlay.png", &header);
     check_blend(pixels + (size_t)3 * 2 * 32, 2); /* the third row: object 3 alone */

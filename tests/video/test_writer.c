@@ -157,10 +157,9 @@ static void test_times(void **state)
         assert_int_equal(draw(path, &drawing), 0);
         struct clip clip = clip_read(path, NULL);
         assert_int_equal(clip.count, count);
-        for (int k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++)
             if (!(fabs(clip.times[k] - (times[k] - 2)) <= units[i] * 1.01))
                 fail_msg("codec %d: frame %d at %.6f", i, k, clip.times[k]);
-        }
         clip_expect_times(&clip, path);
         clip_free(&clip);
         free(path);

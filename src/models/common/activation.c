@@ -19,9 +19,8 @@ int model_read_activation(const struct config *file, const struct config_node *n
     };
     const char *name;
     const int status = config_string(file, node, key, fallback, &name);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(name, known[i].name) == 0) {
             *out = known[i].activation;

@@ -8,17 +8,15 @@
 
 void model_emit(const struct model_trace *trace, struct compute *compute, struct tensor tensor, const char *name)
 {
-    if (trace != NULL && compute_status(compute) == 0) {
+    if (trace != NULL && compute_status(compute) == 0)
         trace->receive(compute, name, tensor, trace->user_data);
-    }
 }
 
 void model_emit_numbered(const struct model_trace *trace, struct compute *compute, struct tensor tensor,
                          const char *format, ...)
 {
-    if (trace == NULL) {
+    if (trace == NULL)
         return;
-    }
     char name[64];
     va_list arguments;
     va_start(arguments, format);
@@ -30,13 +28,11 @@ void model_emit_numbered(const struct model_trace *trace, struct compute *comput
 bool model_keep_going(const struct model_control *control, struct compute *compute, int64_t done, int64_t total,
                       const char *what)
 {
-    if (compute_status(compute) != 0) {
+    if (compute_status(compute) != 0)
         return false;
-    }
     if (control == NULL || control->keep_going == NULL ||
-        control->keep_going((int)done, (int)total, control->user_data)) {
+        control->keep_going((int)done, (int)total, control->user_data))
         return true;
-    }
     compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "%s: cancelled", what));
     return false;
 }

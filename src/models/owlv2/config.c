@@ -28,9 +28,8 @@ static int read_tower(const struct config *file, const struct tower_defaults *de
         (status = config_int(file, *node, "num_hidden_layers", defaults->layers, 1, MAX_LAYERS, &out->layers)) != 0 ||
         (status = config_int(file, *node, "num_attention_heads", defaults->heads, 1, MAX_WIDTH, &out->heads)) != 0 ||
         (status = config_number(file, *node, "layer_norm_eps", 1e-5, 0.0, 1.0, &eps)) != 0 ||
-        (status = model_read_activation(file, *node, "hidden_act", "quick_gelu", &out->activation)) != 0) {
+        (status = model_read_activation(file, *node, "hidden_act", "quick_gelu", &out->activation)) != 0)
         return status;
-    }
     out->eps = (float)eps;
     if (out->width % out->heads != 0) {
         return config_error(file, "%s: hidden_size %lld is not a multiple of num_attention_heads %lld", defaults->key,
@@ -52,14 +51,12 @@ static int read_model(const char *folder, struct owlv2_config *out)
         (status = config_int(file, text, "max_position_embeddings", 16, 2, MAX_TEXT, &length)) != 0 ||
         (status = config_int(file, vision, "image_size", 768, 1, MAX_SIDE, &image_size)) != 0 ||
         (status = config_int(file, vision, "patch_size", 16, 1, MAX_SIDE, &patch_size)) != 0 ||
-        (status = config_int(file, config_root(file), "projection_dim", 512, 1, MAX_WIDTH, &out->projection)) != 0) {
+        (status = config_int(file, config_root(file), "projection_dim", 512, 1, MAX_WIDTH, &out->projection)) != 0)
         goto done;
-    }
     int64_t channels;
     status = config_int(file, vision, "num_channels", 3, 1, 1024, &channels);
-    if (status != 0) {
+    if (status != 0)
         goto done;
-    }
     out->text_length = (int)length;
     out->image_size = (int)image_size;
     out->patch_size = (int)patch_size;

@@ -16,9 +16,8 @@ static void mlp(struct compute *compute, const struct owlv2_head *head, struct t
 
 void owlv2_box_head(const struct owlv2 *model, struct compute *compute, struct tensor features, struct tensor boxes)
 {
-    for (int64_t b = 0; b < features.dim[0]; b++) {
+    for (int64_t b = 0; b < features.dim[0]; b++)
         mlp(compute, &model->weights.box_head, tensor_at(features, b), &model->weights.box_bias, tensor_at(boxes, b));
-    }
     op_activation(compute, boxes, ACTIVATION_SIGMOID, boxes);
 }
 

@@ -9,9 +9,8 @@
 static int open_parts(const char *folder, struct owlv2 *model)
 {
     int status = owlv2_config_read(folder, &model->config);
-    if (status != 0 || (status = tokenizer_open(folder, &model->tokenizer)) != 0) {
+    if (status != 0 || (status = tokenizer_open(folder, &model->tokenizer)) != 0)
         return status;
-    }
     if (tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size) {
         return error_set(SOWLV2_ERROR_MODEL,
                          "%s: the tokenizer's largest token id is %d, but the model has %lld tokens: the tokenizer's "
@@ -19,18 +18,16 @@ static int open_parts(const char *folder, struct owlv2 *model)
                          folder, (int)tokenizer_vocab_size(model->tokenizer) - 1, (long long)model->config.vocab_size);
     }
     if ((status = checkpoint_open(folder, &model->checkpoint)) != 0 ||
-        (status = parameters_create(model->device, &model->parameters)) != 0) {
+        (status = parameters_create(model->device, &model->parameters)) != 0)
         return status;
-    }
     return owlv2_weights_load(&model->config, model->checkpoint, model->parameters, &model->weights);
 }
 
 int owlv2_open(const char *folder, struct device *device, struct owlv2 **out)
 {
     struct owlv2 *model = calloc(1, sizeof(*model));
-    if (model == NULL) {
+    if (model == NULL)
         return error_memory("model");
-    }
     model->device = device;
     const int status = open_parts(folder, model);
     if (status != 0) {
@@ -44,9 +41,8 @@ int owlv2_open(const char *folder, struct device *device, struct owlv2 **out)
 void owlv2_free(struct owlv2 **model)
 {
     struct owlv2 *old = *model;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
     parameters_free(&old->parameters);
     owlv2_weights_free(&old->weights);
     checkpoint_close(&old->checkpoint);
@@ -73,11 +69,9 @@ struct device *owlv2_get_device(const struct owlv2 *model)
 /* The reference gives prompts whose first token id is 0 the lowest float. */
 static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t query_count)
 {
-    for (int64_t q = 0; q < query_count; q++) {
-        for (int64_t i = 0; masked[q] && i < rows; i++) {
+    for (int64_t q = 0; q < query_count; q++)
+        for (int64_t i = 0; masked[q] && i < rows; i++)
             logits[i * query_count + q] = -FLT_MAX;
-        }
-    }
 }
 
 /* One pass over `batch` images; outputs as in owlv2_detect. */
@@ -92,9 +86,8 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
     struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, config->vision.width);
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, batch, size, size, 3);
-    for (int64_t b = 0; b < batch; b++) {
+    for (int64_t b = 0; b < batch; b++)
         owlv2_preprocess(compute, config, &images[b], tensor_at(pixel_values, b));
-    }
     model_emit(trace, compute, pixel_values, "pixel_values");
     owlv2_image_tower(model, compute, pixel_values, trace, control, features);
     compute_release(compute, mark);
@@ -147,8 +140,7 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
         status = detect_together(model, compute, images + first, count, queries, query_count, trace,
                                  asked ? &part : NULL, &slice);
     }
-    if (masked != NULL && status == 0) {
+    if (masked != NULL && status == 0)
         mask_logits(out->logits, batch * patches, masked, query_count);
-    }
     return status;
 }

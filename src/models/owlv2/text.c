@@ -9,11 +9,9 @@
 static int32_t pooled_position(const int32_t *ids, int length)
 {
     int32_t best = 0;
-    for (int i = 1; i < length; i++) {
-        if (ids[i] > ids[best]) {
+    for (int i = 1; i < length; i++)
+        if (ids[i] > ids[best])
             best = i;
-        }
-    }
     return best;
 }
 
@@ -23,9 +21,8 @@ static int upload_ids(struct compute *compute, const int32_t *ids, int64_t count
                       struct tensor *pooled)
 {
     int32_t *positions = malloc((size_t)count * sizeof(*positions));
-    if (positions == NULL) {
+    if (positions == NULL)
         return error_memory("prompts");
-    }
     int32_t used = 1;
     for (int64_t n = 0; n < count; n++) {
         positions[n] = pooled_position(ids + n * length, length);
@@ -36,11 +33,9 @@ static int upload_ids(struct compute *compute, const int32_t *ids, int64_t count
         free(positions);
         return error_memory("prompts");
     }
-    for (int64_t n = 0; n < count; n++) {
-        for (int32_t i = 0; i < used; i++) {
+    for (int64_t n = 0; n < count; n++)
+        for (int32_t i = 0; i < used; i++)
             head[n * used + i] = ids[n * length + i];
-        }
-    }
     *tokens = op_upload(compute, DTYPE_I32, 2, (int64_t[]){count, used}, head);
     *pooled = op_upload(compute, DTYPE_I32, 1, (int64_t[]){count}, positions);
     free(head);
@@ -58,9 +53,8 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
 
     compute_begin(compute);
     const int status = upload_ids(compute, ids, count, config->text_length, &tokens, &pooled);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, count, tokens.dim[1], width);
     op_embed(compute, tokens, weights->token_embedding, weights->text_positions, x);
     for (int64_t i = 0; i < config->text.layers; i++) {

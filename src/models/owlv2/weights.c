@@ -127,9 +127,8 @@ static int load_linear(struct parameters *parameters, int parts, const struct so
         bias[i] = &source[i]->bias;
     }
     const int status = parameters_linear(parameters, parts, weight, bias, rows, out);
-    for (int i = 0; i < parts; i++) {
+    for (int i = 0; i < parts; i++)
         checkpoint_drop_pages(weight[i]);
-    }
     return status;
 }
 
@@ -148,9 +147,8 @@ static int load_layer(struct parameters *parameters, const struct source_layer *
         (status = load_linear(parameters, 3, qkv, rows, &out->qkv)) != 0 ||
         (status = load_one(parameters, &source->out, rows, &out->out)) != 0 ||
         (status = load_one(parameters, &source->fc1, rows, &out->fc1)) != 0 ||
-        (status = load_one(parameters, &source->fc2, rows, &out->fc2)) != 0) {
+        (status = load_one(parameters, &source->fc2, rows, &out->fc2)) != 0)
         return status;
-    }
     return 0;
 }
 
@@ -158,13 +156,11 @@ static int load_layers(struct parameters *parameters, const struct source_layer 
                        struct owlv2_layer **out)
 {
     *out = calloc((size_t)count, sizeof(**out));
-    if (*out == NULL) {
+    if (*out == NULL)
         return error_memory("model layers");
-    }
     int status = 0;
-    for (int64_t i = 0; i < count && status == 0; i++) {
+    for (int64_t i = 0; i < count && status == 0; i++)
         status = load_layer(parameters, &source[i], rows, &(*out)[i]);
-    }
     return status;
 }
 
@@ -172,9 +168,8 @@ static int load_head(struct parameters *parameters, const struct source_head *so
                      struct owlv2_head *out)
 {
     int status = load_one(parameters, &source->dense0, rows, &out->dense[0]);
-    if (status == 0) {
+    if (status == 0)
         status = load_one(parameters, &source->dense1, rows, &out->dense[1]);
-    }
     return status != 0 ? status : load_one(parameters, &source->dense2, rows, &out->dense[2]);
 }
 
@@ -189,9 +184,8 @@ static int load_box_bias(struct parameters *parameters, int64_t grid, struct owl
 {
     const size_t count = (size_t)(grid * grid) * 4;
     out->box_bias_data = malloc(count * sizeof(float));
-    if (out->box_bias_data == NULL) {
+    if (out->box_bias_data == NULL)
         return error_memory("box bias");
-    }
     const float size = logit_of(1.0F / (float)grid);
     float *row = out->box_bias_data;
     for (int64_t y = 1; y <= grid; y++) {
@@ -224,9 +218,8 @@ static int load_vision(const struct owlv2_config *config, const struct source *s
         (status = load_norm(parameters, &source->feature_norm, &out->feature_norm)) != 0 ||
         (status = load_linear(parameters, 3, class_head, rows, &out->class_head)) != 0 ||
         (status = load_head(parameters, &source->box_head, rows, &out->box_head)) != 0 ||
-        (status = load_head(parameters, &source->objectness_head, rows, &out->objectness_head)) != 0) {
+        (status = load_head(parameters, &source->objectness_head, rows, &out->objectness_head)) != 0)
         return status;
-    }
     return load_box_bias(parameters, config->grid, out);
 }
 
@@ -238,9 +231,8 @@ static int load_text(const struct owlv2_config *config, const struct source *sou
     if (status != 0 || (status = parameters_tensor(parameters, &source->text_positions, &out->text_positions)) != 0 ||
         (status = load_layers(parameters, source->layers + config->vision.layers, config->text.layers, rows,
                               &out->text_layers)) != 0 ||
-        (status = load_norm(parameters, &source->text_final_norm, &out->text_final_norm)) != 0) {
+        (status = load_norm(parameters, &source->text_final_norm, &out->text_final_norm)) != 0)
         return status;
-    }
     const struct host_tensor *const weight[] = {&source->text_projection}, *const no_bias[] = {NULL};
     return parameters_linear(parameters, 1, weight, no_bias, rows, &out->text_projection);
 }
@@ -251,20 +243,16 @@ int owlv2_weights_load(const struct owlv2_config *config, const struct checkpoin
     memset(out, 0, sizeof(*out));
     const size_t layers = (size_t)(config->vision.layers + config->text.layers);
     struct source *source = calloc(1, sizeof(*source) + layers * sizeof(struct source_layer));
-    if (source == NULL) {
+    if (source == NULL)
         return error_memory("model tables");
-    }
     int status = bind_source(config, checkpoint, source);
-    if (status == 0) {
+    if (status == 0)
         status = load_vision(config, source, parameters, out);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = load_text(config, source, parameters, out);
-    }
     free(source);
-    if (status != 0) {
+    if (status != 0)
         owlv2_weights_free(out);
-    }
     return status;
 }
 

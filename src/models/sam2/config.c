@@ -22,12 +22,10 @@ int sam2_read_side(const struct config *file, const struct config_node *node, co
     int64_t value[2] = {fallback, fallback};
     int count;
     const int status = config_int_list(file, node, key, 2, minimum, maximum, value, &count);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
-    if (count == 0 || (count == 2 && value[0] != value[1])) {
+    if (count == 0 || (count == 2 && value[0] != value[1]))
         return config_error(file, "%s: only equal heights and widths are supported", key);
-    }
     *out = (int)value[0];
     return 0;
 }
@@ -44,9 +42,8 @@ static int read_prompt_encoder(const struct config *file, struct sam2_config *ou
         (status = config_int(file, node, "mask_input_channels", 16, 4, SAM2_MAX_WIDTH, &out->mask_channels)) != 0 ||
         (status = config_int(file, node, "num_point_embeddings", 4, 4, 64, &out->point_kinds)) != 0 ||
         (status = sam2_read_number(file, node, "layer_norm_eps", 1e-6, 0.0, 1.0, &out->prompt_eps)) != 0 ||
-        (status = model_read_activation(file, node, "hidden_act", "gelu", &out->prompt_activation)) != 0) {
+        (status = model_read_activation(file, node, "hidden_act", "gelu", &out->prompt_activation)) != 0)
         return status;
-    }
     out->grid = out->image_size / patch;
     out->mask_side = 4 * (int64_t)out->image_size / patch;
     if (out->grid < 1 || out->mask_side != 4 * out->grid) {
@@ -78,9 +75,8 @@ static int read_decoder(const struct config *file, struct sam2_config *out)
         (status = sam2_read_number(file, node, "dynamic_multimask_stability_delta", 0.05, 0.0, 1e6,
                                    &out->stability_delta)) != 0 ||
         (status = sam2_read_number(file, node, "dynamic_multimask_stability_thresh", 0.98, -1e6, 1e6,
-                                   &out->stability_threshold)) != 0) {
+                                   &out->stability_threshold)) != 0)
         return status;
-    }
     out->decoder_layers = (int)layers;
     out->mask_tokens = masks + 1;
     out->iou_depth = (int)depth;
@@ -104,9 +100,8 @@ int sam2_config_read(const char *folder, struct sam2_config *out)
     memset(out, 0, sizeof(*out));
     int status = config_open(folder, "config.json", &file);
     if (status == 0 && (status = model_kind_check_config(file, "sam2")) == 0 &&
-        (status = read_prompt_encoder(file, out)) == 0 && (status = read_decoder(file, out)) == 0) {
+        (status = read_prompt_encoder(file, out)) == 0 && (status = read_decoder(file, out)) == 0)
         status = sam2_config_vision(file, out);
-    }
     config_close(&file);
     return status != 0 ? status : sam2_config_image(folder, out);
 }

@@ -33,16 +33,14 @@ static int read_image(const struct config *file, const struct config_node *node,
         (status = config_int(file, node, "resample", BILINEAR, 0, 5, &resample)) != 0 ||
         (status = sam2_read_number(file, node, "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &out->rescale)) != 0 ||
         (status = config_numbers(file, node, "image_mean", 3, imagenet_mean, -1e6, 1e6, mean)) != 0 ||
-        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0) {
+        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0)
         return status;
-    }
     for (int c = 0; c < 3; c++) {
         out->mean[c] = (float)mean[c];
         out->std[c] = (float)std[c];
     }
-    if (resample != BILINEAR) {
+    if (resample != BILINEAR)
         return config_error(file, "resample: %lld is not supported, only 2 (bilinear)", (long long)resample);
-    }
     if (height != out->image_size || width != out->image_size) {
         return config_error(file, "size %lldx%lld does not fit the model's image_size %d", (long long)height,
                             (long long)width, out->image_size);
@@ -54,9 +52,8 @@ static int read_image(const struct config *file, const struct config_node *node,
 static int has_file(const char *folder, const char *name, bool *out)
 {
     char *path = path_join(folder, name);
-    if (path == NULL) {
+    if (path == NULL)
         return error_memory("a path");
-    }
     *out = file_exists(path);
     free(path);
     return 0;
@@ -72,13 +69,11 @@ int sam2_config_image(const char *folder, struct sam2_config *out)
         name = "processor_config.json";
         status = has_file(folder, name, &found);
     }
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     status = found ? config_open(folder, name, &file) : config_parse("config.json", "{}", 2, &file);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const struct config_node *node;
     status = config_object(file, config_root(file), "image_processor", &node);
     if (status == 0) {

@@ -20,9 +20,8 @@ static int read_stages(const struct config *file, const struct config_node *node
 {
     int count;
     const int status = config_int_list(file, node, key, SAM2_MAX_STAGES, 1, maximum, out, &count);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     if (count < 0) {
         memcpy(out, fallback, 4 * sizeof(*out));
         count = 4;
@@ -44,9 +43,8 @@ static int read_lists(const struct config *file, const struct config_node *node,
             0 ||
         (status = config_int_list(file, node, "global_attention_blocks", SAM2_MAX_BLOCKS, 0, SAM2_MAX_BLOCKS,
                                   lists->global, &lists->global_count)) != 0 ||
-        (status = sam2_read_side(file, node, "query_stride", 2, 1, SAM2_MAX_SIDE, &lists->pool)) != 0) {
+        (status = sam2_read_side(file, node, "query_stride", 2, 1, SAM2_MAX_SIDE, &lists->pool)) != 0)
         return status;
-    }
     if (lists->global_count < 0) {
         memcpy(lists->global, global, sizeof(global));
         lists->global_count = 3;
@@ -56,11 +54,9 @@ static int read_lists(const struct config *file, const struct config_node *node,
 
 static bool is_global(const struct stage_lists *lists, int block)
 {
-    for (int i = 0; i < lists->global_count; i++) {
-        if (lists->global[i] == block) {
+    for (int i = 0; i < lists->global_count; i++)
+        if (lists->global[i] == block)
             return true;
-        }
-    }
     return false;
 }
 
@@ -76,12 +72,10 @@ static int check_block(const struct config *file, int index, const struct sam2_b
         return config_error(file, "block %d: %lld channels do not divide into %lld heads", index, (long long)block->dim,
                             (long long)block->heads);
     }
-    if (block->pool == 1) {
+    if (block->pool == 1)
         return 0;
-    }
-    if (block->window == 0) {
+    if (block->window == 0)
         return config_error(file, "global_attention_blocks: block %d starts a stage, which needs a window", index);
-    }
     const int64_t pooled = block->window / block->pool;
     if (block->dim_in == block->dim || pooled < 1 || block->side < 1 ||
         ceil_div(block->side, pooled) != ceil_div(block->side_in, block->window)) {
@@ -100,9 +94,8 @@ static int plan_blocks(const struct config *file, const struct stage_lists *list
     int64_t side = out->stage_side[0];
     for (int stage = 0; stage < out->stages; stage++) {
         for (int64_t i = 0; i < lists->blocks[stage]; i++) {
-            if (out->blocks == SAM2_MAX_BLOCKS) {
+            if (out->blocks == SAM2_MAX_BLOCKS)
                 return config_error(file, "blocks_per_stage: more than %d blocks", SAM2_MAX_BLOCKS);
-            }
             const bool enters = stage > 0 && i == 0;
             struct sam2_block_config *block = &out->block[out->blocks];
             *block = (struct sam2_block_config){
@@ -117,9 +110,8 @@ static int plan_blocks(const struct config *file, const struct stage_lists *list
             side /= block->pool;
             block->side = side;
             const int status = check_block(file, out->blocks, block);
-            if (status != 0) {
+            if (status != 0)
                 return status;
-            }
             out->blocks++;
         }
         out->stage_side[stage] = side;
@@ -144,17 +136,14 @@ static int read_backbone(const struct config *file, const struct config_node *vi
         (status = config_number(file, node, "mlp_ratio", 4.0, 1e-3, 1024.0, &out->mlp_ratio)) != 0 ||
         (status = sam2_read_number(file, node, "layer_norm_eps", 1e-6, 0.0, 1.0, &out->eps)) != 0 ||
         (status = model_read_activation(file, node, "hidden_act", "gelu", &out->activation)) != 0 ||
-        (status = read_lists(file, node, &out->stages, &lists)) != 0) {
+        (status = read_lists(file, node, &out->stages, &lists)) != 0)
         return status;
-    }
-    if (count < 0) {
+    if (count < 0)
         out->background_side[0] = out->background_side[1] = 7;
-    } else if (count != 2) {
+    else if (count != 2)
         return config_error(file, "window_positional_embedding_background_size: a height and a width are needed");
-    }
-    if (channels != 3) {
+    if (channels != 3)
         return config_error(file, "num_channels: %lld is not supported, only 3 (RGB)", (long long)channels);
-    }
     const int64_t room = out->image_size + 2 * (int64_t)out->patch_padding - out->patch_kernel;
     out->stage_side[0] = room < 0 ? 0 : room / out->patch_stride + 1;
     out->position_window = lists.windows[0];
@@ -174,16 +163,13 @@ static int read_neck(const struct config *file, const struct config_node *vision
         (status = sam2_read_side(file, vision, "fpn_kernel_size", 1, 1, 31, &out->neck_kernel)) != 0 ||
         (status = sam2_read_side(file, vision, "fpn_stride", 1, 1, 31, &stride)) != 0 ||
         (status = sam2_read_side(file, vision, "fpn_padding", 0, 0, 31, &out->neck_padding)) != 0 ||
-        (status = config_int_list(file, vision, "fpn_top_down_levels", SAM2_MAX_STAGES, 0, 64, top_down, &count)) !=
-            0) {
+        (status = config_int_list(file, vision, "fpn_top_down_levels", SAM2_MAX_STAGES, 0, 64, top_down, &count)) != 0)
         return status;
-    }
     count = count < 0 ? 2 : count;
     for (int i = 0; i < count; i++) {
         /* The lowest stage has nothing below it to add. */
-        if (top_down[i] < out->stages - 1) {
+        if (top_down[i] < out->stages - 1)
             out->top_down[top_down[i]] = true;
-        }
     }
     if (width != out->width) {
         return config_error(file, "fpn_hidden_size %lld must equal prompt_encoder_config's hidden_size %lld",
@@ -209,14 +195,11 @@ int sam2_config_vision(const struct config *file, struct sam2_config *out)
     if (status != 0 || (status = read_backbone(file, vision, out)) != 0 ||
         (status = read_neck(file, vision, out)) != 0 ||
         (status = config_int_list(file, vision, "backbone_channel_list", SAM2_MAX_STAGES, 1, SAM2_MAX_WIDTH, channels,
-                                  &count)) != 0) {
+                                  &count)) != 0)
         return status;
-    }
-    for (int i = 0; i < count; i++) {
-        if (count != out->stages || channels[i] != out->stage_dim[out->stages - 1 - i]) {
+    for (int i = 0; i < count; i++)
+        if (count != out->stages || channels[i] != out->stage_dim[out->stages - 1 - i])
             return config_error(file, "backbone_channel_list is not embed_dim_per_stage from last to first");
-        }
-    }
     for (int i = 0; i + 1 < out->stages; i++) {
         if ((i < SAM2_LEVELS - 1 || out->top_down[i]) && out->stage_side[i] != 2 * out->stage_side[i + 1]) {
             return config_error(file, "stage %d has a map of %lld, stage %d one of %lld: half of it is needed", i,

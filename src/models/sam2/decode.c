@@ -28,9 +28,8 @@ static int64_t batch_size(const struct sam2_config *config, const struct sam2_pr
     const int64_t tokens = sam2_prompt_tokens(&prompts[0]);
     const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / sam2_prompt_bytes(config, tokens);
     int64_t size = 1;
-    while (size < count && (size_t)size < limit && sam2_prompt_tokens(&prompts[size]) == tokens) {
+    while (size < count && (size_t)size < limit && sam2_prompt_tokens(&prompts[size]) == tokens)
         size++;
-    }
     return size;
 }
 
@@ -94,9 +93,8 @@ static void give(const struct sam2_config *config, const struct sam2_decoded *re
         memcpy(out->masks + (size_t)(index * per_prompt) * area, masks + (size_t)choice.first * area,
                (size_t)choice.count * area * sizeof(float));
         memcpy(out->iou + index * per_prompt, iou + choice.first, (size_t)choice.count * sizeof(float));
-        if (out->object_score != NULL) {
+        if (out->object_score != NULL)
             out->object_score[index] = results->object[i];
-        }
         if (out->tokens != NULL) {
             /* Also where a mask gave way to another, the token is the first one: the reference's rule. */
             const float *tokens = results->queries + (size_t)(i * config->mask_tokens + (multimask ? 1 : 0)) * width;
@@ -111,9 +109,8 @@ int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2
     const size_t area = (size_t)(config->mask_side * config->mask_side);
     const size_t per_prompt = (size_t)config->mask_tokens * (area + 1 + (size_t)config->width) + 1;
     float *memory = malloc((size_t)n * per_prompt * sizeof(*memory));
-    if (memory == NULL) {
+    if (memory == NULL)
         return error_memory("masks");
-    }
     out->masks = memory;
     out->iou = out->masks + (size_t)(n * config->mask_tokens) * area;
     out->object = out->iou + n * config->mask_tokens;
@@ -133,36 +130,30 @@ int sam2_decode(const struct sam2 *model, struct compute *compute, const struct 
 {
     const struct sam2_config *config = &model->config;
     int status = 0;
-    if (features->width < 1) {
+    if (features->width < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "segmentation: no image was encoded");
-    }
-    for (int64_t i = 0; i < count && status == 0; i++) {
+    for (int64_t i = 0; i < count && status == 0; i++)
         status = sam2_prompt_check(config, &prompts[i]);
-    }
     int64_t largest = 0;
     for (int64_t i = 0, n; i < count && status == 0; i += n) {
         n = batch_size(config, prompts + i, count - i, scratch_limit);
         largest = n > largest ? n : largest;
     }
-    if (status != 0 || count == 0) {
+    if (status != 0 || count == 0)
         return status;
-    }
     struct sam2_decoded results = {0};
     status = sam2_decoded_create(config, largest, &results);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const int64_t per_prompt = sam2_masks_per_prompt(model, multimask);
     for (int64_t i = 0, n; i < count && status == 0; i += n) {
         n = batch_size(config, prompts + i, count - i, scratch_limit);
         compute_begin(compute);
-        if (model_keep_going(control, compute, i, count, "segmentation")) {
+        if (model_keep_going(control, compute, i, count, "segmentation"))
             decode_batch(model, compute, features, prompts + i, n, trace, &results);
-        }
         status = compute_status(compute);
-        if (status == 0) {
+        if (status == 0)
             give(config, &results, n, multimask, per_prompt, i, out);
-        }
     }
     sam2_decoded_free(&results);
     return status;

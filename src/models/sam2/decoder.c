@@ -11,13 +11,11 @@ void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *
 {
     const size_t mark = compute_mark(compute);
     struct tensor hidden[2];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         hidden[i] = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], mlp->hidden);
-    }
     op_linear(compute, mlp->layer[0], x, activation, NULL, hidden[0]);
-    for (int i = 1; i < mlp->depth - 1; i++) {
+    for (int i = 1; i < mlp->depth - 1; i++)
         op_linear(compute, mlp->layer[i], hidden[(i - 1) % 2], activation, NULL, hidden[i % 2]);
-    }
     op_linear(compute, mlp->layer[mlp->depth - 1], hidden[mlp->depth % 2], last, residual, out);
     compute_release(compute, mark);
 }
@@ -63,11 +61,10 @@ static void attend_self(const struct state *state, const struct sam2_decoder_lay
     struct tensor qk = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, 2 * width);
     struct tensor v = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, width);
     struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens, width);
-    if (first) {
+    if (first)
         op_copy(compute, state->positions, state->queries);
-    } else {
+    else
         place_queries(state);
-    }
     op_linear(compute, layer->self_qk, first ? state->queries : state->placed, ACTIVATION_NONE, NULL, qk);
     op_linear(compute, layer->self_v, state->queries, ACTIVATION_NONE, NULL, v);
     attend(compute, state->heads, tensor_slice(qk, 2, 0, width), tensor_slice(qk, 2, width, width), v, attended);
@@ -143,11 +140,10 @@ static void attend_image(const struct state *state, const struct sam2_image_atte
     struct tensor q = COMPUTE_TENSOR(compute, DTYPE_F32, state->prompts, state->tokens, state->inner);
     place_queries(state);
     op_linear(compute, layer->q, state->placed, ACTIVATION_NONE, NULL, q);
-    if (layer->k != NULL && image.dim[0] == 1 && state->prompts >= SHARED) {
+    if (layer->k != NULL && image.dim[0] == 1 && state->prompts >= SHARED)
         attend_shared(state, layer, q, image);
-    } else {
+    else
         attend_own(state, layer, q, image);
-    }
     op_linear(compute, layer->out, state->attended, ACTIVATION_NONE, &state->queries, state->queries);
     compute_release(compute, mark);
 }

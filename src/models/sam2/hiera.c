@@ -14,9 +14,8 @@ void sam2_preprocess(struct compute *compute, const struct sam2_config *config, 
 {
     struct filter_u8 vertical, horizontal = {0};
     int status = filter_u8_bilinear_antialias(image->height, config->image_size, &vertical);
-    if (status == 0) {
+    if (status == 0)
         status = filter_u8_bilinear_antialias(image->width, config->image_size, &horizontal);
-    }
     if (status != 0) {
         compute_fail(compute, status);
     } else {
@@ -36,12 +35,10 @@ struct span {
 static int make_spans(int64_t side, int64_t window, struct span spans[2])
 {
     int count = 0;
-    if (side / window > 0) {
+    if (side / window > 0)
         spans[count++] = (struct span){0, side / window, window};
-    }
-    if (side % window > 0) {
+    if (side % window > 0)
         spans[count++] = (struct span){side / window, 1, side % window};
-    }
     return count;
 }
 
@@ -60,11 +57,10 @@ static void move_windows(struct compute *compute, struct tensor map, struct tens
             struct tensor part = tensor_slice(tensor_slice(windows, 0, y->first, y->count), 1, x->first, x->count);
             part = tensor_slice(tensor_slice(part, 2, 0, y->length), 3, 0, x->length);
             part = tensor_swap_axes(part, 1, 2); /* [y count, y length, x count, x length, c] */
-            if (to_windows) {
+            if (to_windows)
                 op_copy(compute, area, part);
-            } else {
+            else
                 op_copy(compute, part, area);
-            }
         }
     }
 }
@@ -159,9 +155,8 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
         const size_t skip_mark = compute_mark(compute);
         struct tensor skip = config->pool > 1 ? COMPUTE_TENSOR(compute, DTYPE_F32, 1, side_in, side_in, dim) : out;
         op_linear(compute, block->skip, normed, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(skip, side_in, side_in, dim));
-        if (config->pool > 1) {
+        if (config->pool > 1)
             op_max_pool2d(compute, skip, config->pool, TENSOR_RESHAPE(out, 1, side, side, dim));
-        }
         compute_release(compute, skip_mark);
     }
     if (config->window > 0) {

@@ -17,16 +17,14 @@ bool loader_preparing(const struct loader *loader)
 
 void loader_fail(struct loader *loader, int status)
 {
-    if (loader->status == 0) {
+    if (loader->status == 0)
         loader->status = status;
-    }
 }
 
 static bool grow(struct loader *loader)
 {
-    if (loader->count < loader->capacity) {
+    if (loader->count < loader->capacity)
         return true;
-    }
     const size_t capacity = loader->capacity == 0 ? 256 : 2 * loader->capacity;
     struct weight_row *rows = realloc(loader->rows, capacity * sizeof(*rows));
     loader->rows = rows != NULL ? rows : loader->rows;
@@ -53,12 +51,10 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
                                         const char *format, ...)
 {
     static const struct host_tensor nothing = {0};
-    if (loader->status != 0) {
+    if (loader->status != 0)
         return NULL;
-    }
-    if (!loader->binding) {
+    if (!loader->binding)
         return &loader->tensors[loader->next++];
-    }
     char *name = grow(loader) ? malloc(NAME_BYTES) : NULL;
     if (name == NULL) {
         loader_fail(loader, error_memory("model tables"));
@@ -74,13 +70,11 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
 
 int loader_bind(struct loader *loader, const struct checkpoint *checkpoint)
 {
-    if (loader->status != 0) {
+    if (loader->status != 0)
         return loader->status;
-    }
     loader->tensors = calloc(loader->count, sizeof(*loader->tensors));
-    if (loader->tensors == NULL) {
+    if (loader->tensors == NULL)
         return loader->status = error_memory("model tables");
-    }
     loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, loader->ignored);
     loader->binding = false;
     return loader->status;
@@ -88,9 +82,8 @@ int loader_bind(struct loader *loader, const struct checkpoint *checkpoint)
 
 void loader_free(struct loader *loader)
 {
-    for (size_t i = 0; i < loader->count; i++) {
+    for (size_t i = 0; i < loader->count; i++)
         free(loader->names[i]);
-    }
     free(loader->names);
     free(loader->rows);
     free(loader->tensors);
@@ -100,19 +93,16 @@ void loader_free(struct loader *loader)
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,
                    struct tensor *out)
 {
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         loader_fail(loader, parameters_tensor(loader->parameters, source, out));
-    }
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         *out = tensor_reshape(*out, rank, dim);
-    }
 }
 
 void loader_host(struct loader *loader, const struct host_tensor *source, float **out)
 {
-    if (!loader_preparing(loader)) {
+    if (!loader_preparing(loader))
         return;
-    }
     const int64_t count = host_tensor_count(source);
     *out = malloc((size_t)count * sizeof(**out));
     loader_fail(loader,
@@ -131,13 +121,11 @@ void loader_norm(struct loader *loader, int64_t width, const char *prefix, const
 static void prepare(struct loader *loader, int parts, const struct host_tensor *const *weight,
                     const struct host_tensor *const *bias, int64_t rows, const struct linear **out)
 {
-    if (!loader_preparing(loader)) {
+    if (!loader_preparing(loader))
         return;
-    }
     loader_fail(loader, parameters_linear(loader->parameters, parts, weight, bias, rows, out));
-    for (int i = 0; i < parts; i++) {
+    for (int i = 0; i < parts; i++)
         checkpoint_drop_pages(weight[i]);
-    }
 }
 
 static void find_linear(struct loader *loader, int64_t outputs, int64_t inputs, const char *prefix, const char *name,
@@ -170,9 +158,8 @@ void loader_conv2d(struct loader *loader, int64_t outputs, int64_t inputs, int k
     const struct host_tensor *weight =
         loader_tensor(loader, false, LOADER_DIMS(outputs, inputs, kernel, kernel), "%s.weight", name);
     const struct host_tensor *bias = loader_tensor(loader, false, LOADER_DIMS(outputs), "%s.bias", name);
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         loader_fail(loader, parameters_conv2d(loader->parameters, weight, bias, stride, padding, out));
-    }
 }
 
 void loader_feed_forward(struct loader *loader, int64_t rows, int64_t inputs, int64_t hidden, int64_t outputs,

@@ -16,9 +16,8 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
     if (pool->total == pool->free_capacity) {
         const int64_t capacity = pool->free_capacity == 0 ? 16 : 2 * pool->free_capacity;
         struct tensor *grown = realloc(pool->free, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL) {
+        if (grown == NULL)
             return error_memory("an object's memory");
-        }
         pool->free = grown;
         pool->free_capacity = capacity;
     }
@@ -29,38 +28,32 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
 
 void sam2_pool_give(struct sam2_pool *pool, struct tensor *memory)
 {
-    if (memory->data != NULL) {
+    if (memory->data != NULL)
         pool->free[pool->free_count++] = *memory;
-    }
     memset(memory, 0, sizeof(*memory));
 }
 
 void sam2_pool_free(struct sam2_pool *pool)
 {
-    for (int64_t i = 0; i < pool->free_count; i++) {
+    for (int64_t i = 0; i < pool->free_count; i++)
         device_tensor_free(pool->device, &pool->free[i]);
-    }
     free(pool->free);
     memset(pool, 0, sizeof(*pool));
 }
 
 struct sam2_memory *sam2_memories_find(const struct sam2_memories *memories, int64_t frame)
 {
-    for (int64_t i = 0; i < memories->count; i++) {
-        if (memories->item[i].frame == frame) {
+    for (int64_t i = 0; i < memories->count; i++)
+        if (memories->item[i].frame == frame)
             return &memories->item[i];
-        }
-    }
     return NULL;
 }
 
 struct sam2_input *sam2_object_input(const struct sam2_object *object, int64_t frame)
 {
-    for (int64_t i = 0; i < object->input_count; i++) {
-        if (object->inputs[i].frame == frame) {
+    for (int64_t i = 0; i < object->input_count; i++)
+        if (object->inputs[i].frame == frame)
             return &object->inputs[i];
-        }
-    }
     return NULL;
 }
 
@@ -69,17 +62,15 @@ int sam2_memories_reserve(struct sam2_memories *memories, int64_t width)
     if (memories->count == memories->capacity) {
         const int64_t capacity = memories->capacity == 0 ? 4 : 2 * memories->capacity;
         struct sam2_memory *grown = realloc(memories->item, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL) {
+        if (grown == NULL)
             return error_memory("an object's memory");
-        }
         memset(grown + memories->capacity, 0, (size_t)(capacity - memories->capacity) * sizeof(*grown));
         memories->item = grown;
         memories->capacity = capacity;
     }
     struct sam2_memory *next = &memories->item[memories->count];
-    if (next->pointer == NULL) {
+    if (next->pointer == NULL)
         next->pointer = malloc((size_t)width * sizeof(*next->pointer));
-    }
     return next->pointer != NULL ? 0 : error_memory("an object's pointer");
 }
 
@@ -122,9 +113,8 @@ void sam2_memories_remove(struct sam2_memories *memories, struct sam2_pool *pool
 static void free_memories(struct sam2_memories *memories, struct sam2_pool *pool)
 {
     for (int64_t i = 0; i < memories->capacity; i++) {
-        if (i < memories->count) {
+        if (i < memories->count)
             empty(&memories->item[i], pool);
-        }
         free(memories->item[i].pointer);
     }
     free(memories->item);
@@ -151,9 +141,8 @@ void sam2_object_free(struct sam2_object *object, struct sam2_pool *pool)
 {
     free_memories(&object->conditioning, pool);
     free_memories(&object->tracked, pool);
-    for (int64_t i = 0; i < object->input_count; i++) {
+    for (int64_t i = 0; i < object->input_count; i++)
         free_input(&object->inputs[i]);
-    }
     free(object->inputs);
     memset(object, 0, sizeof(*object));
 }
@@ -169,11 +158,10 @@ void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64
     for (int64_t i = object->tracked.count - 1; i >= 0; i--) {
         struct sam2_memory *memory = &object->tracked.item[i];
         const int64_t away = distance(memory->frame, frame);
-        if (away >= pointers && away >= memories && away >= window) {
+        if (away >= pointers && away >= memories && away >= window)
             remove_at(&object->tracked, pool, i);
-        } else if (away >= memories && away >= window) {
+        else if (away >= memories && away >= window)
             sam2_pool_give(pool, &memory->features);
-        }
     }
 }
 
@@ -184,15 +172,13 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
     int64_t before = -1, after = -1, left = limit;
     for (int64_t i = 0; i < count; i++) {
         selected[i] = limit < 0 || count <= limit;
-        if (item[i].frame < frame) {
+        if (item[i].frame < frame)
             before = before < 0 || item[i].frame > item[before].frame ? i : before;
-        } else {
+        else
             after = after < 0 || item[i].frame < item[after].frame ? i : after;
-        }
     }
-    if (limit < 0 || count <= limit) {
+    if (limit < 0 || count <= limit)
         return;
-    }
     if (before >= 0 && left > 0) {
         selected[before] = true;
         left--;
@@ -203,11 +189,9 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
     }
     for (; left > 0; left--) {
         int64_t best = -1;
-        for (int64_t i = 0; i < count; i++) {
-            if (!selected[i] && (best < 0 || distance(item[i].frame, frame) < distance(item[best].frame, frame))) {
+        for (int64_t i = 0; i < count; i++)
+            if (!selected[i] && (best < 0 || distance(item[i].frame, frame) < distance(item[best].frame, frame)))
                 best = i;
-            }
-        }
         selected[best] = true;
     }
 }
@@ -215,18 +199,15 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
 int sam2_object_limit(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int limit, int64_t width)
 {
     struct sam2_memories *conditioning = &object->conditioning;
-    if (limit < 0 || conditioning->count <= limit) {
+    if (limit < 0 || conditioning->count <= limit)
         return 0;
-    }
     bool *selected = calloc((size_t)conditioning->count, sizeof(*selected));
     int status = selected == NULL ? error_memory("an object's memory") : 0;
-    if (status == 0) {
+    if (status == 0)
         sam2_select_conditioning(conditioning, frame, limit, selected);
-    }
     for (int64_t i = conditioning->count - 1; i >= 0 && status == 0; i--) {
-        if (selected[i]) {
+        if (selected[i])
             continue;
-        }
         status = sam2_memories_reserve(&object->tracked, width);
         if (status == 0) {
             struct sam2_memory *from = &conditioning->item[i];

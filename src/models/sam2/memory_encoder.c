@@ -7,9 +7,8 @@ static const float NORM_EPS = 1e-6F;
 
 struct tensor sam2_resize_plane(struct compute *compute, struct tensor plane, int64_t size, bool antialias)
 {
-    if (plane.dim[1] == size && plane.dim[2] == size) {
+    if (plane.dim[1] == size && plane.dim[2] == size)
         return plane;
-    }
     struct filter filter;
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, size, size);
     const int inputs = (int)plane.dim[1];
@@ -97,13 +96,11 @@ void sam2_encode_memory(const struct sam2_video *video, struct compute *compute,
     const size_t inner_mark = compute_mark(compute);
     op_conv2d(compute, weights->mask_out, downsample(video, compute, mask), &shared, x);
     compute_release(compute, inner_mark);
-    for (int i = 0; i < video->config.fuser_layers; i++) {
+    for (int i = 0; i < video->config.fuser_layers; i++)
         fuse(video, compute, &weights->fuser[i], x);
-    }
     op_linear(compute, weights->memory_out, TENSOR_RESHAPE(x, grid * grid, width), ACTIVATION_NONE, NULL, out);
-    if (absent && weights->occlusion.data != NULL) {
+    if (absent && weights->occlusion.data != NULL)
         op_add(compute, out, weights->occlusion, out);
-    }
     model_emit(trace, compute, out, "memory");
     op_round_bf16(compute, out, out);
     compute_release(compute, mark);

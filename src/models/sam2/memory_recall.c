@@ -23,9 +23,8 @@ static const struct sam2_memory *passed(const struct sam2_object *object, const 
                                         bool others)
 {
     const struct sam2_memory *memory = sam2_memories_find(&object->tracked, frame);
-    if (memory != NULL || !others) {
+    if (memory != NULL || !others)
         return memory;
-    }
     memory = sam2_memories_find(&object->conditioning, frame);
     return memory != NULL && !selected[memory - object->conditioning.item] ? memory : NULL;
 }
@@ -60,24 +59,20 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     sam2_select_conditioning(conditioning, frame, limit, selected);
     for (int64_t i = 0; i < count; i++) {
         const int64_t back = (frame - conditioning->item[i].frame) * sign;
-        if (selected[i]) {
+        if (selected[i])
             recall_memory(out, &conditioning->item[i], memories - 1);
-        }
-        if ((selected[i] || reference_rules) && back >= 0) {
+        if ((selected[i] || reference_rules) && back >= 0)
             recall_pointer(out, &conditioning->item[i], back, width);
-        }
     }
     for (int back = memories - 1; back > 0; back--) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, true);
-        if (memory != NULL && memory->features.data != NULL) {
+        if (memory != NULL && memory->features.data != NULL)
             recall_memory(out, memory, back - 1);
-        }
     }
     for (int back = 1; back < pointers; back++) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, !reference_rules);
-        if (memory != NULL) {
+        if (memory != NULL)
             recall_pointer(out, memory, back, width);
-        }
     }
     free(selected);
     out->recall.memory = out->memory;

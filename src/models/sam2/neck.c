@@ -26,11 +26,10 @@ static void level_map(const struct sam2 *model, struct compute *compute, int sta
 {
     const struct sam2_weights *weights = &model->weights;
     const int64_t side = model->config.stage_side[stage], dim = model->config.stage_dim[stage];
-    if (weights->level_of_stage[stage] != NULL) {
+    if (weights->level_of_stage[stage] != NULL)
         op_conv2d(compute, weights->level_of_stage[stage], TENSOR_RESHAPE(maps[stage], 1, side, side, dim), NULL, out);
-    } else {
+    else
         op_linear(compute, weights->level_of_lateral[stage], lateral, ACTIVATION_NONE, NULL, out);
-    }
 }
 
 /* lateral(stage's map), plus the coarser level upsampled where the configuration says so. */
@@ -40,9 +39,8 @@ static struct tensor lateral_map(const struct sam2 *model, struct compute *compu
     const struct sam2_config *config = &model->config;
     const int64_t side = config->stage_side[stage], width = config->width;
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, width);
-    if (config->top_down[stage]) {
+    if (config->top_down[stage])
         upsample(compute, coarser, out);
-    }
     op_conv2d(compute, model->weights.lateral[stage],
               TENSOR_RESHAPE(maps[stage], 1, side, side, config->stage_dim[stage]),
               config->top_down[stage] ? &out : NULL, out);

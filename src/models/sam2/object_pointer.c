@@ -17,11 +17,9 @@ void sam2_object_pointers(const struct sam2_video *video, struct compute *comput
     sam2_feed_forward(compute, &video->weights.pointer, ACTIVATION_RELU, ACTIVATION_NONE, NULL, x, pointers);
     op_download(compute, pointers, out);
     compute_release(compute, mark);
-    for (int64_t i = 0; i < n; i++) {
-        if (!appears[i]) {
+    for (int64_t i = 0; i < n; i++)
+        if (!appears[i])
             memcpy(out + i * width, video->weights.no_pointer, (size_t)width * sizeof(*out));
-        }
-    }
 }
 
 /* The sine embedding of a distance in time, relative to the longest one: out [width], sines then cosines. */
@@ -48,9 +46,8 @@ static struct tensor times(const struct sam2_video *video, struct compute *compu
         compute_fail(compute, error_memory("object pointers"));
         return out;
     }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         sine_of_time(recall->frames[i], (float)(video->config.pointers - 1), width, host + i * width);
-    }
     op_linear(compute, video->weights.pointer_time, op_upload(compute, DTYPE_F32, 2, (int64_t[]){count, width}, host),
               ACTIVATION_NONE, NULL, out);
     free(host);

@@ -21,20 +21,17 @@ void sam2_fourier(const float *matrix, float x, float y, int64_t width, float *o
 
 void sam2_grid_positions(const float *matrix, int64_t grid, int64_t width, float *out)
 {
-    for (int64_t y = 0; y < grid; y++) {
-        for (int64_t x = 0; x < grid; x++, out += width) {
+    for (int64_t y = 0; y < grid; y++)
+        for (int64_t x = 0; x < grid; x++, out += width)
             sam2_fourier(matrix, ((float)x + 0.5F) / (float)grid, ((float)y + 0.5F) / (float)grid, width, out);
-        }
-    }
 }
 
 /* Keys' cubic convolution with a = -3/4, as the reference has it. */
 static double cubic(double distance)
 {
     const double a = -0.75, x = fabs(distance);
-    if (x <= 1.0) {
+    if (x <= 1.0)
         return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
-    }
     return x < 2.0 ? ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a : 0.0;
 }
 
@@ -62,18 +59,16 @@ int sam2_encoder_positions(const float *background, int64_t height, int64_t widt
 {
     /* rows[height][side][channels]: resized across. */
     double *rows = malloc((size_t)(height * side * channels) * sizeof(*rows));
-    if (rows == NULL) {
+    if (rows == NULL)
         return error_memory("position embedding");
-    }
     for (int64_t x = 0; x < side; x++) {
         const struct cubic_taps taps = cubic_taps(width, side, x);
         for (int64_t y = 0; y < height; y++) {
             for (int64_t c = 0; c < channels; c++) {
                 const float *from = background + (c * height + y) * width;
                 double sum = 0.0;
-                for (int j = 0; j < 4; j++) {
+                for (int j = 0; j < 4; j++)
                     sum += taps.weight[j] * (double)from[taps.index[j]];
-                }
                 rows[(y * side + x) * channels + c] = sum;
             }
         }
@@ -83,9 +78,8 @@ int sam2_encoder_positions(const float *background, int64_t height, int64_t widt
         for (int64_t x = 0; x < side; x++) {
             for (int64_t c = 0; c < channels; c++) {
                 double sum = (double)window[(c * w + y % w) * w + x % w];
-                for (int j = 0; j < 4; j++) {
+                for (int j = 0; j < 4; j++)
                     sum += taps.weight[j] * rows[(taps.index[j] * side + x) * channels + c];
-                }
                 *out++ = (float)sum;
             }
         }

@@ -10,9 +10,8 @@
 int64_t sam2_best(const float *iou, int64_t count)
 {
     int64_t best = 0;
-    for (int64_t i = 1; i < count; i++) {
+    for (int64_t i = 1; i < count; i++)
         best = iou[i] > iou[best] ? i : best;
-    }
     return best;
 }
 
@@ -31,12 +30,10 @@ static bool is_stable(const struct sam2_config *config, const float *mask)
 
 struct sam2_choice sam2_choose(const struct sam2_config *config, const float *masks, const float *iou, bool multimask)
 {
-    if (multimask) {
+    if (multimask)
         return (struct sam2_choice){1, config->mask_tokens - 1};
-    }
-    if (!config->stability_fallback || is_stable(config, masks)) {
+    if (!config->stability_fallback || is_stable(config, masks))
         return (struct sam2_choice){0, 1};
-    }
     return (struct sam2_choice){1 + sam2_best(iou + 1, config->mask_tokens - 1), 1};
 }
 
@@ -67,9 +64,8 @@ static int64_t collect_part(uint8_t *kinds, int64_t side, int64_t start, int32_t
 
 int sam2_clean_mask(float *mask, int64_t side, float threshold, int64_t hole_area, int64_t sprinkle_area)
 {
-    if (hole_area <= 0 && sprinkle_area <= 0) {
+    if (hole_area <= 0 && sprinkle_area <= 0)
         return 0;
-    }
     const int64_t area = side * side;
     uint8_t *kinds = malloc((size_t)area);
     int32_t *part = malloc((size_t)area * sizeof(*part));
@@ -78,20 +74,16 @@ int sam2_clean_mask(float *mask, int64_t side, float threshold, int64_t hole_are
         free(part);
         return error_memory("a mask's parts");
     }
-    for (int64_t i = 0; i < area; i++) {
+    for (int64_t i = 0; i < area; i++)
         kinds[i] = (uint8_t)(mask[i] > threshold ? OBJECT : mask[i] <= threshold ? BACKGROUND : NEITHER);
-    }
     for (int64_t i = 0; i < area; i++) {
-        if (kinds[i] != BACKGROUND && kinds[i] != OBJECT) {
+        if (kinds[i] != BACKGROUND && kinds[i] != OBJECT)
             continue;
-        }
         const bool hole = kinds[i] == BACKGROUND;
         const int64_t count = collect_part(kinds, side, i, part);
-        if (count <= (hole ? hole_area : sprinkle_area)) {
-            for (int64_t j = 0; j < count; j++) {
+        if (count <= (hole ? hole_area : sprinkle_area))
+            for (int64_t j = 0; j < count; j++)
                 mask[part[j]] = hole ? threshold + 10.0F : threshold - 10.0F;
-            }
-        }
     }
     free(kinds);
     free(part);
@@ -105,9 +97,8 @@ static int masks_at_size(const struct sam2 *model, struct compute *compute, cons
     const int side = (int)model->config.mask_side;
     struct filter vertical, horizontal = {0};
     int status = filter_bilinear(side, height, &vertical);
-    if (status == 0) {
+    if (status == 0)
         status = filter_bilinear(side, width, &horizontal);
-    }
     for (int64_t i = 0; i < count && status == 0; i++) {
         const size_t area = (size_t)width * (size_t)height * (size_t)i;
         compute_begin(compute);

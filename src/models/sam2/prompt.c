@@ -12,28 +12,23 @@ enum { BOX_TOKENS = 3 }; /* two corners, and the padding point that the referenc
 
 int64_t sam2_prompt_tokens(const struct sam2_prompt *prompt)
 {
-    if (prompt->box != NULL) {
+    if (prompt->box != NULL)
         return prompt->point_count + BOX_TOKENS;
-    }
     /* Nothing at all is one point that is not a point. */
     return (prompt->point_count > 0 ? prompt->point_count : 1) + 1;
 }
 
 int sam2_prompt_check(const struct sam2_config *config, const struct sam2_prompt *prompt)
 {
-    if (prompt->point_count < 0) {
+    if (prompt->point_count < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: %d points", prompt->point_count);
-    }
-    for (int i = 0; prompt->box != NULL && i < 4; i++) {
-        if (!isfinite(prompt->box[i])) {
+    for (int i = 0; prompt->box != NULL && i < 4; i++)
+        if (!isfinite(prompt->box[i]))
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: the box has a coordinate that is not finite");
-        }
-    }
     for (int i = 0; i < prompt->point_count; i++) {
         const int32_t label = prompt->labels[i];
-        if (!isfinite(prompt->points[2 * i]) || !isfinite(prompt->points[2 * i + 1])) {
+        if (!isfinite(prompt->points[2 * i]) || !isfinite(prompt->points[2 * i + 1]))
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: point %d has a coordinate that is not finite", i);
-        }
         if (label != SAM2_PADDING && (label < SAM2_NOT_A_POINT || label >= config->point_kinds)) {
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: point %d has label %d: labels are 1 (inside), 0 (outside)",
                              i, (int)label);
@@ -56,9 +51,8 @@ static void point_token(const struct sam2 *model, float x, float y, int32_t labe
     } else {
         const float *kind = weights->point_kinds + label * width;
         sam2_fourier(weights->prompt_fourier, (x + 0.5F) / size, (y + 0.5F) / size, width, out);
-        for (int64_t i = 0; i < width; i++) {
+        for (int64_t i = 0; i < width; i++)
             out[i] += kind[i];
-        }
     }
 }
 
@@ -133,16 +127,13 @@ struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *comput
 {
     const int64_t pixels = model->config.grid * model->config.grid, width = model->config.width;
     bool masks = false;
-    for (int64_t n = 0; n < count; n++) {
+    for (int64_t n = 0; n < count; n++)
         masks = masks || prompts[n].mask != NULL;
-    }
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, masks ? count : 1, pixels, width);
-    for (int64_t n = 0; n < out.dim[0]; n++) {
-        if (prompts[n].mask != NULL) {
+    for (int64_t n = 0; n < out.dim[0]; n++)
+        if (prompts[n].mask != NULL)
             embed_mask(model, compute, prompts[n].mask, features->embedding, tensor_at(out, n));
-        } else {
+        else
             op_add(compute, features->embedding, model->weights.no_mask, tensor_at(out, n));
-        }
-    }
     return out;
 }

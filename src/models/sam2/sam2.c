@@ -9,9 +9,8 @@ static int open_parts(const char *folder, struct sam2 *model)
 {
     int status = sam2_config_read(folder, &model->config);
     if (status != 0 || (status = checkpoint_open(folder, &model->checkpoint)) != 0 ||
-        (status = parameters_create(model->device, &model->parameters)) != 0) {
+        (status = parameters_create(model->device, &model->parameters)) != 0)
         return status;
-    }
     return sam2_weights_load(&model->config, model->checkpoint, model->parameters, &model->weights);
 }
 
@@ -19,9 +18,8 @@ int sam2_open(const char *folder, struct device *device, struct sam2 **out)
 {
     *out = NULL;
     struct sam2 *model = calloc(1, sizeof(*model));
-    if (model == NULL) {
+    if (model == NULL)
         return error_memory("model");
-    }
     model->device = device;
     const int status = open_parts(folder, model);
     if (status != 0) {
@@ -35,9 +33,8 @@ int sam2_open(const char *folder, struct device *device, struct sam2 **out)
 void sam2_free(struct sam2 **model)
 {
     struct sam2 *old = *model;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
     parameters_free(&old->parameters);
     sam2_weights_free(&old->weights);
     checkpoint_close(&old->checkpoint);
@@ -60,17 +57,14 @@ int sam2_features_create(const struct sam2 *model, struct sam2_features **out)
     *out = NULL;
     const int64_t pixels = model->config.grid * model->config.grid, width = model->config.width;
     struct sam2_features *features = calloc(1, sizeof(*features));
-    if (features == NULL) {
+    if (features == NULL)
         return error_memory("an image's features");
-    }
     struct device *device = features->device = model->device;
     int status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &features->embedding, pixels, width);
-    if (status == 0) {
+    if (status == 0)
         status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &features->middle, 4 * pixels, width / 4);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &features->fine, 16 * pixels, width / 8);
-    }
     if (status != 0) {
         sam2_features_free(&features);
         return status;
@@ -82,9 +76,8 @@ int sam2_features_create(const struct sam2 *model, struct sam2_features **out)
 void sam2_features_free(struct sam2_features **features)
 {
     struct sam2_features *old = *features;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
     device_tensor_free(old->device, &old->embedding);
     device_tensor_free(old->device, &old->middle);
     device_tensor_free(old->device, &old->fine);
@@ -108,9 +101,8 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     const struct sam2_config *config = &model->config;
     const int64_t size = config->image_size;
     features->width = features->height = 0;
-    if (image->pixels == NULL || image->width < 1 || image->height < 1) {
+    if (image->pixels == NULL || image->width < 1 || image->height < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "segmentation: the image has no pixels");
-    }
     compute_begin(compute);
     struct tensor maps[SAM2_MAX_STAGES];
     for (int i = 0; i < config->stages; i++) {

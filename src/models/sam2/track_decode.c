@@ -38,9 +38,8 @@ void sam2_job_take(const struct sam2_frame *frame, struct sam2_job *job, const s
     job->iou = iou[choice.first];
     job->object_score = decoded->object[index];
     job->appears = job->object_score > 0.0F;
-    for (int64_t i = 0; i < area && !job->appears; i++) {
+    for (int64_t i = 0; i < area && !job->appears; i++)
         job->mask[i] = NO_OBJECT;
-    }
 }
 
 /* The batch's image embeddings [1 or n, P, C] with the dense embedding of no mask. */
@@ -50,18 +49,16 @@ static struct tensor embed(struct sam2_frame *frame, struct sam2_job *const *job
     const struct sam2_video *video = frame->tracker->video;
     const struct sam2_config *config = &video->model->config;
     struct compute *compute = frame->compute;
-    if (jobs[0]->kind == SAM2_JOB_SEGMENT) { // NOLINT(clang-analyzer-core.NullDereference): n is at least 1
+    if (jobs[0]->kind == SAM2_JOB_SEGMENT) // NOLINT(clang-analyzer-core.NullDereference): n is at least 1
         return sam2_prompt_dense(video->model, compute, frame->features, prompts, n);
-    }
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, n, config->grid * config->grid, config->width);
     struct sam2_recall *recalls = calloc((size_t)n, sizeof(*recalls));
     if (recalls == NULL) {
         compute_fail(compute, error_memory("a frame's objects"));
         return out;
     }
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i++)
         recalls[i] = jobs[i]->recalled.recall;
-    }
     const size_t mark = compute_mark(compute);
     sam2_memory_attention(video, compute, sam2_frame_image(frame), recalls, n, false, frame->run->trace, out);
     compute_release(compute, mark);
@@ -76,12 +73,10 @@ static int decode_batch(struct sam2_frame *frame, struct sam2_job *const *jobs, 
     struct compute *compute = frame->compute;
     struct sam2_decoded decoded = {0};
     int status = sam2_decoded_create(&video->model->config, n, &decoded);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i++)
         prompts[i] = jobs[i]->prompt;
-    }
     compute_begin(compute);
     if (model_keep_going(frame->run->control, compute, frame->step, frame->steps, "segmentation")) {
         struct tensor image = embed(frame, jobs, n, prompts);
@@ -105,9 +100,8 @@ int sam2_frame_decode(struct sam2_frame *frame)
     int status = batch == NULL || prompts == NULL ? error_memory("a frame's objects") : 0;
     for (int64_t i = 0; i < frame->count && status == 0; i++) {
         struct sam2_job *first = &frame->jobs[i];
-        if (first->done || first->kind == SAM2_JOB_GIVE) {
+        if (first->done || first->kind == SAM2_JOB_GIVE)
             continue;
-        }
         if (first->kind == SAM2_JOB_MASK) {
             status = sam2_frame_decode_mask(frame, first);
             continue;
@@ -115,9 +109,8 @@ int sam2_frame_decode(struct sam2_frame *frame)
         int64_t n = 0;
         for (int64_t j = i; j < frame->count && n < frame->batch; j++) {
             struct sam2_job *job = &frame->jobs[j];
-            if (!job->done && job->kind == first->kind && job->prompt.point_count == first->prompt.point_count) {
+            if (!job->done && job->kind == first->kind && job->prompt.point_count == first->prompt.point_count)
                 batch[n++] = job;
-            }
         }
         status = decode_batch(frame, batch, n, prompts);
     }
@@ -130,9 +123,8 @@ int sam2_frame_decode(struct sam2_frame *frame)
 static bool is_binary(const struct sam2_frame *frame, const struct sam2_job *job)
 {
     bool any = false;
-    for (int64_t i = 0; i < frame->count; i++) {
+    for (int64_t i = 0; i < frame->count; i++)
         any = any || frame->jobs[i].input != NULL;
-    }
     return frame->tracker->options.reference_rules ? any : job->input != NULL;
 }
 
@@ -157,17 +149,14 @@ static int make_pointers(struct sam2_frame *frame)
     float *pointers = calloc((size_t)(frame->count * width), sizeof(*pointers));
     int status = appears == NULL || pointers == NULL ? error_memory("object pointers") : 0;
     if (status == 0) {
-        for (int64_t i = 0; i < frame->count; i++) {
+        for (int64_t i = 0; i < frame->count; i++)
             appears[i] = frame->jobs[i].appears;
-        }
         sam2_object_pointers(frame->tracker->video, frame->compute, frame->tokens, appears, frame->count, pointers);
         status = compute_status(frame->compute);
     }
-    for (int64_t i = 0; i < frame->count && status == 0; i++) {
-        if (frame->jobs[i].kind != SAM2_JOB_GIVE) {
+    for (int64_t i = 0; i < frame->count && status == 0; i++)
+        if (frame->jobs[i].kind != SAM2_JOB_GIVE)
             memcpy(frame->jobs[i].pointer, pointers + i * width, (size_t)width * sizeof(*pointers));
-        }
-    }
     free(appears);
     free(pointers);
     return status;
@@ -178,26 +167,21 @@ int sam2_frame_remember(struct sam2_frame *frame)
     const struct sam2_config *config = &frame->tracker->video->model->config;
     struct compute *compute = frame->compute;
     bool any = false;
-    for (int64_t i = 0; i < frame->count; i++) {
+    for (int64_t i = 0; i < frame->count; i++)
         any = any || frame->jobs[i].kind != SAM2_JOB_GIVE;
-    }
-    if (!any) {
+    if (!any)
         return 0;
-    }
     compute_begin(compute);
     int status = make_pointers(frame);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, config->grid * config->grid, config->width);
     const size_t mark = compute_mark(compute);
     sam2_memory_features(frame->tracker->video, compute, sam2_frame_image(frame), features);
     compute_release(compute, mark);
-    for (int64_t i = 0; i < frame->count; i++) {
+    for (int64_t i = 0; i < frame->count; i++)
         if (frame->jobs[i].kind != SAM2_JOB_GIVE &&
-            model_keep_going(frame->run->control, compute, frame->step++, frame->steps, "segmentation")) {
+            model_keep_going(frame->run->control, compute, frame->step++, frame->steps, "segmentation"))
             remember(frame, &frame->jobs[i], features);
-        }
-    }
     return compute_status(compute);
 }

@@ -38,9 +38,8 @@ static bool plan(struct sam2_frame *frame, struct sam2_object *object, int64_t i
     job->mask = tracker->masks + index * config->mask_side * config->mask_side;
     job->pointer = tracker->pointers + index * config->width;
     job->token = frame->tokens + index * config->width;
-    if (input == NULL && (run->prompted_only || object->conditioning.count == 0)) {
+    if (input == NULL && (run->prompted_only || object->conditioning.count == 0))
         return false;
-    }
     if (input == NULL) {
         job->kind = given != NULL ? SAM2_JOB_GIVE : SAM2_JOB_TRACK;
     } else if (input->mask != NULL) {
@@ -59,9 +58,8 @@ static bool plan(struct sam2_frame *frame, struct sam2_object *object, int64_t i
 /* Room for the results of all objects. */
 static int reserve_tracks(struct sam2_tracker *tracker)
 {
-    if (tracker->count <= tracker->tracks_capacity) {
+    if (tracker->count <= tracker->tracks_capacity)
         return 0;
-    }
     const struct sam2_config *config = &tracker->video->model->config;
     const size_t count = (size_t)tracker->count, area = (size_t)(config->mask_side * config->mask_side);
     struct sam2_track *tracks = realloc(tracker->tracks, count * sizeof(*tracks));
@@ -70,9 +68,8 @@ static int reserve_tracks(struct sam2_tracker *tracker)
     tracker->masks = masks != NULL ? masks : tracker->masks;
     float *pointers = realloc(tracker->pointers, count * (size_t)config->width * sizeof(*pointers));
     tracker->pointers = pointers != NULL ? pointers : tracker->pointers;
-    if (tracks == NULL || masks == NULL || pointers == NULL) {
+    if (tracks == NULL || masks == NULL || pointers == NULL)
         return error_memory("masks");
-    }
     tracker->tracks_capacity = tracker->count;
     return 0;
 }
@@ -84,19 +81,16 @@ static int prepare(struct sam2_frame *frame, struct sam2_job *job)
     const struct sam2_tracker_options *options = &tracker->options;
     const int64_t width = tracker->video->model->config.width;
     int status = 0;
-    if (job->kind == SAM2_JOB_GIVE) {
+    if (job->kind == SAM2_JOB_GIVE)
         return 0;
-    }
     if (job->kind == SAM2_JOB_TRACK) {
         status = sam2_object_recall(job->object, tracker->video, frame->run->frame, frame->run->reverse,
                                     options->max_conditioning, options->reference_rules, &job->recalled);
     }
-    if (status == 0) {
+    if (status == 0)
         status = sam2_memories_reserve(&job->object->conditioning, width);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = sam2_memories_reserve(&job->object->tracked, width);
-    }
     return status == 0 ? sam2_pool_take(&tracker->pool, &job->features) : status;
 }
 
@@ -106,14 +100,12 @@ static int create_jobs(struct sam2_frame *frame)
     const size_t count = (size_t)tracker->count + 1, width = (size_t)tracker->video->model->config.width;
     const size_t limit = tracker->options.scratch_limit > 0 ? tracker->options.scratch_limit : DEFAULT_SCRATCH;
     int status = reserve_tracks(tracker);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     frame->jobs = calloc(count, sizeof(*frame->jobs));
     frame->tokens = calloc(count * width, sizeof(*frame->tokens));
-    if (frame->jobs == NULL || frame->tokens == NULL) {
+    if (frame->jobs == NULL || frame->tokens == NULL)
         return error_memory("a frame's objects");
-    }
     frame->batch = (int64_t)(limit / object_bytes(tracker->video));
     frame->batch = frame->batch < 1 ? 1 : frame->batch;
     for (int64_t i = 0; i < tracker->count && status == 0; i++) {
@@ -165,9 +157,8 @@ static int copy_masks(struct sam2_frame *frame, float **copies)
         const struct sam2_job *job = &frame->jobs[i];
         if (job->kind != SAM2_JOB_GIVE && conditions(frame, job)) {
             copies[i] = malloc(bytes);
-            if (copies[i] == NULL) {
+            if (copies[i] == NULL)
                 return error_memory("masks");
-            }
             memcpy(copies[i], job->mask, bytes);
         }
     }
@@ -190,37 +181,32 @@ static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float *mask
         memory->mask = mask;
         memory->iou = job->iou;
         memory->object_score = job->object_score;
-        if (conditioning) {
+        if (conditioning)
             sam2_memories_remove(&object->tracked, &tracker->pool, number);
-        }
     }
     if (job->input != NULL) {
         job->input->fresh = false;
-        if (job->input->mask != NULL) {
+        if (job->input->mask != NULL)
             sam2_object_free_input(object, number);
-        }
     }
     if (!tracker->options.reference_rules && job->input != NULL) {
         /* Where memory is short, one more conditioning frame stays until the next time. */
         (void)sam2_object_limit(object, &tracker->pool, number + (frame->run->reverse ? -1 : 1),
                                 tracker->options.max_conditioning, width);
     }
-    if (!frame->run->prompted_only) {
+    if (!frame->run->prompted_only)
         sam2_object_prune(object, &tracker->pool, number, config->memories, config->pointers, tracker->options.window);
-    }
 }
 
 static int keep(struct sam2_frame *frame)
 {
     float **copies = calloc((size_t)frame->count + 1, sizeof(*copies));
     int status = copies == NULL ? error_memory("masks") : copy_masks(frame, copies);
-    for (int64_t i = 0; i < frame->count && copies != NULL; i++) {
-        if (status == 0) {
+    for (int64_t i = 0; i < frame->count && copies != NULL; i++)
+        if (status == 0)
             keep_job(frame, &frame->jobs[i], copies[i]);
-        } else {
+        else
             free(copies[i]);
-        }
-    }
     free(copies);
     return status;
 }
@@ -242,13 +228,11 @@ static int finish(struct sam2_frame *frame)
             .confidence = job->iou / (1.0F + expf(-job->object_score)),
             .conditioning = sam2_memories_find(&job->object->conditioning, frame->run->frame) != NULL,
         };
-        if (status == 0 && job->object_score > 0.0F) {
+        if (status == 0 && job->object_score > 0.0F)
             status = sam2_clean_mask(job->mask, side, 0.0F, options->hole_area, options->sprinkle_area);
-        }
     }
-    if (options->non_overlapping) {
+    if (options->non_overlapping)
         sam2_separate_masks(tracker->masks, frame->count, side * side);
-    }
     return status;
 }
 
@@ -257,28 +241,21 @@ int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, cons
 {
     *tracks = NULL;
     *count = 0;
-    if (sam2_features_width(features) < 1) {
+    if (sam2_features_width(features) < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracking: no image was encoded");
-    }
     struct sam2_frame frame = {.tracker = tracker, .compute = compute, .features = features, .run = run};
     int status = create_jobs(&frame);
-    for (int64_t i = 0; i < frame.count && status == 0; i++) {
-        if (frame.jobs[i].kind == SAM2_JOB_GIVE) {
+    for (int64_t i = 0; i < frame.count && status == 0; i++)
+        if (frame.jobs[i].kind == SAM2_JOB_GIVE)
             give_again(&frame, &frame.jobs[i]);
-        }
-    }
-    if (status == 0) {
+    if (status == 0)
         status = sam2_frame_decode(&frame);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = sam2_frame_remember(&frame);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = keep(&frame);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = finish(&frame);
-    }
     if (status == 0) {
         *tracks = tracker->tracks;
         *count = frame.count;

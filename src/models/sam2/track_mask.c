@@ -21,13 +21,11 @@ static struct tensor mask_at_size(const struct sam2_frame *frame, const struct s
     float *host = malloc((size_t)count * sizeof(*host));
     int status =
         host == NULL ? error_memory("a mask") : filter_bilinear_antialias(input->mask_height, (int)size, &vertical);
-    if (status == 0) {
+    if (status == 0)
         status = filter_bilinear_antialias(input->mask_width, (int)size, &horizontal);
-    }
     if (status == 0) {
-        for (int64_t i = 0; i < count; i++) {
+        for (int64_t i = 0; i < count; i++)
             host[i] = input->mask[i] != 0 ? 1.0F : 0.0F;
-        }
         struct tensor mask =
             op_upload(compute, DTYPE_F32, 3, (int64_t[]){1, input->mask_height, input->mask_width}, host);
         if (input->mask_height == size && input->mask_width == size) {
@@ -73,9 +71,8 @@ static void decode(const struct sam2_frame *frame, const struct sam2_prompt *pro
 /* The mask's own results in the place of the decoder's. */
 static void take_mask(struct sam2_job *job, bool any, int64_t area, const float *low)
 {
-    for (int64_t i = 0; i < area; i++) {
+    for (int64_t i = 0; i < area; i++)
         job->mask[i] = low[i];
-    }
     job->iou = 1.0F;
     job->object_score = any ? INSIDE : OUTSIDE;
     job->appears = job->appears && any;
@@ -90,9 +87,8 @@ int sam2_frame_decode_mask(struct sam2_frame *frame, struct sam2_job *job)
     float *logits = malloc((size_t)(2 * area) * sizeof(*logits));
     job->full_mask = malloc((size_t)(size * size) * sizeof(*job->full_mask));
     int status = logits == NULL || job->full_mask == NULL ? error_memory("a mask") : 0;
-    if (status == 0) {
+    if (status == 0)
         status = sam2_decoded_create(config, 1, &decoded);
-    }
     if (status == 0) {
         float *low = logits + area;
         compute_begin(compute);
@@ -108,9 +104,8 @@ int sam2_frame_decode_mask(struct sam2_frame *frame, struct sam2_job *job)
         status = compute_status(compute);
         if (status == 0) {
             bool any = false;
-            for (int64_t i = 0; i < size * size; i++) {
+            for (int64_t i = 0; i < size * size; i++)
                 any = any || job->full_mask[i] > 0.0F; // NOLINT(clang-analyzer-core.*): downloaded above
-            }
             job->multimask = frame->tracker->options.reference_rules;
             sam2_job_take(frame, job, &decoded, 0);
             take_mask(job, any, area, low);

@@ -13,14 +13,12 @@ int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_vi
 {
     *out = NULL;
     struct sam2_video *video = calloc(1, sizeof(*video));
-    if (video == NULL) {
+    if (video == NULL)
         return error_memory("model");
-    }
     video->model = model;
     int status = sam2_video_config_read(folder, &model->config, &video->config);
-    if (status == 0) {
+    if (status == 0)
         status = parameters_create(model->device, &video->parameters);
-    }
     if (status == 0) {
         status = sam2_video_weights_load(&model->config, &video->config, model->checkpoint, video->parameters,
                                          &video->weights);
@@ -36,9 +34,8 @@ int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_vi
 void sam2_video_free(struct sam2_video **video)
 {
     struct sam2_video *old = *video;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
     parameters_free(&old->parameters);
     sam2_video_weights_free(&old->weights);
     free(old);
@@ -59,16 +56,13 @@ int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracke
                          options->max_conditioning, options->window);
     }
     struct sam2_tracker *tracker = calloc(1, sizeof(*tracker));
-    if (tracker == NULL) {
+    if (tracker == NULL)
         return error_memory("a tracker");
-    }
     tracker->video = video;
-    if (options != NULL) {
+    if (options != NULL)
         tracker->options = *options;
-    }
-    if (tracker->options.max_conditioning == 0) {
+    if (tracker->options.max_conditioning == 0)
         tracker->options.max_conditioning = video->config.max_conditioning;
-    }
     tracker->pool.device = video->model->device;
     tracker->pool.pixels = video->model->config.grid * video->model->config.grid;
     tracker->pool.width = video->config.memory_width;
@@ -79,12 +73,10 @@ int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracke
 void sam2_tracker_free(struct sam2_tracker **tracker)
 {
     struct sam2_tracker *old = *tracker;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
-    for (int64_t i = 0; i < old->count; i++) {
+    for (int64_t i = 0; i < old->count; i++)
         sam2_object_free(&old->objects[i], &old->pool);
-    }
     sam2_pool_free(&old->pool);
     free(old->objects);
     free(old->tracks);
@@ -111,11 +103,9 @@ size_t sam2_tracker_bytes(const struct sam2_tracker *tracker)
 
 static struct sam2_object *find_object(const struct sam2_tracker *tracker, int64_t id)
 {
-    for (int64_t i = 0; i < tracker->count; i++) {
-        if (tracker->objects[i].id == id) {
+    for (int64_t i = 0; i < tracker->count; i++)
+        if (tracker->objects[i].id == id)
             return &tracker->objects[i];
-        }
-    }
     return NULL;
 }
 
@@ -127,9 +117,8 @@ const struct sam2_object *sam2_tracker_peek(const struct sam2_tracker *tracker, 
 int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
 {
     struct sam2_object *found = find_object(tracker, object);
-    if (found == NULL) {
+    if (found == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: there is no object %lld", (long long)object);
-    }
     sam2_object_free(found, &tracker->pool);
     const int64_t index = found - tracker->objects;
     memmove(found, found + 1, (size_t)(tracker->count - index - 1) * sizeof(*found));
@@ -140,12 +129,10 @@ int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
 static int check_prompt(const struct sam2_video *video, const struct sam2_video_prompt *prompt)
 {
     const bool points = prompt->point_count > 0 || prompt->box != NULL;
-    if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL)) {
+    if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL))
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a prompt is a box, points, both, or a mask alone");
-    }
-    if (prompt->refine && prompt->box != NULL) {
+    if (prompt->refine && prompt->box != NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a box cannot come in addition to earlier points");
-    }
     if (prompt->mask != NULL && (prompt->mask_width < 1 || prompt->mask_height < 1 ||
                                  prompt->mask_width > MAX_MASK_SIDE || prompt->mask_height > MAX_MASK_SIDE)) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a mask of %d x %d pixels", prompt->mask_width,
@@ -162,14 +149,12 @@ static int copy_points(const struct sam2_input *before, const struct sam2_video_
     static const int32_t corners[] = {SAM2_TOP_LEFT, SAM2_BOTTOM_RIGHT};
     const int old = before != NULL && prompt->refine ? before->point_count : 0, boxed = prompt->box != NULL ? 2 : 0;
     const int count = old + boxed + prompt->point_count;
-    if (count > MAX_POINTS) {
+    if (count > MAX_POINTS)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: %d points on one frame", count);
-    }
     out->points = calloc((size_t)count + 1, 2 * sizeof(*out->points));
     out->labels = calloc((size_t)count + 1, sizeof(*out->labels));
-    if (out->points == NULL || out->labels == NULL) {
+    if (out->points == NULL || out->labels == NULL)
         return error_memory("points");
-    }
     out->point_count = count;
     if (old > 0) {
         memcpy(out->points, before->points, (size_t)old * 2 * sizeof(*out->points));
@@ -191,9 +176,8 @@ static int copy_mask(const struct sam2_video_prompt *prompt, struct sam2_input *
 {
     const size_t bytes = (size_t)prompt->mask_width * (size_t)prompt->mask_height;
     out->mask = malloc(bytes);
-    if (out->mask == NULL) {
+    if (out->mask == NULL)
         return error_memory("a mask");
-    }
     memcpy(out->mask, prompt->mask, bytes);
     out->mask_width = prompt->mask_width;
     out->mask_height = prompt->mask_height;
@@ -206,18 +190,16 @@ static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, in
     if (*object == NULL && tracker->count == tracker->capacity) {
         const int64_t capacity = tracker->capacity == 0 ? 8 : 2 * tracker->capacity;
         struct sam2_object *grown = realloc(tracker->objects, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL) {
+        if (grown == NULL)
             return error_memory("an object");
-        }
         tracker->objects = grown;
         tracker->capacity = capacity;
     }
     const int64_t inputs = *object == NULL ? 0 : (*object)->input_count;
     struct sam2_input *grown =
         realloc(*object == NULL ? NULL : (*object)->inputs, (size_t)(inputs + 1) * sizeof(*grown));
-    if (grown == NULL) {
+    if (grown == NULL)
         return error_memory("a prompt");
-    }
     if (*object == NULL) {
         *object = &tracker->objects[tracker->count++];
         memset(*object, 0, sizeof(**object));
@@ -231,16 +213,14 @@ int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t fr
                         const struct sam2_video_prompt *prompt)
 {
     int status = check_prompt(tracker->video, prompt);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     struct sam2_object *found = find_object(tracker, object);
     struct sam2_input input = {.frame = frame, .fresh = true};
     const struct sam2_input *before = found != NULL ? sam2_object_input(found, frame) : NULL;
     status = prompt->mask != NULL ? copy_mask(prompt, &input) : copy_points(before, prompt, &input);
-    if (status == 0) {
+    if (status == 0)
         status = reserve(tracker, &found, object);
-    }
     if (status != 0) {
         free(input.points);
         free(input.labels);
@@ -257,9 +237,8 @@ void sam2_separate_masks(float *masks, int64_t count, int64_t area)
     const float outside = -10.0F;
     for (int64_t i = 0; i < area && count > 1; i++) {
         int64_t best = 0;
-        for (int64_t n = 1; n < count; n++) {
+        for (int64_t n = 1; n < count; n++)
             best = masks[n * area + i] > masks[best * area + i] ? n : best;
-        }
         for (int64_t n = 0; n < count; n++) {
             float *value = &masks[n * area + i];
             *value = n != best && *value > outside ? outside : *value;

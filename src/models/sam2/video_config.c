@@ -13,9 +13,8 @@ static int check_kind(const struct config *file)
 {
     const char *kind;
     const int status = config_string(file, config_root(file), "model_type", "", &kind);
-    if (status != 0 || strcmp(kind, "sam2_video") == 0) {
+    if (status != 0 || strcmp(kind, "sam2_video") == 0)
         return status;
-    }
     config_error(file, "model_type is \"%s\"", kind);
     return error_set(
         SOWLV2_ERROR_MODEL,
@@ -64,9 +63,8 @@ static int read_bank(const struct config *file, const struct sam2_config *image,
         (status = config_int(file, root, "multimask_min_pt_num", 0, 0, 1 << 30, &out->multimask_from)) != 0 ||
         (status = config_int(file, root, "multimask_max_pt_num", 1, 0, 1 << 30, &out->multimask_to)) != 0 ||
         (status = sam2_read_number(file, root, "sigmoid_scale_for_mem_enc", 20.0, -1e6, 1e6, &out->mask_scale)) != 0 ||
-        (status = sam2_read_number(file, root, "sigmoid_bias_for_mem_enc", -10.0, -1e6, 1e6, &out->mask_bias)) != 0) {
+        (status = sam2_read_number(file, root, "sigmoid_bias_for_mem_enc", -10.0, -1e6, 1e6, &out->mask_bias)) != 0)
         return status;
-    }
     if (image_size != image->image_size) {
         return config_error(file, "image_size: %d differs from prompt_encoder_config's %d", image_size,
                             image->image_size);
@@ -76,9 +74,8 @@ static int read_bank(const struct config *file, const struct sam2_config *image,
                             "memory_encoder_output_channels: %lld: it must be 64 and divide the model's width %lld",
                             (long long)out->memory_width, (long long)image->width);
     }
-    if (out->max_conditioning == 0) {
+    if (out->max_conditioning == 0)
         return config_error(file, "max_cond_frame_num: 0: give -1 for all, or at least 1");
-    }
     out->pointer_parts = (int)(image->width / out->memory_width);
     return 0;
 }
@@ -92,18 +89,16 @@ static int read_rope(const struct config *file, const struct sam2_config *image,
     if (status != 0 || (status = config_object(file, root, "rope_parameters", &rope)) != 0 ||
         (status = config_number(file, root, "memory_attention_rope_theta", 10000.0, 1e-3, 1e12, &out->rope_theta)) !=
             0 ||
-        (status = config_number(file, rope, "rope_theta", out->rope_theta, 1e-3, 1e12, &out->rope_theta)) != 0) {
+        (status = config_number(file, rope, "rope_theta", out->rope_theta, 1e-3, 1e12, &out->rope_theta)) != 0)
         return status;
-    }
     if (count == 1 || side[0] != image->grid || side[1] != image->grid) {
         return config_error(file, "memory_attention_rope_feat_sizes: the image embedding is %lld x %lld",
                             (long long)image->grid, (long long)image->grid);
     }
     const char *kind;
     status = config_string(file, rope, "rope_type", "axial", &kind);
-    if (status == 0 && strcmp(kind, "axial") != 0) {
+    if (status == 0 && strcmp(kind, "axial") != 0)
         return config_error(file, "rope_parameters: rope_type: \"%s\" is not supported: it must be \"axial\"", kind);
-    }
     return status;
 }
 
@@ -120,9 +115,8 @@ static int read_attention(const struct config *file, const struct sam2_config *i
         (status = config_int(file, root, "memory_attention_feed_forward_hidden_size", 2048, 1, SAM2_MAX_WIDTH,
                              &out->feed_forward)) != 0 ||
         (status = model_read_activation(file, root, "memory_attention_feed_forward_hidden_act", "relu",
-                                        &out->feed_forward_activation)) != 0) {
+                                        &out->feed_forward_activation)) != 0)
         return status;
-    }
     out->inner = image->width / downsample;
     if (image->width % downsample != 0 || out->inner % (4 * out->heads) != 0) {
         return config_error(file,
@@ -138,20 +132,17 @@ static int plan_downsampler(const struct config *file, const struct sam2_config 
                             struct sam2_video_config *out)
 {
     int stride_bits = 0, total_bits = 0;
-    while (out->downsampler_stride >> (stride_bits + 1) != 0) {
+    while (out->downsampler_stride >> (stride_bits + 1) != 0)
         stride_bits++;
-    }
-    while (total >> (total_bits + 1) != 0) {
+    while (total >> (total_bits + 1) != 0)
         total_bits++;
-    }
     int64_t side = 4 * image->mask_side, channels = 1;
     out->downsampler_layers = total_bits / stride_bits; // NOLINT(clang-analyzer-core.DivideZero): read as at least 2
     for (int i = 0; i < out->downsampler_layers; i++) {
         side = (side + 2 * out->downsampler_padding - out->downsampler_kernel) / out->downsampler_stride + 1;
         channels *= (int64_t)out->downsampler_stride * out->downsampler_stride;
-        if (side < image->grid || channels > SAM2_MAX_WIDTH) {
+        if (side < image->grid || channels > SAM2_MAX_WIDTH)
             break;
-        }
     }
     if (side != image->grid || channels > SAM2_MAX_WIDTH || out->downsampler_layers > SAM2_MAX_DEPTH) {
         return config_error(file,
@@ -180,9 +171,8 @@ static int read_encoder(const struct config *file, const struct sam2_config *ima
         (status = read_int(file, "memory_fuser_padding", 3, 0, 63, &out->fuser_padding)) != 0 ||
         (status = config_int(file, root, "memory_fuser_intermediate_dim", 1024, 1, SAM2_MAX_WIDTH,
                              &out->fuser_hidden)) != 0 ||
-        (status = model_read_activation(file, root, "memory_fuser_hidden_act", "gelu", &out->fuser_activation)) != 0) {
+        (status = model_read_activation(file, root, "memory_fuser_hidden_act", "gelu", &out->fuser_activation)) != 0)
         return status;
-    }
     if (out->fuser_kernel != 2 * out->fuser_padding + 1) {
         return config_error(file, "memory_fuser_kernel_size %d with memory_fuser_padding %d changes the map's size",
                             out->fuser_kernel, out->fuser_padding);
@@ -196,9 +186,8 @@ int sam2_video_config_read(const char *folder, const struct sam2_config *image, 
     memset(out, 0, sizeof(*out));
     int status = config_open(folder, "config.json", &file);
     if (status == 0 && (status = check_kind(file)) == 0 && (status = read_bank(file, image, out)) == 0 &&
-        (status = read_attention(file, image, out)) == 0) {
+        (status = read_attention(file, image, out)) == 0)
         status = read_encoder(file, image, out);
-    }
     config_close(&file);
     return status;
 }

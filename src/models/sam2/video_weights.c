@@ -23,22 +23,19 @@ static void load_value_out(struct loader *loader, int64_t rows, int64_t width, i
         loader_tensor(loader, false, LOADER_DIMS(width, inner), "%so_proj.weight", prefix),
         loader_tensor(loader, false, LOADER_DIMS(width), "%so_proj.bias", prefix)};
     float *part[4] = {NULL};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         loader_host(loader, host[i], &part[i]);
-    }
     float *joined = loader_preparing(loader) ? malloc((size_t)(width * (memory + 1)) * sizeof(*joined)) : NULL;
-    if (loader_preparing(loader) && joined == NULL) {
+    if (loader_preparing(loader) && joined == NULL)
         loader_fail(loader, error_memory("memory attention"));
-    }
     if (loader_preparing(loader)) {
         float *bias = joined + width * memory;
         for (int64_t c = 0; c < width; c++) {
             const float *row = part[2] + c * inner;
             for (int64_t m = 0; m <= memory; m++) {
                 double sum = m == memory ? (double)part[3][c] : 0.0;
-                for (int64_t d = 0; d < inner; d++) {
+                for (int64_t d = 0; d < inner; d++)
                     sum += (double)row[d] * (double)(m == memory ? part[1][d] : part[0][d * memory + m]);
-                }
                 *(m == memory ? &bias[c] : &joined[c * memory + m]) = (float)sum;
             }
         }
@@ -48,9 +45,8 @@ static void load_value_out(struct loader *loader, int64_t rows, int64_t width, i
         const struct host_tensor *const weights[] = {&weight}, *const all_biases[] = {&biases};
         loader_fail(loader, parameters_linear(loader->parameters, 1, weights, all_biases, rows, out));
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         free(part[i]);
-    }
     free(joined);
 }
 
@@ -64,9 +60,8 @@ static void load_self(struct loader *loader, int64_t rows, int64_t width, int64_
         weight[i] = loader_tensor(loader, false, LOADER_DIMS(inner, width), "%s%s_proj.weight", prefix, names[i]);
         bias[i] = loader_tensor(loader, false, LOADER_DIMS(inner), "%s%s_proj.bias", prefix, names[i]);
     }
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         loader_fail(loader, parameters_linear(loader->parameters, 3, weight, bias, rows, out));
-    }
 }
 
 static void load_layer(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
@@ -85,9 +80,8 @@ static void load_layer(struct loader *loader, const struct sam2_config *image, c
     loader_linear(loader, pixels, width, inner, self, "o_proj", &out->self_out);
     loader_linear(loader, pixels, inner, width, cross, "q_proj", &out->query);
     loader_linear(loader, keys, inner, memory, cross, "k_proj", &out->key);
-    if (config->heads == 1) {
+    if (config->heads == 1)
         load_value_out(loader, pixels, width, inner, memory, cross, &out->value_out);
-    }
     loader_linear(loader, keys, inner, memory, cross, "v_proj", &out->value);
     loader_linear(loader, pixels, width, inner, cross, "o_proj", &out->out);
     loader_linear(loader, pixels, config->feed_forward, width, prefix, "linear1", &out->fc1);
@@ -136,18 +130,15 @@ static void make_tables(struct loader *loader, const struct sam2_config *image, 
     float *minus = places + memories * pixels * memory;
     rope_tables(image->grid, head, config->rope_theta, cosines, sines);
     sam2_sine_positions(image->grid, image->grid, width, features);
-    for (int64_t i = 0; i < pixels * width; i++) {
+    for (int64_t i = 0; i < pixels * width; i++)
         features[i] *= 0.1F;
-    }
     for (int64_t t = 0; t < memories; t++) {
         sam2_sine_positions(image->grid, image->grid, memory, places + t * pixels * memory);
-        for (int64_t i = 0; i < pixels * memory; i++) {
+        for (int64_t i = 0; i < pixels * memory; i++)
             places[t * pixels * memory + i] += time[t * memory + i % memory];
-        }
     }
-    for (int64_t i = 0; i < width; i++) {
+    for (int64_t i = 0; i < width; i++)
         minus[i] = -no_memory[i];
-    }
     show(loader, cosines, LOADER_DIMS(1, pixels, head), &out->cosines);
     show(loader, sines, LOADER_DIMS(1, pixels, head), &out->sines);
     show(loader, features, LOADER_DIMS(pixels, width), &out->feature_positions);
@@ -166,9 +157,8 @@ static void load_tables(struct loader *loader, const struct sam2_config *image, 
     float *time = NULL, *none = NULL;
     loader_host(loader, times, &time);
     loader_host(loader, no_memory, &none);
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         make_tables(loader, image, config, time, none, out);
-    }
     free(time);
     free(none);
 }
@@ -177,9 +167,8 @@ static void walk(struct loader *loader, const struct sam2_config *image, const s
                  struct sam2_video_weights *out)
 {
     const int64_t width = image->width;
-    for (int i = 0; i < config->attention_layers; i++) {
+    for (int i = 0; i < config->attention_layers; i++)
         load_layer(loader, image, config, i, &out->attention[i]);
-    }
     loader_norm(loader, width, "memory_attention.", "layer_norm", &out->attention_norm);
     load_tables(loader, image, config, out);
     sam2_load_memory_encoder(loader, image, config, out);
@@ -206,22 +195,19 @@ int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_v
     memset(out, 0, sizeof(*out));
     struct loader loader = {.binding = true, .parameters = parameters, .ignored = image_part};
     walk(&loader, image, config, out);
-    if (loader_bind(&loader, checkpoint) == 0) {
+    if (loader_bind(&loader, checkpoint) == 0)
         walk(&loader, image, config, out);
-    }
     const int status = loader.status;
     loader_free(&loader);
-    if (status != 0) {
+    if (status != 0)
         sam2_video_weights_free(out);
-    }
     return status;
 }
 
 void sam2_video_weights_free(struct sam2_video_weights *weights)
 {
-    for (int i = 0; i < SAM2_MAX_DEPTH; i++) {
+    for (int i = 0; i < SAM2_MAX_DEPTH; i++)
         free(weights->fuser[i].kernel_data);
-    }
     free(weights->tables);
     free(weights->no_pointer);
     memset(weights, 0, sizeof(*weights));

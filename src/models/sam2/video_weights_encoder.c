@@ -46,9 +46,8 @@ static void load_depthwise(struct loader *loader, int64_t channels, int kernel, 
         if (out->kernel_data == NULL) {
             loader_fail(loader, error_memory("the memory encoder"));
         } else {
-            for (int64_t i = 0; i < taps * channels; i++) {
+            for (int64_t i = 0; i < taps * channels; i++)
                 out->kernel_data[i] = from[i % channels * taps + i / channels];
-            }
             const struct host_tensor turned = {DTYPE_F32, 3, {kernel, kernel, channels}, out->kernel_data, bytes};
             loader_fail(loader, parameters_tensor(loader->parameters, &turned, &out->kernel));
         }
@@ -71,9 +70,8 @@ static void load_scaled(struct loader *loader, int64_t rows, int64_t outputs, in
     if (loader_preparing(loader)) {
         for (int64_t c = 0; c < outputs; c++) {
             bias[c] *= scale[c];
-            for (int64_t i = 0; i < inputs; i++) {
+            for (int64_t i = 0; i < inputs; i++)
                 weight[c * inputs + i] *= scale[c];
-            }
         }
         const struct host_tensor scaled = {
             DTYPE_F32, 2, {outputs, inputs}, weight, (size_t)(outputs * inputs) * sizeof(float)};

@@ -83,18 +83,15 @@ int sam2_weights_load(const struct sam2_config *config, const struct checkpoint 
     out->blocks = calloc((size_t)config->blocks, sizeof(*out->blocks));
     out->layers = calloc((size_t)config->decoder_layers, sizeof(*out->layers));
     out->hypernetworks = calloc((size_t)config->mask_tokens, sizeof(*out->hypernetworks));
-    if (out->blocks == NULL || out->layers == NULL || out->hypernetworks == NULL) {
+    if (out->blocks == NULL || out->layers == NULL || out->hypernetworks == NULL)
         loader_fail(&loader, error_memory("model layers"));
-    }
     walk(&loader, config, out);
-    if (loader_bind(&loader, checkpoint) == 0) {
+    if (loader_bind(&loader, checkpoint) == 0)
         walk(&loader, config, out);
-    }
     const int status = loader.status;
     loader_free(&loader);
-    if (status != 0) {
+    if (status != 0)
         sam2_weights_free(out);
-    }
     return status;
 }
 
@@ -107,9 +104,8 @@ void sam2_weights_free(struct sam2_weights *weights)
     free(weights->point_kinds);
     free(weights->not_a_point);
     free(weights->output_tokens);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         free(weights->upscaling.data[i]);
-    }
     free(weights->positions_data);
     free(weights->image_positions_data);
     memset(weights, 0, sizeof(*weights));

@@ -30,9 +30,8 @@ static struct source find(struct loader *loader, int64_t outputs, int64_t inputs
 static void prepare(struct loader *loader, int64_t rows, const struct host_tensor *weight,
                     const struct host_tensor *bias, const struct linear **out)
 {
-    if (loader_preparing(loader)) {
+    if (loader_preparing(loader))
         loader_fail(loader, parameters_linear(loader->parameters, 1, &weight, bias != NULL ? &bias : NULL, rows, out));
-    }
 }
 
 static struct host_tensor matrix_of(float *values, int64_t rows, int64_t columns)
@@ -51,11 +50,9 @@ static void prepare_transposed(struct loader *loader, const struct host_tensor *
         if (to == NULL) {
             loader_fail(loader, error_memory("a weight"));
         } else {
-            for (int64_t o = 0; o < outputs; o++) {
-                for (int64_t i = 0; i < inputs; i++) {
+            for (int64_t o = 0; o < outputs; o++)
+                for (int64_t i = 0; i < inputs; i++)
                     to[i * outputs + o] = from[o * inputs + i];
-                }
-            }
             const struct host_tensor transposed = matrix_of(to, inputs, outputs);
             prepare(loader, HEAD_ROWS, &transposed, NULL, out);
             free(to);
@@ -86,9 +83,8 @@ static void prepare_shared_bias(struct loader *loader, int64_t heads, const stru
         struct host_tensor bias = matrix_of(values, 1, source->bias->dim[0]);
         bias.rank = 1;
         bias.dim[0] = source->bias->dim[0];
-        for (int64_t i = 0; i < bias.dim[0]; i++) {
+        for (int64_t i = 0; i < bias.dim[0]; i++)
             values[i] /= (float)heads;
-        }
         prepare(loader, HEAD_ROWS, source->weight, &bias, out);
     }
     free(values);
@@ -103,9 +99,8 @@ static void load_image_attention(struct loader *loader, const struct sam2_config
     const struct source key = find(loader, inner, width, prefix, "k_proj");
     loader_linear(loader, HEAD_ROWS, inner, width, prefix, "v_proj", &out->v);
     prepare_transposed(loader, key.weight, &out->k_of);
-    if (first) {
+    if (first)
         prepare(loader, pixels, key.weight, key.bias, &out->k);
-    }
 }
 
 static void load_layer(struct loader *loader, const struct sam2_config *config, int index,
@@ -170,9 +165,8 @@ static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs,
             for (int64_t n = 0; n < TAPS * outputs; n++) {
                 const int64_t tap = n / outputs, o = n % outputs;
                 biases[n] = from_bias[o];
-                for (int64_t i = 0; i < inputs; i++) {
+                for (int64_t i = 0; i < inputs; i++)
                     matrix[i * TAPS * outputs + n] = from[(i * outputs + o) * TAPS + tap];
-                }
             }
             give_tensor(loader, LOADER_DIMS(inputs, TAPS * outputs), matrix, &data[0], out_weight);
             give_tensor(loader, LOADER_DIMS(TAPS * outputs), biases, &data[1], out_bias);
@@ -200,9 +194,8 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
         loader_tensor(loader, false, LOADER_DIMS(1, width), "mask_decoder.iou_token.weight");
     const struct host_tensor *masks =
         loader_tensor(loader, false, LOADER_DIMS(config->mask_tokens, width), "mask_decoder.mask_tokens.weight");
-    if (!loader_preparing(loader)) {
+    if (!loader_preparing(loader))
         return;
-    }
     out->output_tokens = malloc((size_t)((2 + config->mask_tokens) * width) * sizeof(float));
     if (out->output_tokens == NULL) {
         loader_fail(loader, error_memory("mask tokens"));
@@ -219,9 +212,8 @@ void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, 
     const int64_t width = config->width;
     const char *const decoder = "mask_decoder.";
     load_output_tokens(loader, config, out);
-    for (int i = 0; i < config->decoder_layers; i++) {
+    for (int i = 0; i < config->decoder_layers; i++)
         load_layer(loader, config, i, &out->layers[i]);
-    }
     load_image_attention(loader, config, false, "mask_decoder.transformer.final_attn_token_to_image.", &out->final);
     loader_norm(loader, width, decoder, "transformer.layer_norm_final_attn", &out->final_norm);
     load_upscaling(loader, config, &out->upscaling);

@@ -48,9 +48,8 @@ static void load_block(struct loader *loader, const struct sam2_config *config, 
     loader_linear(loader, rows, dim, dim, prefix, "attn.proj", &out->out);
     loader_linear(loader, rows, hidden, dim, prefix, "mlp.proj_in", &out->fc1);
     loader_linear(loader, rows, dim, hidden, prefix, "mlp.proj_out", &out->fc2);
-    if (in != dim) {
+    if (in != dim)
         loader_linear(loader, rows, dim, in, prefix, "proj", &out->skip);
-    }
 }
 
 /* What a neck's level is made of, on the host. */
@@ -68,15 +67,13 @@ static void multiply(const struct level_source *source, const float *lateral, co
         const float *row = level + o * source->width;
         for (int64_t t = 0; t < source->taps; t++) {
             double sum = 0.0;
-            for (int64_t i = 0; i < source->width; i++) {
+            for (int64_t i = 0; i < source->width; i++)
                 sum += (double)row[i] * (double)lateral[i * source->taps + t];
-            }
             joined[o * source->taps + t] = (float)sum;
         }
         double sum = (double)level_bias[o];
-        for (int64_t i = 0; i < source->width; i++) {
+        for (int64_t i = 0; i < source->width; i++)
             sum += (double)row[i] * (double)lateral_bias[i];
-        }
         joined[source->outputs * source->taps + o] = (float)sum;
     }
 }
@@ -135,9 +132,8 @@ static void load_level(struct loader *loader, const struct sam2_config *config, 
             return;
         }
     }
-    if (!loader_preparing(loader)) {
+    if (!loader_preparing(loader))
         return;
-    }
     loader_fail(loader, parameters_conv2d(loader->parameters, source.lateral, source.lateral_bias, 1,
                                           config->neck_padding, &out->lateral[stage]));
     if (high_resolution && loader_preparing(loader)) {
@@ -155,10 +151,8 @@ void sam2_load_encoder(struct loader *loader, const struct sam2_config *config, 
     loader_conv2d(loader, config->stage_dim[0], 3, config->patch_kernel, config->patch_stride, config->patch_padding,
                   "vision_encoder.backbone.patch_embed.projection", &out->patch);
     load_positions(loader, config, out);
-    for (int i = 0; i < config->blocks; i++) {
+    for (int i = 0; i < config->blocks; i++)
         load_block(loader, config, i, &out->blocks[i]);
-    }
-    for (int stage = 0; stage < config->stages; stage++) {
+    for (int stage = 0; stage < config->stages; stage++)
         load_level(loader, config, stage, out);
-    }
 }

@@ -34,13 +34,11 @@ static int read_tower(const struct config *file, const struct tower_keys *keys, 
     if ((status = config_int(file, root, keys->width, keys->default_width, 1, MAX_WIDTH, &out->width)) != 0 ||
         (status = config_int(file, root, keys->heads, keys->default_heads, 1, MAX_WIDTH, &out->heads)) != 0 ||
         (status = config_int(file, root, keys->layers, keys->default_layers, 1, MAX_LAYERS, &out->layers)) != 0 ||
-        (status = config_number(file, root, keys->ratio, 4.0, 0.0, MAX_RATIO, &ratio)) != 0) {
+        (status = config_number(file, root, keys->ratio, 4.0, 0.0, MAX_RATIO, &ratio)) != 0)
         return status;
-    }
     out->mlp_width = (int64_t)((double)out->width * ratio); /* truncated, as the reference does */
-    if (out->mlp_width < 1) {
+    if (out->mlp_width < 1)
         return config_error(file, "%s %g leaves no width for the feed-forward part", keys->ratio, ratio);
-    }
     if (out->width % out->heads != 0) {
         return config_error(file, "%s %lld is not a multiple of %s %lld", keys->width, (long long)out->width,
                             keys->heads, (long long)out->heads);
@@ -54,12 +52,10 @@ static int read_labels(const struct config *file, int64_t count, struct vjepa2_c
 {
     const struct config_node *names;
     int status = config_object(file, config_root(file), "id2label", &names);
-    if (status != 0 || count == 0) {
+    if (status != 0 || count == 0)
         return status;
-    }
-    if (count > MAX_LABELS || (out->labels = calloc((size_t)count, sizeof(*out->labels))) == NULL) {
+    if (count > MAX_LABELS || (out->labels = calloc((size_t)count, sizeof(*out->labels))) == NULL)
         return error_memory("class names");
-    }
     out->label_count = count;
     for (int64_t i = 0; i <= count && status == 0; i++) {
         char key[24], fallback[32];
@@ -70,13 +66,11 @@ static int read_labels(const struct config *file, int64_t count, struct vjepa2_c
             return config_error(file, "id2label does not name the %lld classes of the classifier, 0 to %lld",
                                 (long long)count, (long long)count - 1);
         }
-        if (i == count) {
+        if (i == count)
             break;
-        }
         status = config_string(file, names, key, fallback, &name);
-        if (status == 0 && (out->labels[i] = strdup(name)) == NULL) {
+        if (status == 0 && (out->labels[i] = strdup(name)) == NULL)
             status = error_memory("class names");
-        }
     }
     return status;
 }
@@ -101,9 +95,8 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
         (status = config_int(file, root, "pred_num_mask_tokens", 10, 1, MAX_WIDTH, &out->mask_tokens)) != 0 ||
         (status = config_bool(file, root, "qkv_bias", true, &out->qkv_bias)) != 0 ||
         (status = config_number(file, root, "layer_norm_eps", 1e-6, 0.0, 1.0, &eps)) != 0 ||
-        (status = read_labels(file, label_count, out)) != 0) {
+        (status = read_labels(file, label_count, out)) != 0)
         goto done;
-    }
     out->eps = (float)eps;
     out->patch_size = (int)patch;
     out->crop_size = (int)crop;
@@ -142,14 +135,12 @@ static int read_crop(const struct config *file, const struct config_node *node, 
     int status;
     if (config_object(file, node, "crop_size", &sides) == 0 && sides != NULL) {
         if ((status = config_int(file, sides, "height", 256, 1, MAX_SIDE, &height)) != 0 ||
-            (status = config_int(file, sides, "width", 256, 1, MAX_SIDE, &width)) != 0) {
+            (status = config_int(file, sides, "width", 256, 1, MAX_SIDE, &width)) != 0)
             return status;
-        }
     } else {
         status = config_int(file, node, "crop_size", 256, 1, MAX_SIDE, &height);
-        if (status != 0) {
+        if (status != 0)
             return status;
-        }
         width = height;
     }
     if (height != config->crop_size || width != config->crop_size) {
@@ -175,12 +166,10 @@ static int read_preprocessing(const struct config *file, const struct config_nod
         (status = config_int(file, node, "resample", BILINEAR, 0, 5, &resample)) != 0 ||
         (status = config_number(file, node, "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &rescale)) != 0 ||
         (status = config_numbers(file, node, "image_mean", 3, imagenet_mean, -1e6, 1e6, mean)) != 0 ||
-        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0) {
+        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0)
         return status;
-    }
-    if (resample != BILINEAR) {
+    if (resample != BILINEAR)
         return config_error(file, "resample: %lld is not supported, only 2 (bilinear)", (long long)resample);
-    }
     /* The reference's processor sets the short side itself, whatever "size" says. */
     out->short_side = (int)((double)(out->crop_size * 256) / 224.0);
     out->rescale = (float)rescale;
@@ -209,9 +198,8 @@ static int read_processor(const char *folder, struct vjepa2_config *out)
     if (exists(folder, "processor_config.json") &&
         (status = config_open(folder, "processor_config.json", &file)) == 0) {
         status = config_object(file, config_root(file), "video_processor", &node);
-        if (status == 0 && node == NULL) {
+        if (status == 0 && node == NULL)
             config_close(&file);
-        }
     }
     if (status == 0 && node == NULL) {
         const char *name =
@@ -221,9 +209,8 @@ static int read_processor(const char *folder, struct vjepa2_config *out)
         status = config_open(folder, name, &file);
         node = status == 0 ? config_root(file) : NULL;
     }
-    if (status == 0) {
+    if (status == 0)
         status = read_preprocessing(file, node, out);
-    }
     config_close(&file);
     return status;
 }
@@ -237,9 +224,8 @@ int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_co
 
 void vjepa2_config_free(struct vjepa2_config *config)
 {
-    for (int64_t i = 0; config->labels != NULL && i < config->label_count; i++) {
+    for (int64_t i = 0; config->labels != NULL && i < config->label_count; i++)
         free(config->labels[i]);
-    }
     free(config->labels);
     memset(config, 0, sizeof(*config));
 }

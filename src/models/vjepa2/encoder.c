@@ -34,9 +34,8 @@ static void embed(const struct vjepa2 *model, struct compute *compute, const str
     for (int64_t b = 0; b < batch; b++) {
         struct tensor clip = tensor_at(pixels, b), frames = tensor_slice(clip, 0, 0, count);
         vjepa2_preprocess(compute, config, clips->frames + b * count, count, clips->view, frames);
-        for (int64_t r = 1; r < repeats; r++) {
+        for (int64_t r = 1; r < repeats; r++)
             op_copy(compute, frames, tensor_slice(clip, 0, r * count, count));
-        }
         gather(compute, config, clip, tensor_at(gathered, b));
     }
     model_emit(trace, compute, tensor_slice(pixels, 1, 0, count), "pixel_values");

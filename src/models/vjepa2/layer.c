@@ -19,9 +19,8 @@ static void attend(struct compute *compute, const struct vjepa2_config *config, 
     struct tensor q = tensor_slice(split, 2, 0, heads);         /* [batch, tokens, heads, head] */
     struct tensor k = tensor_slice(split, 2, heads, heads);     /* the same */
     struct tensor v = tensor_slice(split, 2, 2 * heads, heads); /* the same */
-    if (rope != NULL) {
+    if (rope != NULL)
         op_rope(compute, tensor_slice(split, 2, 0, 2 * heads), rope->cosines, rope->sines);
-    }
     struct tensor attended = TENSOR_RESHAPE(normed, batch, tokens, heads, head);
     op_attention(compute, q, k, v, 1.0F / sqrtf((float)head), false, attended);
 

@@ -23,9 +23,8 @@ static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *c
                          (long long)seen, (long long)wanted, (long long)tokens);
     }
     *out = (struct positions){seen, wanted, malloc((size_t)(batch * (seen + wanted)) * sizeof(*out->ids))};
-    if (out->ids == NULL) {
+    if (out->ids == NULL)
         return error_memory("token positions");
-    }
     for (int64_t b = 0; b < batch; b++) {
         int32_t *ids = out->ids + b * (seen + wanted);
         for (int64_t i = 0; i < seen; i++) {
@@ -37,9 +36,8 @@ static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *c
         }
         for (int64_t i = 0; i < wanted; i++) {
             ids[seen + i] = target != NULL ? target->ids[b * wanted + i] : (int32_t)i;
-            if (ids[seen + i] < 0 || ids[seen + i] >= MAX_TOKENS) {
+            if (ids[seen + i] < 0 || ids[seen + i] >= MAX_TOKENS)
                 return error_set(SOWLV2_ERROR_ARGUMENT, "target position %d is out of range", (int)ids[seen + i]);
-            }
         }
     }
     return 0;

@@ -37,13 +37,11 @@ static int make_resize(const struct vjepa2_config *config, int width, int height
         to_width = width <= height ? side : long_side;
         to_height = width <= height ? long_side : side;
     }
-    if (to_width > FILTER_MAX_SIZE || to_height > FILTER_MAX_SIZE) {
+    if (to_width > FILTER_MAX_SIZE || to_height > FILTER_MAX_SIZE)
         return error_set(SOWLV2_ERROR_ARGUMENT, "a frame of %dx%d is too long and thin", width, height);
-    }
     int status = filter_u8_bilinear_antialias(height, (int)to_height, &out->vertical);
-    if (status == 0) {
+    if (status == 0)
         status = filter_u8_bilinear_antialias(width, (int)to_width, &out->horizontal);
-    }
     if (status == 0) {
         out->width = width;
         out->height = height;
@@ -74,16 +72,14 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
     struct resize resize = {0};
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
         int status = 0;
-        if (frames[i].width < 1 || frames[i].height < 1 || frames[i].pixels == NULL) {
+        if (frames[i].width < 1 || frames[i].height < 1 || frames[i].pixels == NULL)
             status = error_set(SOWLV2_ERROR_ARGUMENT, "frame %lld of a clip is empty", (long long)i);
-        } else if (frames[i].width != resize.width || frames[i].height != resize.height) {
+        else if (frames[i].width != resize.width || frames[i].height != resize.height)
             status = make_resize(config, frames[i].width, frames[i].height, view, &resize);
-        }
-        if (status != 0) {
+        if (status != 0)
             compute_fail(compute, status);
-        } else {
+        else
             preprocess_frame(compute, config, scale, &frames[i], &resize, tensor_at(out, i));
-        }
     }
     filter_u8_free(&resize.vertical);
     filter_u8_free(&resize.horizontal);
@@ -103,17 +99,15 @@ int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const str
     const struct scale bytes = {1.0F, zeros, ones}; /* the resized bytes themselves, as floats */
     const int64_t side = model->config.crop_size, count = side * side * 3;
     float *values = malloc((size_t)count * sizeof(*values));
-    if (values == NULL) {
+    if (values == NULL)
         return error_memory("a frame");
-    }
     compute_begin(compute);
     struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, 3);
     preprocess(compute, &model->config, &bytes, frame, 1, view, pixels);
     op_download(compute, pixels, values);
     const int status = compute_status(compute);
-    for (int64_t i = 0; i < count && status == 0; i++) {
+    for (int64_t i = 0; i < count && status == 0; i++)
         out[i] = (uint8_t)(values[i] + 0.5F);
-    }
     free(values);
     return status;
 }

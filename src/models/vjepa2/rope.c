@@ -32,12 +32,10 @@ static int make_axis(int64_t positions, int64_t count, struct axis_table *out)
     *out = (struct axis_table){.count = count};
     if (__builtin_mul_overflow((size_t)positions, (size_t)count, &values) ||
         (out->cosines = calloc(values + 1, sizeof(float))) == NULL ||
-        (out->sines = calloc(values + 1, sizeof(float))) == NULL) {
+        (out->sines = calloc(values + 1, sizeof(float))) == NULL)
         return error_memory("rotation tables"); /* the caller frees both */
-    }
-    for (int64_t i = 0; i < positions; i++) {
+    for (int64_t i = 0; i < positions; i++)
         fill_axis(i, count, out->cosines + i * count, out->sines + i * count);
-    }
     return 0;
 }
 
@@ -56,13 +54,11 @@ struct vjepa2_rope vjepa2_rope_tables(struct compute *compute, const struct vjep
     const int64_t grid = config->grid, patches = grid * grid, axis = tower->axis, tables = ids != NULL ? batch : 1;
     const int64_t dim[] = {tables, count, 3 * axis}, rows = tables * count;
     struct vjepa2_rope rope = {{0}, {0}};
-    if (compute_status(compute) != 0) {
+    if (compute_status(compute) != 0)
         return rope; /* sizes are only known to be sane where memory for the tokens was there */
-    }
     int64_t last = ids != NULL ? 0 : count - 1;
-    for (int64_t i = 0; ids != NULL && i < rows; i++) {
+    for (int64_t i = 0; ids != NULL && i < rows; i++)
         last = ids[i] > last ? ids[i] : last;
-    }
     const int64_t depth = last / patches + 1, positions = depth > grid ? depth : grid;
     struct axis_table table = {0};
     const size_t values = (size_t)(rows * 3 * axis) + 1; /* where no axis turns, there is nothing else */

@@ -80,9 +80,8 @@ static void add_layer(struct table *table, const char *prefix, const struct laye
     add_linear(table, prefix, names->q, PART(q), width, width, !qkv_bias);
     add_linear(table, prefix, names->k, PART(k), width, width, !qkv_bias);
     add_linear(table, prefix, names->v, PART(v), width, width, !qkv_bias);
-    if (names->out != NULL) {
+    if (names->out != NULL)
         add_linear(table, prefix, names->out, PART(out), width, width, false);
-    }
     add_linear(table, prefix, "mlp.fc1", PART(fc1), mlp_width, width, false);
     add_linear(table, prefix, "mlp.fc2", PART(fc2), width, mlp_width, false);
 #undef PART
@@ -175,9 +174,8 @@ int vjepa2_source_bind(const struct vjepa2_config *config, const struct checkpoi
         add_predictor(table, prefix, config);
         towers += config->predictor.layers;
     }
-    if (source->has_classifier) {
+    if (source->has_classifier)
         add_classifier(table, config, towers);
-    }
     const int status = checkpoint_bind(checkpoint, source, table->rows, table->count, NULL);
     free(table);
     if (status != 0) {

@@ -16,9 +16,8 @@ static int open_parts(const char *folder, struct vjepa2 *model)
         return kind != 0 ? kind : checkpoint_open(folder, &model->checkpoint);
     }
     if ((status = vjepa2_config_read(folder, vjepa2_weights_labels(model->checkpoint), &model->config)) != 0 ||
-        (status = parameters_create(model->device, &model->parameters)) != 0) {
+        (status = parameters_create(model->device, &model->parameters)) != 0)
         return status;
-    }
     return vjepa2_weights_load(&model->config, model->checkpoint, model->parameters, &model->weights);
 }
 
@@ -26,9 +25,8 @@ int vjepa2_open(const char *folder, struct device *device, struct vjepa2 **out)
 {
     struct vjepa2 *model = calloc(1, sizeof(*model));
     *out = NULL;
-    if (model == NULL) {
+    if (model == NULL)
         return error_memory("model");
-    }
     model->device = device;
     const int status = open_parts(folder, model);
     if (status != 0) {
@@ -42,9 +40,8 @@ int vjepa2_open(const char *folder, struct device *device, struct vjepa2 **out)
 void vjepa2_free(struct vjepa2 **model)
 {
     struct vjepa2 *old = *model;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
     parameters_free(&old->parameters);
     vjepa2_weights_free(&old->weights);
     vjepa2_config_free(&old->config);
@@ -90,9 +87,8 @@ static void classify(const struct vjepa2 *model, struct compute *compute, struct
     const int64_t batch = x.dim[0];
     struct tensor pooled = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.encoder.width);
     vjepa2_pooler(model, compute, x, trace, pooled);
-    if (pooled_out != NULL) {
+    if (pooled_out != NULL)
         op_download(compute, pooled, pooled_out);
-    }
     if (logits_out != NULL) {
         struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.label_count);
         op_linear(compute, model->weights.classifier, pooled, ACTIVATION_NONE, NULL, logits);
@@ -102,9 +98,8 @@ static void classify(const struct vjepa2 *model, struct compute *compute, struct
 
 static int need_classifier(const struct vjepa2 *model)
 {
-    if (model->weights.has_classifier) {
+    if (model->weights.has_classifier)
         return 0;
-    }
     return error_set(SOWLV2_ERROR_UNSUPPORTED,
                      "this V-JEPA 2 checkpoint has no classifier: give one with labels, for example "
                      "facebook/vjepa2-vitl-fpc16-256-ssv2");
@@ -121,19 +116,16 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
                          (long long)clips->batch, (long long)clips->count, (int)MAX_FRAMES);
     }
     int status;
-    if (wants_classes && (status = need_classifier(model)) != 0) {
+    if (wants_classes && (status = need_classifier(model)) != 0)
         return status;
-    }
     const int64_t tokens = vjepa2_tokens(&model->config, clips->count);
     compute_begin(compute);
     struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, clips->batch, tokens, model->config.encoder.width);
     vjepa2_encoder(model, compute, clips, trace, control, x);
-    if (out->features != NULL) {
+    if (out->features != NULL)
         op_download(compute, x, out->features);
-    }
-    if (wants_classes) {
+    if (wants_classes)
         classify(model, compute, x, trace, out->pooled, out->logits);
-    }
     return compute_status(compute);
 }
 
@@ -141,9 +133,8 @@ int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const f
                     int64_t tokens, const struct model_trace *trace, float *pooled, float *logits)
 {
     const int status = need_classifier(model);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     if (batch < 1 || tokens < 1 || batch > MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld tokens cannot be classified", (long long)batch,
                          (long long)tokens);

@@ -29,9 +29,8 @@ static int load_linear(const struct loader *loader, int parts, const struct vjep
         bias[i] = source[i]->bias.data != NULL ? &source[i]->bias : NULL;
     }
     const int status = parameters_linear(loader->parameters, parts, weight, bias, loader->rows, out);
-    for (int i = 0; i < parts; i++) {
+    for (int i = 0; i < parts; i++)
         checkpoint_drop_pages(weight[i]);
-    }
     return status;
 }
 
@@ -47,26 +46,22 @@ static int load_layer(const struct loader *loader, const struct vjepa2_source_la
     if (status != 0 || (status = load_norm(loader, &source->norm2, &out->norm2)) != 0 ||
         (status = load_linear(loader, 3, qkv, &out->qkv)) != 0 ||
         (status = load_one(loader, &source->out, &out->out)) != 0 ||
-        (status = load_one(loader, &source->fc1, &out->fc1)) != 0) {
+        (status = load_one(loader, &source->fc1, &out->fc1)) != 0)
         return status;
-    }
     return load_one(loader, &source->fc2, &out->fc2);
 }
 
 static int load_layers(const struct loader *loader, const struct vjepa2_source_layer *source, int64_t count,
                        struct vjepa2_layer **out)
 {
-    if (count == 0) {
+    if (count == 0)
         return 0;
-    }
     *out = calloc((size_t)count, sizeof(**out));
-    if (*out == NULL) {
+    if (*out == NULL)
         return error_memory("model layers");
-    }
     int status = 0;
-    for (int64_t i = 0; i < count && status == 0; i++) {
+    for (int64_t i = 0; i < count && status == 0; i++)
         status = load_layer(loader, &source[i], &(*out)[i]);
-    }
     return status;
 }
 
@@ -85,11 +80,9 @@ static int load_patch(const struct loader *loader, const struct vjepa2_source_af
     }
     int status = dtype_to_f32(from->dtype, from->data, outputs * count, plain);
     if (status == 0) {
-        for (int64_t o = 0; o < outputs; o++) {
-            for (int64_t i = 0; i < count; i++) {
+        for (int64_t o = 0; o < outputs; o++)
+            for (int64_t i = 0; i < count; i++)
                 permuted[o * count + i % taps * 3 + i / taps] = plain[o * count + i];
-            }
-        }
         const struct host_tensor weight = {DTYPE_F32, 2, {outputs, count}, permuted, bytes};
         const struct host_tensor *const weights[] = {&weight}, *const biases[] = {&source->bias};
         status = parameters_linear(loader->parameters, 1, weights, biases, loader->rows, out);
@@ -110,9 +103,8 @@ static int load_predictor(const struct loader *loader, const struct vjepa2_confi
         (status = load_layers(loader, source->layers + config->encoder.layers, config->predictor.layers,
                               &out->predictor_layers)) != 0 ||
         (status = load_norm(loader, &source->predictor_norm, &out->predictor_norm)) != 0 ||
-        (status = load_one(loader, &source->predictor_out, &out->predictor_out)) != 0) {
+        (status = load_one(loader, &source->predictor_out, &out->predictor_out)) != 0)
         return status;
-    }
     /* The reference always takes the token of mask 1. */
     out->mask_token = tensor_at(tokens, 1 % config->mask_tokens);
     return 0;
@@ -133,9 +125,8 @@ static int load_classifier(const struct loader *loader, const struct vjepa2_conf
         (status = load_one(&single, &cross->q, &out->pooler_cross.q)) != 0 ||
         (status = load_linear(loader, 2, kv, &out->pooler_cross.kv)) != 0 ||
         (status = load_one(&single, &cross->fc1, &out->pooler_cross.fc1)) != 0 ||
-        (status = load_one(&single, &cross->fc2, &out->pooler_cross.fc2)) != 0) {
+        (status = load_one(&single, &cross->fc2, &out->pooler_cross.fc2)) != 0)
         return status;
-    }
     return load_one(&single, &source->classifier, &out->classifier);
 }
 
@@ -149,9 +140,8 @@ static int load(const struct loader *loader, const struct vjepa2_config *config,
         (status = load_layers(loader, source->layers, config->encoder.layers, &out->layers)) != 0 ||
         (status = load_norm(loader, &source->final_norm, &out->final_norm)) != 0 ||
         (out->has_predictor && (status = load_predictor(loader, config, source, out)) != 0) ||
-        (out->has_classifier && (status = load_classifier(loader, config, source, out)) != 0)) {
+        (out->has_classifier && (status = load_classifier(loader, config, source, out)) != 0))
         return status;
-    }
     return 0;
 }
 
@@ -161,16 +151,14 @@ int vjepa2_weights_load(const struct vjepa2_config *config, const struct checkpo
     struct vjepa2_source *source;
     memset(out, 0, sizeof(*out));
     int status = vjepa2_source_bind(config, checkpoint, &source);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const int64_t tubelets = config->frames_per_clip / config->tubelet_size;
     const struct loader loader = {parameters, (tubelets > 0 ? tubelets : 1) * config->grid * config->grid};
     status = load(&loader, config, source, out);
     free(source);
-    if (status != 0) {
+    if (status != 0)
         vjepa2_weights_free(out);
-    }
     return status;
 }
 

@@ -15,13 +15,11 @@ SIMD_INLINE void rows(const enum activation activation, int threads, struct tens
         const float *from = (const float *)x.data + r * x.stride[0];
         float *to = (float *)out.data + r * out.stride[0];
         int64_t i = 0;
-        for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
+        for (; i + SIMD_LANES <= count; i += SIMD_LANES)
             v_store(to + i, apply(activation, v_load(from + i)));
-        }
         const int tail = (int)(count - i);
-        if (tail > 0) {
+        if (tail > 0)
             v_store_part(to + i, tail, apply(activation, v_load_part(from + i, tail)));
-        }
     }
 }
 
@@ -29,11 +27,10 @@ void SIMD_NAME(kernel_activation)(struct compute *compute, struct tensor x, enum
                                   struct tensor out)
 {
     const int threads = device_threads(compute_device(compute));
-    if (activation == ACTIVATION_GELU) {
+    if (activation == ACTIVATION_GELU)
         rows(ACTIVATION_GELU, threads, x, out);
-    } else if (activation == ACTIVATION_RELU) {
+    else if (activation == ACTIVATION_RELU)
         rows(ACTIVATION_RELU, threads, x, out);
-    } else {
+    else
         ops_reference.activation(compute, x, activation, out);
-    }
 }

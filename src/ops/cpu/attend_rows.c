@@ -55,9 +55,8 @@ static void weigh(const struct job *job, int64_t rows, const struct scratch *scr
     for (int64_t n = 0; n < padded; n += SIMD_LANES) {
         const vfloat before = v_load(maximum + n);
         vfloat top = before;
-        for (int64_t r = 0; r < rows; r++) {
+        for (int64_t r = 0; r < rows; r++)
             top = v_max(top, v_load(scratch->scores + r * padded + n));
-        }
         const vfloat correction = v_exp2(v_sub(before, top));
         vfloat total = v_mul(v_load(sum + n), correction);
         for (int64_t r = 0; r < rows; r++) {
@@ -73,9 +72,8 @@ static void weigh(const struct job *job, int64_t rows, const struct scratch *scr
 
 static void scale_row(float *row, int64_t width, float factor)
 {
-    for (int64_t i = 0; i < width; i += SIMD_LANES) {
+    for (int64_t i = 0; i < width; i += SIMD_LANES)
         v_store(row + i, v_mul(v_load(row + i), v_set(factor)));
-    }
 }
 
 static void attend_chunk(const struct job *job, int64_t b, int64_t chunk, const struct scratch *scratch)
@@ -93,16 +91,13 @@ static void attend_chunk(const struct job *job, int64_t b, int64_t chunk, const 
     for (int64_t row = first; row < last; row += ROW_BLOCK) {
         const int64_t rows = last - row < ROW_BLOCK ? last - row : ROW_BLOCK;
         const float *x = job->x + b * job->x_stride + row * width, *place = job->positions + row * width;
-        for (int64_t i = 0; i < rows * width; i += SIMD_LANES) {
+        for (int64_t i = 0; i < rows * width; i += SIMD_LANES)
             v_store(scratch->placed + i, v_add(v_load(x + i), v_load(place + i)));
-        }
         score_rows(job, job->packed + b * padded * width, rows, scratch);
         weigh(job, rows, scratch, maximum, sum);
-        for (int64_t j = 0; j < count; j++) {
-            if (scratch->correction[j] != 1.0F) {
+        for (int64_t j = 0; j < count; j++)
+            if (scratch->correction[j] != 1.0F)
                 scale_row(total + j * width, width, scratch->correction[j]);
-            }
-        }
         add_rows(job, scratch->scores, x, rows, total);
     }
 }
@@ -113,19 +108,16 @@ static void join_chunks(const struct job *job, int64_t b, int64_t j, float *out)
     const int64_t width = job->columns.depth, padded = job->columns.padded;
     const float *maximum = job->maximum + b * job->chunks * padded + j, *sum = job->sum + b * job->chunks * padded + j;
     float top = maximum[0], all = 0.0F;
-    for (int64_t c = 1; c < job->chunks; c++) {
+    for (int64_t c = 1; c < job->chunks; c++)
         top = maximum[c * padded] > top ? maximum[c * padded] : top;
-    }
-    for (int64_t c = 0; c < job->chunks; c++) {
+    for (int64_t c = 0; c < job->chunks; c++)
         all += sum[c * padded] * __builtin_exp2f(maximum[c * padded] - top);
-    }
     memset(out, 0, (size_t)width * sizeof(float));
     for (int64_t c = 0; c < job->chunks; c++) {
         const float *total = job->total + ((b * job->chunks + c) * job->columns.count + j) * width;
         const vfloat factor = v_set(__builtin_exp2f(maximum[c * padded] - top) / all);
-        for (int64_t i = 0; i < width; i += SIMD_LANES) {
+        for (int64_t i = 0; i < width; i += SIMD_LANES)
             v_store(out + i, v_fma(v_load(total + i), factor, v_load(out + i)));
-        }
     }
 }
 
@@ -168,9 +160,8 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
             attend_chunk(&job, i / job.chunks, i % job.chunks, &scratch);
         }
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)
-        for (int64_t i = 0; i < batch * count; i++) {
+        for (int64_t i = 0; i < batch * count; i++)
             join_chunks(&job, i / count, i % count, (float *)out.data + i * width);
-        }
     }
     compute_release(compute, mark);
 }

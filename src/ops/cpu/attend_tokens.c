@@ -40,14 +40,12 @@ static void pack(const struct job *job, int64_t b, float factor)
     const float *bias = (const float *)a->bias.data + b * count, *v = (const float *)a->v.data + b * count * width;
     float *to = job->bias + b * padded, *values = job->values + b * count * width;
     columns_pack(&job->columns, (const float *)a->k.data + b * count * width, factor, job->keys + b * padded * width);
-    for (int64_t j = 0; j < padded; j++) {
+    for (int64_t j = 0; j < padded; j++)
         to[j] = j < count ? bias[j] * factor : MASKED;
-    }
     for (int64_t n = 0; n < width; n += TILE_COLUMNS) {
         const int64_t panel = panel_width(width, n);
-        for (int64_t j = 0; j < count; j++) {
+        for (int64_t j = 0; j < count; j++)
             memcpy(values + n * count + j * panel, v + j * width + n, (size_t)panel * sizeof(float));
-        }
     }
 }
 
@@ -55,25 +53,21 @@ static void pack(const struct job *job, int64_t b, float factor)
 static void softmax_row(float *scores, int64_t padded, int heads)
 {
     vfloat top = v_load(scores);
-    for (int64_t n = SIMD_LANES; n < padded; n += SIMD_LANES) {
+    for (int64_t n = SIMD_LANES; n < padded; n += SIMD_LANES)
         top = v_max(top, v_load(scores + n));
-    }
-    for (int by = SIMD_LANES / 2; by >= heads; by /= 2) {
+    for (int by = SIMD_LANES / 2; by >= heads; by /= 2)
         top = v_max(top, v_rotate(top, by));
-    }
     vfloat sum = v_zero();
     for (int64_t n = 0; n < padded; n += SIMD_LANES) {
         const vfloat weight = v_exp2(v_sub(v_load(scores + n), top));
         v_store(scores + n, weight);
         sum = v_add(sum, weight);
     }
-    for (int by = SIMD_LANES / 2; by >= heads; by /= 2) {
+    for (int by = SIMD_LANES / 2; by >= heads; by /= 2)
         sum = v_add(sum, v_rotate(sum, by));
-    }
     const vfloat inverse = v_div(v_set(1.0F), sum);
-    for (int64_t n = 0; n < padded; n += SIMD_LANES) {
+    for (int64_t n = 0; n < padded; n += SIMD_LANES)
         v_store(scores + n, v_mul(v_load(scores + n), inverse));
-    }
 }
 
 static __attribute__((noinline)) void score_rows(const struct job *job, const float *keys, int64_t rows,
@@ -105,13 +99,11 @@ static void attend_block(const struct job *job, int64_t b, int64_t first, const 
         v_store(scratch->sum + i, value);
         v_store(scratch->placed + i, v_add(value, v_load(place + i)));
     }
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = 0; r < rows; r++)
         memcpy(scratch->scores + r * padded, job->bias + b * padded, (size_t)padded * sizeof(float));
-    }
     score_rows(job, job->keys + b * padded * width, rows, scratch);
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = 0; r < rows; r++)
         softmax_row(scratch->scores + r * padded, padded, job->heads);
-    }
     add_values(job, job->values + b * job->columns.count * width, rows, scratch);
     for (int64_t r = 0; r < rows; r++) {
         norm_row(scratch->sum + r * width, width, a->gamma.data, a->beta.data, a->eps,
@@ -147,9 +139,8 @@ void SIMD_NAME(kernel_attend_tokens)(struct compute *compute, const struct token
         const int64_t blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
         const bool large = batch * rows * count * width > TILE_SMALL_WORK;
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)
-        for (int64_t b = 0; b < batch; b++) {
+        for (int64_t b = 0; b < batch; b++)
             pack(&job, b, a->scale * log2e);
-        }
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8) if (large)
         for (int64_t i = 0; i < batch * blocks; i++) {
             float *base = memory + omp_get_thread_num() * per_thread;

@@ -44,13 +44,11 @@ static void pack_keys(const float *k, int64_t stride, int64_t first, int64_t cou
     for (int64_t i = 0; i < PANEL; i++) {
         if (i < count) {
             const float *row = k + (first + i) * stride;
-            for (int64_t j = 0; j < d; j++) {
+            for (int64_t j = 0; j < d; j++)
                 panel[j * PANEL + i] = row[j];
-            }
         } else {
-            for (int64_t j = 0; j < d; j++) {
+            for (int64_t j = 0; j < d; j++)
                 panel[j * PANEL + i] = 0.0F;
-            }
         }
     }
 }
@@ -61,9 +59,8 @@ static void pack_values(const float *v, int64_t stride, int64_t first, int64_t c
     for (int64_t i = 0; i < PANEL; i++) {
         float *row = values + i * width;
         const int64_t used = i < count ? dv : 0;
-        if (used > 0) {
+        if (used > 0)
             memcpy(row, v + (first + i) * stride, (size_t)used * sizeof(float));
-        }
         memset(row + used, 0, (size_t)(width - used) * sizeof(float));
     }
 }
@@ -73,20 +70,17 @@ static float row_maximum(const float *scores, int valid)
 {
     enum { CHAINS = 4 };
     vfloat top[CHAINS];
-    for (int c = 0; c < CHAINS; c++) {
+    for (int c = 0; c < CHAINS; c++)
         top[c] = v_set(MASKED);
-    }
     int i = 0;
     for (; i + CHAINS * SIMD_LANES <= valid; i += CHAINS * SIMD_LANES) {
 #pragma GCC unroll 4
-        for (int c = 0; c < CHAINS; c++) {
+        for (int c = 0; c < CHAINS; c++)
             top[c] = v_max(top[c], v_load(scores + i + c * SIMD_LANES));
-        }
     }
     float largest = v_maximum(v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
-    for (; i < valid; i++) {
+    for (; i < valid; i++)
         largest = scores[i] > largest ? scores[i] : largest;
-    }
     return largest;
 }
 
@@ -100,9 +94,8 @@ static float softmax_row(float *scores, int valid, int padded, float *maximum, f
         correction = exp2f(*maximum - largest);
         *maximum = largest;
     }
-    for (int i = valid; i < padded; i++) {
+    for (int i = valid; i < padded; i++)
         scores[i] = MASKED;
-    }
     const vfloat shift = v_set(*maximum);
     vfloat even = v_zero(), odd = v_zero();
     for (int i = 0; i < padded; i += 2 * SIMD_LANES) { /* PANEL is an even number of vectors */
@@ -127,9 +120,8 @@ struct scratch {
 static void scale_row(float *row, int64_t width, float factor)
 {
     const vfloat f = v_set(factor);
-    for (int64_t i = 0; i < width; i += SIMD_LANES) {
+    for (int64_t i = 0; i < width; i += SIMD_LANES)
         v_store(row + i, v_mul(v_load(row + i), f));
-    }
 }
 
 /* `rows` queries from `first` on: q and out are the head's, with their row strides. */
@@ -141,9 +133,8 @@ static void query_block(const struct packed *packed, const float *q, int64_t q_s
     float maximum[QUERY_BLOCK], sum[QUERY_BLOCK];
     for (int r = 0; r < rows; r++) {
         const float *row = q + (first + r) * q_stride;
-        for (int64_t j = 0; j < d; j++) {
+        for (int64_t j = 0; j < d; j++)
             scratch->q[r * d + j] = row[j] * scale;
-        }
         maximum[r] = -INFINITY;
         sum[r] = 0.0F;
     }
@@ -153,16 +144,14 @@ static void query_block(const struct packed *packed, const float *q, int64_t q_s
     for (int64_t key = 0; key < limit; key += KEY_BLOCK) {
         const int valid = (int)(limit - key < KEY_BLOCK ? limit - key : KEY_BLOCK);
         const int padded = (valid + PANEL - 1) / PANEL * PANEL;
-        for (int p = 0; p < padded; p += PANEL) {
+        for (int p = 0; p < padded; p += PANEL)
             scores_product(rows, d, scratch->q, packed->keys + (key + p) * d, scratch->scores + p);
-        }
         for (int r = 0; r < rows; r++) {
             const int64_t seen = causal && first + r + 1 - key < valid ? first + r + 1 - key : valid;
             const float correction =
                 softmax_row(scratch->scores + r * KEY_BLOCK, seen < 0 ? 0 : (int)seen, padded, &maximum[r], &sum[r]);
-            if (correction != 1.0F) {
+            if (correction != 1.0F)
                 scale_row(scratch->out + r * width, width, correction);
-            }
         }
         for (int64_t n = 0; n < width; n += PANEL) {
             const int64_t left = (width - n) / SIMD_LANES;
@@ -174,9 +163,8 @@ static void query_block(const struct packed *packed, const float *q, int64_t q_s
         const float *row = scratch->out + r * width;
         float *to = out + (first + r) * out_stride;
         const float inverse = 1.0F / sum[r];
-        for (int64_t j = 0; j < dv; j++) {
+        for (int64_t j = 0; j < dv; j++)
             to[j] = row[j] * inverse;
-        }
     }
 }
 

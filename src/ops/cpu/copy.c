@@ -11,9 +11,8 @@ static void join_axes(struct tensor *a, struct tensor *b)
     int rank = 0;
     struct tensor x = *a, y = *b;
     for (int i = 0; i < a->rank; i++) {
-        if (a->dim[i] == 1) {
+        if (a->dim[i] == 1)
             continue;
-        }
         const bool joins = rank > 0 && x.stride[rank - 1] == a->stride[i] * a->dim[i] &&
                            y.stride[rank - 1] == b->stride[i] * b->dim[i];
         const int at = joins ? rank - 1 : rank++;
@@ -53,9 +52,8 @@ static void copy_run(const char *from, int64_t from_stride, char *to, int64_t to
                    sizeof(float));
         }
     } else {
-        for (int64_t i = 0; i < count; i++) {
+        for (int64_t i = 0; i < count; i++)
             memcpy(to + i * to_stride * size, from + i * from_stride * size, (size_t)size);
-        }
     }
 }
 
@@ -80,8 +78,7 @@ void cpu_fill(struct compute *compute, float value, struct tensor out)
 #pragma omp parallel for num_threads(threads) schedule(static) if (runs * run * 4 > PARALLEL_BYTES)
     for (int64_t i = 0; i < runs; i++) {
         float *row = (float *)out.data + offset_of(&out, last, i);
-        for (int64_t j = 0; j < run; j++) {
+        for (int64_t j = 0; j < run; j++)
             row[j] = value;
-        }
     }
 }

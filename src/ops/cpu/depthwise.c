@@ -31,13 +31,11 @@ static void output_pixel(const struct window *window, int64_t left, int64_t firs
                          int64_t channels, float *out)
 {
     int64_t c = 0;
-    for (; c + SIMD_LANES <= channels; c += SIMD_LANES) {
+    for (; c + SIMD_LANES <= channels; c += SIMD_LANES)
         v_store(out + c, sum_taps(window, left, first, last, c, SIMD_LANES, v_load(bias + c)));
-    }
     const int part = (int)(channels - c);
-    if (part > 0) {
+    if (part > 0)
         v_store_part(out + c, part, sum_taps(window, left, first, last, c, part, v_load_part(bias + c, part)));
-    }
 }
 
 void SIMD_NAME(kernel_depthwise_conv2d)(struct compute *compute, struct tensor x, struct tensor weight,

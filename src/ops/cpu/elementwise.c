@@ -15,9 +15,8 @@ SIMD_INLINE void row(const enum operation operation, const float *a, const float
 {
     const vfloat single = v_set(b[0]);
     int64_t i = 0;
-    for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
+    for (; i + SIMD_LANES <= count; i += SIMD_LANES)
         v_store(out + i, apply(operation, v_load(a + i), repeat ? single : v_load(b + i)));
-    }
     const int tail = (int)(count - i);
     if (tail > 0) {
         v_store_part(out + i, tail,
@@ -38,9 +37,8 @@ SIMD_INLINE void broadcast(const enum operation operation, struct compute *compu
     }
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows * count > 65536)
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < rows; i++)
         row(operation, rows_at(&a, i), rows_at(&wide, i), repeat, count, rows_at(&out, i));
-    }
 }
 
 void SIMD_NAME(kernel_add)(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)

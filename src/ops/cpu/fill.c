@@ -7,13 +7,11 @@
 
 int ops_cpu_fill(enum cpu_level level, struct ops_set *set)
 {
-    if (level <= CPU_REFERENCE) {
+    if (level <= CPU_REFERENCE)
         return 0;
-    }
     const int status = onednn_start(level);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     set->name = "cpu";
     set->linear_create = cpu_linear_create;
     set->linear_free = cpu_linear_free;

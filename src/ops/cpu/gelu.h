@@ -38,9 +38,8 @@ SIMD_INLINE vfloat v_gelu(vfloat x)
     const vfloat t = v_fraction(place);
     vfloat p = _mm512_permutexvar_ps(piece, _mm512_load_ps(coefficients[0]));
 #pragma GCC unroll 5
-    for (int i = 1; i < 6; i++) {
+    for (int i = 1; i < 6; i++)
         p = v_fma(p, t, _mm512_permutexvar_ps(piece, _mm512_load_ps(coefficients[i])));
-    }
     return v_sub(v_max(v_zero(), x), p);
 }
 

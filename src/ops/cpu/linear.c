@@ -23,13 +23,11 @@ void cpu_linear_free(void *state)
 /* oneDNN runs rows that do not lie densely in a slow general way, so slices go through dense scratch. */
 static struct tensor make_dense(struct compute *compute, struct tensor x)
 {
-    if (tensor_is_dense(&x)) {
+    if (tensor_is_dense(&x))
         return x;
-    }
     struct tensor dense = compute_tensor(compute, DTYPE_F32, x.rank, x.dim);
-    if (compute_status(compute) == 0) {
+    if (compute_status(compute) == 0)
         cpu_copy(compute, x, dense);
-    }
     return dense;
 }
 
@@ -41,9 +39,8 @@ static struct tensor dense_target(struct compute *compute, struct tensor out)
 
 static void deliver(struct compute *compute, struct tensor target, struct tensor out)
 {
-    if (compute_status(compute) == 0 && target.data != out.data) {
+    if (compute_status(compute) == 0 && target.data != out.data)
         cpu_copy(compute, target, out);
-    }
 }
 
 void cpu_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
@@ -52,15 +49,13 @@ void cpu_linear(struct compute *compute, const struct linear *linear, struct ten
     const size_t mark = compute_mark(compute);
     const struct tensor input = make_dense(compute, x);
     const struct tensor target = dense_target(compute, out);
-    if (compute_status(compute) == 0 && residual != NULL && residual->data != target.data) {
+    if (compute_status(compute) == 0 && residual != NULL && residual->data != target.data)
         cpu_copy(compute, *residual, target); /* the product adds to it */
-    }
     if (compute_status(compute) == 0) {
         const int status =
             onednn_product_run(linear->state, compute, x.dim[0], input.data, activation, residual != NULL, target.data);
-        if (status != 0) {
+        if (status != 0)
             compute_fail(compute, status);
-        }
     }
     deliver(compute, target, out);
     compute_release(compute, mark);
@@ -74,9 +69,8 @@ void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tens
     if (compute_status(compute) == 0) {
         const int status =
             onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], left.data, right.data, target.data);
-        if (status != 0) {
+        if (status != 0)
             compute_fail(compute, status);
-        }
     }
     deliver(compute, target, out);
     compute_release(compute, mark);
@@ -115,17 +109,15 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
         for (int64_t n = 0; n < count; n++) {
             for (int64_t y = 0; y < height; y++) {
                 float *row = (float *)windows.data + (n * height + y) * width * taps;
-                for (int64_t i = 0; i < width; i++, row += taps) {
+                for (int64_t i = 0; i < width; i++, row += taps)
                     gather_window(conv, &x, n, y * conv->stride - conv->padding, i * conv->stride - conv->padding, row);
-                }
             }
         }
         /* All as rows of channels: out and residual may be slices of an axis before, so their rows may lie apart. */
         const int64_t rows = count * height * width;
         struct tensor flat_residual;
-        if (residual != NULL) {
+        if (residual != NULL)
             flat_residual = TENSOR_RESHAPE(make_dense(compute, *residual), rows, conv->outputs);
-        }
         const struct tensor target = dense_target(compute, out);
         if (compute_status(compute) == 0) {
             cpu_linear(compute, conv->product, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,

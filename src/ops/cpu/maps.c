@@ -19,11 +19,10 @@ static void pool_window(const float *x, int64_t row_stride, int64_t column_strid
                 largest = v_max(largest, whole ? v_load(from) : v_load_part(from, left));
             }
         }
-        if (whole) {
+        if (whole)
             v_store(out + c, largest);
-        } else {
+        else
             v_store_part(out + c, left, largest);
-        }
     }
 }
 
@@ -50,9 +49,8 @@ static void resize_across(const float *row, const struct filter *horizontal, flo
         const float *weight = horizontal->weight + x * horizontal->stride;
         const float *from = row + horizontal->first[x];
         float sum = 0.0F;
-        for (int32_t j = 0; j < horizontal->count[x]; j++) {
+        for (int32_t j = 0; j < horizontal->count[x]; j++)
             sum += weight[j] * from[j];
-        }
         out[x] = sum;
     }
 }
@@ -65,16 +63,14 @@ static void resize_down(const float *rows, int64_t count, const struct filter *v
     int64_t i = 0;
     for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
         vfloat sum = v_zero();
-        for (int32_t j = 0; j < vertical->count[y]; j++) {
+        for (int32_t j = 0; j < vertical->count[y]; j++)
             sum = v_fma(v_set(weight[j]), v_load(from + j * count + i), sum);
-        }
         v_store(out + i, sum);
     }
     for (; i < count; i++) {
         float sum = 0.0F;
-        for (int32_t j = 0; j < vertical->count[y]; j++) {
+        for (int32_t j = 0; j < vertical->count[y]; j++)
             sum += weight[j] * from[j * count + i];
-        }
         out[i] = sum;
     }
 }
@@ -88,9 +84,8 @@ static void resize_plane_row(const float *rows, int64_t count, const struct filt
     }
     uint8_t *to = (uint8_t *)out->data + offset;
     resize_down(rows, count, vertical, y, line);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         to[i] = line[i] > threshold;
-    }
 }
 
 void SIMD_NAME(kernel_resize_planes)(struct compute *compute, struct tensor x, const struct filter *vertical,
@@ -105,9 +100,8 @@ void SIMD_NAME(kernel_resize_planes)(struct compute *compute, struct tensor x, c
 #pragma omp parallel num_threads(threads)
         {
 #pragma omp for schedule(static)
-            for (int64_t y = 0; y < vertical->inputs; y++) {
+            for (int64_t y = 0; y < vertical->inputs; y++)
                 resize_across((const float *)x.data + n * x.stride[0] + y * x.stride[1], horizontal, rows + y * count);
-            }
 #pragma omp for schedule(static)
             for (int64_t y = 0; y < vertical->outputs; y++) {
                 resize_plane_row(rows, count, vertical, y, threshold, lines + omp_get_thread_num() * count, &out,

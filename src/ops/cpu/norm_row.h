@@ -13,12 +13,10 @@ static inline void norm_row(const float *x, int64_t count, const float *gamma, c
     const int tail = (int)(count - whole);
 
     vfloat sum = v_zero();
-    for (int64_t i = 0; i < whole; i += SIMD_LANES) {
+    for (int64_t i = 0; i < whole; i += SIMD_LANES)
         sum = v_add(sum, v_load(x + i));
-    }
-    if (tail > 0) {
+    if (tail > 0)
         sum = v_add(sum, v_load_part(x + whole, tail));
-    }
     const float mean = v_sum(sum) / (float)count;
 
     const vfloat center = v_set(mean);
@@ -28,9 +26,8 @@ static inline void norm_row(const float *x, int64_t count, const float *gamma, c
         squares = v_fma(d, d, squares);
     }
     float total = v_sum(squares);
-    for (int64_t i = whole; i < count; i++) {
+    for (int64_t i = whole; i < count; i++)
         total += (x[i] - mean) * (x[i] - mean);
-    }
 
     const vfloat factor = v_set(1.0F / sqrtf(total / (float)count + eps));
     for (int64_t i = 0; i < whole; i += SIMD_LANES) {

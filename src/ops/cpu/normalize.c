@@ -9,7 +9,6 @@ void SIMD_NAME(kernel_layer_norm)(struct compute *compute, struct tensor x, stru
     const int64_t count = x.dim[x.rank - 1], rows = count == 0 ? 0 : tensor_count(&x) / count;
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows * count > 16384)
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < rows; i++)
         norm_row(rows_at(&x, i), count, gamma.data, beta.data, eps, rows_at(&out, i));
-    }
 }

@@ -14,12 +14,10 @@ static dnnl_engine_t engine; /* one a process; set by onednn_start, then only re
 
 static int check(dnnl_status_t status, const char *what)
 {
-    if (status == dnnl_success) {
+    if (status == dnnl_success)
         return 0;
-    }
-    if (status == dnnl_out_of_memory) {
+    if (status == dnnl_out_of_memory)
         return error_memory(what);
-    }
     return error_set(SOWLV2_ERROR_UNSUPPORTED, "oneDNN: %s failed (status %d)", what, (int)status);
 }
 
@@ -32,9 +30,8 @@ int onednn_start(enum cpu_level level)
         [CPU_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
         [CPU_AMX] = dnnl_cpu_isa_all,
     };
-    if (engine != NULL) {
+    if (engine != NULL)
         return 0;
-    }
     const int status = check(dnnl_set_max_cpu_isa(isa[level]), "setting the CPU level");
     return status != 0 ? status : check(dnnl_engine_create(&engine, dnnl_cpu, 0), "creating the engine");
 }
@@ -44,9 +41,8 @@ int onednn_start(enum cpu_level level)
 static int use_threads(int threads)
 {
     const int before = omp_get_max_threads();
-    if (before != threads) {
+    if (before != threads)
         omp_set_num_threads(threads);
-    }
     return before;
 }
 
@@ -118,26 +114,20 @@ static int make_attributes(enum activation activation, bool accumulate, dnnl_pri
 {
     dnnl_post_ops_t ops = NULL;
     int status = check(dnnl_primitive_attr_create(out), "attributes");
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     status = check(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad mode");
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_post_ops_create(&ops), "post-ops");
-    }
-    if (status == 0) {
+    if (status == 0)
         status = append_activation(ops, activation);
-    }
-    if (status == 0 && accumulate) {
+    if (status == 0 && accumulate)
         status = check(dnnl_post_ops_append_sum(ops, 1.0F), "sum");
-    }
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_primitive_attr_set_post_ops(*out, ops), "post-ops");
-    }
     dnnl_post_ops_destroy(ops);
-    if (status != 0) {
+    if (status != 0)
         dnnl_primitive_attr_destroy(*out);
-    }
     return status;
 }
 
@@ -152,27 +142,23 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
                         bool has_bias, struct plan **out)
 {
     struct plan *plan = calloc(1, sizeof(*plan));
-    if (plan == NULL) {
+    if (plan == NULL)
         return error_memory("matrix product");
-    }
     plan->key = *key;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t described = NULL;
     dnnl_matmul_desc_t product;
     int status = describe(&plan->x, key->rows, inputs, inputs, 1);
-    if (status == 0) {
+    if (status == 0)
         status = describe(&plan->out, key->rows, outputs, outputs, 1);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = describe(&plan->bias, 1, outputs, outputs, 1);
-    }
     if (status == 0) {
         status = check(dnnl_matmul_desc_init(&product, &plan->x, weight, has_bias ? &plan->bias : NULL, &plan->out),
                        "describing a matrix product");
     }
-    if (status == 0) {
+    if (status == 0)
         status = make_attributes(key->activation, key->accumulate, &attributes);
-    }
     if (status == 0) {
         status = check(dnnl_primitive_desc_create(&described, &product, attributes, engine, NULL),
                        "planning a matrix product");
@@ -205,39 +191,32 @@ struct arguments {
 
 static void add_argument(struct arguments *arguments, int index, const dnnl_memory_desc_t *desc, const void *data)
 {
-    if (arguments->status != 0) {
+    if (arguments->status != 0)
         return;
-    }
     dnnl_memory_t memory = NULL;
     union {
         const void *read;
         void *handle; /* oneDNN's argument type has no const; inputs are only read */
     } pointer = {data};
     arguments->status = check(dnnl_memory_create(&memory, desc, engine, pointer.handle), "wrapping memory");
-    if (arguments->status == 0) {
+    if (arguments->status == 0)
         arguments->items[arguments->count++] = (dnnl_exec_arg_t){index, memory};
-    }
 }
 
 static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
 {
     dnnl_stream_t stream = NULL;
     int status = arguments->status;
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "creating a stream");
-    }
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_primitive_execute(primitive, stream, arguments->count, arguments->items), "executing");
-    }
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_stream_wait(stream), "waiting");
-    }
-    if (stream != NULL) {
+    if (stream != NULL)
         dnnl_stream_destroy(stream);
-    }
-    for (int i = 0; i < arguments->count; i++) {
+    for (int i = 0; i < arguments->count; i++)
         dnnl_memory_destroy(arguments->items[i].memory);
-    }
     return status;
 }
 
@@ -249,9 +228,8 @@ static int plan_run(const struct plan *plan, struct compute *compute, const floa
     add_argument(&arguments, DNNL_ARG_SRC, &plan->x, x);
     add_argument(&arguments, DNNL_ARG_WEIGHTS, &plan->weight, weight);
     add_argument(&arguments, DNNL_ARG_DST, &plan->out, out);
-    if (bias != NULL) {
+    if (bias != NULL)
         add_argument(&arguments, DNNL_ARG_BIAS, &plan->bias, bias);
-    }
     if (plan->scratch_bytes > 0) {
         const dnnl_dims_t dims = {(dnnl_dim_t)plan->scratch_bytes};
         dnnl_memory_desc_t desc;
@@ -284,9 +262,8 @@ static int find_plan(struct onednn_product *product, const struct plan_key *key,
     int status = 0, count = 0;
     pthread_mutex_lock(&product->mutex);
     struct plan *plan = product->plans;
-    for (; plan != NULL && !same_key(&plan->key, key); plan = plan->next) {
+    for (; plan != NULL && !same_key(&plan->key, key); plan = plan->next)
         count++;
-    }
     *kept = plan != NULL || count < MOST_PLANS;
     if (plan == NULL) {
         status =
@@ -310,40 +287,34 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
     struct plan *plan = NULL;
     int status =
         check(dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any), "describing weights");
-    if (status == 0) {
+    if (status == 0)
         status = plan_compile(&key, product->outputs, product->inputs, &any, product->bias != NULL, &plan);
-    }
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     product->weight_desc = plan->weight;
     plan_free(plan); /* compiled for the packing's threads, not for those of a pass */
     status = describe(&plain, product->inputs, product->outputs, 1, product->inputs);
-    if (status != 0) {
+    if (status != 0)
         return status;
-    }
     const size_t bytes = (dnnl_memory_desc_get_size(&product->weight_desc) + 63) / 64 * 64;
     product->weight = aligned_alloc(64, bytes > 0 ? bytes : 64);
-    if (product->weight == NULL) {
+    if (product->weight == NULL)
         return error_memory("packed weights");
-    }
 
     dnnl_primitive_desc_t described = NULL;
     dnnl_primitive_t reorder = NULL;
     struct arguments arguments = {.count = 0};
     status = check(dnnl_reorder_primitive_desc_create(&described, &plain, engine, &product->weight_desc, engine, NULL),
                    "planning the packing of weights");
-    if (status == 0) {
+    if (status == 0)
         status = check(dnnl_primitive_create(&reorder, described), "compiling the packing of weights");
-    }
     if (status == 0) {
         add_argument(&arguments, DNNL_ARG_FROM, &plain, weight);
         add_argument(&arguments, DNNL_ARG_TO, &product->weight_desc, product->weight);
         status = execute(reorder, &arguments);
     }
-    if (reorder != NULL) {
+    if (reorder != NULL)
         dnnl_primitive_destroy(reorder);
-    }
     dnnl_primitive_desc_destroy(described);
     return status;
 }
@@ -352,9 +323,8 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
                           int64_t rows_hint, struct onednn_product **out)
 {
     struct onednn_product *product = calloc(1, sizeof(*product));
-    if (product == NULL) {
+    if (product == NULL)
         return error_memory("matrix product");
-    }
     pthread_mutex_init(&product->mutex, NULL);
     product->threads = threads;
     product->outputs = outputs;
@@ -362,11 +332,10 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
     int status = 0;
     if (bias != NULL) {
         product->bias = malloc((size_t)outputs * sizeof(float));
-        if (product->bias == NULL) {
+        if (product->bias == NULL)
             status = error_memory("bias");
-        } else {
+        else
             memcpy(product->bias, bias, (size_t)outputs * sizeof(float));
-        }
     }
     if (status == 0) {
         const int before = use_threads(outputs * inputs < SMALL_COPY ? 1 : threads);
@@ -383,9 +352,8 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
 
 void onednn_product_free(struct onednn_product *product)
 {
-    if (product == NULL) {
+    if (product == NULL)
         return;
-    }
     while (product->plans != NULL) {
         struct plan *next = product->plans->next;
         plan_free(product->plans);
@@ -405,12 +373,10 @@ int onednn_product_run(struct onednn_product *product, struct compute *compute, 
     struct plan *plan = NULL;
     bool kept = false;
     int status = find_plan(product, &key, &plan, &kept);
-    if (status == 0) {
+    if (status == 0)
         status = plan_run(plan, compute, x, product->weight, product->bias, out);
-    }
-    if (!kept) {
+    if (!kept)
         plan_free(plan);
-    }
     use_threads(before);
     return status;
 }
@@ -425,12 +391,10 @@ int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int6
     struct plan *plan = NULL;
     const int before = use_threads(threads_for(n * m * d, device_threads(compute_device(compute))));
     int status = describe(&weight, d, m, 1, d);
-    if (status == 0) {
+    if (status == 0)
         status = plan_compile(&key, m, d, &weight, false, &plan);
-    }
-    if (status == 0) {
+    if (status == 0)
         status = plan_run(plan, compute, a, b, NULL, out);
-    }
     plan_free(plan);
     use_threads(before);
     return status;

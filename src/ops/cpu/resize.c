@@ -17,16 +17,14 @@ static void combine_rows(const uint8_t *pixels, size_t row_bytes, const struct f
     int64_t i = 0;
     for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
         vfloat total = v_zero();
-        for (int t = 0; t < taps; t++) {
+        for (int t = 0; t < taps; t++)
             total = v_fma(v_set(weight[t]), v_load_u8(pixels + (size_t)(first + t) * row_bytes + i), total);
-        }
         v_store(sum + i, total);
     }
     for (; i < count; i++) {
         float total = 0.0F;
-        for (int t = 0; t < taps; t++) {
+        for (int t = 0; t < taps; t++)
             total += weight[t] * (float)pixels[(size_t)(first + t) * row_bytes + (size_t)i];
-        }
         sum[i] = total;
     }
 }
@@ -44,9 +42,8 @@ static void resize_row(const float *sum, const struct filter *horizontal, float 
             total[1] += weight[t] * from[3 * t + 1];
             total[2] += weight[t] * from[3 * t + 2];
         }
-        for (int c = 0; c < 3; c++) {
+        for (int c = 0; c < 3; c++)
             out[x * out_stride + c] = (total[c] * scale - mean[c]) / std[c];
-        }
     }
 }
 

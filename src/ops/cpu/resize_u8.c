@@ -38,18 +38,15 @@ static void resize_down(const uint8_t *lines, int64_t columns, const struct filt
     const int16_t *weight = filter->weight + y * filter->stride;
     const uint8_t *from = lines + filter->first[y] * columns;
     const int32_t half = 1 << filter->precision >> 1;
-    for (int64_t i = 0; i < columns; i++) {
+    for (int64_t i = 0; i < columns; i++)
         sums[i] = half;
-    }
     for (int32_t j = 0; j < filter->count[y]; j++, from += columns) {
         const int32_t w = weight[j];
-        for (int64_t i = 0; i < columns; i++) {
+        for (int64_t i = 0; i < columns; i++)
             sums[i] += w * from[i];
-        }
     }
-    for (int64_t i = 0; i < columns; i++) {
+    for (int64_t i = 0; i < columns; i++)
         sums[i] = round_sum(sums[i], filter->precision);
-    }
 }
 
 void SIMD_NAME(kernel_resize_u8_normalize)(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
@@ -63,28 +60,23 @@ void SIMD_NAME(kernel_resize_u8_normalize)(struct compute *compute, const uint8_
     int32_t *sums = COMPUTE_TENSOR(compute, DTYPE_I32, threads, columns).data;
     /* All there is to normalise: 256 values a channel. */
     float table[CHANNELS][UINT8_MAX + 1];
-    for (int c = 0; c < CHANNELS; c++) {
-        for (int value = 0; value <= UINT8_MAX; value++) {
+    for (int c = 0; c < CHANNELS; c++)
+        for (int value = 0; value <= UINT8_MAX; value++)
             table[c][value] = (float)(((double)value * (double)scale - (double)mean[c]) / (double)std[c]);
-        }
-    }
     if (compute_status(compute) == 0) {
 #pragma omp parallel num_threads(threads)
         {
 #pragma omp for schedule(static)
-            for (int64_t y = 0; y < height; y++) {
+            for (int64_t y = 0; y < height; y++)
                 resize_line(pixels + (size_t)y * row_bytes, horizontal, lines + y * columns);
-            }
 #pragma omp for schedule(static)
             for (int64_t y = 0; y < vertical->outputs; y++) {
                 int32_t *sum = sums + omp_get_thread_num() * columns;
                 float *to = (float *)out.data + y * out.stride[0];
                 resize_down(lines, columns, vertical, y, sum);
-                for (int64_t x = 0; x < width; x++) {
-                    for (int c = 0; c < CHANNELS; c++) {
+                for (int64_t x = 0; x < width; x++)
+                    for (int c = 0; c < CHANNELS; c++)
                         to[x * out.stride[1] + c] = table[c][sum[x * CHANNELS + c]];
-                    }
-                }
             }
         }
     }

@@ -29,8 +29,7 @@ void SIMD_NAME(kernel_rope)(struct compute *compute, struct tensor x, struct ten
         const float *c = (const float *)cosines.data + table * cosines.stride[0] + t * cosines.stride[1];
         const float *s = (const float *)sines.data + table * sines.stride[0] + t * sines.stride[1];
         float *row = (float *)x.data + b * x.stride[0] + t * x.stride[1];
-        for (int64_t h = 0; h < heads; h++) {
+        for (int64_t h = 0; h < heads; h++)
             rotate(row + h * x.stride[2], c, s, cosines.dim[2]);
-        }
     }
 }

@@ -21,9 +21,8 @@ static inline bool rows_uniform(const struct tensor *tensor, int64_t *stride)
     int64_t step = tensor->dim[tensor->rank - 1], count = 1;
     bool first = true;
     for (int axis = tensor->rank - 2; axis >= 0; axis--) {
-        if (tensor->dim[axis] == 1) {
+        if (tensor->dim[axis] == 1)
             continue;
-        }
         if (first) {
             step = tensor->stride[axis];
             first = false;

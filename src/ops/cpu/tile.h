@@ -27,42 +27,36 @@ SIMD_INLINE void tile_product(const int rows, const int vectors, const bool accu
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
+        for (int n = 0; n < vectors; n++)
             sum[r][n] = accumulate ? v_load(c + r * c_stride + n * SIMD_LANES) : v_zero();
-        }
     }
     for (int64_t i = 0; i < depth; i++) {
         vfloat column[SIMD_PANEL_VECTORS];
 #pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
+        for (int n = 0; n < vectors; n++)
             column[n] = v_load(b + i * b_stride + n * SIMD_LANES);
-        }
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
             const vfloat x = v_set(a[r * a_stride + i * a_step]);
 #pragma GCC unroll 4
-            for (int n = 0; n < vectors; n++) {
+            for (int n = 0; n < vectors; n++)
                 sum[r][n] = v_fma(x, column[n], sum[r][n]);
-            }
         }
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++) {
+        for (int n = 0; n < vectors; n++)
             v_store(c + r * c_stride + n * SIMD_LANES, sum[r][n]);
-        }
     }
 }
 
 #define TILE_CASE(vectors)                                                                                             \
     case vectors:                                                                                                      \
-        for (; rows >= TILE_ROWS; rows -= TILE_ROWS, a += TILE_ROWS * a_stride, c += TILE_ROWS * c_stride) {           \
+        for (; rows >= TILE_ROWS; rows -= TILE_ROWS, a += TILE_ROWS * a_stride, c += TILE_ROWS * c_stride)             \
             tile_product(TILE_ROWS, vectors, accumulate, depth, a, a_stride, a_step, b, b_stride, c, c_stride);        \
-        }                                                                                                              \
-        for (; rows > 0; rows--, a += a_stride, c += c_stride) {                                                       \
+        for (; rows > 0; rows--, a += a_stride, c += c_stride)                                                         \
             tile_product(1, vectors, accumulate, depth, a, a_stride, a_step, b, b_stride, c, c_stride);                \
-        }                                                                                                              \
         break;
 
 /* The same for any number of rows and 1 to SIMD_PANEL_VECTORS vectors. */

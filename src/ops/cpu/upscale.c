@@ -37,9 +37,8 @@ static void pack(const float *weight, int64_t inputs, int64_t outputs, float *pa
 {
     for (int64_t n = 0; n < outputs; n += TILE_COLUMNS) {
         const int64_t panel = panel_width(outputs, n);
-        for (int64_t i = 0; i < inputs; i++) {
+        for (int64_t i = 0; i < inputs; i++)
             memcpy(panels + n * inputs + i * panel, weight + i * outputs + n, (size_t)panel * sizeof(float));
-        }
     }
 }
 
@@ -47,11 +46,9 @@ static void pack(const float *weight, int64_t inputs, int64_t outputs, float *pa
 static __attribute__((noinline)) void product(int64_t rows, const float *x, int64_t inputs, const float *panels,
                                               const float *bias, const float *features, int64_t outputs, float *out)
 {
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t n = 0; n < outputs; n += SIMD_LANES) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t n = 0; n < outputs; n += SIMD_LANES)
             v_store(out + r * outputs + n, v_add(v_load(features + r * outputs + n), v_load(bias + n)));
-        }
-    }
     for (int64_t n = 0; n < outputs; n += TILE_COLUMNS) {
         const int64_t panel = panel_width(outputs, n);
         tile_rows(rows, (int)(panel / SIMD_LANES), true, inputs, x, inputs, 1, panels + n * inputs, panel, out + n,
@@ -61,9 +58,8 @@ static __attribute__((noinline)) void product(int64_t rows, const float *x, int6
 
 static void gelu(float *x, int64_t count)
 {
-    for (int64_t i = 0; i < count; i += SIMD_LANES) {
+    for (int64_t i = 0; i < count; i += SIMD_LANES)
         v_store(x + i, v_gelu(v_load(x + i)));
-    }
 }
 
 /* 16 pixels [2 x 2][2 x 2] to their places from `to` on in rows of `size`. */
@@ -87,9 +83,8 @@ static void write_masks(const struct job *job, int64_t b, int64_t p, const float
             for (int j = 0; j < SIMD_LANES; j++) {
                 const float *row = fine + (i + j) * c2;
                 sum[j] = v_mul(v_load(row), v_load(hyper));
-                for (int64_t n = SIMD_LANES; n < c2; n += SIMD_LANES) {
+                for (int64_t n = SIMD_LANES; n < c2; n += SIMD_LANES)
                     sum[j] = v_fma(v_load(row + n), v_load(hyper + n), sum[j]);
-                }
             }
             v_store(pixels + i, v_sums(sum));
         }
@@ -113,9 +108,8 @@ static void upscale_block(const struct job *job, int64_t b, int64_t first, const
     product(rows * TAPS, scratch->middle, c1, job->weight2, u->bias2.data,
             (const float *)u->features2.data + first * FINE * c2, TAPS * c2, scratch->fine);
     gelu(scratch->fine, rows * FINE * c2);
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = 0; r < rows; r++)
         write_masks(job, b, first + r, scratch->fine + r * FINE * c2);
-    }
 }
 
 static float *floats(struct compute *compute, int64_t count)

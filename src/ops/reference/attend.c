@@ -13,9 +13,8 @@ static const float *row_of(const struct tensor *tensor, int64_t b, int64_t i)
 static double placed_dot(const float *x, const float *positions, const float *other, int64_t count)
 {
     double sum = 0.0;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         sum += ((double)x[i] + (double)positions[i]) * (double)other[i];
-    }
     return sum;
 }
 
@@ -23,16 +22,14 @@ static double placed_dot(const float *x, const float *positions, const float *ot
 static void softmax(double *score, int64_t count, int64_t step)
 {
     double maximum = -INFINITY, sum = 0.0;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         maximum = fmax(maximum, score[i * step]);
-    }
     for (int64_t i = 0; i < count; i++) {
         score[i * step] = exp(score[i * step] - maximum);
         sum += score[i * step];
     }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         score[i * step] /= sum;
-    }
 }
 
 static double *doubles(struct compute *compute, int64_t count)
@@ -57,9 +54,8 @@ void reference_attend_rows(struct compute *compute, struct tensor q, struct tens
         softmax(weight, rows, 1);
         for (int64_t j = 0; j < width; j++) {
             double sum = 0.0;
-            for (int64_t n = 0; n < rows; n++) {
+            for (int64_t n = 0; n < rows; n++)
                 sum += weight[n] * (double)row_of(&x, b, n)[j];
-            }
             to[j] = (float)sum;
         }
     }
@@ -75,26 +71,21 @@ static void attend_row(const struct token_attention *a, int64_t b, int64_t n, do
     const float *v = (const float *)a->v.data + b * columns * width;
     const float *bias = (const float *)a->bias.data + b * columns;
     const float *gamma = a->gamma.data, *beta = a->beta.data;
-    for (int64_t i = 0; i < columns; i++) {
+    for (int64_t i = 0; i < columns; i++)
         score[i] = (double)a->scale * (placed_dot(row, place, k + i * width, width) + (double)bias[i]);
-    }
-    for (int64_t h = 0; h < heads; h++) {
+    for (int64_t h = 0; h < heads; h++)
         softmax(score + h, tokens, heads);
-    }
     double mean = 0.0, variance = 0.0;
     for (int64_t j = 0; j < width; j++) {
         sum[j] = (double)row[j];
-        for (int64_t i = 0; i < columns; i++) {
+        for (int64_t i = 0; i < columns; i++)
             sum[j] += score[i] * (double)v[i * width + j];
-        }
         mean += sum[j] / (double)width;
     }
-    for (int64_t j = 0; j < width; j++) {
+    for (int64_t j = 0; j < width; j++)
         variance += (sum[j] - mean) * (sum[j] - mean) / (double)width;
-    }
-    for (int64_t j = 0; j < width; j++) {
+    for (int64_t j = 0; j < width; j++)
         to[j] = (float)((sum[j] - mean) / sqrt(variance + (double)a->eps) * (double)gamma[j] + (double)beta[j]);
-    }
 }
 
 void reference_attend_tokens(struct compute *compute, const struct token_attention *a, struct tensor out)
@@ -102,8 +93,7 @@ void reference_attend_tokens(struct compute *compute, const struct token_attenti
     const int64_t rows = a->x.dim[1], width = a->x.dim[2];
     const size_t mark = compute_mark(compute);
     double *score = doubles(compute, a->k.dim[1] * a->k.dim[2]), *sum = doubles(compute, width);
-    for (int64_t i = 0; compute_status(compute) == 0 && i < out.dim[0] * rows; i++) {
+    for (int64_t i = 0; compute_status(compute) == 0 && i < out.dim[0] * rows; i++)
         attend_row(a, i / rows, i % rows, score, sum, (float *)out.data + i * width);
-    }
     compute_release(compute, mark);
 }

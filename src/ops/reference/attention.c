@@ -11,9 +11,8 @@ static void softmax_scores(const float *query, const float *keys, int64_t key_st
     for (int64_t j = 0; j < count; j++) {
         const float *key = keys + j * key_stride;
         double score = 0.0;
-        for (int64_t i = 0; i < depth; i++) {
+        for (int64_t i = 0; i < depth; i++)
             score += (double)query[i] * (double)key[i];
-        }
         weight[j] = score * (double)scale;
         maximum = fmax(maximum, weight[j]);
     }
@@ -21,9 +20,8 @@ static void softmax_scores(const float *query, const float *keys, int64_t key_st
         weight[j] = exp(weight[j] - maximum);
         sum += weight[j];
     }
-    for (int64_t j = 0; j < count; j++) {
+    for (int64_t j = 0; j < count; j++)
         weight[j] /= sum;
-    }
 }
 
 /* One batch entry and head: matrices of rows with the given strides. */
@@ -36,9 +34,8 @@ static void attend(const struct tensor *q, const struct tensor *k, const struct 
         float *row = matrix_row(out, i);
         for (int64_t d = 0; d < v->dim[2]; d++) {
             double sum = 0.0;
-            for (int64_t j = 0; j < count; j++) {
+            for (int64_t j = 0; j < count; j++)
                 sum += weight[j] * (double)matrix_row(v, j)[d];
-            }
             row[d] = (float)sum;
         }
     }

@@ -13,11 +13,10 @@ static void gather_taps(const struct conv2d *conv, const struct tensor *image, i
         int64_t y = oy * conv->stride - conv->padding + ky;
         for (int kx = 0; kx < conv->kernel_width; kx++, row += conv->inputs) {
             int64_t x = ox * conv->stride - conv->padding + kx;
-            if (y < 0 || y >= image->dim[0] || x < 0 || x >= image->dim[1]) {
+            if (y < 0 || y >= image->dim[0] || x < 0 || x >= image->dim[1])
                 memset(row, 0, bytes);
-            } else {
+            else
                 memcpy(row, (const float *)image->data + y * image->stride[0] + x * image->stride[1], bytes);
-            }
         }
     }
 }
@@ -48,9 +47,8 @@ void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct
         struct tensor image = tensor_at(x, n);
         for (int64_t first = 0; first < height && compute_status(compute) == 0; first += chunk) {
             int64_t count = height - first < chunk ? height - first : chunk;
-            for (int64_t i = 0; i < count * width; i++) {
+            for (int64_t i = 0; i < count * width; i++)
                 gather_taps(conv, &image, first + i / width, i % width, (float *)taps.data + i * depth);
-            }
             struct tensor part = residual != NULL ? tensor_slice(tensor_at(*residual, n), 0, first, count) : out;
             multiply(compute, conv, taps, residual != NULL ? &part : NULL,
                      tensor_slice(tensor_at(out, n), 0, first, count));

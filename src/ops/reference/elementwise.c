@@ -34,9 +34,8 @@ void reference_activation(struct compute *compute, struct tensor x, enum activat
     for (int64_t i = 0; i < x.dim[0]; i++) {
         const float *row = matrix_row(&x, i);
         float *to = matrix_row(&out, i);
-        for (int64_t j = 0; j < x.dim[1]; j++) {
+        for (int64_t j = 0; j < x.dim[1]; j++)
             to[j] = (float)reference_activate(activation, (double)row[j]);
-        }
     }
 }
 
@@ -44,9 +43,8 @@ void reference_activation(struct compute *compute, struct tensor x, enum activat
 static void combine(const struct tensor *a, const struct tensor *b, bool multiply, const struct tensor *out)
 {
     int64_t step[4];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         step[i] = b->dim[i] == 1 ? 0 : b->stride[i];
-    }
     for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2]; i++) {
         int64_t i0 = i / a->dim[2] / a->dim[1], i1 = i / a->dim[2] % a->dim[1], i2 = i % a->dim[2];
         const float *row_a = (const float *)a->data + i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
@@ -80,8 +78,7 @@ void reference_shift_scale(struct compute *compute, struct tensor x, struct tens
         float *to = matrix_row(&out, i);
         double offset = (double)*matrix_row(&shift, i), factor = (double)*matrix_row(&scale, i);
         factor = (factor > 0.0 ? factor : expm1(factor)) + 1.0;
-        for (int64_t j = 0; j < x.dim[1]; j++) {
+        for (int64_t j = 0; j < x.dim[1]; j++)
             to[j] = (float)(((double)row[j] + offset) * factor);
-        }
     }
 }

@@ -21,13 +21,11 @@ int reference_linear_create(struct device *device, int64_t outputs, int64_t inpu
     if (__builtin_mul_overflow((size_t)outputs, (size_t)inputs, &count) ||
         __builtin_add_overflow(count, (size_t)outputs, &bytes) ||
         __builtin_mul_overflow(bytes, sizeof(float), &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(struct layer), &bytes)) {
+        __builtin_add_overflow(bytes, sizeof(struct layer), &bytes))
         return error_memory("a linear layer");
-    }
     struct layer *layer = malloc(bytes);
-    if (layer == NULL) {
+    if (layer == NULL)
         return error_memory("a linear layer");
-    }
     memcpy(layer->weight, weight, count * sizeof(float));
     layer->bias = NULL;
     if (bias != NULL) {
@@ -46,9 +44,8 @@ void reference_linear_free(void *state)
 static double dot(const float *a, const float *b, int64_t count)
 {
     double sum = 0.0;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         sum += (double)a[i] * (double)b[i];
-    }
     return sum;
 }
 
@@ -62,13 +59,11 @@ void reference_linear(struct compute *compute, const struct linear *linear, stru
         float *to = matrix_row(&out, i);
         for (int64_t o = 0; o < linear->outputs; o++) {
             double y = dot(row, layer->weight + o * linear->inputs, linear->inputs);
-            if (layer->bias != NULL) {
+            if (layer->bias != NULL)
                 y += (double)layer->bias[o];
-            }
             y = reference_activate(activation, y);
-            if (residual != NULL) {
+            if (residual != NULL)
                 y += (double)matrix_row(residual, i)[o];
-            }
             to[o] = (float)y;
         }
     }
@@ -77,9 +72,7 @@ void reference_linear(struct compute *compute, const struct linear *linear, stru
 void reference_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
     (void)compute;
-    for (int64_t i = 0; i < a.dim[0]; i++) {
-        for (int64_t j = 0; j < b.dim[0]; j++) {
+    for (int64_t i = 0; i < a.dim[0]; i++)
+        for (int64_t j = 0; j < b.dim[0]; j++)
             matrix_row(&out, i)[j] = (float)dot(matrix_row(&a, i), matrix_row(&b, j), a.dim[1]);
-        }
-    }
 }

@@ -19,9 +19,8 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
             }
             const float *row = matrix_row(&table, id[n]), *position = matrix_row(&positions, n);
             float *to = (float *)out.data + b * out.stride[0] + n * out.stride[1];
-            for (int64_t j = 0; j < table.dim[1]; j++) {
+            for (int64_t j = 0; j < table.dim[1]; j++)
                 to[j] = row[j] + position[j];
-            }
         }
     }
 }

@@ -23,9 +23,8 @@ void reference_max_pool2d(struct compute *compute, struct tensor x, int size, st
         for (int64_t y = 0; y < out.dim[1]; y++) {
             for (int64_t i = 0; i < out.dim[2]; i++) {
                 float *to = (float *)out.data + n * out.stride[0] + y * out.stride[1] + i * out.stride[2];
-                for (int64_t c = 0; c < out.dim[3]; c++) {
+                for (int64_t c = 0; c < out.dim[3]; c++)
                     to[c] = window_maximum(&x, n, y, i, c, size);
-                }
             }
         }
     }
@@ -39,9 +38,8 @@ static double resized(const float *plane, int64_t row_stride, const struct filte
     double sum = 0.0;
     for (int32_t j = 0; j < vertical->count[y]; j++) {
         const float *row = plane + (vertical->first[y] + j) * row_stride + horizontal->first[x];
-        for (int32_t i = 0; i < horizontal->count[x]; i++) {
+        for (int32_t i = 0; i < horizontal->count[x]; i++)
             sum += (double)down[j] * (double)across[i] * (double)row[i];
-        }
     }
     return sum;
 }
@@ -56,11 +54,10 @@ void reference_resize_planes(struct compute *compute, struct tensor x, const str
             const int64_t row = n * out.stride[0] + y * out.stride[1];
             for (int64_t i = 0; i < out.dim[2]; i++) {
                 const float value = (float)resized(plane, x.stride[1], vertical, horizontal, y, i);
-                if (out.dtype == DTYPE_U8) {
+                if (out.dtype == DTYPE_U8)
                     ((uint8_t *)out.data)[row + i] = value > threshold;
-                } else {
+                else
                     ((float *)out.data)[row + i] = value;
-                }
             }
         }
     }

@@ -13,9 +13,8 @@ void reference_layer_norm(struct compute *compute, struct tensor x, struct tenso
         const float *row = matrix_row(&x, i);
         float *to = matrix_row(&out, i);
         double mean = 0.0, variance = 0.0;
-        for (int64_t j = 0; j < count; j++) {
+        for (int64_t j = 0; j < count; j++)
             mean += (double)row[j];
-        }
         mean /= (double)count;
         for (int64_t j = 0; j < count; j++) {
             double difference = (double)row[j] - mean;
@@ -23,9 +22,8 @@ void reference_layer_norm(struct compute *compute, struct tensor x, struct tenso
         }
         variance /= (double)count;
         double factor = 1.0 / sqrt(variance + (double)eps);
-        for (int64_t j = 0; j < count; j++) {
+        for (int64_t j = 0; j < count; j++)
             to[j] = (float)(((double)row[j] - mean) * factor * (double)g[j] + (double)b[j]);
-        }
     }
 }
 
@@ -36,12 +34,10 @@ void reference_l2_normalize(struct compute *compute, struct tensor x, float eps,
         const float *row = matrix_row(&x, i);
         float *to = matrix_row(&out, i);
         double squares = 0.0;
-        for (int64_t j = 0; j < x.dim[1]; j++) {
+        for (int64_t j = 0; j < x.dim[1]; j++)
             squares += (double)row[j] * (double)row[j];
-        }
         double norm = sqrt(squares) + (double)eps;
-        for (int64_t j = 0; j < x.dim[1]; j++) {
+        for (int64_t j = 0; j < x.dim[1]; j++)
             to[j] = (float)((double)row[j] / norm);
-        }
     }
 }

@@ -10,9 +10,8 @@ static void filter_vertically(const uint8_t *pixels, size_t row_bytes, const str
     const float *weight = vertical->weight + y * vertical->stride;
     for (int64_t i = 0; i < count; i++) {
         double sum = 0.0;
-        for (int32_t j = 0; j < vertical->count[y]; j++) {
+        for (int32_t j = 0; j < vertical->count[y]; j++)
             sum += (double)weight[j] * (double)pixels[(size_t)(vertical->first[y] + j) * row_bytes + (size_t)i];
-        }
         row[i] = sum;
     }
 }
@@ -32,9 +31,8 @@ void reference_resize_normalize(struct compute *compute, const uint8_t *pixels, 
             float *to = (float *)out.data + y * out.stride[0] + x * out.stride[1];
             for (int c = 0; c < CHANNELS; c++) {
                 double sum = 0.0;
-                for (int32_t j = 0; j < horizontal->count[x]; j++) {
+                for (int32_t j = 0; j < horizontal->count[x]; j++)
                     sum += (double)weight[j] * row[(int64_t)(horizontal->first[x] + j) * CHANNELS + c];
-                }
                 to[c] = (float)(((double)scale * sum - (double)mean[c]) / (double)std[c]);
             }
         }

@@ -11,31 +11,26 @@ static void product(const double *x, int64_t inputs, const float *weight, const 
 {
     for (int64_t n = 0; n < outputs; n++) {
         out[n] = (double)features[n] + (double)bias[n];
-        for (int64_t k = 0; k < inputs; k++) {
+        for (int64_t k = 0; k < inputs; k++)
             out[n] += x[k] * (double)weight[k * outputs + n];
-        }
     }
 }
 
 static void normalize(double *x, int64_t count, const float *gamma, const float *beta, double eps)
 {
     double mean = 0.0, variance = 0.0;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         mean += x[i] / (double)count;
-    }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         variance += (x[i] - mean) * (x[i] - mean) / (double)count;
-    }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         x[i] = (x[i] - mean) / sqrt(variance + eps) * (double)gamma[i] + (double)beta[i];
-    }
 }
 
 static void gelu(double *x, int64_t count)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         x[i] = reference_activate(ACTIVATION_GELU, x[i]);
-    }
 }
 
 /* fine [2 x 2 pixels][c2] of entry b, tap i of grid pixel p -> the masks. */
@@ -48,9 +43,8 @@ static void write_masks(const struct mask_upscaling *u, int64_t b, int64_t p, in
         for (int64_t j = 0; j < TAPS; j++) {
             const int64_t y = p / side * 4 + i / 2 * 2 + j / 2, x = p % side * 4 + i % 2 * 2 + j % 2;
             double sum = 0.0;
-            for (int64_t k = 0; k < c2; k++) {
+            for (int64_t k = 0; k < c2; k++)
                 sum += (double)hyper[k] * fine[j * c2 + k];
-            }
             ((float *)out->data)[((b * masks + m) * size + y) * size + x] = (float)sum;
         }
     }
@@ -66,9 +60,8 @@ void reference_upscale_masks(struct compute *compute, const struct mask_upscalin
     double *fine = COMPUTE_TENSOR(compute, DTYPE_I64, TAPS * c2).data;
     for (int64_t n = 0; compute_status(compute) == 0 && n < out.dim[0] * pixels; n++) {
         const int64_t b = n / pixels, p = n % pixels;
-        for (int64_t k = 0; k < c; k++) {
+        for (int64_t k = 0; k < c; k++)
             input[k] = (double)((const float *)u->x.data)[n * c + k];
-        }
         product(input, c, u->weight1.data, u->bias1.data, (const float *)u->features1.data + p * TAPS * c1, TAPS * c1,
                 middle);
         for (int64_t i = 0; i < TAPS; i++) {
