@@ -4,7 +4,7 @@
 set -eu
 
 build_packages="build-essential cmake pkg-config libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev
-  libjpeg-dev libspng-dev zlib1g-dev libtiff-dev libwebp-dev libgif-dev libavif-dev libheif-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
+  libjpeg-dev libspng-dev zlib1g-dev libtiff-dev libwebp-dev libgif-dev libavif-dev libheif-dev libde265-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
   libcurl4-openssl-dev libssl-dev libswscale-dev libavdevice-dev"
 test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev ffmpeg"
 
@@ -20,9 +20,9 @@ if ! command -v dpkg-query >/dev/null; then
 sowlv2 needs, under your system's names for them: a C11 compiler with OpenMP, CMake 3.18, pkg-config,
 oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libtiff 4.5, libwebp, giflib, libyaml, libcurl,
 OpenSSL, Pango with Cairo, FFmpeg 5.1 (avformat, avcodec, avutil, swscale, avdevice), cmocka;
-for AVIF and HEIC images, if wanted, libavif and libheif
+for AVIF and HEIC images, if wanted, libavif and libheif with libde265
 (Fedora: gcc cmake onednn-devel jansson-devel pcre2-devel utf8proc-devel libjpeg-turbo-devel
- libspng-devel libtiff-devel libwebp-devel giflib-devel libavif-devel libheif-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel libcurl-devel
+ libspng-devel libtiff-devel libwebp-devel giflib-devel libavif-devel libheif-devel libde265-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel libcurl-devel
  openssl-devel).
 TEXT
   exit 0

@@ -43,6 +43,7 @@ static long find_holder(int descriptor)
     if (!file)
         return 0;
     while (!holder && fgets(line, sizeof(line), file))
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel writes these numbers */
         if (sscanf(line, "%*d: %15s %15s %15s %ld %x:%x:%llu", kind, state, access, &process, &major_number,
                    &minor_number, &inode) == 7 &&
             strcmp(kind, "FLOCK") == 0 && inode == (unsigned long long)status.st_ino &&

@@ -22,8 +22,9 @@ int image_decode_gif(const struct image_source *source, struct image *out, int *
 int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation);
 int image_decode_webp(const struct image_source *source, struct image *out, int *orientation);
 /* Built where the library is there; else they are UNSUPPORTED errors that say so. libavif decodes in one call that
- * nothing can end: the time is asked before and after it. HEIF's decoder works in a thread of its own, so its time is
- * the clock's, asked before each of the pictures (tiles, layers) that one is made of. */
+ * nothing can end: the time is asked before and after it. HEIF's time is asked before each of the pictures (tiles,
+ * layers) that one is made of and, with libde265, before each unit of their streams; without, it is the clock's,
+ * since libheif's decoder works in a thread of its own. */
 int image_decode_avif(const struct image_source *source, struct image *out, int *orientation);
 int image_decode_heif(const struct image_source *source, struct image *out, int *orientation);
 

@@ -4,77 +4,11 @@
 #include "base/error.h"
 
 #ifdef MEDIA_HAVE_HEIF
-#include "base/clock.h"
-#include "base/log.h"
+#include "media/heif_hevc.h"
 
-#include <limits.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <libheif/heif.h>
-#include <libheif/heif_plugin.h>
-
-/* The way into the library's decoding: it asks every decoder whether it can do the next of the pictures that one is
- * made of (tiles, layers). This one can when the time is up, better than all others, and then it fails. */
-struct gate {
-    double deadline; /* by clock_seconds() */
-    bool late;
-};
-
-static _Thread_local struct gate *gate; /* of the picture that this thread decodes; NULL: none */
-
-static const char *gate_name(void)
-{
-    return "sowlv2 time limit";
-}
-
-static int gate_priority(enum heif_compression_format format)
-{
-    (void)format;
-    if (!gate || clock_seconds() < gate->deadline)
-        return 0;
-    gate->late = true;
-    return INT_MAX;
-}
-
-static struct heif_error gate_open(void **decoder)
-{
-    *decoder = NULL;
-    return (struct heif_error){heif_error_Decoder_plugin_error, heif_suberror_Unspecified, "out of time"};
-}
-
-/* The rest is never called: none is opened. */
-static void gate_close(void *decoder)
-{
-    (void)decoder;
-}
-
-static struct heif_error gate_push(void *decoder, const void *data, size_t size)
-{
-    (void)data;
-    (void)size;
-    return gate_open(&decoder);
-}
-
-static struct heif_error gate_decode(void *decoder, struct heif_image **image)
-{
-    *image = NULL;
-    return gate_open(&decoder);
-}
-
-static void gate_register(void)
-{
-    static const struct heif_decoder_plugin plugin = {
-        .plugin_api_version = 1,
-        .get_plugin_name = gate_name,
-        .does_support_format = gate_priority,
-        .new_decoder = gate_open,
-        .free_decoder = gate_close,
-        .push_data = gate_push,
-        .decode_image = gate_decode,
-    };
-    heif_register_decoder_plugin(&plugin); /* where it is refused there is no limit */
-}
 
 static int heif_failure(const struct image_source *source, struct heif_error error)
 {
@@ -111,14 +45,15 @@ static int decode_picture(const struct image_source *source, const struct heif_i
     int status = image_check_size(source, width > 0 ? (uint64_t)width : 0, height > 0 ? (uint64_t)height : 0);
     if (status)
         return status;
-    struct gate here = {.deadline = clock_seconds() + source->options->seconds};
-    gate = source->options->seconds > 0 ? &here : NULL;
+    struct heif_bounds bounds;
+    heif_bounds_enter(&bounds, source);
     struct heif_error error =
         heif_decode_image(handle, &decoded, heif_colorspace_RGB, heif_chroma_interleaved_RGB, NULL);
-    gate = NULL;
-    if (here.late) {
+    heif_bounds_leave();
+    status = heif_bounds_status(&bounds);
+    if (status) {
         heif_image_release(decoded);
-        return image_out_of_time(source);
+        return status;
     }
     if (error.code != heif_error_Ok)
         return heif_failure(source, error);
@@ -130,8 +65,6 @@ static int decode_picture(const struct image_source *source, const struct heif_i
 int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
 {
     (void)orientation; /* the library turns: EXIF in this format is for show only */
-    static pthread_once_t registered = PTHREAD_ONCE_INIT;
-    pthread_once(&registered, gate_register);
     struct heif_context *context = heif_context_alloc();
     if (!context)
         return error_memory(source->name);
@@ -139,7 +72,7 @@ int image_decode_heif(const struct image_source *source, struct image *out, int 
     while (side < 65536 && side * side < source->options->max_pixels)
         side *= 2;
     heif_context_set_maximum_image_size_limit(context, (int)side * 4);
-    heif_context_set_max_decoding_threads(context, 0); /* tiles in this thread: it has the gate */
+    heif_context_set_max_decoding_threads(context, 0); /* tiles in this thread: it has the bounds */
     struct heif_error error = heif_context_read_from_memory_without_copy(context, source->data, source->size, NULL);
     struct heif_image_handle *handle = NULL;
     if (error.code == heif_error_Ok)

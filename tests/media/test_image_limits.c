@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -110,6 +111,46 @@ static void test_bombs(void **state)
         free(data);
     }
     assert_true(peak_kilobytes() - before < 64 * 1024);
+}
+
+/* A HEIC that claims 64 x 64 while the stream in it is 4096 x 4096: refused, and that picture, of 48 MB and more, is
+ * never there. In a process of its own, whose peak no other test has raised. */
+static void test_larger_than_declared(void **state)
+{
+    struct image image;
+    (void)state;
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        long before = peak_kilobytes();
+        int status = image_read(TEST_DATA "/media/slow/larger.heic", IMAGE_DEFAULT_MAX_PIXELS, &image);
+        long more = peak_kilobytes() - before;
+        if (status == SOWLV2_ERROR_UNSUPPORTED)
+            _exit(0);
+#ifdef MEDIA_HAVE_DE265
+        if (status != SOWLV2_ERROR_FORMAT || !strstr(error_message(), "4096 x 4096, is larger than the file says"))
+            _exit(1);
+        _exit(image.pixels ? 2 : more < 16 * 1024 ? 0 : 3);
+#else
+        (void)more; /* libheif alone does not see it */
+        _exit(0);
+#endif
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    /* The same file with the right size is a picture, within --max-pixels. */
+    size_t size;
+    char *data = patched(TEST_DATA "/media/slow/larger.heic", "ispe\0\0\0\0\0\0\0\x40\0\0\0\x40", 16,
+                         "ispe\0\0\0\0\0\0\x10\0\0\0\x10\0", &size);
+    int status = image_decode("photo", data, size, 4096 * 4096, &image);
+    if (status != SOWLV2_ERROR_UNSUPPORTED) {
+        assert_int_equal(status, 0);
+        assert_int_equal(image.width, 4096);
+        image_free(&image);
+        assert_int_equal(image_decode("photo", data, size, 4096 * 4096 - 1, &image), SOWLV2_ERROR_ARGUMENT);
+    }
+    free(data);
 }
 
 /* Refused as they stand; with leave, what the file begins with is there, and a notice. */
@@ -292,13 +333,10 @@ static void test_standard_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_most_pixels),
-        cmocka_unit_test(test_bombs),
-        cmocka_unit_test(test_allow_truncated),
-        cmocka_unit_test(test_not_even_truncated),
-        cmocka_unit_test(test_time),
-        cmocka_unit_test(test_content_decides),
-        cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_most_pixels),          cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_larger_than_declared), cmocka_unit_test(test_allow_truncated),
+        cmocka_unit_test(test_not_even_truncated),   cmocka_unit_test(test_time),
+        cmocka_unit_test(test_content_decides),      cmocka_unit_test(test_standard_input),
         cmocka_unit_test(test_slow_files),
     };
     sowlv2_set_log(count_notices, NULL);

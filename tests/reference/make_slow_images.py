@@ -1,4 +1,4 @@
-"""Writes tests/media/slow: small files that take long, for the tests of the time limit. Needs heif-enc
+"""Writes tests/media/slow: small files that take long or much memory, for the tests of these limits. Needs heif-enc
 (libheif-examples) beside the reference."""
 import pathlib
 import struct
@@ -57,6 +57,22 @@ def layered(tile, layers):
     return whole(place)
 
 
+def heic(picture):
+    """What heif-enc makes of a Pillow image."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, encoded = pathlib.Path(folder, "picture.png"), pathlib.Path(folder, "picture.heic")
+        picture.save(source, compress_level=1)
+        subprocess.run(["heif-enc", "-q", "1", "-p", "preset=ultrafast", "-o", encoded, source], check=True,
+                       capture_output=True)
+        return encoded.read_bytes()
+
+
+def claiming(encoded, width, height):
+    """The HEIC file with another size in the only "ispe" that it has; the stream in it stays."""
+    head, tail = encoded.split(b"ispe\0\0\0\0")
+    return head + b"ispe\0\0\0\0" + struct.pack(">II", width, height) + tail[8:]
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     flat = Image.new("RGB", (SIDE, SIDE), (120, 130, 90))
@@ -69,6 +85,7 @@ def main():
         flat.crop((0, 0, 512, 512)).save(source)
         subprocess.run(["heif-enc", "-q", "1", "-o", encoded, source], check=True, capture_output=True)
         (OUT / "layers.heic").write_bytes(layered(encoded.read_bytes(), LAYERS))
+    (OUT / "larger.heic").write_bytes(claiming(heic(flat), 64, 64))
     for path in sorted(OUT.iterdir()):
         print(path.name, path.stat().st_size)
 
