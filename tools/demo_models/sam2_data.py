@@ -16,7 +16,7 @@ from PIL import Image
 import clips as C
 import scenes as S
 
-SIDE, FRAMES = 192, 16
+SIDE, FRAMES = 256, 16
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
@@ -38,7 +38,7 @@ def render_picture(rng, split, sprites, backgrounds):
 def render_clip(rng, split, sprites, backgrounds, frames=FRAMES):
     """Emoji on their paths; one may leave for a while, another may come late; something nobody asks for may cross."""
     while True:
-        w, h = [(240, 180), (180, 240), (212, 212)][rng.integers(3)]
+        w, h = [(320, 240), (240, 320), (284, 284)][rng.integers(3)]
         nouns = rng.choice(len(sprites.by_noun), int(rng.integers(2, 5)), replace=False)
         actors = [(k, C.Actor(rng, sprites, split, w, h, int(n))) for k, n in enumerate(nouns)]
         if rng.random() < 0.25:  # two of a kind
@@ -80,12 +80,18 @@ def pixels(images):
     return (torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
 
 
-def pick_pictures(rng, images, owners, count, per):
+def crowding(owners):
+    """How often each picture is to be picked: what overlaps is hardest, and pictures with more objects teach more a step."""
+    share = np.array([float(owner.max() + 1) for owner in owners]) ** 1.5
+    return share / share.sum()
+
+
+def pick_pictures(rng, images, owners, share, count, per):
     """`count` pictures, turned, flipped and recoloured at random, with the masks of `per` objects each (some may repeat), and
     the owner of every pixel."""
     out, masks, all_owners = [], [], []
     while len(out) < count:
-        i = int(rng.integers(len(images)))
+        i = int(rng.choice(len(share), p=share))
         image, owner = images[i], owners[i]
         there = [k for k in range(int(owner.max()) + 1) if (owner == k).sum() > 50]
         if not there:

@@ -1,6 +1,6 @@
 """Trains the demo SAM 2.1 model: boxes and points to masks, then masks through video with memory and occlusion.
 
-    python train_sam2.py pictures --data DATA --out RUN [--seconds S] [--resume RUN/last.pt]
+    python train_sam2.py pictures --data DATA --out RUN [--start OLD.pt] [--seconds S] [--resume RUN/last.pt]
     python train_sam2.py clips --data DATA --out RUN --start RUN/pictures.pt [--seconds S] [--resume ...]
     python train_sam2.py both --data DATA --out RUN --start RUN/clips.pt [--seconds S] [--resume ...]
     python train_sam2.py export CHECKPOINT FOLDER
@@ -29,6 +29,7 @@ from sam2_data import SIDE
 
 GRID, HIDDEN, MEMORY = SIDE // 16, 128, 64
 MEMORIES, POINTERS = 5, 8  # frames in the memory bank, object pointers in it
+BLOCKS = [2, 3, 5, 1]  # of each stage of the image tower
 
 
 def make_config():
@@ -37,9 +38,9 @@ def make_config():
         image_size=SIDE,
         vision_config=dict(
             backbone_config=dict(model_type="sam2_hiera_det_model", hidden_size=dims[0], image_size=[SIDE, SIDE],
-                                 blocks_per_stage=[1, 2, 4, 1], embed_dim_per_stage=dims,
+                                 blocks_per_stage=BLOCKS, embed_dim_per_stage=dims,
                                  num_attention_heads_per_stage=[1, 2, 4, 8], window_size_per_stage=[8, 4, GRID, GRID // 2],
-                                 global_attention_blocks=[5, 6], window_positional_embedding_background_size=[GRID, GRID]),
+                                 global_attention_blocks=[7, 8, 9], window_positional_embedding_background_size=[GRID, GRID]),
             backbone_channel_list=dims[::-1], fpn_hidden_size=HIDDEN,
             backbone_feature_sizes=[[SIDE // 4] * 2, [SIDE // 8] * 2, [GRID] * 2]),
         prompt_encoder_config=dict(hidden_size=HIDDEN, image_size=SIDE, patch_size=16),
@@ -87,6 +88,40 @@ def initialise(model):
         conv.weight.mul_(0.15)
     model.mask_downsample.weight.fill_(1 / 16)
     model.mask_downsample.bias.zero_()
+
+
+@torch.no_grad()
+def grow(model, weights, blocks=(1, 2, 4, 1)):
+    """Loads weights of a smaller model: added blocks, each stage's last, start as the identity; places are resampled."""
+    names, at, to = {}, 0, 0
+    for old, new in zip(blocks, BLOCKS):
+        names.update({at + i: to + i for i in range(old)})
+        at, to = at + old, to + new
+    prefix = "vision_encoder.backbone.blocks."
+    def renamed(name):
+        if not name.startswith(prefix):
+            return name
+        number, rest = name[len(prefix):].split(".", 1)
+        return f"{prefix}{names[int(number)]}.{rest}"
+    weights = {renamed(k): v for k, v in weights.items()}
+    place = "vision_encoder.backbone.pos_embed"
+    weights[place] = F.interpolate(weights[place], size=(GRID, GRID), mode="bicubic")
+    for name in model.load_state_dict(weights, strict=False).missing_keys:
+        assert name.startswith(prefix), name
+        if name.split(".", 4)[4] in ("attn.proj.weight", "attn.proj.bias", "mlp.proj_out.weight", "mlp.proj_out.bias"):
+            model.get_parameter(name).zero_()
+
+
+def keep_positions(model):
+    """The neck's sine codes depend on the shape alone; computing them takes a tenth of a step."""
+    encoding = model.vision_encoder.neck.position_encoding
+    compute, kept = encoding.forward, {}
+    def forward(shape, device, dtype, mask=None):
+        key = tuple(shape[2:])
+        if key not in kept:
+            kept[key] = compute((1,) + tuple(shape[1:]), device, dtype, mask).detach()
+        return kept[key].expand(shape[0], -1, -1, -1)
+    encoding.forward = forward
 
 
 # ---- forward, as the reference's session does it, but with gradients and several objects at once
@@ -230,8 +265,8 @@ def warm_up(model, steps, log, lr=2e-3):
 
 
 def make_extra():
-    """Throw-away heads on the encoder's three maps: object or not, and from here to the object's centre."""
-    return torch.nn.ModuleList(torch.nn.Conv2d(c, 3, 1) for c in (HIDDEN // 8, HIDDEN // 4, HIDDEN))
+    """Throw-away heads on the encoder's three maps: the cover of every cell of the finest map, and from here to the object's centre."""
+    return torch.nn.ModuleList(torch.nn.Conv2d(c, n + 2, 1) for c, n in ((HIDDEN // 8, 1), (HIDDEN // 4, 4), (HIDDEN, 16)))
 
 
 def extra_loss(extra, maps, owners):
@@ -239,25 +274,26 @@ def extra_loss(extra, maps, owners):
     b, most, loss = owners.shape[0], int(owners.max()) + 1, 0
     boxes = D.boxes_of(F.one_hot(owners + 1, most + 1)[..., 1:].permute(0, 3, 1, 2).flatten(0, 1)).view(b, most, 4)
     centre, size = (boxes[..., :2] + boxes[..., 2:]) / 2, (boxes[..., 2:] - boxes[..., :2]).clamp(min=8)
+    cover = F.avg_pool2d((owners >= 0).float()[:, None], SIDE // maps[0].shape[-1])
     for head, x in zip(extra, maps):
         cell = SIDE // x.shape[-1]
         own = owners[:, cell // 2::cell, cell // 2::cell]
         there = (own >= 0).float()
         out = head(x)
-        cover = F.avg_pool2d((owners >= 0).float()[:, None], cell)[:, 0]
-        e = F.binary_cross_entropy_with_logits(out[:, 0], cover, reduction="none")
+        fine = F.pixel_shuffle(out[:, :-2], cover.shape[-1] // x.shape[-1])
+        e = F.binary_cross_entropy_with_logits(fine, cover, reduction="none")
         loss = loss + (e * (0.4 + cover)).mean()
         index = own.clamp(min=0).flatten(1)[..., None].expand(-1, -1, 2)
         at = (torch.arange(x.shape[-1]) + 0.5) * cell
         here = torch.stack(torch.meshgrid(at, at, indexing="ij")[::-1], -1).view(1, -1, 2)
         want = ((centre.gather(1, index) - here) / size.gather(1, index)).clamp(-1, 1)
-        off = (out[:, 1:].flatten(2).transpose(1, 2) - want).abs().sum(-1)
+        off = (out[:, -2:].flatten(2).transpose(1, 2) - want).abs().sum(-1)
         loss = loss + (off * there.flatten(1)).sum() / there.sum().clamp(min=1)
     return 0.4 * loss
 
 
-def picture_step(model, data, rng, count=8, per=5, fine=False, extra=None):
-    images, masks, owners = D.pick_pictures(rng, data[0], data[1], count, per)
+def picture_step(model, data, rng, count=8, per=6, fine=False, extra=None):
+    images, masks, owners = D.pick_pictures(rng, *data[4 + int(rng.random() < 0.5)], count, per)
     high0, high1, last = encode(model, images)
     side = extra_loss(extra, (high0, high1, last), owners) if extra else 0
     last = last + model.no_memory_embedding.view(1, -1, 1, 1)
@@ -363,7 +399,7 @@ def evaluate_pictures(model, held):
     for name, kind, noise in (("box", "box", 0.0), ("rough", "box", 0.16), ("point", "point", 0)):
         rng, values = np.random.default_rng(3), []
         for i in range(0, 80, 16):
-            images, masks, _ = D.pick_pictures(np.random.default_rng(1000 + i), held[0], held[1], 16, 3)
+            images, masks, _ = D.pick_pictures(np.random.default_rng(1000 + i), held[0], held[1], D.crowding(held[1]), 16, 6)
             high0, high1, last = encode(model, images)
             points, labels = D.prompts_for(rng, masks, kind, noise)
             logits, ious, _, _ = decode(model, [high0, high1], last + model.no_memory_embedding.view(1, -1, 1, 1), points, labels,
@@ -444,13 +480,17 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(0)
     model, shadow = Sam2VideoModel(make_config()), Sam2VideoModel(make_config())
+    keep_positions(model), keep_positions(shadow)
     initialise(model)
     extra = make_extra()
     if a.start:
         begin = torch.load(a.start, weights_only=False)
-        model.load_state_dict(begin["average"])
-        if "extra" in begin:
+        if sum(BLOCKS) == 1 + max(int(k.split(".")[3]) for k in begin["average"] if k.startswith("vision_encoder.backbone.blocks.")):
+            model.load_state_dict(begin["average"])
             extra.load_state_dict(begin["extra"])
+        else:
+            grow(model, begin["average"])
+    remembers = a.start and begin.get("remembers", False)  # the memory has been trained before
     model.train()
     if a.compile:
         torch._dynamo.config.automatic_dynamic_shapes = False
@@ -467,13 +507,15 @@ def main():
         if "extra" in c:
             extra.load_state_dict(c["extra"])
     rng, data, held = np.random.default_rng(step), D.load(a.data), D.load(a.held) if a.held else None
+    for pictures, owners in (data[:2], (x.reshape(-1, *x.shape[2:]) for x in data[2:4])):  # the frames of clips are pictures too
+        data.append((pictures, owners, D.crowding(owners)))
     features = held_features = None
     if a.phase == "clips":
         model.eval()
         features = clip_features(model, data, min(a.keep, len(data[2])))
         held_features = clip_features(model, held, 24) if held else None
         model.train()
-        if not a.resume:
+        if not a.resume and not remembers:
             prepare_memory(model, features)
     log = open(os.path.join(a.out, "log.jsonl"), "a")
     if a.phase == "pictures" and not a.resume and not a.start:
@@ -499,11 +541,12 @@ def main():
                 loss, meter = picture_step(model, data, rng, fine=now > 0.6 * a.seconds, extra=extra)
             else:
                 loss, meter = clip_step(model, None, data[3], rng, 4, 3, 6, frames_of=data[2])
-        elif rng.random() < 0.15:  # so that prompts are not forgotten
+        elif rng.random() < 0.25:  # so that prompts are not forgotten
             loss, meter = picture_step(model, data, rng)
         else:
-            count, length = (12, 2) if step < 70 else (6, 4) if step < 200 else (4, 7)
-            loss, meter = clip_step(model, features, data[3][:len(features[0])], rng, count, 3, length, early=step < 200)
+            early = step < 200 and not remembers
+            count, length = (4, 7) if not early else (12, 2) if step < 70 else (6, 4)
+            loss, meter = clip_step(model, features, data[3][:len(features[0])], rng, count, 3, length, early=early)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         muon.step(rate)
@@ -538,7 +581,8 @@ def main():
                 torch.save(state, os.path.join(a.out, "last.pt.part"))
                 os.replace(os.path.join(a.out, "last.pt.part"), os.path.join(a.out, "last.pt"))
             print(json.dumps(row), file=log, flush=True)
-    torch.save(dict(average=average, extra=extra.state_dict(), spent=now, step=step), os.path.join(a.out, a.phase + ".pt"))
+    torch.save(dict(average=average, extra=extra.state_dict(), spent=now, step=step, remembers=remembers or a.phase != "pictures"),
+               os.path.join(a.out, a.phase + ".pt"))
     if held:
         shadow.load_state_dict(average)
         row = evaluate_pictures(shadow, held)
