@@ -161,7 +161,7 @@ static struct heif_error hevc_push(void *decoder, const void *data, size_t size)
     while (size > 0) {
         if (size < 4)
             return failure("the stream is cut");
-        size_t length = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        size_t length = image_read_u32(at);
         at += 4;
         size -= 4;
         if (length > size || length > INT_MAX)

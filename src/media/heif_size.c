@@ -11,11 +11,6 @@ struct walk {
     bool oversized;
 };
 
-static uint32_t big_endian(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 /* Coding units reach over the edge: by less than 64 pixels; the rest is for encoders that round more. */
 static uint64_t coded_side(uint32_t side)
 {
@@ -26,7 +21,7 @@ static void take_size(struct walk *walk, const uint8_t *body, size_t size)
 {
     if (size < 12)
         return;
-    uint32_t width = big_endian(body + 4), height = big_endian(body + 8);
+    uint32_t width = image_read_u32(body + 4), height = image_read_u32(body + 8);
     if (width > LARGEST_SIDE || height > LARGEST_SIDE || (int64_t)width * height > walk->max_pixels) {
         walk->oversized = true;
         return;
@@ -42,10 +37,10 @@ static void walk_boxes(struct walk *walk, const uint8_t *data, size_t size, size
     static const char kinds[][5] = {"meta", "iprp", "ipco", "ispe"};
     static const size_t last = sizeof(kinds) / sizeof(kinds[0]) - 1;
     while (size >= 8) {
-        uint64_t length = big_endian(data);
+        uint64_t length = image_read_u32(data);
         size_t head = 8;
         if (length == 1 && size >= 16) {
-            length = (uint64_t)big_endian(data + 8) << 32 | big_endian(data + 12);
+            length = (uint64_t)image_read_u32(data + 8) << 32 | image_read_u32(data + 12);
             head = 16;
         }
         if (length == 0 || length > size) /* to the end */

@@ -39,6 +39,12 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
  * NULL: out of memory. */
 uint8_t *image_pixels(size_t bytes);
 
+/* A number of four bytes, the highest first. */
+static inline uint32_t image_read_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
 /* Whether the time is not up. Errors: FORMAT. Costs a system call: ask once in some rows. */
 int image_check_time(const struct image_source *source);
 

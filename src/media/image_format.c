@@ -70,7 +70,7 @@ static bool has_bytes(const uint8_t *data, size_t size, size_t offset, const cha
 /* Whether one of the brands that an ISO file names is AVIF: the general ones may be that too. */
 static bool has_avif_brand(const uint8_t *data, size_t size)
 {
-    size_t end = (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | data[3];
+    size_t end = image_read_u32(data);
     for (size_t at = 16; at + 4 <= end && at + 4 <= size; at += 4)
         if (memcmp(data + at, "avif", 4) == 0 || memcmp(data + at, "avis", 4) == 0)
             return true;

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,6 +51,20 @@ ssize_t connection_receive(struct connection *connection, void *bytes, size_t si
     const int got = SSL_read(connection->tls, bytes, size > INT_MAX ? INT_MAX : (int)size);
     ERR_clear_error();
     return got;
+}
+
+bool connection_receive_head(struct connection *connection, char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    while (!strstr(text, "\r\n\r\n")) {
+        const ssize_t got = connection_receive(connection, text + length, size - 1 - length);
+        if (got <= 0 || length + (size_t)got >= size - 1)
+            return false;
+        length += (size_t)got;
+        text[length] = '\0';
+    }
+    return true;
 }
 
 bool connection_has_gone(struct connection *connection, int milliseconds)

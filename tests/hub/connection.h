@@ -22,6 +22,9 @@ bool connection_send(struct connection *connection, const void *bytes, size_t co
 /* Bytes received, at most `size`; 0 or below: there will be none. */
 ssize_t connection_receive(struct connection *connection, void *bytes, size_t size);
 
+/* Receives a request's head, to its empty line, into text[size]. False: it does not fit, or there is no end of it. */
+bool connection_receive_head(struct connection *connection, char *text, size_t size);
+
 /* Waits so long and says whether the other side, which has nothing to say, has gone meanwhile. */
 bool connection_has_gone(struct connection *connection, int milliseconds);
 

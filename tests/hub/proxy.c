@@ -31,20 +31,6 @@ struct proxy {
     const char *user, *refusal;
 };
 
-static bool read_request(struct connection *client, char *text)
-{
-    size_t length = 0;
-    text[0] = '\0';
-    while (!strstr(text, "\r\n\r\n")) {
-        const ssize_t got = connection_receive(client, text + length, REQUEST_LIMIT - 1 - length);
-        if (got <= 0 || length + (size_t)got >= REQUEST_LIMIT - 1)
-            return false;
-        length += (size_t)got;
-        text[length] = '\0';
-    }
-    return true;
-}
-
 /* The status of the answer; NULL: the request is granted. */
 static const char *judge(struct proxy *proxy, const char *request)
 {
@@ -104,7 +90,7 @@ static void serve(int socket, void *user_data)
     struct connection client;
     char request[REQUEST_LIMIT], answer[256];
     connection_begin(&client, socket, NULL);
-    if (read_request(&client, request)) {
+    if (connection_receive_head(&client, request, sizeof(request))) {
         const char *refusal = judge(proxy, request);
         const int target = refusal ? -1 : connect_to(proxy->target);
         snprintf(answer, sizeof(answer),

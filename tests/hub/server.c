@@ -86,20 +86,6 @@ static bool is_over(struct exchange *exchange, int milliseconds)
     return connection_has_gone(&exchange->connection, milliseconds) || listener_is_stopping(exchange->server->listener);
 }
 
-static bool read_request(struct exchange *exchange)
-{
-    size_t length = 0;
-    while (!strstr(exchange->text, "\r\n\r\n")) {
-        const ssize_t got =
-            connection_receive(&exchange->connection, exchange->text + length, REQUEST_LIMIT - 1 - length);
-        if (got <= 0 || length + (size_t)got >= REQUEST_LIMIT - 1)
-            return false;
-        length += (size_t)got;
-        exchange->text[length] = '\0';
-    }
-    return true;
-}
-
 static void read_field(const char *text, const char *name, char *out, size_t size)
 {
     out[0] = '\0';
@@ -272,7 +258,8 @@ static void serve(int socket, void *user_data)
     struct server *server = user_data;
     struct exchange *exchange = calloc(1, sizeof(*exchange));
     exchange->server = server;
-    if (connection_begin(&exchange->connection, socket, server->secure) && read_request(exchange)) {
+    if (connection_begin(&exchange->connection, socket, server->secure) &&
+        connection_receive_head(&exchange->connection, exchange->text, sizeof(exchange->text))) {
         note_request(exchange);
         answer(exchange);
     }

@@ -395,11 +395,11 @@ def prepare_memory(model, features):
 def evaluate_pictures(model, held):
     """Mean IoU at full resolution of held-out pictures' objects: from exact boxes, from boxes off by some 8 %, from a point."""
     model.eval()
-    out = {}
+    out, share = {}, D.crowding(held[1])
     for name, kind, noise in (("box", "box", 0.0), ("rough", "box", 0.16), ("point", "point", 0)):
         rng, values = np.random.default_rng(3), []
         for i in range(0, 80, 16):
-            images, masks, _ = D.pick_pictures(np.random.default_rng(1000 + i), held[0], held[1], D.crowding(held[1]), 16, 6)
+            images, masks, _ = D.pick_pictures(np.random.default_rng(1000 + i), held[0], held[1], share, 16, 6)
             high0, high1, last = encode(model, images)
             points, labels = D.prompts_for(rng, masks, kind, noise)
             logits, ious, _, _ = decode(model, [high0, high1], last + model.no_memory_embedding.view(1, -1, 1, 1), points, labels,
