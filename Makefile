@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint clean
+.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers clean
 
 all: build
 
@@ -64,7 +64,10 @@ fuzz-afl: ## AFL++ with the tool itself over the tests' images, a minute a forma
 format: ## put every C file into the house style
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-lint: build ## clang-format and clang-tidy
+lint-layers: ## fail where a layer includes what its CMakeLists.txt does not name (also part of `make test`)
+	@tools/lint_layers.sh
+
+lint: build lint-layers ## clang-format, clang-tidy and lint-layers
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
 	@git ls-files 'src/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD) --quiet
 

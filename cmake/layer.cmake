@@ -1,4 +1,4 @@
-# Flags of every target, and sowlv2_layer(): one target a layer, which sees only what it names.
+# Flags of every target, and sowlv2_layer(): one target a layer, which sees only what it names (tools/lint_layers.sh).
 
 add_library(sowlv2_flags INTERFACE)
 target_compile_definitions(sowlv2_flags INTERFACE _GNU_SOURCE)
@@ -17,12 +17,18 @@ if(SOWLV2_FUZZERS)
   target_compile_options(sowlv2_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# The public headers, as a layer names them.
+add_library(sowlv2_headers INTERFACE)
+target_include_directories(sowlv2_headers INTERFACE ${PROJECT_SOURCE_DIR}/include)
+
 # sowlv2_layer(name SOURCES ... [USES layers and libraries])
+# USES are the layers that its files include from, no more and no fewer, and libraries. Where a folder makes
+# several layers, SOURCES list the headers too that have no .c file of their name.
 # An object library: the shared and the static library are made of all of them.
 function(sowlv2_layer name)
   cmake_parse_arguments(LAYER "" "" "SOURCES;USES" ${ARGN})
   add_library(sowlv2_${name} OBJECT ${LAYER_SOURCES})
-  target_include_directories(sowlv2_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_include_directories(sowlv2_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(sowlv2_${name} PUBLIC ${LAYER_USES} PRIVATE sowlv2_flags)
 endfunction()
 
