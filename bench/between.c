@@ -97,7 +97,7 @@ static int look(struct bench *bench, const char *video, const char *how, const c
     struct vjepa2 *model = NULL;
     static double times[MOST_FRAMES];
     static float scores[MOST_FRAMES];
-    int status = device_open_named(NULL, 0, &device);
+    int status = device_open(&(struct device_options){.threads = 0}, &device);
 
     for (options.kind = FRAMES_VARIANCE; options.kind < FRAMES_SURPRISE; options.kind++)
         if (strcmp(how, frames_kind_name(options.kind)) == 0)

@@ -125,7 +125,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_frames MODEL COUNT[,COUNT...] VIDEO...\n");
         return 2;
     }
-    if (device_open_named(NULL, 0, &device) || vjepa2_open(argv[1], device, &bench.model))
+    if (device_open(&(struct device_options){.threads = 0}, &device) || vjepa2_open(argv[1], device, &bench.model))
         return fail(argv[1]);
     for (int i = 3; i < argc && !status; i++) {
         bench.video = argv[i];

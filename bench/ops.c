@@ -7,7 +7,8 @@
  * one run only. */
 #include "ops/ops.h"
 #include "base/error.h"
-#include "ops/filter.h"
+#include "ops/cpu/level.h"
+#include "ops/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +103,9 @@ struct bench {
     struct parameters *parameters;
     const struct linear *linear;
     const struct conv2d *conv;
-    struct filter vertical, horizontal;
-    uint8_t *pixels;
+    struct resize vertical, horizontal;
+    struct tensor image;
+    uint8_t *pixels; /* what it shows */
     struct tensor x, y, z, out;
     struct token_attention tokens;
     struct mask_upscaling upscaling;
@@ -130,14 +132,14 @@ static struct tensor random_tensor(struct bench *bench, int rank, const int64_t 
     struct tensor tensor = compute_tensor(bench->compute, DTYPE_F32, rank, dim);
     stop(compute_status(bench->compute));
     for (int64_t i = 0; i < tensor_count(&tensor); i++)
-        ((float *)tensor.data)[i] = random_float();
+        ((float *)host_data(tensor))[i] = random_float();
     return tensor;
 }
 #define TENSOR(...) random_tensor(bench, (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
 
 static struct host_tensor host_view(const struct tensor *tensor)
 {
-    struct host_tensor host = {.dtype = DTYPE_F32, .rank = tensor->rank, .data = tensor->data};
+    struct host_tensor host = {.dtype = DTYPE_F32, .rank = tensor->rank, .data = host_data(*tensor)};
     memcpy(host.dim, tensor->dim, sizeof(host.dim));
     host.bytes = (size_t)tensor_count(tensor) * sizeof(float);
     return host;
@@ -167,12 +169,14 @@ static void prepare_weights(struct bench *bench, const struct row *row)
 static void prepare_image(struct bench *bench, const int64_t *n)
 {
     int side = (int)(n[0] > n[1] ? n[0] : n[1]);
-    stop(filter_blur_bilinear((int)n[0], side, (int)n[2], &bench->vertical));
-    stop(filter_blur_bilinear((int)n[1], side, (int)n[2], &bench->horizontal));
+    bench->vertical = op_filter_blur_bilinear(bench->compute, (int)n[0], side, (int)n[2]);
+    bench->horizontal = op_filter_blur_bilinear(bench->compute, (int)n[1], side, (int)n[2]);
+    stop(compute_status(bench->compute));
     bench->pixels = malloc((size_t)(n[0] * n[1] * 3));
     stop(bench->pixels != NULL ? 0 : error_memory("an image"));
     for (int64_t i = 0; i < n[0] * n[1] * 3; i++)
         bench->pixels[i] = (uint8_t)(i * 37 % 251);
+    bench->image = op_upload_rows(bench->compute, bench->pixels, (size_t)n[1] * 3, n[0], n[1] * 3);
     bench->out = TENSOR(n[2], n[2], 3);
 }
 
@@ -244,7 +248,7 @@ static void prepare(struct bench *bench, const struct row *row)
     case EMBED:
         bench->x = COMPUTE_TENSOR(bench->compute, DTYPE_I32, n[0], n[1]);
         stop(compute_status(bench->compute));
-        memset(bench->x.data, 0, (size_t)(n[0] * n[1]) * 4);
+        memset(host_data(bench->x), 0, (size_t)(n[0] * n[1]) * 4);
         bench->y = TENSOR(49408, n[2]);
         bench->z = TENSOR(n[1], n[2]);
         bench->out = TENSOR(n[0], n[1], n[2]);
@@ -264,7 +268,7 @@ static void prepare(struct bench *bench, const struct row *row)
 
 static void run(struct bench *bench, const struct row *row)
 {
-    static const float ones[3] = {1.0F, 1.0F, 1.0F};
+    static const struct pixel_scale scale = {1.0F / 255.0F, {1.0F, 1.0F, 1.0F}, {1.0F, 1.0F, 1.0F}};
     struct compute *compute = bench->compute;
     switch (row->kind) {
     case LINEAR:
@@ -311,11 +315,10 @@ static void run(struct bench *bench, const struct row *row)
         op_shift_scale(compute, bench->x, bench->y, bench->y, bench->out);
         break;
     case RESIZE:
-        op_resize_normalize(compute, bench->pixels, (size_t)row->n[1] * 3, &bench->vertical, &bench->horizontal,
-                            1.0F / 255.0F, ones, ones, bench->out);
+        op_resize_image(compute, bench->image, &bench->vertical, &bench->horizontal, &scale, bench->out);
         break;
     }
-    stop(compute_status(compute));
+    stop(compute_finish(compute));
 }
 
 /* Floating-point operations of a row of products, else 0. */
@@ -386,16 +389,13 @@ static void bench_row(struct device *device, const struct row *row)
     compute_begin(bench->compute);
     prepare(bench, row);
     double time = measure(bench, row), operations = row_operations(bench, row);
-    printf("%-12s %3d  %-32s %10.3f ms", cpu_level_name(device_level(device)), device_threads(device), row->name,
-           time * 1e3);
+    printf("%-16s %3d  %-32s %10.3f ms", device_name(device), device_threads(device), row->name, time * 1e3);
     if (operations > 0.0)
         printf("  %8.1f GFLOP/s\n", operations / time * 1e-9);
     else
         printf("  %8.1f GB/s\n", row_bytes(bench, row) / time * 1e-9);
     fflush(stdout);
     free(bench->pixels);
-    filter_free(&bench->vertical);
-    filter_free(&bench->horizontal);
     parameters_free(&bench->parameters);
     compute_free(&bench->compute);
 }
@@ -403,7 +403,7 @@ static void bench_row(struct device *device, const struct row *row)
 static void bench_all(enum cpu_level level, int threads, const char *word)
 {
     struct device *device;
-    stop(device_open(level, threads, &device));
+    stop(device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = threads}, &device));
     for (int i = 0; i < COUNT(rows); i++)
         if (word == NULL || strstr(rows[i].name, word) != NULL)
             bench_row(device, &rows[i]);
@@ -430,7 +430,7 @@ static int bench_combinations(void)
 
 int main(int argc, char **argv)
 {
-    printf("%-12s %3s  %-32s %10s\n", "level", "thr", "op", "median");
+    printf("%-16s %3s  %-32s %10s\n", "level", "thr", "op", "median");
     fflush(stdout);
     if (argc < 2)
         return bench_combinations();

@@ -135,7 +135,7 @@ int main(int count, char **arguments)
     struct file_map pixels, box_file;
     struct timing open = {0}, encode = {0};
     struct timing started = start();
-    check(device_open_named(NULL, atoi(arguments[2]), &device));
+    check(device_open(&(struct device_options){.threads = atoi(arguments[2])}, &device));
     check(compute_create(device, &compute));
     check(sam2_open(arguments[1], device, &model));
     stop(started, &open);

@@ -99,7 +99,8 @@ int main(int argc, char **argv)
     uint8_t *pixels = read_frames(argv[6], frame * (size_t)count);
     struct vjepa2_frame *frames = calloc((size_t)count, sizeof(*frames));
     double start = seconds(CLOCK_MONOTONIC);
-    if (pixels == NULL || frames == NULL || device_open_named(NULL, atoi(argv[2]), &device) != 0 ||
+    if (pixels == NULL || frames == NULL ||
+        device_open(&(struct device_options){.threads = atoi(argv[2])}, &device) != 0 ||
         compute_create(device, &compute) != 0 || vjepa2_open(argv[1], device, &model) != 0) {
         fail(argv[1]);
     } else {

@@ -36,15 +36,12 @@ int reserve_floats(float **buffer, size_t *capacity, size_t count)
 
 int open_named_device(const struct sowlv2_device_options *options, struct device **out)
 {
-    const char *device = options->device != NULL ? options->device : "auto";
     const char *precision = options->precision != NULL ? options->precision : "auto";
-    if (strcmp(device, "auto") != 0 && strcmp(device, "cpu") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this version computes on the CPU: use cpu or auto",
-                         device);
-    }
     if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
                          precision);
     }
-    return device_open_named(options->cpu_level, options->threads, out);
+    const struct device_options wanted = {
+        .device = options->device, .cpu_level = options->cpu_level, .threads = options->threads};
+    return device_open(&wanted, out);
 }

@@ -13,6 +13,7 @@ size_t dtype_size(enum dtype type)
         return 4;
     case DTYPE_F16:
     case DTYPE_BF16:
+    case DTYPE_I16:
         return 2;
     case DTYPE_I64:
         return 8;
@@ -37,6 +38,8 @@ const char *dtype_name(enum dtype type)
         return "I64";
     case DTYPE_I32:
         return "I32";
+    case DTYPE_I16:
+        return "I16";
     case DTYPE_U8:
         return "U8";
     case DTYPE_OTHER:

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dtype { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_U8, DTYPE_OTHER };
+enum dtype { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_U8, DTYPE_OTHER };
 
 /* Bytes of one element; 0 for DTYPE_OTHER. */
 size_t dtype_size(enum dtype type);
@@ -23,6 +23,7 @@ struct host_tensor {
     int64_t dim[TENSOR_MAX_RANK];
     const void *data;
     size_t bytes;
+    const char *name; /* in its file; NULL: none. Not owned */
 };
 
 /* Number of elements; 1 for rank 0. */

@@ -18,7 +18,8 @@ int vjepa2_model_open(const struct settings *settings, const char *revision, str
                                         .offline = settings->offline,
                                         .download = download_update,
                                         .download_user_data = &download};
-    int status = device_open_named(settings->cpu, (int)settings->threads, device);
+    const struct device_options wanted = {.cpu_level = settings->cpu, .threads = (int)settings->threads};
+    int status = device_open(&wanted, device);
 
     if (!status)
         status = model_find(&source, &folder);

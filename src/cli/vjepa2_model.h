@@ -7,7 +7,7 @@
 
 /* Finds it (with a download where that is needed, which shows) and opens it. The device must outlive the model; both
  * start as NULL and are the caller's to close, also after an error: a device that stays NULL could not be opened.
- * Errors: as device_open_named, model_find, vjepa2_open. */
+ * Errors: as device_open, model_find, vjepa2_open. */
 int vjepa2_model_open(const struct settings *settings, const char *revision, struct device **device,
                       struct vjepa2 **model);
 

@@ -31,7 +31,7 @@ void op_attend_rows(struct compute *compute, struct tensor q, struct tensor x, s
         !check_overlap(compute, op, "x", &x, &out, false) ||
         !check_overlap(compute, op, "positions", &positions, &out, false) || tensor_count(&out) == 0)
         return;
-    compute_device(compute)->set.attend_rows(compute, q, x, positions, scale, out);
+    compute_device(compute)->set->attend_rows(compute, q, x, positions, scale, out);
 }
 
 void op_attend_tokens(struct compute *compute, const struct token_attention *a, struct tensor out)
@@ -58,5 +58,5 @@ void op_attend_tokens(struct compute *compute, const struct token_attention *a, 
         check_overlap(compute, op, "positions", &a->positions, &out, false) &&
         check_overlap(compute, op, "k", &a->k, &out, false) && check_overlap(compute, op, "v", &a->v, &out, false) &&
         check_overlap(compute, op, "bias", &a->bias, &out, false) && tensor_count(&out) > 0)
-        compute_device(compute)->set.attend_tokens(compute, a, out);
+        compute_device(compute)->set->attend_tokens(compute, a, out);
 }

@@ -60,7 +60,7 @@ bool check_tensor(struct compute *compute, const char *op, const char *name, con
         if (__builtin_mul_overflow(count, tensor->dim[i], &count))
             return check_failed(compute, op, "%s %s is too large", name, shape.text);
     }
-    if (tensor->data == NULL)
+    if (tensor->buffer == NULL)
         return check_failed(compute, op, "%s %s has no memory", name, shape.text);
     for (int i = tensor->rank - 1; i >= 0; i--) {
         bool last = i == tensor->rank - 1;
@@ -87,7 +87,7 @@ bool check_shape(struct compute *compute, const char *op, const char *name, cons
 
 static bool same_view(const struct tensor *a, const struct tensor *b)
 {
-    if (a->data != b->data || a->rank != b->rank)
+    if (a->buffer != b->buffer || a->offset != b->offset || a->rank != b->rank)
         return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i] || (a->dim[i] > 1 && a->stride[i] != b->stride[i]))
@@ -98,11 +98,12 @@ static bool same_view(const struct tensor *a, const struct tensor *b)
 bool check_overlap(struct compute *compute, const char *op, const char *name, const struct tensor *input,
                    const struct tensor *out, bool may_be_same)
 {
-    if (tensor_count(input) == 0 || tensor_count(out) == 0 || (may_be_same && same_view(input, out)))
+    if (input->buffer != out->buffer || tensor_count(input) == 0 || tensor_count(out) == 0 ||
+        (may_be_same && same_view(input, out)))
         return true;
-    uintptr_t a = (uintptr_t)input->data, b = (uintptr_t)out->data;
-    uintptr_t a_end = a + (uintptr_t)extent(input, 0) * dtype_size(input->dtype);
-    uintptr_t b_end = b + (uintptr_t)extent(out, 0) * dtype_size(out->dtype);
+    const size_t a = input->offset, b = out->offset;
+    const size_t a_end = a + (size_t)extent(input, 0) * dtype_size(input->dtype);
+    const size_t b_end = b + (size_t)extent(out, 0) * dtype_size(out->dtype);
     bool dense = tensor_is_dense(input) && tensor_is_dense(out);
     if (a == b || (dense && a < b_end && b < a_end)) {
         return check_failed(compute, op, "out %s overlaps %s %s", shape_text(out->rank, out->dim).text, name,

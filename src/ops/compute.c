@@ -1,18 +1,25 @@
-/* A thread's forward passes: scratch memory and the sticky error. */
-#include "ops/set.h"
+/* A thread's forward passes: scratch memory, the sticky error, and what goes to the device and comes back. */
+#include "ops/check.h"
+#include "ops/scratch.h"
 
-#include "base/arena.h"
 #include "base/error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { MESSAGE_BYTES = 1024 };
 
+/* Buffers that show memory of callers (op_upload_rows), of one pass. */
+struct shown {
+    struct shown *next;
+    struct buffer buffer;
+};
+
 struct compute {
     struct device *device;
-    struct arena *arena;
+    struct scratch *scratch;
+    void *state; /* the set's own */
+    struct shown *shown;
     int status;
     char message[MESSAGE_BYTES]; /* of `status`: the thread's own may be overwritten before it is asked for */
 };
@@ -24,21 +31,37 @@ int compute_create(struct device *device, struct compute **out)
     if (compute == NULL)
         return error_memory("a forward pass");
     compute->device = device;
-    compute->arena = arena_create();
-    if (compute->arena == NULL) {
+    int status = scratch_create(device, &compute->scratch);
+    if (status == 0)
+        status = device->set->compute_create(device, &compute->state);
+    if (status != 0) {
+        scratch_free(&compute->scratch);
         free(compute);
-        return error_memory("a forward pass");
+        return status;
     }
     *out = compute;
     return 0;
 }
 
+static void forget_shown(struct compute *compute)
+{
+    for (struct shown *shown = compute->shown, *next; shown != NULL; shown = next) {
+        next = shown->next;
+        free(shown);
+    }
+    compute->shown = NULL;
+}
+
 void compute_free(struct compute **compute)
 {
-    if (*compute == NULL)
+    struct compute *old = *compute;
+    if (old == NULL)
         return;
-    arena_free(&(*compute)->arena);
-    free(*compute);
+    old->device->set->wait(old);
+    forget_shown(old);
+    scratch_free(&old->scratch);
+    old->device->set->compute_free(old->device, old->state);
+    free(old);
     *compute = NULL;
 }
 
@@ -47,11 +70,20 @@ struct device *compute_device(const struct compute *compute)
     return compute->device;
 }
 
+void *compute_state(const struct compute *compute)
+{
+    return compute->state;
+}
+
 void compute_begin(struct compute *compute)
 {
+    /* Memory that goes back to the system, and what a failed pass left, must not be in use any more. */
+    if (compute->status != 0 || scratch_in_parts(compute->scratch))
+        compute->device->set->wait(compute);
     compute->status = 0;
     compute->message[0] = '\0';
-    arena_reset(compute->arena);
+    forget_shown(compute);
+    scratch_reset(compute->scratch);
 }
 
 int compute_status(const struct compute *compute)
@@ -59,6 +91,12 @@ int compute_status(const struct compute *compute)
     if (compute->status == 0)
         return 0;
     return error_set(compute->status, "%s", compute->message);
+}
+
+int compute_finish(struct compute *compute)
+{
+    compute->device->set->wait(compute);
+    return compute_status(compute);
 }
 
 void compute_fail(struct compute *compute, int status)
@@ -71,65 +109,61 @@ void compute_fail(struct compute *compute, int status)
 
 size_t compute_peak_scratch(const struct compute *compute)
 {
-    return arena_peak(compute->arena);
+    return scratch_peak(compute->scratch);
 }
 
 size_t compute_mark(const struct compute *compute)
 {
-    return arena_mark(compute->arena);
+    return scratch_mark(compute->scratch);
 }
 
 void compute_release(struct compute *compute, size_t mark)
 {
-    arena_release(compute->arena, mark);
-}
-
-/* Sets the dense strides; false where the number of bytes does not fit. */
-static bool layout(struct tensor *tensor, size_t *bytes)
-{
-    size_t count = 1;
-    for (int i = tensor->rank - 1; i >= 0; i--) {
-        tensor->stride[i] = (int64_t)count;
-        if (tensor->dim[i] < 0 || __builtin_mul_overflow(count, (size_t)tensor->dim[i], &count) || count > INT64_MAX)
-            return false;
-        if (count == 0) {
-            *bytes = 0;
-            for (int j = i - 1; j >= 0; j--)
-                tensor->stride[j] = 0;
-            return true;
-        }
-    }
-    size_t size = dtype_size(tensor->dtype);
-    return size > 0 && !__builtin_mul_overflow(count, size, bytes) && *bytes <= PTRDIFF_MAX;
+    scratch_release(compute->scratch, mark);
 }
 
 struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim)
 {
-    struct tensor tensor = {.dtype = dtype, .rank = rank >= 0 && rank <= TENSOR_MAX_RANK ? rank : 0};
-    for (int i = 0; i < tensor.rank; i++)
-        tensor.dim[i] = dim[i];
+    struct tensor tensor;
     size_t bytes;
-    if (tensor.rank != rank || !layout(&tensor, &bytes)) {
+    if (!tensor_layout(dtype, rank, dim, &tensor, &bytes)) {
         if (compute->status == 0)
             compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT, "scratch tensor: its shape is out of range"));
         return tensor;
     }
-    if (compute->status != 0)
-        return tensor;
-    tensor.data = arena_alloc(compute->arena, bytes);
-    if (tensor.data == NULL)
-        compute_fail(compute, error_memory("scratch of a forward pass"));
+    if (compute->status == 0)
+        compute_fail(compute, scratch_allocate(compute->scratch, bytes, &tensor.buffer, &tensor.offset));
     return tensor;
 }
 
 struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim, const void *from)
 {
     struct tensor tensor = compute_tensor(compute, dtype, rank, dim);
-    if (tensor.data != NULL) {
-        size_t bytes = (size_t)tensor_count(&tensor) * dtype_size(dtype);
-        if (bytes > 0)
-            memcpy(tensor.data, from, bytes);
+    if (tensor.buffer != NULL && tensor_count(&tensor) > 0)
+        compute->device->set->upload(compute, from, tensor);
+    return tensor;
+}
+
+struct tensor op_upload_rows(struct compute *compute, const uint8_t *from, size_t row_bytes, int64_t rows,
+                             int64_t columns)
+{
+    struct tensor tensor = {.dtype = DTYPE_U8, .rank = 2, .dim = {rows, columns}, .stride = {columns, 1}};
+    if (compute->status != 0)
+        return tensor;
+    if (from == NULL || rows < 1 || columns < 1 || row_bytes < (size_t)columns) {
+        check_failed(compute, "op_upload_rows", "%lld rows of %zu bytes cannot hold %lld columns", (long long)rows,
+                     row_bytes, (long long)columns);
+        return tensor;
     }
+    struct shown *shown = calloc(1, sizeof(*shown));
+    if (shown == NULL) {
+        compute_fail(compute, error_memory("an image"));
+        return tensor;
+    }
+    shown->next = compute->shown;
+    compute->shown = shown;
+    tensor.buffer = &shown->buffer;
+    compute->device->set->upload_rows(compute, from, row_bytes, &tensor);
     return tensor;
 }
 
@@ -137,31 +171,8 @@ void op_download(struct compute *compute, struct tensor from, void *to)
 {
     if (compute->status != 0 || tensor_count(&from) == 0)
         return;
-    if (from.data == NULL) {
-        compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT, "op_download: the tensor has no memory"));
-        return;
-    }
-    size_t size = dtype_size(from.dtype);
-    if (tensor_is_dense(&from)) {
-        memcpy(to, from.data, (size_t)tensor_count(&from) * size);
-        return;
-    }
-    /* Innermost rows that are dense are copied whole; the counters in `index` walk the rest. */
-    int last = from.rank - 1;
-    int64_t row = from.stride[last] == 1 ? from.dim[last] : 1;
-    int outer = row == 1 ? from.rank : last;
-    int64_t index[TENSOR_MAX_RANK] = {0};
-    char *target = to;
-    for (;;) {
-        int64_t offset = 0;
-        for (int i = 0; i < outer; i++)
-            offset += index[i] * from.stride[i];
-        memcpy(target, (const char *)from.data + (size_t)offset * size, (size_t)row * size);
-        target += (size_t)row * size;
-        int axis = outer - 1;
-        while (axis >= 0 && ++index[axis] == from.dim[axis])
-            index[axis--] = 0;
-        if (axis < 0)
-            return;
-    }
+    if (from.buffer == NULL)
+        check_failed(compute, "op_download", "the tensor has no memory");
+    else
+        compute->device->set->download(compute, from, to);
 }

@@ -23,5 +23,5 @@ void op_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor
         check_overlap(compute, op, "x", &x, &out, false) &&
         check_overlap(compute, op, "weight", &weight, &out, false) &&
         check_overlap(compute, op, "bias", &bias, &out, false) && tensor_count(&out) > 0)
-        compute_device(compute)->set.depthwise_conv2d(compute, x, weight, bias, padding, out);
+        compute_device(compute)->set->depthwise_conv2d(compute, x, weight, bias, padding, out);
 }

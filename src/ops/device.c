@@ -1,81 +1,95 @@
-/* A device: one set of ops at one CPU level with a number of threads. */
+/* A device: one set of ops with its memory. */
 #include "ops/set.h"
 
 #include "base/error.h"
 
-#include <omp.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+#define ENTRY(name)                                                                                                    \
+    {                                                                                                                  \
+#name, offsetof(struct ops_set, name)                                                                          \
+    }
 
-enum { MAX_THREADS = 1024 };
-
-/* The level of the process's devices, once there was one that uses a library. */
-static pthread_mutex_t level_mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool level_taken;
-static enum cpu_level level_of_process;
-
-/* Asks the system for AMX's tile registers, for the rest of the process's life. */
-static bool request_amx(void)
+/* The name of an entry that the set lacks, or NULL. */
+static const char *missing_entry(const struct ops_set *set)
 {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { ARCH_REQUEST_STATE = 0x1023, STATE_TILE_DATA = 18 };
-    return syscall(SYS_arch_prctl, ARCH_REQUEST_STATE, STATE_TILE_DATA) == 0;
-#else
-    return false;
-#endif
+    static const struct {
+        const char *name;
+        size_t offset;
+    } entries[] = {
+        ENTRY(open),
+        ENTRY(close),
+        ENTRY(allocate),
+        ENTRY(release),
+        ENTRY(guard),
+        ENTRY(constant_create),
+        ENTRY(linear_create),
+        ENTRY(linear_free),
+        ENTRY(conv2d_create),
+        ENTRY(conv2d_free),
+        ENTRY(compute_create),
+        ENTRY(compute_free),
+        ENTRY(upload),
+        ENTRY(upload_rows),
+        ENTRY(download),
+        ENTRY(wait),
+        ENTRY(linear),
+        ENTRY(conv2d),
+        ENTRY(matmul_transposed),
+        ENTRY(layer_norm),
+        ENTRY(l2_normalize),
+        ENTRY(attention),
+        ENTRY(attend_rows),
+        ENTRY(attend_tokens),
+        ENTRY(upscale_masks),
+        ENTRY(rope),
+        ENTRY(add),
+        ENTRY(mul),
+        ENTRY(activation),
+        ENTRY(embed),
+        ENTRY(gather_rows),
+        ENTRY(shift_scale),
+        ENTRY(copy),
+        ENTRY(fill),
+        ENTRY(max_pool2d),
+        ENTRY(depthwise_conv2d),
+        ENTRY(step),
+        ENTRY(round_bf16),
+        ENTRY(resize_planes),
+        ENTRY(resize_image),
+    };
+    _Static_assert(sizeof(entries) / sizeof(entries[0]) * sizeof(void (*)(void)) + sizeof(const char *) ==
+                       sizeof(struct ops_set),
+                   "every entry of struct ops_set is listed");
+    static const void *const nothing = NULL;
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+        if (memcmp((const char *)set + entries[i].offset, &nothing, sizeof(nothing)) == 0)
+            return entries[i].name;
+    return NULL;
 }
 
-/* Fills `set` for `level` and makes that the process's level. Called with the mutex held. */
-static int take_level(enum cpu_level level, struct ops_set *set)
-{
-    if (level_taken && level != level_of_process) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "CPU level %s: this process runs at level %s already: use one level a process",
-                         cpu_level_name(level), cpu_level_name(level_of_process));
-    }
-    if (level == CPU_AMX && !request_amx()) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level amx: the system does not allow its registers: use %s",
-                         cpu_level_name(CPU_AVX512_BF16));
-    }
-    int status = ops_cpu_fill(level, set);
-    if (status == 0) {
-        level_taken = true;
-        level_of_process = level;
-    }
-    return status;
-}
-
-int device_open(enum cpu_level level, int threads, struct device **out)
+int device_open_set(const struct ops_set *set, const struct device_options *options, struct device **out)
 {
     *out = NULL;
-    if ((int)level < 0 || level >= CPU_LEVEL_COUNT)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "CPU level %d: there is no such level", (int)level);
-    if (threads < 0 || threads > MAX_THREADS)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "threads: %d: give a number from 0 (all) to %d", threads, MAX_THREADS);
-    enum cpu_level best = cpu_level_best();
-    if (level > best) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level %s: this machine reaches %s: use that or a lower level",
-                         cpu_level_name(level), cpu_level_name(best));
-    }
     struct device *device = calloc(1, sizeof(*device));
     if (device == NULL)
         return error_memory("a device");
-    device->level = level;
-    device->threads = threads > 0 ? threads : omp_get_max_threads();
-    device->set = ops_reference;
-    int status = 0;
-    if (level != CPU_REFERENCE) {
-        pthread_mutex_lock(&level_mutex);
-        status = take_level(level, &device->set);
-        pthread_mutex_unlock(&level_mutex);
-    }
+    device->set = set;
+    device->precision = options->precision;
+    snprintf(device->name, sizeof(device->name), "%s", set->name);
+    int status = set->open(device, options);
     if (status != 0) {
+        free(device);
+        return status;
+    }
+    const char *const missing = missing_entry(device->set);
+    if (missing != NULL) {
+        status = error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: it has no %s: choose another device", device->name,
+                           missing);
+        if (device->set->close != NULL)
+            device->set->close(device);
         free(device);
         return status;
     }
@@ -83,51 +97,77 @@ int device_open(enum cpu_level level, int threads, struct device **out)
     return 0;
 }
 
-/* The level for "auto": the process's own where it has one, else the best that can be had. */
-static int open_best(int threads, struct device **out)
+/* The CPU level that is asked for, in the options or the environment; NULL: the best. */
+static const char *wanted_level(const struct device_options *options)
 {
-    pthread_mutex_lock(&level_mutex);
-    bool taken = level_taken;
-    enum cpu_level level = taken ? level_of_process : cpu_level_best();
-    pthread_mutex_unlock(&level_mutex);
-    int status = device_open(level, threads, out);
-    if (status == SOWLV2_ERROR_UNSUPPORTED && level == CPU_AMX && !taken)
-        status = device_open(CPU_AVX512_BF16, threads, out);
-    return status;
+    const char *level = options->cpu_level;
+    if (level == NULL || strcmp(level, "auto") == 0)
+        level = getenv("SOWLV2_CPU");
+    return level == NULL || level[0] == '\0' || strcmp(level, "auto") == 0 ? NULL : level;
 }
 
-int device_open_named(const char *level, int threads, struct device **out)
+int device_open(const struct device_options *options, struct device **out)
 {
+    static const struct device_options defaults = {0};
+    options = options != NULL ? options : &defaults;
     *out = NULL;
-    const char *source = "CPU level";
-    if (level == NULL || strcmp(level, "auto") == 0) {
-        level = getenv("SOWLV2_CPU");
-        source = "SOWLV2_CPU";
-    }
-    if (level == NULL || level[0] == '\0' || strcmp(level, "auto") == 0)
-        return open_best(threads, out);
-    enum cpu_level parsed;
-    if (!cpu_level_parse(level, &parsed)) {
-        return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: %s: there is no such level: use auto, reference, avx2, avx512, avx512_vnni, "
-                         "avx512_bf16 or amx",
-                         source, level);
-    }
-    return device_open(parsed, threads, out);
+    const char *const name = options->device != NULL ? options->device : "auto";
+    const char *const level = wanted_level(options);
+    if (strcmp(name, "reference") == 0)
+        return device_open_set(&ops_reference, options, out);
+    if (strcmp(name, "auto") != 0 && strcmp(name, "cpu") != 0)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this build computes on the CPU: use cpu or auto", name);
+    const bool reference = level != NULL && strcmp(level, "reference") == 0;
+    return device_open_set(reference ? &ops_reference : &ops_cpu, options, out);
 }
 
 void device_close(struct device **device)
 {
+    if (*device == NULL)
+        return;
+    (*device)->set->close(*device);
     free(*device);
     *device = NULL;
-}
-
-enum cpu_level device_level(const struct device *device)
-{
-    return device->level;
 }
 
 int device_threads(const struct device *device)
 {
     return device->threads;
+}
+
+const char *device_name(const struct device *device)
+{
+    return device->name;
+}
+
+struct device_hints device_hints(const struct device *device)
+{
+    return device->hints;
+}
+
+int device_tensor_create(struct device *device, enum dtype dtype, int rank, const int64_t *dim, struct tensor *out)
+{
+    size_t bytes;
+    if (rank < 1 || !tensor_layout(dtype, rank, dim, out, &bytes) || bytes > PTRDIFF_MAX / 2) {
+        *out = (struct tensor){0};
+        return error_set(SOWLV2_ERROR_ARGUMENT, "device tensor: its shape or type is out of range");
+    }
+    struct buffer *buffer = malloc(sizeof(*buffer));
+    int status = buffer != NULL ? device->set->allocate(device, bytes, buffer) : error_memory("a tensor");
+    if (status != 0) {
+        free(buffer);
+        *out = (struct tensor){0};
+        return status;
+    }
+    out->buffer = buffer;
+    return 0;
+}
+
+void device_tensor_free(struct device *device, struct tensor *tensor)
+{
+    if (tensor->buffer != NULL) {
+        device->set->release(device, tensor->buffer);
+        free(tensor->buffer);
+    }
+    *tensor = (struct tensor){0};
 }

@@ -29,8 +29,8 @@ void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
-        compute_device(compute)->set.layer_norm(compute, rows_part(&rows, 0, i), gamma, beta, eps,
-                                                rows_part(&rows, 1, i));
+        compute_device(compute)->set->layer_norm(compute, rows_part(&rows, 0, i), gamma, beta, eps,
+                                                 rows_part(&rows, 1, i));
     }
 }
 
@@ -41,7 +41,7 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts && !skip(compute); i++)
-        compute_device(compute)->set.l2_normalize(compute, rows_part(&rows, 0, i), eps, rows_part(&rows, 1, i));
+        compute_device(compute)->set->l2_normalize(compute, rows_part(&rows, 0, i), eps, rows_part(&rows, 1, i));
 }
 
 void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
@@ -57,7 +57,7 @@ void op_activation(struct compute *compute, struct tensor x, enum activation act
     const struct tensor *const tensors[] = {&x, &out};
     struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts && !skip(compute); i++)
-        compute_device(compute)->set.activation(compute, rows_part(&rows, 0, i), activation, rows_part(&rows, 1, i));
+        compute_device(compute)->set->activation(compute, rows_part(&rows, 0, i), activation, rows_part(&rows, 1, i));
 }
 
 /* The tensor with axes of 1 put in front, rank 4. */
@@ -95,13 +95,13 @@ static bool check_pair(struct compute *compute, const char *op, const struct ten
 void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
     if (check_pair(compute, "op_add", &a, &b, &out))
-        compute_device(compute)->set.add(compute, rank4(a), rank4(b), rank4(out));
+        compute_device(compute)->set->add(compute, rank4(a), rank4(b), rank4(out));
 }
 
 void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
     if (check_pair(compute, "op_mul", &a, &b, &out))
-        compute_device(compute)->set.mul(compute, rank4(a), rank4(b), rank4(out));
+        compute_device(compute)->set->mul(compute, rank4(a), rank4(b), rank4(out));
 }
 
 void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
@@ -123,7 +123,7 @@ void op_embed(struct compute *compute, struct tensor ids, struct tensor table, s
     if (check_overlap(compute, op, "ids", &ids, &out, false) &&
         check_overlap(compute, op, "table", &table, &out, false) &&
         check_overlap(compute, op, "positions", &positions, &out, false) && tensor_count(&out) > 0)
-        compute_device(compute)->set.embed(compute, ids, table, positions, out);
+        compute_device(compute)->set->embed(compute, ids, table, positions, out);
 }
 
 void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
@@ -136,7 +136,7 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
         !check_overlap(compute, op, "x", &x, &out, false) ||
         !check_overlap(compute, op, "index", &index, &out, false) || tensor_count(&out) == 0)
         return;
-    compute_device(compute)->set.gather_rows(compute, x, index, out);
+    compute_device(compute)->set->gather_rows(compute, x, index, out);
 }
 
 void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
@@ -151,41 +151,5 @@ void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shif
         !check_overlap(compute, op, "shift", &shift, &out, false) ||
         !check_overlap(compute, op, "scale", &scale, &out, false) || tensor_count(&out) == 0)
         return;
-    compute_device(compute)->set.shift_scale(compute, x, shift, scale, out);
-}
-
-/* Every tap of the filter lies inside its inputs. */
-static bool check_filter(struct compute *compute, const char *op, const char *name, const struct filter *filter,
-                         int64_t outputs)
-{
-    if (filter->outputs != outputs || filter->inputs < 1) {
-        return check_failed(compute, op, "the %s filter has %d inputs and %d outputs where %lld outputs are needed",
-                            name, filter->inputs, filter->outputs, (long long)outputs);
-    }
-    for (int i = 0; i < filter->outputs; i++) {
-        int32_t first = filter->first[i], count = filter->count[i];
-        if (count < 0 || count > filter->stride || (count > 0 && (first < 0 || first > filter->inputs - count)))
-            return check_failed(compute, op, "the %s filter's output %d reads outside its inputs", name, i);
-    }
-    return true;
-}
-
-void op_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                         const struct filter *vertical, const struct filter *horizontal, float scale,
-                         const float mean[3], const float std[3], struct tensor out)
-{
-    const char *op = "op_resize_normalize";
-    if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
-        !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], 3) ||
-        !check_filter(compute, op, "vertical", vertical, out.dim[0]) ||
-        !check_filter(compute, op, "horizontal", horizontal, out.dim[1]))
-        return;
-    if (pixels == NULL || row_bytes / 3 < (size_t)horizontal->inputs) {
-        check_failed(compute, op, "rows of %zu bytes cannot hold %d pixels", row_bytes, horizontal->inputs);
-        return;
-    }
-    if (tensor_count(&out) > 0) {
-        compute_device(compute)->set.resize_normalize(compute, pixels, row_bytes, vertical, horizontal, scale, mean,
-                                                      std, out);
-    }
+    compute_device(compute)->set->shift_scale(compute, x, shift, scale, out);
 }

@@ -4,6 +4,23 @@
 
 #include "ops/ops.h"
 
+/* One axis of a separable resize in host memory, owned by whoever made it: see struct resize. */
+struct filter {
+    int outputs, inputs;
+    int stride; /* most taps of an output */
+    int32_t *first, *count;
+    float *weight; /* [outputs][stride] */
+};
+
+/* The same for 8-bit pixels in whole numbers. */
+struct filter_u8 {
+    int outputs, inputs;
+    int stride;
+    int precision; /* fraction bits, 0 to 22 */
+    int32_t *first, *count;
+    int16_t *weight;
+};
+
 enum { FILTER_MAX_SIZE = 1 << 24 }; /* larger positions are not exact in f32 */
 
 /* OWLv2's processor along one axis, as one step: `inputs_valid` entries, zeros behind them up to

@@ -1,16 +1,16 @@
 /* The ops: what a model's forward pass is written against, whatever device computes it.
  *
- * A struct device is one set of ops (reference, CPU; later CUDA). A struct parameters holds one
- * model's weights as that device wants them. A struct compute is one thread's forward passes: scratch
- * memory and a sticky error. Once an op failed, the ops after it do nothing, so that a forward pass
- * reads like its formulas and asks once, at its end, compute_status().
+ * A struct device is one set of ops (reference, CPU, ...) with its memory. A struct parameters holds one model's
+ * weights as that device wants them. A struct compute is one thread's forward passes: scratch memory and a sticky
+ * error. A pass begins with compute_begin, uploads what it needs, calls ops, asks for downloads and ends with
+ * compute_finish: only then are the downloads there, since a device may compute while the host goes on. Once an op
+ * failed, the ops after it do nothing, so that a pass reads like its formulas and asks once, at its end, whether it
+ * worked.
  *
- * Every op checks its shapes and strides here, once for all sets (ops.c); a set's own functions may
- * rely on them. Shapes are written [rows, columns], row-major. Activations are f32. The last
- * dimension of every tensor is dense (stride 1); the others may have any stride that is not smaller
- * than what they hold, so that slices of a larger tensor can be given and filled. Outputs may not
- * overlap inputs unless the op says so.
- */
+ * Every op checks its shapes and strides here, once for all sets; a set's own functions may rely on them. Shapes are
+ * written [rows, columns], row-major. Activations are f32. The last dimension of every tensor is dense (stride 1); the
+ * others may have any stride that is not smaller than what they hold, so that slices of a larger tensor can be given
+ * and filled. Outputs may not overlap inputs unless the op says so. */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 
@@ -22,14 +22,20 @@
 
 /* ---- tensors ---- */
 
-/* A handle. Does not own `data`, which is the device's memory: only ops read or write it. */
+struct buffer; /* a piece of a device's memory */
+
+/* A handle to elements in a device's memory: only ops read or write them. Owns nothing. */
 struct tensor {
     enum dtype dtype;
     int rank;
     int64_t dim[TENSOR_MAX_RANK];
     int64_t stride[TENSOR_MAX_RANK]; /* in elements */
-    void *data;
+    struct buffer *buffer;           /* NULL: no memory, as what a failed pass hands out */
+    size_t offset;                   /* of the first element, in bytes */
 };
+
+/* A dense tensor without memory and the bytes it needs; false where the shape or the type is out of range. */
+bool tensor_layout(enum dtype dtype, int rank, const int64_t *dim, struct tensor *out, size_t *bytes);
 
 int64_t tensor_count(const struct tensor *tensor);
 bool tensor_is_dense(const struct tensor *tensor);
@@ -53,33 +59,30 @@ struct tensor tensor_repeat(struct tensor tensor, int axis, int64_t count);
 
 struct device;
 
-/* How far a set of ops may go; each level includes those before it. */
-enum cpu_level {
-    CPU_REFERENCE, /* portable C, no library: the oracle */
-    CPU_AVX2,      /* AVX2 + FMA */
-    CPU_AVX512,    /* F, BW, DQ, VL */
-    CPU_AVX512_VNNI,
-    CPU_AVX512_BF16,
-    CPU_AMX,
-    CPU_LEVEL_COUNT
+struct device_options {
+    const char *device;    /* NULL or "auto": the best there is; "cpu"; "reference": portable C, the oracle */
+    const char *cpu_level; /* of the CPU set: NULL or "auto": SOWLV2_CPU, else the best; see ops/cpu/level.h */
+    enum dtype precision;  /* what products, convolutions and attention compute in; DTYPE_F32 is 0 */
+    int threads;           /* of a forward pass on the CPU; 0: as many as the process may use */
 };
 
-const char *cpu_level_name(enum cpu_level level);
-/* False where `name` is none of the names. */
-bool cpu_level_parse(const char *name, enum cpu_level *out);
-/* The best level of the machine this runs on. */
-enum cpu_level cpu_level_best(void);
-
-/* Opens the CPU at `level` with `threads` threads a forward pass (0: as many as the process may use).
- * The level is the library's for the whole process from the first device on: oneDNN takes one. A
- * reference device can always be opened beside it: it uses no library.
- * Errors: ARGUMENT, UNSUPPORTED (a level this machine lacks, or another than the first device's), MEMORY. */
-int device_open(enum cpu_level level, int threads, struct device **out);
-/* NULL or "auto": SOWLV2_CPU, else the best. Errors: ARGUMENT (no such name), UNSUPPORTED. */
-int device_open_named(const char *level, int threads, struct device **out);
+/* The CPU level is the library's for the whole process from the first device on: oneDNN takes one. A reference device
+ * can always be opened beside it: it uses no library. Errors: ARGUMENT, UNSUPPORTED (a level this machine lacks or
+ * another than the first device's, a precision that the set does not have), MEMORY. */
+int device_open(const struct device_options *options, struct device **out);
 void device_close(struct device **device);
-enum cpu_level device_level(const struct device *device);
 int device_threads(const struct device *device);
+/* "reference", "cpu avx512", ...; valid as long as the device. */
+const char *device_name(const struct device *device);
+
+/* What suits a device's memory; passes cut their work by it. */
+struct device_hints {
+    int64_t chunk_bytes; /* what the steps within a layer hand each other should stay under this, to stay in caches */
+    int64_t enough_rows; /* rows that fill a product: more of them at once are no faster */
+    int64_t batch_bytes; /* scratch that a batch of prompts or objects may take */
+    int64_t transfer_bytes; /* results that are made before they are fetched */
+};
+struct device_hints device_hints(const struct device *device);
 
 /* A dense tensor of device memory that outlives forward passes, not cleared; freed by
  * device_tensor_free, which leaves {0}. Errors: ARGUMENT (a shape out of range), MEMORY. */
@@ -97,11 +100,13 @@ struct conv2d;     /* prepared; owned by its parameters */
 
 int parameters_create(struct device *device, struct parameters **out);
 void parameters_free(struct parameters **parameters);
-struct device *parameters_device(const struct parameters *parameters);
 
-/* A weight tensor as f32 on the device: a view of `source` where type and alignment allow (then
- * `source` must outlive the parameters), else a converted copy. Errors: MEMORY, UNSUPPORTED. */
+/* A weight tensor as f32 on the device. `source` must outlive the parameters: where the device computes in the host's
+ * memory and type and alignment allow, it is shown as it is. Errors: MEMORY, UNSUPPORTED. */
 int parameters_tensor(struct parameters *parameters, const struct host_tensor *source, struct tensor *out);
+/* The same of values that nobody keeps: [dim 0, ...] f32, copied. */
+int parameters_values(struct parameters *parameters, const float *values, int rank, const int64_t *dim,
+                      struct tensor *out);
 
 /* `parts` layers of the same input, joined along their outputs into one product: weight[i] is
  * [outputs_i, inputs], bias[i] is [outputs_i] or NULL. `rows_hint`: how many rows an input will
@@ -127,8 +132,12 @@ struct device *compute_device(const struct compute *compute);
 
 /* Starts a forward pass: forgets the error, releases all scratch. */
 void compute_begin(struct compute *compute);
-/* 0, or the first error since compute_begin (the thread's error message is then that error's). */
+/* 0, or the first error since compute_begin that the host knows of (the thread's error message is then that error's).
+ */
 int compute_status(const struct compute *compute);
+/* Waits until all ops are done and all downloads are there; 0, or the pass's first error, also one that only the device
+ * saw. The pass may go on after it. */
+int compute_finish(struct compute *compute);
 /* Makes the pass fail with `status`; the caller has set the message. */
 void compute_fail(struct compute *compute, int status);
 size_t compute_peak_scratch(const struct compute *compute);
@@ -141,8 +150,13 @@ struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank
 size_t compute_mark(const struct compute *compute);
 void compute_release(struct compute *compute, size_t mark);
 
-/* Host memory to a new scratch tensor, and a tensor of any strides to dense host memory. */
+/* Dense host memory to a new scratch tensor; `from` has been read when this returns. */
 struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim, const void *from);
+/* 8-bit values [rows][columns], rows `row_bytes` apart, as a U8 tensor [rows, columns]. They must stay as they are
+ * until the last op that reads the tensor has been called: a device that computes in the host's memory shows them. */
+struct tensor op_upload_rows(struct compute *compute, const uint8_t *from, size_t row_bytes, int64_t rows,
+                             int64_t columns);
+/* A tensor of any strides to dense host memory: there after compute_finish. `to` must stay until then. */
 void op_download(struct compute *compute, struct tensor from, void *to);
 
 /* ---- ops ---- */
@@ -238,7 +252,7 @@ void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct te
 void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
 
 /* out[b, n, :] = table[ids[b, n], :] + positions[n, :]. ids I32 [b, n], table [vocab, c], positions
- * [at least n, c]; an id outside [0, vocab) is an error. */
+ * [at least n, c]; an id outside [0, vocab) is an error that compute_finish tells at the latest. */
 void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
               struct tensor out);
 
@@ -250,20 +264,41 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
 void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
                     struct tensor out);
 
-/* One axis of a separable resize: output i is the sum over j < count[i] of weight[i * stride + j] *
- * input[first[i] + j]. A count of 0 gives 0. Host memory, owned by whoever made it. */
-struct filter {
+/* ---- resizes ---- */
+
+/* One axis of a separable resize: output i is the sum over j < count[i] of weight[i, j] * input[first[i] + j]. A count
+ * of 0 gives 0. With whole-number weights it is (2^precision / 2 + that sum) >> precision, clamped to [0, 255]. */
+struct resize {
     int outputs, inputs;
-    int stride; /* most taps of an output */
-    int32_t *first, *count;
-    float *weight;
+    int precision;        /* fraction bits of whole-number weights, 0 to 22 */
+    struct tensor taps;   /* I32 [2, outputs]: first, count */
+    struct tensor weight; /* [outputs, most taps]: F32, or I16 for 8-bit pixels */
 };
 
-/* out[h, w, c] = (scale * filtered - mean[c]) / std[c]: the 8-bit image pixels[height][row_bytes] of
- * `c` = 3 channels, resized by `vertical` (inputs == height) and `horizontal` (inputs == width). */
-void op_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                         const struct filter *vertical, const struct filter *horizontal, float scale,
-                         const float mean[3], const float std[3], struct tensor out);
+/* The filters of filter.h on the device, in scratch. */
+struct filter;
+struct filter_u8;
+struct resize op_upload_filter(struct compute *compute, const struct filter *filter);
+struct resize op_upload_filter_u8(struct compute *compute, const struct filter_u8 *filter);
+/* The same, made and uploaded in one: what filter_blur_bilinear, filter_bilinear (or, `antialias`,
+ * filter_bilinear_antialias) and filter_u8_bilinear_antialias make. */
+struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid, int inputs_padded, int outputs);
+struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias);
+struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs);
+/* The part that makes outputs first .. first + count - 1: a view. */
+struct resize resize_part(struct resize resize, int first, int count);
+
+/* How bytes become a model's values: (byte * scale - mean[c]) / std[c]. */
+struct pixel_scale {
+    float scale, mean[3], std[3];
+};
+struct pixel_scale pixel_scale(float scale, const float mean[3], const float std[3]);
+
+/* out[h, w, c]: the 8-bit image pixels U8 [height, 3 width] (op_upload_rows), c of 3 channels, resized by `vertical`
+ * (inputs == height) and `horizontal` (inputs == width), scaled. F32 weights: the filtered values themselves. I16:
+ * resized across, rounded to 8 bits, resized down and rounded again. */
+void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                     const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 
 /* out = from: equal shape and type. Either may be a view with exchanged axes (tensor_swap_axes), and
  * `from` one with repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest
@@ -290,27 +325,11 @@ void op_step(struct compute *compute, struct tensor x, float threshold, float lo
 void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
 
 /* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`. */
-void op_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
-                      const struct filter *horizontal, struct tensor out);
+void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
+                      const struct resize *horizontal, struct tensor out);
 
 /* out[n, oh, ow] (U8) = 1 where such a resized value is over `threshold`, else 0. */
-void op_resize_planes_above(struct compute *compute, struct tensor x, const struct filter *vertical,
-                            const struct filter *horizontal, float threshold, struct tensor out);
-
-/* As struct filter, for 8-bit pixels in whole numbers: an output is (2^precision / 2 + the sum of
- * weight * input) >> precision, clamped to [0, 255]. Host memory, owned by whoever made it. */
-struct filter_u8 {
-    int outputs, inputs;
-    int stride;
-    int precision; /* fraction bits, 0 to 22 */
-    int32_t *first, *count;
-    int16_t *weight;
-};
-
-/* out[h, w, c] = (value * scale - mean[c]) / std[c], where value is the 8-bit pixel [height][row_bytes] of
- * `c` = 3 channels, resized across, rounded to 8 bits, resized down and rounded again. */
-void op_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                            const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,
-                            const float mean[3], const float std[3], struct tensor out);
+void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,
+                            const struct resize *horizontal, float threshold, struct tensor out);
 
 #endif

@@ -46,8 +46,8 @@ void op_linear(struct compute *compute, const struct linear *linear, struct tens
     struct rows rows = rows_join(residual != NULL ? 3 : 2, tensors);
     for (int64_t i = 0; i < rows.parts && !skip(compute); i++) {
         struct tensor part = residual != NULL ? rows_part(&rows, 2, i) : (struct tensor){0};
-        compute_device(compute)->set.linear(compute, linear, rows_part(&rows, 0, i), activation,
-                                            residual != NULL ? &part : NULL, rows_part(&rows, 1, i));
+        compute_device(compute)->set->linear(compute, linear, rows_part(&rows, 0, i), activation,
+                                             residual != NULL ? &part : NULL, rows_part(&rows, 1, i));
     }
 }
 
@@ -65,7 +65,7 @@ void op_matmul_transposed(struct compute *compute, struct tensor a, struct tenso
         return;
     }
     if (tensor_count(&out) > 0)
-        compute_device(compute)->set.matmul_transposed(compute, a, b, out);
+        compute_device(compute)->set->matmul_transposed(compute, a, b, out);
 }
 
 /* Output entries along one axis, or -1 where the kernel is larger than the padded input. */
@@ -98,7 +98,7 @@ void op_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor
                              !check_overlap(compute, op, "residual", residual, &out, true)))
         return;
     if (tensor_count(&out) > 0)
-        compute_device(compute)->set.conv2d(compute, conv, x, residual, out);
+        compute_device(compute)->set->conv2d(compute, conv, x, residual, out);
 }
 
 void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
@@ -119,5 +119,5 @@ void op_attention(struct compute *compute, struct tensor q, struct tensor k, str
     }
     if (check_overlap(compute, op, "q", &q, &out, false) && check_overlap(compute, op, "k", &k, &out, false) &&
         check_overlap(compute, op, "v", &v, &out, false) && tensor_count(&out) > 0)
-        compute_device(compute)->set.attention(compute, q, k, v, scale, causal, out);
+        compute_device(compute)->set->attention(compute, q, k, v, scale, causal, out);
 }

@@ -19,5 +19,5 @@ void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, st
     }
     if (check_overlap(compute, op, "cosines", &cosines, &x, false) &&
         check_overlap(compute, op, "sines", &sines, &x, false) && tensor_count(&x) > 0 && rotated > 0)
-        compute_device(compute)->set.rope(compute, x, cosines, sines);
+        compute_device(compute)->set->rope(compute, x, cosines, sines);
 }

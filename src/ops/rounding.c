@@ -17,8 +17,8 @@ void op_step(struct compute *compute, struct tensor x, float threshold, float lo
     const struct tensor *const tensors[] = {&x, &out};
     const struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts; i++) {
-        compute_device(compute)->set.step(compute, rows_part(&rows, 0, i), threshold, low, high,
-                                          rows_part(&rows, 1, i));
+        compute_device(compute)->set->step(compute, rows_part(&rows, 0, i), threshold, low, high,
+                                           rows_part(&rows, 1, i));
     }
 }
 
@@ -29,5 +29,5 @@ void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out)
     const struct tensor *const tensors[] = {&x, &out};
     const struct rows rows = rows_join(2, tensors);
     for (int64_t i = 0; i < rows.parts; i++)
-        compute_device(compute)->set.round_bf16(compute, rows_part(&rows, 0, i), rows_part(&rows, 1, i));
+        compute_device(compute)->set->round_bf16(compute, rows_part(&rows, 0, i), rows_part(&rows, 1, i));
 }

@@ -1,24 +1,75 @@
-/* A set of ops: the table that ops.c calls after it has checked shapes. A set starts from the
- * reference set and replaces what it does better.
+/* A set of ops: what a kind of device brings. The checked ops (ops.h) call its table; nothing falls through to another
+ * set, and a set that lacks an entry does not open.
  *
- * What ops.c has done when an entry is called: the pass has not failed, no tensor is empty, every last
- * stride is 1. linear, layer_norm, l2_normalize, activation, step and round_bf16 get rank 2 (leading dimensions are
- * joined; where strides do not allow that, the entry is called once a part); add and mul get rank 4. */
+ * What the checked ops have done when an entry is called: the pass has not failed, no tensor is empty, every last
+ * stride is 1. linear, layer_norm, l2_normalize, activation and step get rank 2 (leading dimensions are joined; where
+ * strides do not allow that, the entry is called once a part); add and mul get rank 4. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
 
 #include "ops/ops.h"
 
+/* A piece of a device's memory. `memory` is the set's own: the address, where the set computes in the host's memory. */
+struct buffer {
+    void *memory;
+    size_t bytes;
+    bool borrowed; /* somebody else's memory: not freed with the buffer */
+};
+
+/* Layers of one input, joined along their outputs: weight[i] [outputs_i, inputs], bias[i] [outputs_i] or NULL. They are
+ * as the file has them, with their names and stored types. */
+struct linear_source {
+    int parts;
+    const struct host_tensor *const *weight, *const *bias; /* `bias` NULL: none at all */
+    int64_t outputs, inputs;                               /* of all parts */
+    bool has_bias;
+    int64_t rows_hint; /* rows that an input will typically have */
+};
+
 struct ops_set {
     const char *name;
 
-    /* Prepared weights. `weight` f32 dense [outputs, inputs], `bias` f32 [outputs] or NULL: copied. */
-    int (*linear_create)(struct device *, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
-                         int64_t rows_hint, void **state);
-    void (*linear_free)(void *state);
+    /* Fills what `device` has beside its set: threads, precision, hints, and a state of the set's own. It may replace
+     * the set by another table (a CPU level's). Errors: ARGUMENT, UNSUPPORTED, MEMORY; nothing is left then. */
+    int (*open)(struct device *, const struct device_options *options);
+    void (*close)(struct device *);
+
+    /* ---- memory ---- */
+
+    /* At least `bytes` (which may be 0) at 64-byte alignment, not cleared. Errors: MEMORY. */
+    int (*allocate)(struct device *, size_t bytes, struct buffer *out);
+    void (*release)(struct device *, struct buffer *);
+    /* For sanitizers: whether a part of a buffer may be touched. */
+    void (*guard)(struct device *, const struct buffer *, size_t offset, size_t bytes, bool usable);
+
+    /* ---- weights, prepared when a model opens ---- */
+
+    /* A tensor as dense f32. Unless `copy`, the source outlives the buffer, so that it may be shown as it is. */
+    int (*constant_create)(struct device *, const struct host_tensor *source, bool copy, struct buffer *out);
+    int (*linear_create)(struct device *, const struct linear_source *source, void **state);
+    void (*linear_free)(struct device *, void *state);
+    /* source: one part whose weight is [outputs, inputs, height, width]; `conv` has all but its state. */
+    int (*conv2d_create)(struct device *, const struct linear_source *source, const struct conv2d *conv, void **state);
+    void (*conv2d_free)(struct device *, void *state);
+
+    /* ---- passes ---- */
+
+    int (*compute_create)(struct device *, void **state);
+    void (*compute_free)(struct device *, void *state);
+    /* `to` is dense; `from` has been read when this returns. */
+    void (*upload)(struct compute *, const void *from, struct tensor to);
+    /* rows of `row_bytes` at `from` become a U8 tensor [rows, columns] or show it: see op_upload_rows. */
+    void (*upload_rows)(struct compute *, const uint8_t *from, size_t row_bytes, struct tensor *to);
+    /* `to` receives the dense elements at the next wait at the latest. */
+    void (*download)(struct compute *, struct tensor from, void *to);
+    /* All that was asked for is done and all downloads are there. Errors that only the device saw make the pass fail.
+     */
+    void (*wait)(struct compute *);
+
+    /* ---- ops ---- */
+
     void (*linear)(struct compute *, const struct linear *, struct tensor x, enum activation,
                    const struct tensor *residual, struct tensor out);
-
     void (*conv2d)(struct compute *, const struct conv2d *, struct tensor x, const struct tensor *residual,
                    struct tensor out);
     void (*matmul_transposed)(struct compute *, struct tensor a, struct tensor b, struct tensor out);
@@ -38,9 +89,6 @@ struct ops_set {
     void (*embed)(struct compute *, struct tensor ids, struct tensor table, struct tensor positions, struct tensor out);
     void (*gather_rows)(struct compute *, struct tensor x, struct tensor index, struct tensor out);
     void (*shift_scale)(struct compute *, struct tensor x, struct tensor shift, struct tensor scale, struct tensor out);
-    void (*resize_normalize)(struct compute *, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,
-                             const struct filter *horizontal, float scale, const float mean[3], const float std[3],
-                             struct tensor out);
 
     /* from, out: rank 5, any strides that do not overlap in `out`. */
     void (*copy)(struct compute *, struct tensor from, struct tensor out);
@@ -48,22 +96,24 @@ struct ops_set {
     void (*max_pool2d)(struct compute *, struct tensor x, int size, struct tensor out);
     void (*depthwise_conv2d)(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, int padding,
                              struct tensor out);
-    void (*step)(struct compute *, struct tensor x, float threshold, float low, float high,
-                 struct tensor out);                                          /* rank 2 */
+    void (*step)(struct compute *, struct tensor x, float threshold, float low, float high, struct tensor out);
     void (*round_bf16)(struct compute *, struct tensor x, struct tensor out); /* rank 2 */
     /* out is F32, or U8: then 1 where the value is over `threshold`. */
-    void (*resize_planes)(struct compute *, struct tensor x, const struct filter *vertical,
-                          const struct filter *horizontal, float threshold, struct tensor out);
-    void (*resize_u8_normalize)(struct compute *, const uint8_t *pixels, size_t row_bytes,
-                                const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,
-                                const float mean[3], const float std[3], struct tensor out);
+    void (*resize_planes)(struct compute *, struct tensor x, const struct resize *vertical,
+                          const struct resize *horizontal, float threshold, struct tensor out);
+    /* pixels U8 [height, 3 width]; weights of the resizes F32, or I16 for both. */
+    void (*resize_image)(struct compute *, struct tensor pixels, const struct resize *vertical,
+                         const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 };
 
 /* What a set sees of the objects that ops.h keeps opaque. */
 struct device {
-    enum cpu_level level;
+    const struct ops_set *set;
     int threads;
-    struct ops_set set;
+    enum dtype precision;
+    struct device_hints hints;
+    void *state;   /* the set's own */
+    char name[64]; /* what a person calls it: "cpu avx512" */
 };
 
 struct linear {
@@ -74,12 +124,17 @@ struct linear {
 struct conv2d {
     int64_t outputs, inputs;
     int kernel_height, kernel_width, stride, padding;
-    const struct linear *product; /* [outputs, kernel_height * kernel_width * inputs], taps row by row, channels last */
+    void *state;
 };
 
-extern const struct ops_set ops_reference; /* ops/reference: portable C of every op */
+/* The set's own state of a compute. */
+void *compute_state(const struct compute *compute);
 
-/* ops/cpu: replaces entries of `set` by what `level` allows. Errors: UNSUPPORTED, MEMORY. */
-int ops_cpu_fill(enum cpu_level level, struct ops_set *set);
+extern const struct ops_set ops_reference; /* ops/reference: portable C of every op, the oracle of the others */
+extern const struct ops_set ops_cpu; /* ops/cpu: oneDNN and kernels of our own; its levels' tables follow at opening */
+
+/* Opens a device with this set, once it has every entry. For the sets and their tests: device_open finds the set.
+ * Errors: as `open`; UNSUPPORTED, naming an op that the set lacks. */
+int device_open_set(const struct ops_set *set, const struct device_options *options, struct device **out);
 
 #endif

@@ -24,19 +24,33 @@ bool tensor_is_dense(const struct tensor *tensor)
     return true;
 }
 
-/* A failed pass hands out tensors without memory; views of them are made all the same. */
-static void *advance(const struct tensor *tensor, int64_t elements)
+bool tensor_layout(enum dtype dtype, int rank, const int64_t *dim, struct tensor *out, size_t *bytes)
 {
-    if (tensor->data == NULL)
-        return NULL;
-    return (char *)tensor->data + elements * (int64_t)dtype_size(tensor->dtype);
+    const size_t size = dtype_size(dtype);
+    const bool fits = rank >= 0 && rank <= TENSOR_MAX_RANK;
+    *out = (struct tensor){.dtype = dtype, .rank = fits ? rank : 0};
+    *bytes = 0;
+    for (int i = 0; i < out->rank; i++)
+        out->dim[i] = dim[i];
+    size_t count = 1;
+    for (int i = out->rank - 1; i >= 0; i--) {
+        out->stride[i] = (int64_t)count;
+        if (dim[i] < 0 || __builtin_mul_overflow(count, (size_t)dim[i], &count) || count > PTRDIFF_MAX)
+            return false;
+    }
+    return fits && size > 0 && !__builtin_mul_overflow(count, size, bytes) && *bytes <= PTRDIFF_MAX;
+}
+
+static size_t advance(const struct tensor *tensor, int64_t elements)
+{
+    return tensor->offset + (size_t)elements * dtype_size(tensor->dtype);
 }
 
 struct tensor tensor_slice(struct tensor tensor, int axis, int64_t first, int64_t count)
 {
     assert(axis >= 0 && axis < tensor.rank);
     assert(first >= 0 && count >= 0 && first <= tensor.dim[axis] - count);
-    tensor.data = advance(&tensor, first * tensor.stride[axis]);
+    tensor.offset = advance(&tensor, first * tensor.stride[axis]);
     tensor.dim[axis] = count;
     return tensor;
 }
@@ -44,8 +58,8 @@ struct tensor tensor_slice(struct tensor tensor, int axis, int64_t first, int64_
 struct tensor tensor_at(struct tensor tensor, int64_t index)
 {
     assert(tensor.rank > 0 && index >= 0 && index < tensor.dim[0]);
-    struct tensor out = {.dtype = tensor.dtype, .rank = tensor.rank - 1};
-    out.data = advance(&tensor, index * tensor.stride[0]);
+    struct tensor out = {.dtype = tensor.dtype, .rank = tensor.rank - 1, .buffer = tensor.buffer};
+    out.offset = advance(&tensor, index * tensor.stride[0]);
     for (int i = 0; i < out.rank; i++) {
         out.dim[i] = tensor.dim[i + 1];
         out.stride[i] = tensor.stride[i + 1];
@@ -95,7 +109,7 @@ static bool reshape_strides(const struct tensor *old, struct tensor *out)
 struct tensor tensor_reshape(struct tensor tensor, int rank, const int64_t *dim)
 {
     assert(rank >= 0 && rank <= TENSOR_MAX_RANK);
-    struct tensor out = {.dtype = tensor.dtype, .rank = rank, .data = tensor.data};
+    struct tensor out = {.dtype = tensor.dtype, .rank = rank, .buffer = tensor.buffer, .offset = tensor.offset};
     for (int i = 0; i < rank; i++)
         out.dim[i] = dim[i];
     assert(tensor_count(&out) == tensor_count(&tensor));

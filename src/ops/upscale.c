@@ -33,5 +33,5 @@ void op_upscale_masks(struct compute *compute, const struct mask_upscaling *u, s
         CHECK_PART(features1, pixels, 4 * c1) && CHECK_PART(gamma, c1) && CHECK_PART(beta, c1) &&
         CHECK_PART(weight2, c1, 4 * c2) && CHECK_PART(bias2, 4 * c2) && CHECK_PART(features2, 4 * pixels, 4 * c2) &&
         CHECK_PART(hyper, batch, masks, c2) && tensor_count(&out) > 0)
-        compute_device(compute)->set.upscale_masks(compute, u, out);
+        compute_device(compute)->set->upscale_masks(compute, u, out);
 }

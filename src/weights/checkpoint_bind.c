@@ -74,6 +74,7 @@ static void bind_tensor(struct binding *binding, const struct weight_row *row, c
             add_fault(binding, row, name, tensor);
         else
             bound = *tensor;
+        bound.name = binding->checkpoint->entries[index].name;
     } else if (!row->optional) {
         add_fault(binding, row, name, NULL);
     }

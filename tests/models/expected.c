@@ -1,6 +1,7 @@
 /* See expected.h. */
 #include "expected.h"
 
+#include "ops/cpu/level.h"
 #include "ops/ops.h"
 #include "weights/safetensors.h"
 

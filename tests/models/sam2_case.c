@@ -2,6 +2,7 @@
 #include "sam2_case.h"
 
 #include "base/error.h"
+#include "ops/cpu/level.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ void sam2_case_open(const char *name, struct sam2_case *test)
     snprintf(test->folder, sizeof(test->folder), "%s/models/data/%s", TEST_DATA, name);
     snprintf(path, sizeof(path), "%s/expected.safetensors", test->folder);
     sam2_check(safetensors_open(path, &test->file));
-    sam2_check(device_open_named(NULL, 0, &test->device));
+    sam2_check(device_open(&(struct device_options){.threads = 0}, &test->device));
     sam2_check(compute_create(test->device, &test->compute));
     sam2_check(sam2_open(test->folder, test->device, &test->model));
     test->config = sam2_get_config(test->model);

@@ -34,7 +34,7 @@ static void open_case(const char *name, struct fixture *fixture)
 {
     memset(fixture, 0, sizeof(*fixture));
     expected_open(name, &fixture->expected);
-    check(device_open_named(NULL, 0, &fixture->device));
+    check(device_open(&(struct device_options){.threads = 0}, &fixture->device));
     check(compute_create(fixture->device, &fixture->compute));
     check(owlv2_open(fixture->expected.folder, fixture->device, &fixture->model));
     fixture->config = owlv2_get_config(fixture->model);

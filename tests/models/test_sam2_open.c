@@ -88,7 +88,7 @@ static void expect_failure(const char *folder, int status, const char *message)
 {
     struct device *device;
     struct sam2 *model;
-    sam2_check(device_open_named(NULL, 1, &device));
+    sam2_check(device_open(&(struct device_options){.threads = 1}, &device));
     assert_int_equal(sam2_open(folder, device, &model), status);
     assert_null(model);
     if (strstr(error_message(), message) == NULL)

@@ -171,7 +171,7 @@ static void test_weights_refused(void **state)
     struct vjepa2 *model = NULL;
 
     (void)state;
-    check(device_open_named(NULL, 1, &device));
+    check(device_open(&(struct device_options){.threads = 1}, &device));
     for (int i = 0; i < 2; i++) {
         char *folder = test_folder_make();
         test_write_text(folder, "config.json", configs[i]);

@@ -196,7 +196,7 @@ static void test_embed(void **state)
 
     static const int32_t bad[] = {-1, 11, INT32_MAX, INT32_MIN};
     for (int i = 0; i < COUNT(bad); i++) {
-        ((int32_t *)id.tensor.data)[14] = bad[i];
+        ((int32_t *)host_data(id.tensor))[14] = bad[i];
         sides_begin(sides);
         op_embed(sides->compute[UNDER_TEST], id.tensor, table.tensor, positions.tensor, out.tensor);
         assert_int_equal(compute_status(sides->compute[UNDER_TEST]), SOWLV2_ERROR_ARGUMENT);
@@ -225,7 +225,7 @@ static void test_gather_rows(void **state)
 
     static const int32_t bad[] = {-1, 5, INT32_MAX, INT32_MIN};
     for (int i = 0; i < COUNT(bad); i++) {
-        ((int32_t *)index.tensor.data)[5] = bad[i];
+        ((int32_t *)host_data(index.tensor))[5] = bad[i];
         sides_begin(sides);
         op_gather_rows(sides->compute[UNDER_TEST], x.tensor, index.tensor, out.tensor);
         assert_int_equal(compute_status(sides->compute[UNDER_TEST]), SOWLV2_ERROR_ARGUMENT);

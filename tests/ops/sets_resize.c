@@ -30,10 +30,10 @@ static void check_resize(struct sides *sides, const struct filter *vertical, con
     struct field out = field_poisoned(gaps, DIMS(vertical->outputs, horizontal->outputs, 3));
     struct field expected = field_poisoned(false, DIMS(vertical->outputs, horizontal->outputs, 3));
     sides_begin(sides);
-    op_resize_normalize(sides->compute[REFERENCE], pixels, row_bytes, vertical, horizontal, 1.0F / 255.0F, mean, std,
-                        expected.tensor);
-    op_resize_normalize(sides->compute[UNDER_TEST], pixels, row_bytes, vertical, horizontal, 1.0F / 255.0F, mean, std,
-                        out.tensor);
+    resize_image(sides->compute[REFERENCE], pixels, row_bytes, vertical, horizontal, 1.0F / 255.0F, mean, std,
+                 expected.tensor);
+    resize_image(sides->compute[UNDER_TEST], pixels, row_bytes, vertical, horizontal, 1.0F / 255.0F, mean, std,
+                 out.tensor);
     sides_check(sides);
     char what[96];
     snprintf(what, sizeof(what), "resize %d x %d to %d x %d", vertical->inputs, horizontal->inputs, vertical->outputs,

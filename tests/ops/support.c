@@ -69,8 +69,12 @@ static struct field field_make(bool gaps, enum dtype dtype, int rank, const int6
     assert_non_null(field.copy);
     for (size_t i = 0; i < field.words; i++)
         field.memory[i] = poison;
+    field.buffer = malloc(sizeof(*field.buffer));
+    assert_non_null(field.buffer);
+    *field.buffer = (struct buffer){.memory = field.memory, .bytes = field.words * sizeof(*field.memory)};
+    field.tensor.buffer = field.buffer;
     /* Not always on a boundary of the vector width. */
-    field.tensor.data = field.memory + GUARD_WORDS - (gaps ? random_range(0, 15) : 0);
+    field.tensor.offset = (size_t)(GUARD_WORDS - (gaps ? random_range(0, 15) : 0)) * sizeof(*field.memory);
     field_seal(&field);
     return field;
 }
@@ -92,13 +96,14 @@ struct field field_random(bool gaps, float low, float high, int rank, const int6
 struct field field_i32(int rank, const int64_t *dim, const int32_t *values)
 {
     struct field field = field_make(false, DTYPE_I32, rank, dim);
-    memcpy(field.tensor.data, values, (size_t)tensor_count(&field.tensor) * sizeof(*values));
+    memcpy(host_data(field.tensor), values, (size_t)tensor_count(&field.tensor) * sizeof(*values));
     field_seal(&field);
     return field;
 }
 
 void field_free(struct field *field)
 {
+    free(field->buffer);
     free(field->memory);
     free(field->copy);
     *field = (struct field){0};
@@ -133,7 +138,7 @@ float *tensor_element(const struct tensor *tensor, int64_t i)
         offset += i % tensor->dim[axis] * tensor->stride[axis];
         i /= tensor->dim[axis];
     }
-    return (float *)tensor->data + offset;
+    return (float *)host_data(*tensor) + offset;
 }
 
 void compare_tensors(const char *what, const struct tensor *found, const struct tensor *expected, double absolute,
@@ -182,8 +187,9 @@ void sides_open(int threads, struct sides *sides)
 {
     enum cpu_level level;
     assert_true(level_under_test(&level));
-    require(device_open(level, threads, &sides->device[UNDER_TEST]));
-    require(device_open(CPU_REFERENCE, 1, &sides->device[REFERENCE]));
+    require(device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = threads},
+                        &sides->device[UNDER_TEST]));
+    require(device_open(&(struct device_options){.device = "reference", .threads = 1}, &sides->device[REFERENCE]));
     for (int i = 0; i < SIDES; i++)
         require(compute_create(sides->device[i], &sides->compute[i]));
 }
@@ -205,7 +211,40 @@ void sides_begin(struct sides *sides)
 void sides_check(const struct sides *sides)
 {
     for (int i = 0; i < SIDES; i++)
-        require(compute_status(sides->compute[i]));
+        require(compute_finish(sides->compute[i]));
+}
+
+void resize_image(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,
+                  const struct filter *horizontal, float scale, const float mean[3], const float std[3],
+                  struct tensor out)
+{
+    const struct pixel_scale values = pixel_scale(scale, mean, std);
+    const struct resize down = op_upload_filter(compute, vertical), across = op_upload_filter(compute, horizontal);
+    const struct tensor rows =
+        op_upload_rows(compute, pixels, row_bytes, vertical->inputs, 3 * (int64_t)horizontal->inputs);
+    op_resize_image(compute, rows, &down, &across, &values, out);
+}
+
+void resize_image_u8(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter_u8 *vertical,
+                     const struct filter_u8 *horizontal, float scale, const float mean[3], const float std[3],
+                     struct tensor out)
+{
+    const struct pixel_scale values = pixel_scale(scale, mean, std);
+    const struct resize down = op_upload_filter_u8(compute, vertical);
+    const struct resize across = op_upload_filter_u8(compute, horizontal);
+    const struct tensor rows =
+        op_upload_rows(compute, pixels, row_bytes, vertical->inputs, 3 * (int64_t)horizontal->inputs);
+    op_resize_image(compute, rows, &down, &across, &values, out);
+}
+
+void resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
+                   const struct filter *horizontal, const float *threshold, struct tensor out)
+{
+    const struct resize down = op_upload_filter(compute, vertical), across = op_upload_filter(compute, horizontal);
+    if (threshold != NULL)
+        op_resize_planes_above(compute, x, &down, &across, *threshold, out);
+    else
+        op_resize_planes(compute, x, &down, &across, out);
 }
 
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c)

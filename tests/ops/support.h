@@ -3,7 +3,9 @@
 #ifndef TESTS_OPS_SUPPORT_H
 #define TESTS_OPS_SUPPORT_H
 
-#include "ops/ops.h"
+#include "ops/cpu/level.h"
+#include "ops/filter.h"
+#include "ops/host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +34,7 @@ float random_float(float low, float high);
  * Everything that is not the tensor's holds NaN of a certain pattern. */
 struct field {
     struct tensor tensor;
+    struct buffer *buffer; /* what it shows: the memory */
     uint32_t *memory;
     uint32_t *copy; /* the memory as it was when last sealed */
     size_t words;
@@ -81,6 +84,17 @@ void sides_close(struct sides *sides);
 void sides_begin(struct sides *sides);
 /* Both passes went well. */
 void sides_check(const struct sides *sides);
+
+/* op_resize_image and op_resize_planes with what they are given uploaded: rows of 3-channel pixels, filters.
+ * `threshold` NULL: the values themselves. */
+void resize_image(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,
+                  const struct filter *horizontal, float scale, const float mean[3], const float std[3],
+                  struct tensor out);
+void resize_image_u8(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter_u8 *vertical,
+                     const struct filter_u8 *horizontal, float scale, const float mean[3], const float std[3],
+                     struct tensor out);
+void resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
+                   const struct filter *horizontal, const float *threshold, struct tensor out);
 
 /* The 8-bit noise that tests/reference/make_ops.py makes its images of. */
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c);

@@ -21,7 +21,7 @@ static struct tensor f32(int rank, const int64_t *dim)
 static struct tensor i32(int64_t count)
 {
     struct tensor tensor = COMPUTE_TENSOR(compute, DTYPE_I32, count);
-    memset(tensor.data, 0, (size_t)count * 4);
+    memset(host_data(tensor), 0, (size_t)count * 4);
     return tensor;
 }
 
@@ -44,9 +44,10 @@ static int setup(void **state)
 {
     (void)state;
     float values[64] = {0};
-    struct host_tensor matrix = {DTYPE_F32, 2, {4, 3}, values, 48}, kernel = {DTYPE_F32, 4, {4, 2, 2, 2}, values, 128};
+    struct host_tensor matrix = {DTYPE_F32, 2, {4, 3}, values, 48, NULL},
+                       kernel = {DTYPE_F32, 4, {4, 2, 2, 2}, values, 128, NULL};
     const struct host_tensor *weight = &matrix;
-    assert_int_equal(device_open(CPU_REFERENCE, 1, &device), 0);
+    assert_int_equal(device_open(&(struct device_options){.device = "reference", .threads = 1}, &device), 0);
     assert_int_equal(compute_create(device, &compute), 0);
     assert_int_equal(parameters_create(device, &parameters), 0);
     assert_int_equal(parameters_linear(parameters, 1, &weight, NULL, 1, &layer), 0);
@@ -85,15 +86,16 @@ static void test_linear(void **state)
     stride.stride[0] = 2;
     REJECTED(op, op_linear(compute, layer, stride, ACTIVATION_NONE, NULL, out));
     struct tensor nothing = x;
-    nothing.data = NULL;
+    nothing.buffer = NULL;
     REJECTED(op, op_linear(compute, layer, nothing, ACTIVATION_NONE, NULL, out));
     struct tensor same = out;
-    same.data = x.data;
+    same.buffer = x.buffer;
+    same.offset = x.offset;
     REJECTED(op, op_linear(compute, layer, x, ACTIVATION_NONE, NULL, same));
-    same.data = (float *)x.data + 7;
+    same.offset = x.offset + 7 * sizeof(float);
     REJECTED(op, op_linear(compute, layer, x, ACTIVATION_NONE, NULL, same));
     struct tensor shifted = out;
-    shifted.data = (float *)out.data + 4;
+    shifted.offset = out.offset + 4 * sizeof(float);
     REJECTED(op, op_linear(compute, layer, x, ACTIVATION_NONE, &shifted, out));
 }
 
@@ -163,20 +165,32 @@ static void test_lookups(void **state)
 static void test_resize(void **state)
 {
     (void)state;
-    const char *op = "op_resize_normalize";
-    const float ones[3] = {1.0F, 1.0F, 1.0F};
-    uint8_t pixels[4 * 12] = {0};
+    const char *op = "op_resize_image";
+    const struct pixel_scale scale = {1.0F, {0}, {1.0F, 1.0F, 1.0F}};
+    uint8_t bytes[4 * 12] = {0};
     struct filter filter;
     assert_int_equal(filter_bilinear_antialias(4, 3, &filter), 0);
-    struct tensor out = F32(3, 3, 3);
-    REJECTED(op, op_resize_normalize(compute, pixels, 12, &filter, &filter, 1, ones, ones, F32(3, 4, 3)));
-    REJECTED(op, op_resize_normalize(compute, pixels, 12, &filter, &filter, 1, ones, ones, F32(3, 3, 4)));
-    REJECTED(op, op_resize_normalize(compute, pixels, 11, &filter, &filter, 1, ones, ones, out));
-    REJECTED(op, op_resize_normalize(compute, NULL, 12, &filter, &filter, 1, ones, ones, out));
+    struct tensor out = F32(3, 3, 3), pixels = op_upload_rows(compute, bytes, 12, 4, 12);
+    struct resize resize = op_upload_filter(compute, &filter);
+    REJECTED(op, op_resize_image(compute, pixels, &resize, &resize, &scale, F32(3, 4, 3)));
+    out = F32(3, 3, 3);
+    pixels = op_upload_rows(compute, bytes, 12, 4, 12);
+    resize = op_upload_filter(compute, &filter);
+    REJECTED(op, op_resize_image(compute, pixels, &resize, &resize, &scale, F32(3, 3, 4)));
+    pixels = op_upload_rows(compute, bytes, 11, 4, 11);
+    resize = op_upload_filter(compute, &filter);
+    REJECTED(op, op_resize_image(compute, pixels, &resize, &resize, &scale, out));
+    op = "op_resize_planes";
+    resize = op_upload_filter(compute, &filter);
+    REJECTED(op, op_resize_planes(compute, F32(1, 4, 5), &resize, &resize, F32(1, 3, 3)));
+    op = "op_upload_rows";
+    REJECTED(op, op_upload_rows(compute, bytes, 11, 4, 12));
+    REJECTED(op, op_upload_rows(compute, NULL, 12, 4, 12));
+    op = "op_upload_filter";
     filter.first[2] = 4;
-    REJECTED(op, op_resize_normalize(compute, pixels, 12, &filter, &filter, 1, ones, ones, out));
+    REJECTED(op, op_upload_filter(compute, &filter));
     filter.first[2] = -1;
-    REJECTED(op, op_resize_normalize(compute, pixels, 12, &filter, &filter, 1, ones, ones, out));
+    REJECTED(op, op_upload_filter(compute, &filter));
     filter_free(&filter);
 }
 

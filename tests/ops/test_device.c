@@ -21,31 +21,54 @@ static void test_level_names(void **state)
     assert_string_equal(cpu_level_name(CPU_LEVEL_COUNT), "unknown");
 }
 
+static int open_cpu(const char *level, int threads, struct device **out)
+{
+    return device_open(&(struct device_options){.cpu_level = level, .threads = threads}, out);
+}
+
 static void test_device_open(void **state)
 {
     (void)state;
     struct device *device;
     enum cpu_level best = cpu_level_best();
     unsetenv("SOWLV2_CPU");
-    assert_int_equal(device_open_named("sse9", 1, &device), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(open_cpu("sse9", 1, &device), SOWLV2_ERROR_ARGUMENT);
     assert_non_null(strstr(error_message(), "sse9"));
     assert_null(device);
     setenv("SOWLV2_CPU", "nonsense", 1);
-    assert_int_equal(device_open_named(NULL, 1, &device), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(open_cpu(NULL, 1, &device), SOWLV2_ERROR_ARGUMENT);
     assert_non_null(strstr(error_message(), "SOWLV2_CPU"));
-    assert_int_equal(device_open(CPU_REFERENCE, -1, &device), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(device_open(CPU_REFERENCE, 1 << 20, &device), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(device_open(CPU_LEVEL_COUNT, 1, &device), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(open_cpu("reference", -1, &device), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(open_cpu("reference", 1 << 20, &device), SOWLV2_ERROR_ARGUMENT);
     for (int level = (int)best + 1; level < CPU_LEVEL_COUNT; level++) {
-        assert_int_equal(device_open((enum cpu_level)level, 1, &device), SOWLV2_ERROR_UNSUPPORTED);
+        assert_int_equal(open_cpu(cpu_level_name((enum cpu_level)level), 1, &device), SOWLV2_ERROR_UNSUPPORTED);
         assert_non_null(strstr(error_message(), cpu_level_name((enum cpu_level)level)));
     }
+    assert_int_equal(device_open(&(struct device_options){.device = "abacus"}, &device), SOWLV2_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error_message(), "abacus"));
+    const struct device_options whole = {.device = "reference", .precision = DTYPE_I32};
+    assert_int_equal(device_open(&whole, &device), SOWLV2_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error_message(), "I32"));
 
     setenv("SOWLV2_CPU", "reference", 1);
-    assert_int_equal(device_open_named("auto", 0, &device), 0);
-    assert_int_equal(device_level(device), CPU_REFERENCE);
+    assert_int_equal(open_cpu("auto", 0, &device), 0);
+    assert_string_equal(device_name(device), "reference");
     assert_true(device_threads(device) >= 1);
     device_close(&device);
+    assert_null(device);
+}
+
+/* A set that lacks an op does not open: nothing else does the op's work. */
+static void test_incomplete_set(void **state)
+{
+    (void)state;
+    struct ops_set set = ops_reference;
+    struct device *device;
+    set.name = "halfway";
+    set.rope = NULL;
+    assert_int_equal(device_open_set(&set, &(struct device_options){0}, &device), SOWLV2_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error_message(), "halfway"));
+    assert_non_null(strstr(error_message(), "rope"));
     assert_null(device);
 }
 
@@ -55,22 +78,27 @@ static void test_one_level(void **state)
     (void)state;
     unsetenv("SOWLV2_CPU");
     struct device *first, *second, *reference;
-    assert_int_equal(device_open_named(NULL, 2, &first), 0);
-    enum cpu_level level = device_level(first);
+    if (cpu_level_best() == CPU_REFERENCE)
+        skip();
+    assert_int_equal(open_cpu(NULL, 2, &first), 0);
+    enum cpu_level level;
+    assert_true(cpu_level_parse(device_name(first) + strlen("cpu "), &level));
     assert_int_equal(device_threads(first), 2);
-    assert_int_equal(device_open(CPU_REFERENCE, 1, &reference), 0);
+    assert_int_equal(open_cpu("reference", 1, &reference), 0);
     device_close(&reference);
-    assert_int_equal(device_open(level, 1, &second), 0);
+    assert_int_equal(open_cpu(cpu_level_name(level), 1, &second), 0);
     device_close(&second);
     for (int other = CPU_REFERENCE + 1; other < (int)level; other++) {
-        assert_int_equal(device_open((enum cpu_level)other, 1, &second), SOWLV2_ERROR_UNSUPPORTED);
+        assert_int_equal(open_cpu(cpu_level_name((enum cpu_level)other), 1, &second), SOWLV2_ERROR_UNSUPPORTED);
         assert_non_null(strstr(error_message(), cpu_level_name(level)));
     }
     device_close(&first);
     /* The library keeps its level. */
-    if (level > CPU_REFERENCE + 1)
-        assert_int_equal(device_open((enum cpu_level)(level - 1), 1, &second), SOWLV2_ERROR_UNSUPPORTED);
-    assert_int_equal(device_open_named("auto", 1, &second), 0);
+    if (level > CPU_REFERENCE + 1) {
+        const char *const lower = cpu_level_name((enum cpu_level)(level - 1));
+        assert_int_equal(open_cpu(lower, 1, &second), SOWLV2_ERROR_UNSUPPORTED);
+    }
+    assert_int_equal(open_cpu("auto", 1, &second), 0);
     device_close(&second);
 }
 
@@ -83,7 +111,7 @@ struct fixture {
 static int setup(void **state)
 {
     static struct fixture fixture;
-    assert_int_equal(device_open(CPU_REFERENCE, 1, &fixture.device), 0);
+    assert_int_equal(device_open(&(struct device_options){.device = "reference", .threads = 1}, &fixture.device), 0);
     assert_int_equal(compute_create(fixture.device, &fixture.compute), 0);
     assert_int_equal(parameters_create(fixture.device, &fixture.parameters), 0);
     compute_begin(fixture.compute);
@@ -119,17 +147,17 @@ static void test_sticky_error(void **state)
     assert_non_null(strstr(error_message(), "[2, 4]"));
 
     /* No op runs after an error, and scratch has no memory. */
-    assert_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 5).data);
-    *(float *)a.data = -1.0F;
+    assert_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 5).buffer);
+    *(float *)host_data(a) = -1.0F;
     op_activation(f->compute, a, ACTIVATION_RELU, a);
-    assert_true(*(float *)a.data == -1.0F);
+    assert_true(*(float *)host_data(a) == -1.0F);
     float untouched = 7.0F;
     op_download(f->compute, tensor_slice(TENSOR_RESHAPE(a, 6), 0, 0, 1), &untouched);
     assert_true(untouched == 7.0F);
 
     compute_begin(f->compute);
     assert_int_equal(compute_status(f->compute), 0);
-    assert_non_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 5).data);
+    assert_non_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 5).buffer);
 }
 
 static void test_scratch(void **state)
@@ -139,10 +167,10 @@ static void test_scratch(void **state)
     size_t mark = compute_mark(f->compute);
     struct tensor first = COMPUTE_TENSOR(f->compute, DTYPE_F32, 3, 5);
     assert_true(tensor_is_dense(&first));
-    assert_int_equal((uintptr_t)first.data % 64, 0);
+    assert_int_equal((uintptr_t)host_data(first) % 64, 0);
     compute_release(f->compute, mark);
     struct tensor again = COMPUTE_TENSOR(f->compute, DTYPE_F32, 3, 5);
-    assert_ptr_equal(first.data, again.data);
+    assert_ptr_equal(host_data(first), host_data(again));
     assert_true(compute_peak_scratch(f->compute) >= 60);
     struct tensor none = COMPUTE_TENSOR(f->compute, DTYPE_F32, 3, 0);
     assert_int_equal(tensor_count(&none), 0);
@@ -151,11 +179,11 @@ static void test_scratch(void **state)
     static const int64_t huge[][2] = {{INT64_MAX, 2}, {-1, 4}, {INT64_MAX / 2, 1}, {1LL << 62, 1LL << 62}};
     for (int i = 0; i < COUNT(huge); i++) {
         compute_begin(f->compute);
-        assert_null(compute_tensor(f->compute, DTYPE_F32, 2, huge[i]).data);
+        assert_null(compute_tensor(f->compute, DTYPE_F32, 2, huge[i]).buffer);
         assert_int_not_equal(compute_status(f->compute), 0);
     }
     compute_begin(f->compute);
-    assert_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 1, 1, 1, 1, 1, 1).data);
+    assert_null(COMPUTE_TENSOR(f->compute, DTYPE_F32, 1, 1, 1, 1, 1, 1).buffer);
     assert_int_equal(compute_status(f->compute), SOWLV2_ERROR_ARGUMENT);
 }
 
@@ -186,37 +214,51 @@ static void test_parameters_tensor(void **state)
 {
     struct fixture *f = *state;
     float values[6] = {1, 2, 3, 4, 5, 6};
-    struct host_tensor source = {DTYPE_F32, 2, {2, 3}, values, sizeof(values)};
+    struct host_tensor source = {DTYPE_F32, 2, {2, 3}, values, sizeof(values), NULL};
     struct tensor tensor;
     assert_int_equal(parameters_tensor(f->parameters, &source, &tensor), 0);
-    assert_ptr_equal(tensor.data, values);
+    assert_ptr_equal(host_data(tensor), values);
     assert_int_equal(tensor.stride[0], 3);
 
     char unaligned[sizeof(values) + 1];
     memcpy(unaligned + 1, values, sizeof(values));
     source.data = unaligned + 1;
     assert_int_equal(parameters_tensor(f->parameters, &source, &tensor), 0);
-    assert_ptr_not_equal(tensor.data, source.data);
-    assert_memory_equal(tensor.data, values, sizeof(values));
+    assert_ptr_not_equal(host_data(tensor), source.data);
+    assert_memory_equal(host_data(tensor), values, sizeof(values));
 
     const uint16_t halves[] = {0x3c00, 0xc000, 0x0001}; /* 1, -2, 2^-24 */
-    struct host_tensor half = {DTYPE_F16, 1, {3}, halves, sizeof(halves)};
+    struct host_tensor half = {DTYPE_F16, 1, {3}, halves, sizeof(halves), NULL};
     assert_int_equal(parameters_tensor(f->parameters, &half, &tensor), 0);
     const float converted[] = {1.0F, -2.0F, 0x1p-24F};
-    assert_memory_equal(tensor.data, converted, sizeof(converted));
+    assert_memory_equal(host_data(tensor), converted, sizeof(converted));
 
     half.bytes--;
     assert_int_equal(parameters_tensor(f->parameters, &half, &tensor), SOWLV2_ERROR_ARGUMENT);
-    struct host_tensor whole = {DTYPE_I64, 1, {1}, values, 8};
+    struct host_tensor whole = {DTYPE_I64, 1, {1}, values, 8, NULL};
     assert_int_equal(parameters_tensor(f->parameters, &whole, &tensor), SOWLV2_ERROR_UNSUPPORTED);
+}
+
+/* Values that nobody keeps. */
+static void test_parameters_values(void **state)
+{
+    struct fixture *f = *state;
+    float values[6] = {1, 2, 3, 4, 5, 6};
+    struct tensor tensor;
+    assert_int_equal(parameters_values(f->parameters, values, DIMS(3, 2), &tensor), 0);
+    memset(values, 0, sizeof(values));
+    assert_true(((const float *)host_data(tensor))[5] == 6.0F);
+    assert_int_equal(tensor.dim[0], 3);
 }
 
 static void test_parameters_layers(void **state)
 {
     struct fixture *f = *state;
     float values[64] = {0};
-    struct host_tensor matrix = {DTYPE_F32, 2, {4, 3}, values, 48}, narrow = {DTYPE_F32, 2, {3, 4}, values, 48};
-    struct host_tensor vector = {DTYPE_F32, 1, {4}, values, 16}, short_vector = {DTYPE_F32, 1, {3}, values, 12};
+    struct host_tensor matrix = {DTYPE_F32, 2, {4, 3}, values, 48, NULL},
+                       narrow = {DTYPE_F32, 2, {3, 4}, values, 48, NULL};
+    struct host_tensor vector = {DTYPE_F32, 1, {4}, values, 16, NULL},
+                       short_vector = {DTYPE_F32, 1, {3}, values, 12, NULL};
     const struct host_tensor *weights[] = {&matrix, &narrow}, *bias = &short_vector, *vectors[] = {&vector};
     const struct linear *linear;
     assert_int_equal(parameters_linear(f->parameters, 0, weights, NULL, 1, &linear), SOWLV2_ERROR_ARGUMENT);
@@ -227,7 +269,7 @@ static void test_parameters_layers(void **state)
     bias = &vector;
     assert_int_equal(parameters_linear(f->parameters, 1, weights, &bias, 1, &linear), 0);
 
-    struct host_tensor kernel = {DTYPE_F32, 4, {4, 1, 2, 2}, values, 64};
+    struct host_tensor kernel = {DTYPE_F32, 4, {4, 1, 2, 2}, values, 64, NULL};
     const struct conv2d *conv;
     assert_int_equal(parameters_conv2d(f->parameters, &matrix, NULL, 1, 0, &conv), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(parameters_conv2d(f->parameters, &kernel, &short_vector, 1, 0, &conv), SOWLV2_ERROR_ARGUMENT);
@@ -242,12 +284,13 @@ int main(void)
     const struct CMUnitTest alone[] = {
         cmocka_unit_test(test_level_names),
         cmocka_unit_test(test_device_open),
+        cmocka_unit_test(test_incomplete_set),
         cmocka_unit_test(test_one_level),
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sticky_error),      cmocka_unit_test(test_scratch),
         cmocka_unit_test(test_upload_download),   cmocka_unit_test(test_parameters_tensor),
-        cmocka_unit_test(test_parameters_layers),
+        cmocka_unit_test(test_parameters_values), cmocka_unit_test(test_parameters_layers),
     };
     int failed = cmocka_run_group_tests_name("devices", alone, NULL, NULL);
     failed += cmocka_run_group_tests_name("passes", tests, setup, teardown);

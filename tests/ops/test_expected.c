@@ -25,7 +25,8 @@ static int setup(void **state)
     static struct fixture fixture;
     enum cpu_level level;
     assert_true(level_under_test(&level));
-    assert_int_equal(device_open(level, 2, &fixture.device), 0);
+    assert_int_equal(
+        device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = 2}, &fixture.device), 0);
     assert_int_equal(compute_create(fixture.device, &fixture.compute), 0);
     assert_int_equal(parameters_create(fixture.device, &fixture.parameters), 0);
     fixture.file = expected_open("ops.safetensors");

@@ -88,7 +88,7 @@ static void check_image(struct compute *compute, const int size[3], const struct
     assert_int_equal(filter_blur_bilinear(width, side, target, &horizontal), 0);
     compute_begin(compute);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, target, target, 3);
-    op_resize_normalize(compute, image, (size_t)width * 3, &vertical, &horizontal, 1.0F / 255.0F, mean, std, out);
+    resize_image(compute, image, (size_t)width * 3, &vertical, &horizontal, 1.0F / 255.0F, mean, std, out);
     if (compute_status(compute) != 0)
         fail_msg("%s", error_message());
     for (int64_t i = 0; i < where->dim[0]; i++) {
@@ -113,7 +113,8 @@ static void test_images(void **state)
     assert_true(level_under_test(&level));
     struct device *device;
     struct compute *compute;
-    assert_int_equal(device_open(level, 2, &device), 0);
+    assert_int_equal(device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = 2}, &device),
+                     0);
     assert_int_equal(compute_create(device, &compute), 0);
     struct safetensors *file = expected_open("resize.safetensors");
     int images = 0;

@@ -50,7 +50,7 @@ static void test_copy(void **state)
             place[b] = index[a];
             for (int j = 0; j < rank; j++)
                 offset += (repeats && j == axis ? 0 : place[j]) * from.tensor.stride[j];
-            assert_true(*tensor_element(&expected.tensor, k) == ((float *)from.tensor.data)[offset]);
+            assert_true(*tensor_element(&expected.tensor, k) == ((float *)host_data(from.tensor))[offset]);
             for (int j = rank - 1; j >= 0 && ++index[j] == target[j]; j--)
                 index[j] = 0;
         }
@@ -136,13 +136,13 @@ static void test_planes(void **state)
             struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, y->dim[0], y->dim[1]);
             struct tensor above = COMPUTE_TENSOR(compute, DTYPE_U8, 1, y->dim[0], y->dim[1]);
             in = TENSOR_RESHAPE(in, 1, x->dim[0], x->dim[1]);
-            op_resize_planes(compute, in, &vertical, &horizontal, out);
-            op_resize_planes_above(compute, in, &vertical, &horizontal, 0.1F, above);
+            resize_planes(compute, in, &vertical, &horizontal, NULL, out);
+            resize_planes(compute, in, &vertical, &horizontal, &(const float){0.1F}, above);
             assert_int_equal(compute_status(compute), 0);
             struct tensor plane = tensor_at(out, 0);
             expected_compare(&plane, file, group, "y", 1e-6, 1e-6);
             for (int64_t i = 0; i < tensor_count(&out); i++)
-                assert_int_equal(((uint8_t *)above.data)[i], ((float *)out.data)[i] > 0.1F);
+                assert_int_equal(((uint8_t *)host_data(above))[i], ((float *)host_data(out))[i] > 0.1F);
         }
         filter_free(&vertical);
         filter_free(&horizontal);
@@ -177,7 +177,7 @@ static void test_resize_u8(void **state)
         for (int side = 0; side < SIDES; side++) {
             struct compute *compute = sides->compute[side];
             struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, new_height, new_width, 3);
-            op_resize_u8_normalize(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 1.0F, mean, std, out);
+            resize_image_u8(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 1.0F, mean, std, out);
             assert_int_equal(compute_status(compute), 0);
             expected_compare(&out, file, group, "pixels", 0.0, 0.0);
         }
@@ -214,7 +214,8 @@ static void test_checks(void **state)
     expect_error(compute);
     struct filter filter;
     assert_int_equal(filter_bilinear(2, 3, &filter), 0);
-    op_resize_planes(compute, TENSOR_RESHAPE(a.tensor, 1, 2, 3), &filter, &filter, TENSOR_RESHAPE(b.tensor, 1, 3, 2));
+    resize_planes(compute, TENSOR_RESHAPE(a.tensor, 1, 2, 3), &filter, &filter, NULL,
+                  TENSOR_RESHAPE(b.tensor, 1, 3, 2));
     expect_error(compute);
     filter_free(&filter);
     assert_int_equal(filter_bilinear(0, 3, &filter), SOWLV2_ERROR_ARGUMENT);
@@ -226,9 +227,9 @@ static void test_checks(void **state)
     assert_int_equal(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, 3, 4), 0);
     op_copy(compute, a.tensor, TENSOR_RESHAPE(tensor_slice(tensor_slice(kept, 0, 0, 2), 1, 0, 3), 2, 3));
     compute_begin(compute);
-    assert_true(((float *)kept.data)[4] == *tensor_element(&a.tensor, 3));
+    assert_true(((float *)host_data(kept))[4] == *tensor_element(&a.tensor, 3));
     device_tensor_free(device, &kept);
-    assert_null(kept.data);
+    assert_null(kept.buffer);
     field_free(&a);
     field_free(&b);
 }

@@ -7,7 +7,8 @@ static void test_views(void **state)
     float memory[2 * 3 * 4];
     for (int i = 0; i < COUNT(memory); i++)
         memory[i] = (float)i;
-    struct tensor tensor = {DTYPE_F32, 3, {2, 3, 4}, {12, 4, 1}, memory};
+    struct buffer buffer = {.memory = memory, .bytes = sizeof(memory)};
+    struct tensor tensor = {DTYPE_F32, 3, {2, 3, 4}, {12, 4, 1}, &buffer, 0};
     assert_int_equal(tensor_count(&tensor), 24);
     assert_true(tensor_is_dense(&tensor));
 
@@ -43,14 +44,15 @@ static void test_reshape(void **state)
 {
     (void)state;
     float memory[2 * 7 * 12];
-    struct tensor dense = {DTYPE_F32, 3, {2, 6, 12}, {72, 12, 1}, memory};
+    struct buffer buffer = {.memory = memory, .bytes = sizeof(memory)};
+    struct tensor dense = {DTYPE_F32, 3, {2, 6, 12}, {72, 12, 1}, &buffer, 0};
     struct tensor view = TENSOR_RESHAPE(dense, 144);
     check_same_elements(&view, &dense);
     view = TENSOR_RESHAPE(dense, 3, 1, 4, 12);
     check_same_elements(&view, &dense);
 
     /* Rows 1 to 6 of 7: axes 1 and 2 lie densely, axis 0 does not. */
-    struct tensor padded = {DTYPE_F32, 3, {2, 7, 12}, {84, 12, 1}, memory};
+    struct tensor padded = {DTYPE_F32, 3, {2, 7, 12}, {84, 12, 1}, &buffer, 0};
     struct tensor slice = tensor_slice(padded, 1, 1, 6);
     view = TENSOR_RESHAPE(slice, 2, 72);
     check_same_elements(&view, &slice);
@@ -80,10 +82,10 @@ static void test_reshape(void **state)
 static void test_views_without_memory(void **state)
 {
     (void)state;
-    struct tensor tensor = {DTYPE_F32, 3, {2, 3, 4}, {12, 4, 1}, NULL};
-    assert_null(tensor_slice(tensor, 1, 1, 2).data);
-    assert_null(tensor_at(tensor, 1).data);
-    assert_null(TENSOR_RESHAPE(tensor, 24).data);
+    struct tensor tensor = {DTYPE_F32, 3, {2, 3, 4}, {12, 4, 1}, NULL, 0};
+    assert_null(tensor_slice(tensor, 1, 1, 2).buffer);
+    assert_null(tensor_at(tensor, 1).buffer);
+    assert_null(TENSOR_RESHAPE(tensor, 24).buffer);
 }
 
 int main(void)

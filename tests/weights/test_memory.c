@@ -1,6 +1,5 @@
 /* Out of memory is an error: every allocation of our own code fails once, and nothing breaks or leaks.
  * The linker sends our calls to the functions below (--wrap); those inside libraries stay as they are. */
-#include "base/arena.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
@@ -163,30 +162,13 @@ static void files_are_written(void **state)
     test_folder_remove(folder);
 }
 
-static void arenas_stay_whole(void **state)
-{
-    (void)state;
-    struct arena *arena = arena_create();
-    assert_non_null(arena);
-    fail_at = 1;
-    assert_null(arena_alloc(arena, 100));
-    assert_non_null(arena_alloc(arena, 100));
-    assert_non_null(arena_alloc(arena, 3 << 20));
-    fail_at = 1;
-    arena_reset(arena); /* cannot join: the next pass starts from nothing */
-    assert_int_equal(fail_at, 0);
-    assert_int_equal(arena_mark(arena), 0);
-    unsigned char *memory = arena_alloc(arena, 3 << 20);
-    assert_non_null(memory);
-    memset(memory, 1, 3 << 20);
-    arena_free(&arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(models_are_opened), cmocka_unit_test(configs_are_read),  cmocka_unit_test(models_are_located),
-        cmocka_unit_test(files_are_written), cmocka_unit_test(arenas_stay_whole),
+        cmocka_unit_test(models_are_opened),
+        cmocka_unit_test(configs_are_read),
+        cmocka_unit_test(models_are_located),
+        cmocka_unit_test(files_are_written),
     };
     sowlv2_set_log(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,7 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
         owlv2_objectness_head(model, compute, features, objectness);
         op_download(compute, objectness, out->objectness);
     }
-    return compute_status(compute);
+    return compute_finish(compute);
 }
 
 /* Progress of one pass as a part of all passes. */

@@ -40,7 +40,7 @@ static int upload_ids(struct compute *compute, const int32_t *ids, int64_t count
     *pooled = op_upload(compute, DTYPE_I32, 1, (int64_t[]){count}, positions);
     free(head);
     free(positions);
-    return compute_status(compute);
+    return compute_finish(compute);
 }
 
 int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const int32_t *ids, int64_t count,
@@ -68,5 +68,5 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
     op_linear(compute, weights->text_projection, last, ACTIVATION_NONE, NULL, out);
     op_l2_normalize(compute, out, 0.0F, out);
     op_download(compute, out, queries);
-    return compute_status(compute);
+    return compute_finish(compute);
 }

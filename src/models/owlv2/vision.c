@@ -1,27 +1,16 @@
 /* The image tower: preprocessing, patches, transformer, features. */
 #include "models/owlv2/forward.h"
 
-#include "ops/filter.h"
-
 void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,
                       struct tensor out)
 {
     const int side = image->width > image->height ? image->width : image->height;
-    struct filter vertical, horizontal;
-    int status = filter_blur_bilinear(image->height, side, config->image_size, &vertical);
-    if (status != 0) {
-        compute_fail(compute, status);
-        return;
-    }
-    status = filter_blur_bilinear(image->width, side, config->image_size, &horizontal);
-    if (status != 0) {
-        compute_fail(compute, status);
-    } else {
-        op_resize_normalize(compute, image->pixels, image->row_bytes, &vertical, &horizontal, config->rescale,
-                            config->mean, config->std, out);
-        filter_free(&horizontal);
-    }
-    filter_free(&vertical);
+    const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
+    const struct resize vertical = op_filter_blur_bilinear(compute, image->height, side, config->image_size);
+    const struct resize horizontal = op_filter_blur_bilinear(compute, image->width, side, config->image_size);
+    const struct tensor pixels =
+        op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
+    op_resize_image(compute, pixels, &vertical, &horizontal, &scale, out);
 }
 
 /* x[b] = class token and patches of image b, plus positions. */

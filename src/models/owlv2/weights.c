@@ -183,11 +183,11 @@ static float logit_of(float x)
 static int load_box_bias(struct parameters *parameters, int64_t grid, struct owlv2_weights *out)
 {
     const size_t count = (size_t)(grid * grid) * 4;
-    out->box_bias_data = malloc(count * sizeof(float));
-    if (out->box_bias_data == NULL)
+    float *const values = malloc(count * sizeof(*values));
+    if (values == NULL)
         return error_memory("box bias");
     const float size = logit_of(1.0F / (float)grid);
-    float *row = out->box_bias_data;
+    float *row = values;
     for (int64_t y = 1; y <= grid; y++) {
         for (int64_t x = 1; x <= grid; x++, row += 4) {
             row[0] = logit_of((float)x / (float)grid);
@@ -196,8 +196,9 @@ static int load_box_bias(struct parameters *parameters, int64_t grid, struct owl
             row[3] = size;
         }
     }
-    const struct host_tensor bias = {DTYPE_F32, 2, {grid * grid, 4}, out->box_bias_data, count * sizeof(float)};
-    return parameters_tensor(parameters, &bias, &out->box_bias);
+    const int status = parameters_values(parameters, values, 2, (int64_t[]){grid * grid, 4}, &out->box_bias);
+    free(values);
+    return status;
 }
 
 static int load_vision(const struct owlv2_config *config, const struct source *source, struct parameters *parameters,
@@ -260,6 +261,5 @@ void owlv2_weights_free(struct owlv2_weights *weights)
 {
     free(weights->vision_layers);
     free(weights->text_layers);
-    free(weights->box_bias_data);
     memset(weights, 0, sizeof(*weights));
 }

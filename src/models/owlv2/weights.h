@@ -40,8 +40,6 @@ struct owlv2_weights {
     struct owlv2_layer *text_layers; /* [config.text.layers] */
     struct owlv2_norm text_final_norm;
     const struct linear *text_projection; /* [projection, text width] */
-
-    float *box_bias_data; /* owned: what box_bias shows */
 };
 
 /* Reads every tensor of the model from `checkpoint` into `parameters`. `checkpoint` must stay open as

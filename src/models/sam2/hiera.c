@@ -3,27 +3,17 @@
  * doubles the channels. */
 #include "models/sam2/forward.h"
 
-#include "ops/filter.h"
-
 #include <math.h>
-
-enum { CHUNK_BYTES = 16 << 20 }; /* hidden activations at once: what caches and memory like */
 
 void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct sam2_image *image,
                      struct tensor out)
 {
-    struct filter_u8 vertical, horizontal = {0};
-    int status = filter_u8_bilinear_antialias(image->height, config->image_size, &vertical);
-    if (status == 0)
-        status = filter_u8_bilinear_antialias(image->width, config->image_size, &horizontal);
-    if (status != 0) {
-        compute_fail(compute, status);
-    } else {
-        op_resize_u8_normalize(compute, image->pixels, image->row_bytes, &vertical, &horizontal, config->rescale,
-                               config->mean, config->std, out);
-    }
-    filter_u8_free(&vertical);
-    filter_u8_free(&horizontal);
+    const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
+    const struct resize vertical = op_filter_u8_bilinear(compute, image->height, config->image_size);
+    const struct resize horizontal = op_filter_u8_bilinear(compute, image->width, config->image_size);
+    const struct tensor pixels =
+        op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
+    op_resize_image(compute, pixels, &vertical, &horizontal, &scale, out);
 }
 
 /* Part of an axis in windows: `count` windows from `first`, `length` entries in each. */
@@ -108,7 +98,8 @@ static void attend_windows(struct compute *compute, const struct sam2_block_conf
 
     struct tensor from = TENSOR_RESHAPE(windows, count * count, tokens, config->dim_in);
     struct tensor to = TENSOR_RESHAPE(results, count * count, pooled * pooled, config->dim);
-    int64_t some = CHUNK_BYTES / (tokens * 3 * config->dim * (int64_t)sizeof(float));
+    int64_t some =
+        device_hints(compute_device(compute)).chunk_bytes / (tokens * 3 * config->dim * (int64_t)sizeof(float));
     some = some < 1 ? 1 : some;
     for (int64_t first = 0; first < count * count; first += some) {
         const int64_t n = count * count - first < some ? count * count - first : some;
@@ -122,7 +113,7 @@ static void feed_forward(struct compute *compute, const struct sam2_config *conf
                          struct tensor x)
 {
     const int64_t pixels = x.dim[0], dim = x.dim[1], hidden = linear_outputs(block->fc1);
-    int64_t some = CHUNK_BYTES / (hidden * (int64_t)sizeof(float));
+    int64_t some = device_hints(compute_device(compute)).chunk_bytes / (hidden * (int64_t)sizeof(float));
     some = some < 64 ? 64 : some;
     some = some < pixels ? some : pixels;
     const size_t mark = compute_mark(compute);

@@ -99,6 +99,12 @@ void loader_device(struct loader *loader, const struct host_tensor *source, int 
         *out = tensor_reshape(*out, rank, dim);
 }
 
+void loader_values(struct loader *loader, const float *values, int rank, const int64_t *dim, struct tensor *out)
+{
+    if (loader_preparing(loader))
+        loader_fail(loader, parameters_values(loader->parameters, values, rank, dim, out));
+}
+
 void loader_host(struct loader *loader, const struct host_tensor *source, float **out)
 {
     if (!loader_preparing(loader))

@@ -33,6 +33,8 @@ loader_tensor(struct loader *loader, bool optional, int rank, const int64_t *dim
 /* Each does nothing to `out` in the first walk and after an error. */
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,
                    struct tensor *out); /* in another shape of as many elements */
+/* f32 values, copied. */
+void loader_values(struct loader *loader, const float *values, int rank, const int64_t *dim, struct tensor *out);
 /* A copy in host memory, to be freed with free(). */
 void loader_host(struct loader *loader, const struct host_tensor *source, float **out);
 void loader_norm(struct loader *loader, int64_t width, const char *prefix, const char *name, struct sam2_norm *out);

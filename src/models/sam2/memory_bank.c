@@ -28,7 +28,7 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
 
 void sam2_pool_give(struct sam2_pool *pool, struct tensor *memory)
 {
-    if (memory->data != NULL)
+    if (memory->buffer != NULL)
         pool->free[pool->free_count++] = *memory;
     memset(memory, 0, sizeof(*memory));
 }

@@ -1,25 +1,15 @@
 /* The memory encoder: a frame's features and an object's mask on it become a memory. */
 #include "models/sam2/video_forward.h"
 
-#include "ops/filter.h"
-
 static const float NORM_EPS = 1e-6F;
 
 struct tensor sam2_resize_plane(struct compute *compute, struct tensor plane, int64_t size, bool antialias)
 {
     if (plane.dim[1] == size && plane.dim[2] == size)
         return plane;
-    struct filter filter;
+    const struct resize filter = op_filter_bilinear(compute, plane.dim[1], size, antialias);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, size, size);
-    const int inputs = (int)plane.dim[1];
-    const int status =
-        antialias ? filter_bilinear_antialias(inputs, (int)size, &filter) : filter_bilinear(inputs, (int)size, &filter);
-    if (status != 0) {
-        compute_fail(compute, status);
-        return out;
-    }
     op_resize_planes(compute, plane, &filter, &filter, out);
-    filter_free(&filter);
     return out;
 }
 
@@ -99,7 +89,7 @@ void sam2_encode_memory(const struct sam2_video *video, struct compute *compute,
     for (int i = 0; i < video->config.fuser_layers; i++)
         fuse(video, compute, &weights->fuser[i], x);
     op_linear(compute, weights->memory_out, TENSOR_RESHAPE(x, grid * grid, width), ACTIVATION_NONE, NULL, out);
-    if (absent && weights->occlusion.data != NULL)
+    if (absent && weights->occlusion.buffer != NULL)
         op_add(compute, out, weights->occlusion, out);
     model_emit(trace, compute, out, "memory");
     op_round_bf16(compute, out, out);

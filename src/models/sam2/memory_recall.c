@@ -66,7 +66,7 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     }
     for (int back = memories - 1; back > 0; back--) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, true);
-        if (memory != NULL && memory->features.data != NULL)
+        if (memory != NULL && memory->features.buffer != NULL)
             recall_memory(out, memory, back - 1);
     }
     for (int back = 1; back < pointers; back++) {

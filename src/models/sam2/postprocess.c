@@ -3,7 +3,6 @@
 #include "models/sam2/forward.h"
 
 #include "base/error.h"
-#include "ops/filter.h"
 
 #include <stdlib.h>
 
@@ -95,13 +94,12 @@ static int masks_at_size(const struct sam2 *model, struct compute *compute, cons
                          int width, int height, const float *threshold, uint8_t *bits, float *logits)
 {
     const int side = (int)model->config.mask_side;
-    struct filter vertical, horizontal = {0};
-    int status = filter_bilinear(side, height, &vertical);
-    if (status == 0)
-        status = filter_bilinear(side, width, &horizontal);
+    int status = 0;
     for (int64_t i = 0; i < count && status == 0; i++) {
         const size_t area = (size_t)width * (size_t)height * (size_t)i;
         compute_begin(compute);
+        const struct resize vertical = op_filter_bilinear(compute, side, height, false);
+        const struct resize horizontal = op_filter_bilinear(compute, side, width, false);
         struct tensor mask =
             op_upload(compute, DTYPE_F32, 3, (int64_t[]){1, side, side}, masks + i * (int64_t)side * side);
         struct tensor out = COMPUTE_TENSOR(compute, threshold != NULL ? DTYPE_U8 : DTYPE_F32, 1, height, width);
@@ -112,10 +110,8 @@ static int masks_at_size(const struct sam2 *model, struct compute *compute, cons
             op_resize_planes(compute, mask, &vertical, &horizontal, out);
             op_download(compute, out, logits + area);
         }
-        status = compute_status(compute);
+        status = compute_finish(compute);
     }
-    filter_free(&vertical);
-    filter_free(&horizontal);
     return status;
 }
 

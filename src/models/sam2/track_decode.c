@@ -3,7 +3,6 @@
 #include "models/sam2/tracker.h"
 
 #include "base/error.h"
-#include "ops/filter.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 #include "models/sam2/tracker.h"
 
 #include "base/error.h"
-#include "ops/filter.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,29 +16,23 @@ static struct tensor mask_at_size(const struct sam2_frame *frame, const struct s
     const int64_t size = frame->tracker->video->model->config.image_size;
     const int64_t count = (int64_t)input->mask_width * input->mask_height;
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, size, size);
-    struct filter vertical = {0}, horizontal = {0};
     float *host = malloc((size_t)count * sizeof(*host));
-    int status =
-        host == NULL ? error_memory("a mask") : filter_bilinear_antialias(input->mask_height, (int)size, &vertical);
-    if (status == 0)
-        status = filter_bilinear_antialias(input->mask_width, (int)size, &horizontal);
-    if (status == 0) {
-        for (int64_t i = 0; i < count; i++)
-            host[i] = input->mask[i] != 0 ? 1.0F : 0.0F;
-        struct tensor mask =
-            op_upload(compute, DTYPE_F32, 3, (int64_t[]){1, input->mask_height, input->mask_width}, host);
-        if (input->mask_height == size && input->mask_width == size) {
-            op_copy(compute, mask, out);
-        } else {
-            op_resize_planes(compute, mask, &vertical, &horizontal, out);
-            op_step(compute, out, nextafterf(0.5F, 0.0F), 0.0F, 1.0F, out);
-        }
-    } else {
-        compute_fail(compute, status);
+    if (host == NULL) {
+        compute_fail(compute, error_memory("a mask"));
+        return out;
     }
-    filter_free(&vertical);
-    filter_free(&horizontal);
+    for (int64_t i = 0; i < count; i++)
+        host[i] = input->mask[i] != 0 ? 1.0F : 0.0F;
+    struct tensor mask = op_upload(compute, DTYPE_F32, 3, (int64_t[]){1, input->mask_height, input->mask_width}, host);
     free(host);
+    if (input->mask_height == size && input->mask_width == size) {
+        op_copy(compute, mask, out);
+    } else {
+        const struct resize vertical = op_filter_bilinear(compute, input->mask_height, size, true);
+        const struct resize horizontal = op_filter_bilinear(compute, input->mask_width, size, true);
+        op_resize_planes(compute, mask, &vertical, &horizontal, out);
+        op_step(compute, out, nextafterf(0.5F, 0.0F), 0.0F, 1.0F, out);
+    }
     return out;
 }
 

@@ -39,9 +39,13 @@ static void load_value_out(struct loader *loader, int64_t rows, int64_t width, i
                 *(m == memory ? &bias[c] : &joined[c * memory + m]) = (float)sum;
             }
         }
-        const struct host_tensor weight = {
-            DTYPE_F32, 2, {width, memory}, joined, (size_t)(width * memory) * sizeof(*joined)};
-        const struct host_tensor biases = {DTYPE_F32, 1, {width}, bias, (size_t)width * sizeof(*joined)};
+        const struct host_tensor weight = {.dtype = DTYPE_F32,
+                                           .rank = 2,
+                                           .dim = {width, memory},
+                                           .data = joined,
+                                           .bytes = (size_t)(width * memory) * sizeof(*joined)};
+        const struct host_tensor biases = {
+            .dtype = DTYPE_F32, .rank = 1, .dim = {width}, .data = bias, .bytes = (size_t)width * sizeof(*joined)};
         const struct host_tensor *const weights[] = {&weight}, *const all_biases[] = {&biases};
         loader_fail(loader, parameters_linear(loader->parameters, 1, weights, all_biases, rows, out));
     }
@@ -104,24 +108,13 @@ static void rope_tables(int64_t grid, int64_t head, double theta, float *cosines
     }
 }
 
-/* A table in memory of ours. */
-static void show(struct loader *loader, const float *data, int rank, const int64_t *dim, struct tensor *out)
-{
-    struct host_tensor host = {.dtype = DTYPE_F32, .rank = rank, .data = data, .bytes = sizeof(float)};
-    for (int i = 0; i < rank; i++) {
-        host.dim[i] = dim[i];
-        host.bytes *= (size_t)dim[i];
-    }
-    loader_fail(loader, parameters_tensor(loader->parameters, &host, out));
-}
-
 static void make_tables(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
                         const float *time, const float *no_memory, struct sam2_video_weights *out)
 {
     const int64_t pixels = image->grid * image->grid, head = config->inner / config->heads, width = image->width;
     const int64_t memory = config->memory_width, memories = config->memories;
     const int64_t count = pixels * (2 * head + width + memories * memory) + width;
-    float *cosines = out->tables = malloc((size_t)count * sizeof(float));
+    float *const cosines = malloc((size_t)count * sizeof(float));
     if (cosines == NULL) {
         loader_fail(loader, error_memory("position tables"));
         return;
@@ -139,11 +132,12 @@ static void make_tables(struct loader *loader, const struct sam2_config *image, 
     }
     for (int64_t i = 0; i < width; i++)
         minus[i] = -no_memory[i];
-    show(loader, cosines, LOADER_DIMS(1, pixels, head), &out->cosines);
-    show(loader, sines, LOADER_DIMS(1, pixels, head), &out->sines);
-    show(loader, features, LOADER_DIMS(pixels, width), &out->feature_positions);
-    show(loader, places, LOADER_DIMS(memories, pixels, memory), &out->memory_positions);
-    show(loader, minus, LOADER_DIMS(1, width), &out->minus_no_memory);
+    loader_values(loader, cosines, LOADER_DIMS(1, pixels, head), &out->cosines);
+    loader_values(loader, sines, LOADER_DIMS(1, pixels, head), &out->sines);
+    loader_values(loader, features, LOADER_DIMS(pixels, width), &out->feature_positions);
+    loader_values(loader, places, LOADER_DIMS(memories, pixels, memory), &out->memory_positions);
+    loader_values(loader, minus, LOADER_DIMS(1, width), &out->minus_no_memory);
+    free(cosines);
 }
 
 static void load_tables(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
@@ -206,9 +200,6 @@ int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_v
 
 void sam2_video_weights_free(struct sam2_video_weights *weights)
 {
-    for (int i = 0; i < SAM2_MAX_DEPTH; i++)
-        free(weights->fuser[i].kernel_data);
-    free(weights->tables);
     free(weights->no_pointer);
     memset(weights, 0, sizeof(*weights));
 }

@@ -23,7 +23,6 @@ struct sam2_fuser_block {
     struct tensor kernel, bias; /* [k, k, C], [C] */
     struct sam2_norm norm;
     const struct linear *fc1, *fc2; /* [hidden, C], [C, hidden] with the block's scale in it */
-    float *kernel_data;             /* owned: what the tensor shows */
 };
 
 struct sam2_video_weights {
@@ -33,7 +32,6 @@ struct sam2_video_weights {
     struct tensor feature_positions; /* [P, C]: 0.1 times the neck's sine positions */
     struct tensor memory_positions;  /* [memories, P, M]: place and time; the last is a conditioning frame's */
     struct tensor minus_no_memory;   /* [1, C]: takes the "no memory" embedding off the image embedding */
-    float *tables;                   /* owned: what these show */
 
     const struct conv2d *downsampler[SAM2_MAX_DEPTH];
     struct sam2_norm downsampler_norm[SAM2_MAX_DEPTH];

@@ -41,16 +41,15 @@ static void load_depthwise(struct loader *loader, int64_t channels, int kernel, 
     loader_device(loader, bias, LOADER_DIMS(channels), &out->bias);
     loader_host(loader, weight, &from);
     if (loader_preparing(loader)) {
-        const size_t bytes = (size_t)(taps * channels) * sizeof(float);
-        out->kernel_data = malloc(bytes);
-        if (out->kernel_data == NULL) {
+        float *const turned = malloc((size_t)(taps * channels) * sizeof(*turned));
+        if (turned == NULL) {
             loader_fail(loader, error_memory("the memory encoder"));
         } else {
             for (int64_t i = 0; i < taps * channels; i++)
-                out->kernel_data[i] = from[i % channels * taps + i / channels];
-            const struct host_tensor turned = {DTYPE_F32, 3, {kernel, kernel, channels}, out->kernel_data, bytes};
-            loader_fail(loader, parameters_tensor(loader->parameters, &turned, &out->kernel));
+                turned[i] = from[i % channels * taps + i / channels];
+            loader_values(loader, turned, LOADER_DIMS(kernel, kernel, channels), &out->kernel);
         }
+        free(turned);
     }
     free(from);
 }
@@ -73,9 +72,12 @@ static void load_scaled(struct loader *loader, int64_t rows, int64_t outputs, in
             for (int64_t i = 0; i < inputs; i++)
                 weight[c * inputs + i] *= scale[c];
         }
-        const struct host_tensor scaled = {
-            DTYPE_F32, 2, {outputs, inputs}, weight, (size_t)(outputs * inputs) * sizeof(float)};
-        const struct host_tensor scaled_bias = {DTYPE_F32, 1, {outputs}, bias, (size_t)outputs * sizeof(float)};
+        struct host_tensor scaled = *host[0], scaled_bias = *host[1];
+        scaled.dtype = scaled_bias.dtype = DTYPE_F32;
+        scaled.data = weight;
+        scaled.bytes = (size_t)(outputs * inputs) * sizeof(float);
+        scaled_bias.data = bias;
+        scaled_bias.bytes = (size_t)outputs * sizeof(float);
         const struct host_tensor *const weights[] = {&scaled}, *const biases[] = {&scaled_bias};
         loader_fail(loader, parameters_linear(loader->parameters, 1, weights, biases, rows, out));
     }

@@ -16,15 +16,14 @@ static void load_image_positions(struct loader *loader, const struct sam2_config
     float *matrix = NULL;
     loader_host(loader, fourier, &matrix);
     if (loader_preparing(loader)) {
-        const size_t bytes = (size_t)(grid * grid * width) * sizeof(float);
-        out->image_positions_data = malloc(bytes);
-        if (out->image_positions_data == NULL) {
+        float *const positions = malloc((size_t)(grid * grid * width) * sizeof(*positions));
+        if (positions == NULL) {
             loader_fail(loader, error_memory("image positions"));
         } else {
-            sam2_grid_positions(matrix, grid, width, out->image_positions_data);
-            const struct host_tensor positions = {DTYPE_F32, 2, {grid * grid, width}, out->image_positions_data, bytes};
-            loader_fail(loader, parameters_tensor(loader->parameters, &positions, &out->image_positions));
+            sam2_grid_positions(matrix, grid, width, positions);
+            loader_values(loader, positions, LOADER_DIMS(grid * grid, width), &out->image_positions);
         }
+        free(positions);
     }
     free(matrix);
 }
@@ -104,9 +103,5 @@ void sam2_weights_free(struct sam2_weights *weights)
     free(weights->point_kinds);
     free(weights->not_a_point);
     free(weights->output_tokens);
-    for (int i = 0; i < 4; i++)
-        free(weights->upscaling.data[i]);
-    free(weights->positions_data);
-    free(weights->image_positions_data);
     memset(weights, 0, sizeof(*weights));
 }

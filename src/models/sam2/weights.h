@@ -54,7 +54,6 @@ struct sam2_upscaling {
     struct tensor weight1, bias1; /* [C, 4 C/4], [4 C/4]: outputs as 2 x 2 pixels */
     struct tensor weight2, bias2; /* [C/4, 4 C/8], [4 C/8] */
     struct sam2_norm norm;        /* [C/4] */
-    float *data[4];               /* owned: what the tensors show */
 };
 
 struct sam2_weights {
@@ -86,8 +85,6 @@ struct sam2_weights {
     struct sam2_upscaling upscaling;
     struct sam2_feed_forward *hypernetworks; /* [config.mask_tokens] */
     struct sam2_feed_forward iou_head, object_head;
-
-    float *positions_data, *image_positions_data; /* owned: what the tensors show */
 };
 
 /* Reads every tensor of the image model from `checkpoint` into `parameters`. `checkpoint` must stay open

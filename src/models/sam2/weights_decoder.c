@@ -36,7 +36,11 @@ static void prepare(struct loader *loader, int64_t rows, const struct host_tenso
 
 static struct host_tensor matrix_of(float *values, int64_t rows, int64_t columns)
 {
-    return (struct host_tensor){DTYPE_F32, 2, {rows, columns}, values, (size_t)(rows * columns) * sizeof(float)};
+    return (struct host_tensor){.dtype = DTYPE_F32,
+                                .rank = 2,
+                                .dim = {rows, columns},
+                                .data = values,
+                                .bytes = (size_t)(rows * columns) * sizeof(float)};
 }
 
 /* The layer of a weight [outputs, inputs] transposed, without bias. */
@@ -130,22 +134,9 @@ static void load_layer(struct loader *loader, const struct sam2_config *config, 
                         &out->mlp);
 }
 
-/* Values that `*data` then owns, as a tensor of the device. */
-static void give_tensor(struct loader *loader, int rank, const int64_t *dim, float *values, float **data,
-                        struct tensor *out)
-{
-    struct host_tensor host = {DTYPE_F32, rank, {0}, values, sizeof(*values)};
-    for (int i = 0; i < rank; i++) {
-        host.dim[i] = dim[i];
-        host.bytes *= (size_t)dim[i];
-    }
-    *data = values;
-    loader_fail(loader, parameters_tensor(loader->parameters, &host, out));
-}
-
 /* A transposed 2 x 2 convolution with stride 2 is a product to 2 x 2 pixels: weight [inputs, outputs, 2, 2] ->
- * [inputs, 2, 2, outputs], and the bias for each pixel. data[0] and data[1] own them. */
-static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs, const char *name, float **data,
+ * [inputs, 2, 2, outputs], and the bias for each pixel. */
+static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs, const char *name,
                          struct tensor *out_weight, struct tensor *out_bias)
 {
     const struct host_tensor *weight =
@@ -159,8 +150,6 @@ static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs,
         float *biases = malloc((size_t)(TAPS * outputs) * sizeof(*biases));
         if (matrix == NULL || biases == NULL) {
             loader_fail(loader, error_memory("an upscaling layer"));
-            free(matrix);
-            free(biases);
         } else {
             for (int64_t n = 0; n < TAPS * outputs; n++) {
                 const int64_t tap = n / outputs, o = n % outputs;
@@ -168,9 +157,11 @@ static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs,
                 for (int64_t i = 0; i < inputs; i++)
                     matrix[i * TAPS * outputs + n] = from[(i * outputs + o) * TAPS + tap];
             }
-            give_tensor(loader, LOADER_DIMS(inputs, TAPS * outputs), matrix, &data[0], out_weight);
-            give_tensor(loader, LOADER_DIMS(TAPS * outputs), biases, &data[1], out_bias);
+            loader_values(loader, matrix, LOADER_DIMS(inputs, TAPS * outputs), out_weight);
+            loader_values(loader, biases, LOADER_DIMS(TAPS * outputs), out_bias);
         }
+        free(matrix);
+        free(biases);
     }
     free(from);
     free(from_bias);
@@ -179,8 +170,8 @@ static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs,
 static void load_upscaling(struct loader *loader, const struct sam2_config *config, struct sam2_upscaling *out)
 {
     const int64_t width = config->width;
-    load_upscale(loader, width / 4, width, "upscale_conv1", out->data, &out->weight1, &out->bias1);
-    load_upscale(loader, width / 8, width / 4, "upscale_conv2", out->data + 2, &out->weight2, &out->bias2);
+    load_upscale(loader, width / 4, width, "upscale_conv1", &out->weight1, &out->bias1);
+    load_upscale(loader, width / 8, width / 4, "upscale_conv2", &out->weight2, &out->bias2);
     loader_norm(loader, width / 4, "mask_decoder.", "upscale_layer_norm", &out->norm);
 }
 

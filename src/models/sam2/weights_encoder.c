@@ -21,15 +21,12 @@ static void load_positions(struct loader *loader, const struct sam2_config *conf
     loader_host(loader, background, &large);
     loader_host(loader, tile, &small);
     if (loader_preparing(loader)) {
-        const size_t bytes = (size_t)(side * side * channels) * sizeof(float);
-        out->positions_data = malloc(bytes);
-        loader_fail(loader, out->positions_data == NULL ? error_memory("position embedding")
-                                                        : sam2_encoder_positions(large, height, width, small, window,
-                                                                                 channels, side, out->positions_data));
-        if (loader_preparing(loader)) {
-            const struct host_tensor positions = {DTYPE_F32, 4, {1, side, side, channels}, out->positions_data, bytes};
-            loader_fail(loader, parameters_tensor(loader->parameters, &positions, &out->positions));
-        }
+        float *const positions = malloc((size_t)(side * side * channels) * sizeof(*positions));
+        loader_fail(loader, positions == NULL ? error_memory("position embedding")
+                                              : sam2_encoder_positions(large, height, width, small, window, channels,
+                                                                       side, positions));
+        loader_values(loader, positions, LOADER_DIMS(1, side, side, channels), &out->positions);
+        free(positions);
     }
     free(large);
     free(small);

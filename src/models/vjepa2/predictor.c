@@ -111,7 +111,7 @@ int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const fl
     if (status == 0) {
         compute_begin(compute);
         predict(model, compute, features, batch, tokens, &positions, trace, control, out);
-        status = compute_status(compute);
+        status = compute_finish(compute);
     }
     free(positions.ids);
     return status;

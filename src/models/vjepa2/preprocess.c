@@ -6,29 +6,15 @@
 
 #include <stdlib.h>
 
-/* The part of a resize that makes outputs first .. first + count - 1. */
-static struct filter_u8 part(const struct filter_u8 *filter, int first, int count)
-{
-    struct filter_u8 out = *filter;
-    out.outputs = count;
-    out.first += first;
-    out.count += first;
-    out.weight += (int64_t)first * filter->stride;
-    return out;
-}
-
 /* Both axes' filters of one frame size. */
-struct resize {
+struct frame_resize {
     int width, height; /* 0: none yet */
-    struct filter_u8 vertical, horizontal;
+    struct resize vertical, horizontal;
 };
 
-static int make_resize(const struct vjepa2_config *config, int width, int height, enum vjepa2_view view,
-                       struct resize *out)
+static int make_resize(struct compute *compute, const struct vjepa2_config *config, int width, int height,
+                       enum vjepa2_view view, struct frame_resize *out)
 {
-    filter_u8_free(&out->vertical);
-    filter_u8_free(&out->horizontal);
-    out->width = out->height = 0;
     int64_t to_width = config->crop_size, to_height = config->crop_size;
     if (view == VJEPA2_CENTRE) {
         const int64_t side = config->short_side;
@@ -39,64 +25,44 @@ static int make_resize(const struct vjepa2_config *config, int width, int height
     }
     if (to_width > FILTER_MAX_SIZE || to_height > FILTER_MAX_SIZE)
         return error_set(SOWLV2_ERROR_ARGUMENT, "a frame of %dx%d is too long and thin", width, height);
-    int status = filter_u8_bilinear_antialias(height, (int)to_height, &out->vertical);
-    if (status == 0)
-        status = filter_u8_bilinear_antialias(width, (int)to_width, &out->horizontal);
-    if (status == 0) {
-        out->width = width;
-        out->height = height;
-    }
-    return status;
-}
-
-/* How bytes become the model's values: (byte * rescale - mean) / std. */
-struct scale {
-    float rescale;
-    const float *mean, *std; /* [3] */
-};
-
-static void preprocess_frame(struct compute *compute, const struct vjepa2_config *config, const struct scale *scale,
-                             const struct vjepa2_frame *frame, const struct resize *resize, struct tensor out)
-{
     /* The crop's first row and column are truncated, as in the reference. */
     const int crop = config->crop_size;
-    const struct filter_u8 vertical = part(&resize->vertical, (resize->vertical.outputs - crop) / 2, crop);
-    const struct filter_u8 horizontal = part(&resize->horizontal, (resize->horizontal.outputs - crop) / 2, crop);
-    op_resize_u8_normalize(compute, frame->pixels, frame->row_bytes, &vertical, &horizontal, scale->rescale,
-                           scale->mean, scale->std, out);
+    out->width = width;
+    out->height = height;
+    out->vertical = resize_part(op_filter_u8_bilinear(compute, height, to_height), ((int)to_height - crop) / 2, crop);
+    out->horizontal = resize_part(op_filter_u8_bilinear(compute, width, to_width), ((int)to_width - crop) / 2, crop);
+    return 0;
 }
 
-static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct scale *scale,
+static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct pixel_scale *scale,
                        const struct vjepa2_frame *frames, int64_t count, enum vjepa2_view view, struct tensor out)
 {
-    struct resize resize = {0};
+    struct frame_resize resize = {0};
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
+        const struct vjepa2_frame *const frame = &frames[i];
         int status = 0;
-        if (frames[i].width < 1 || frames[i].height < 1 || frames[i].pixels == NULL)
+        if (frame->width < 1 || frame->height < 1 || frame->pixels == NULL)
             status = error_set(SOWLV2_ERROR_ARGUMENT, "frame %lld of a clip is empty", (long long)i);
-        else if (frames[i].width != resize.width || frames[i].height != resize.height)
-            status = make_resize(config, frames[i].width, frames[i].height, view, &resize);
-        if (status != 0)
-            compute_fail(compute, status);
-        else
-            preprocess_frame(compute, config, scale, &frames[i], &resize, tensor_at(out, i));
+        else if (frame->width != resize.width || frame->height != resize.height)
+            status = make_resize(compute, config, frame->width, frame->height, view, &resize);
+        compute_fail(compute, status);
+        const struct tensor pixels =
+            op_upload_rows(compute, frame->pixels, frame->row_bytes, frame->height, 3 * (int64_t)frame->width);
+        op_resize_image(compute, pixels, &resize.vertical, &resize.horizontal, scale, tensor_at(out, i));
     }
-    filter_u8_free(&resize.vertical);
-    filter_u8_free(&resize.horizontal);
 }
 
 void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
                        int64_t count, enum vjepa2_view view, struct tensor out)
 {
-    const struct scale scale = {config->rescale, config->mean, config->std};
+    const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
     preprocess(compute, config, &scale, frames, count, view, out);
 }
 
 int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
                   enum vjepa2_view view, uint8_t *out)
 {
-    static const float zeros[3] = {0.0F, 0.0F, 0.0F}, ones[3] = {1.0F, 1.0F, 1.0F};
-    const struct scale bytes = {1.0F, zeros, ones}; /* the resized bytes themselves, as floats */
+    static const struct pixel_scale bytes = {1.0F, {0}, {1.0F, 1.0F, 1.0F}}; /* the resized bytes, as floats */
     const int64_t side = model->config.crop_size, count = side * side * 3;
     float *values = malloc((size_t)count * sizeof(*values));
     if (values == NULL)
@@ -105,7 +71,7 @@ int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const str
     struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, 3);
     preprocess(compute, &model->config, &bytes, frame, 1, view, pixels);
     op_download(compute, pixels, values);
-    const int status = compute_status(compute);
+    const int status = compute_finish(compute);
     for (int64_t i = 0; i < count && status == 0; i++)
         out[i] = (uint8_t)(values[i] + 0.5F);
     free(values);

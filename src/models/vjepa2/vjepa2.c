@@ -126,7 +126,7 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
         op_download(compute, x, out->features);
     if (wants_classes)
         classify(model, compute, x, trace, out->pooled, out->logits);
-    return compute_status(compute);
+    return compute_finish(compute);
 }
 
 int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
@@ -143,5 +143,5 @@ int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const f
     struct tensor x =
         op_upload(compute, DTYPE_F32, 3, (int64_t[]){batch, tokens, model->config.encoder.width}, features);
     classify(model, compute, x, trace, pooled, logits);
-    return compute_status(compute);
+    return compute_finish(compute);
 }

@@ -83,7 +83,8 @@ static int load_patch(const struct loader *loader, const struct vjepa2_source_af
         for (int64_t o = 0; o < outputs; o++)
             for (int64_t i = 0; i < count; i++)
                 permuted[o * count + i % taps * 3 + i / taps] = plain[o * count + i];
-        const struct host_tensor weight = {DTYPE_F32, 2, {outputs, count}, permuted, bytes};
+        const struct host_tensor weight = {
+            .dtype = DTYPE_F32, .rank = 2, .dim = {outputs, count}, .data = permuted, .bytes = bytes};
         const struct host_tensor *const weights[] = {&weight}, *const biases[] = {&source->bias};
         status = parameters_linear(loader->parameters, 1, weights, biases, loader->rows, out);
     }

@@ -12,8 +12,8 @@ SIMD_INLINE void rows(const enum activation activation, int threads, struct tens
     const int64_t count = x.dim[1];
 #pragma omp parallel for num_threads(threads) schedule(static) if (x.dim[0] * count > 16384)
     for (int64_t r = 0; r < x.dim[0]; r++) {
-        const float *from = (const float *)x.data + r * x.stride[0];
-        float *to = (float *)out.data + r * out.stride[0];
+        const float *from = (const float *)host_data(x) + r * x.stride[0];
+        float *to = (float *)host_data(out) + r * out.stride[0];
         int64_t i = 0;
         for (; i + SIMD_LANES <= count; i += SIMD_LANES)
             v_store(to + i, apply(activation, v_load(from + i)));

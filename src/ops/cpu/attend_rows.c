@@ -123,7 +123,7 @@ static void join_chunks(const struct job *job, int64_t b, int64_t j, float *out)
 
 static float *floats(struct compute *compute, int64_t count)
 {
-    return COMPUTE_TENSOR(compute, DTYPE_F32, count).data;
+    return host_data(COMPUTE_TENSOR(compute, DTYPE_F32, count));
 }
 
 void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions,
@@ -136,7 +136,8 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
     }
     const int threads = device_threads(compute_device(compute));
     const size_t mark = compute_mark(compute);
-    struct job job = {.columns = columns_of(count, width), .x = x.data, .positions = positions.data, .rows = rows};
+    struct job job = {
+        .columns = columns_of(count, width), .x = host_data(x), .positions = host_data(positions), .rows = rows};
     const int64_t padded = job.columns.padded, per_thread = ROW_BLOCK * (width + padded) + padded;
     job.x_stride = x.dim[0] == 1 ? 0 : rows * width;
     job.chunks = (rows + CHUNK - 1) / CHUNK;
@@ -150,7 +151,7 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
         const bool large = batch * rows * count * width > TILE_SMALL_WORK;
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)
         for (int64_t b = 0; b < batch; b++) {
-            columns_pack(&job.columns, (const float *)q.data + b * count * width, scale * log2e,
+            columns_pack(&job.columns, (const float *)host_data(q) + b * count * width, scale * log2e,
                          job.packed + b * padded * width);
         }
 #pragma omp parallel for num_threads(threads) schedule(dynamic) if (large)
@@ -161,7 +162,7 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
         }
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)
         for (int64_t i = 0; i < batch * count; i++)
-            join_chunks(&job, i / count, i % count, (float *)out.data + i * width);
+            join_chunks(&job, i / count, i % count, (float *)host_data(out) + i * width);
     }
     compute_release(compute, mark);
 }

@@ -37,9 +37,11 @@ static void pack(const struct job *job, int64_t b, float factor)
 {
     const struct token_attention *a = job->attention;
     const int64_t width = job->columns.depth, padded = job->columns.padded, count = job->columns.count;
-    const float *bias = (const float *)a->bias.data + b * count, *v = (const float *)a->v.data + b * count * width;
+    const float *bias = (const float *)host_data(a->bias) + b * count,
+                *v = (const float *)host_data(a->v) + b * count * width;
     float *to = job->bias + b * padded, *values = job->values + b * count * width;
-    columns_pack(&job->columns, (const float *)a->k.data + b * count * width, factor, job->keys + b * padded * width);
+    columns_pack(&job->columns, (const float *)host_data(a->k) + b * count * width, factor,
+                 job->keys + b * padded * width);
     for (int64_t j = 0; j < padded; j++)
         to[j] = j < count ? bias[j] * factor : MASKED;
     for (int64_t n = 0; n < width; n += TILE_COLUMNS) {
@@ -92,8 +94,8 @@ static void attend_block(const struct job *job, int64_t b, int64_t first, const 
     const struct token_attention *a = job->attention;
     const int64_t width = job->columns.depth, padded = job->columns.padded;
     const int64_t rows = job->rows - first < ROW_BLOCK ? job->rows - first : ROW_BLOCK;
-    const float *x = (const float *)a->x.data + b * job->x_stride + first * width;
-    const float *place = (const float *)a->positions.data + first * width;
+    const float *x = (const float *)host_data(a->x) + b * job->x_stride + first * width;
+    const float *place = (const float *)host_data(a->positions) + first * width;
     for (int64_t i = 0; i < rows * width; i += SIMD_LANES) {
         const vfloat value = v_load(x + i);
         v_store(scratch->sum + i, value);
@@ -106,14 +108,14 @@ static void attend_block(const struct job *job, int64_t b, int64_t first, const 
         softmax_row(scratch->scores + r * padded, padded, job->heads);
     add_values(job, job->values + b * job->columns.count * width, rows, scratch);
     for (int64_t r = 0; r < rows; r++) {
-        norm_row(scratch->sum + r * width, width, a->gamma.data, a->beta.data, a->eps,
+        norm_row(scratch->sum + r * width, width, host_data(a->gamma), host_data(a->beta), a->eps,
                  out + (b * job->rows + first + r) * width);
     }
 }
 
 static float *floats(struct compute *compute, int64_t count)
 {
-    return COMPUTE_TENSOR(compute, DTYPE_F32, count).data;
+    return host_data(COMPUTE_TENSOR(compute, DTYPE_F32, count));
 }
 
 void SIMD_NAME(kernel_attend_tokens)(struct compute *compute, const struct token_attention *a, struct tensor out)
@@ -145,7 +147,7 @@ void SIMD_NAME(kernel_attend_tokens)(struct compute *compute, const struct token
         for (int64_t i = 0; i < batch * blocks; i++) {
             float *base = memory + omp_get_thread_num() * per_thread;
             const struct scratch scratch = {base, base + ROW_BLOCK * width, base + ROW_BLOCK * (width + padded)};
-            attend_block(&job, i / blocks, i % blocks * ROW_BLOCK, &scratch, out.data);
+            attend_block(&job, i / blocks, i % blocks * ROW_BLOCK, &scratch, host_data(out));
         }
     }
     compute_release(compute, mark);

@@ -170,7 +170,7 @@ static void query_block(const struct packed *packed, const float *q, int64_t q_s
 
 static float *floats(struct compute *compute, int64_t count)
 {
-    return COMPUTE_TENSOR(compute, DTYPE_F32, count).data;
+    return host_data(COMPUTE_TENSOR(compute, DTYPE_F32, count));
 }
 
 void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struct tensor k, struct tensor v,
@@ -198,10 +198,10 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
     for (int64_t i = 0; i < pairs * panels; i++) {
         const int64_t pair = i / panels, first = i % panels * PANEL, b = pair / heads, h = pair % heads;
         const int64_t count = keys - first < PANEL ? keys - first : PANEL;
-        pack_keys((const float *)k.data + b * k.stride[0] + h * k.stride[2], k.stride[1], first, count, d,
+        pack_keys((const float *)host_data(k) + b * k.stride[0] + h * k.stride[2], k.stride[1], first, count, d,
                   packed_keys + i * PANEL * d);
-        pack_values((const float *)v.data + b * v.stride[0] + h * v.stride[2], v.stride[1], first, count, dv, width,
-                    packed_values + i * PANEL * width);
+        pack_values((const float *)host_data(v) + b * v.stride[0] + h * v.stride[2], v.stride[1], first, count, dv,
+                    width, packed_values + i * PANEL * width);
     }
 
     const float log2e = 1.44269504F;
@@ -218,9 +218,9 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
                                       panels,
                                       d,
                                       width};
-        query_block(&packed, (const float *)q.data + b * q.stride[0] + h * q.stride[2], q.stride[1], first, rows,
-                    scale * log2e, causal, dv, (float *)out.data + b * out.stride[0] + h * out.stride[2], out.stride[1],
-                    &scratch);
+        query_block(&packed, (const float *)host_data(q) + b * q.stride[0] + h * q.stride[2], q.stride[1], first, rows,
+                    scale * log2e, causal, dv, (float *)host_data(out) + b * out.stride[0] + h * out.stride[2],
+                    out.stride[1], &scratch);
     }
     compute_release(compute, mark);
 }

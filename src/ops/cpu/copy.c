@@ -65,8 +65,8 @@ void cpu_copy(struct compute *compute, struct tensor from, struct tensor out)
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (runs * run * size > PARALLEL_BYTES)
     for (int64_t i = 0; i < runs; i++) {
-        copy_run((const char *)from.data + offset_of(&from, last, i) * size, from.stride[last],
-                 (char *)out.data + offset_of(&out, last, i) * size, out.stride[last], run, size);
+        copy_run((const char *)host_data(from) + offset_of(&from, last, i) * size, from.stride[last],
+                 (char *)host_data(out) + offset_of(&out, last, i) * size, out.stride[last], run, size);
     }
 }
 
@@ -77,7 +77,7 @@ void cpu_fill(struct compute *compute, float value, struct tensor out)
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (runs * run * 4 > PARALLEL_BYTES)
     for (int64_t i = 0; i < runs; i++) {
-        float *row = (float *)out.data + offset_of(&out, last, i);
+        float *row = (float *)host_data(out) + offset_of(&out, last, i);
         for (int64_t j = 0; j < run; j++)
             row[j] = value;
     }

@@ -2,7 +2,7 @@
 #ifndef OPS_CPU_COPY_H
 #define OPS_CPU_COPY_H
 
-#include "ops/ops.h"
+#include "ops/host.h"
 
 void cpu_copy(struct compute *compute, struct tensor from, struct tensor out);
 void cpu_fill(struct compute *compute, float value, struct tensor out);

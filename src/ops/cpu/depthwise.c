@@ -47,21 +47,21 @@ void SIMD_NAME(kernel_depthwise_conv2d)(struct compute *compute, struct tensor x
     for (int64_t i = 0; i < out.dim[0] * height; i++) {
         const int64_t n = i / height, y = i % height, top = y - padding;
         const struct window window = {
-            .x = (const float *)x.data + n * x.stride[0],
+            .x = (const float *)host_data(x) + n * x.stride[0],
             .x_row = x.stride[1],
             .x_column = x.stride[2],
-            .weight = weight.data,
+            .weight = host_data(weight),
             .weight_row = weight.stride[0],
             .weight_column = weight.stride[1],
             .first_row = top < 0 ? -top : 0,
             .last_row = top + kernel > x.dim[1] ? x.dim[1] - top : kernel,
             .top = top,
         };
-        float *row = (float *)out.data + n * out.stride[0] + y * out.stride[1];
+        float *row = (float *)host_data(out) + n * out.stride[0] + y * out.stride[1];
         for (int64_t column = 0; column < width; column++) {
             const int64_t left = column - padding;
             output_pixel(&window, left, left < 0 ? -left : 0, left + taps > x.dim[2] ? x.dim[2] - left : taps,
-                         bias.data, out.dim[3], row + column * out.stride[2]);
+                         host_data(bias), out.dim[3], row + column * out.stride[2]);
         }
     }
 }

@@ -3,7 +3,7 @@
 #ifndef OPS_CPU_KERNELS_H
 #define OPS_CPU_KERNELS_H
 
-#include "ops/set.h"
+#include "ops/host.h"
 
 #define CPU_KERNELS(SUFFIX)                                                                                            \
     void kernel_attention_##SUFFIX(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale,   \
@@ -17,18 +17,18 @@
     void kernel_rope_##SUFFIX(struct compute *, struct tensor x, struct tensor cosines, struct tensor sines);          \
     void kernel_add_##SUFFIX(struct compute *, struct tensor a, struct tensor b, struct tensor out);                   \
     void kernel_mul_##SUFFIX(struct compute *, struct tensor a, struct tensor b, struct tensor out);                   \
-    void kernel_resize_normalize_##SUFFIX(struct compute *, const uint8_t *pixels, size_t row_bytes,                   \
-                                          const struct filter *vertical, const struct filter *horizontal, float scale, \
-                                          const float mean[3], const float std[3], struct tensor out);                 \
+    void kernel_resize_image_##SUFFIX(struct compute *, struct tensor pixels, const struct resize *vertical,           \
+                                      const struct resize *horizontal, const struct pixel_scale *scale,                \
+                                      struct tensor out);                                                              \
+    void kernel_resize_image_u8_##SUFFIX(struct compute *, struct tensor pixels, const struct resize *vertical,        \
+                                         const struct resize *horizontal, const struct pixel_scale *scale,             \
+                                         struct tensor out);                                                           \
     void kernel_activation_##SUFFIX(struct compute *, struct tensor x, enum activation, struct tensor out);            \
     void kernel_max_pool2d_##SUFFIX(struct compute *, struct tensor x, int size, struct tensor out);                   \
     void kernel_depthwise_conv2d_##SUFFIX(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, \
                                           int padding, struct tensor out);                                             \
-    void kernel_resize_planes_##SUFFIX(struct compute *, struct tensor x, const struct filter *vertical,               \
-                                       const struct filter *horizontal, float threshold, struct tensor out);           \
-    void kernel_resize_u8_normalize_##SUFFIX(struct compute *, const uint8_t *pixels, size_t row_bytes,                \
-                                             const struct filter_u8 *vertical, const struct filter_u8 *horizontal,     \
-                                             float scale, const float mean[3], const float std[3], struct tensor out);
+    void kernel_resize_planes_##SUFFIX(struct compute *, struct tensor x, const struct resize *vertical,               \
+                                       const struct resize *horizontal, float threshold, struct tensor out);
 
 CPU_KERNELS(avx2)
 CPU_KERNELS(avx512)

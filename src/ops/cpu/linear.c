@@ -5,18 +5,35 @@
 
 #include <string.h>
 
-int cpu_linear_create(struct device *device, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
-                      int64_t rows_hint, void **state)
+static int create(struct device *device, const struct linear_source *source, bool channels_last, void **state)
 {
+    struct host_weights weights;
     struct onednn_product *product = NULL;
-    const int status =
-        onednn_product_create(device_threads(device), outputs, inputs, weight, bias, rows_hint, &product);
+    int status = host_weights_join(source, channels_last, &weights);
+    if (status != 0)
+        return status;
+    status = onednn_product_create(device_threads(device), source->outputs, source->inputs, weights.weight,
+                                   weights.bias, source->rows_hint, &product);
+    host_weights_free(&weights);
     *state = product;
     return status;
 }
 
-void cpu_linear_free(void *state)
+int cpu_linear_create(struct device *device, const struct linear_source *source, void **state)
 {
+    return create(device, source, false, state);
+}
+
+int cpu_conv2d_create(struct device *device, const struct linear_source *source, const struct conv2d *conv,
+                      void **state)
+{
+    (void)conv;
+    return create(device, source, true, state);
+}
+
+void cpu_linear_free(struct device *device, void *state)
+{
+    (void)device;
     onednn_product_free(state);
 }
 
@@ -39,26 +56,30 @@ static struct tensor dense_target(struct compute *compute, struct tensor out)
 
 static void deliver(struct compute *compute, struct tensor target, struct tensor out)
 {
-    if (compute_status(compute) == 0 && target.data != out.data)
+    if (compute_status(compute) == 0 && host_data(target) != host_data(out))
         cpu_copy(compute, target, out);
+}
+
+static void multiply(struct compute *compute, struct onednn_product *product, struct tensor x,
+                     enum activation activation, const struct tensor *residual, struct tensor out)
+{
+    const size_t mark = compute_mark(compute);
+    const struct tensor input = make_dense(compute, x);
+    const struct tensor target = dense_target(compute, out);
+    if (compute_status(compute) == 0 && residual != NULL && host_data(*residual) != host_data(target))
+        cpu_copy(compute, *residual, target); /* the product adds to it */
+    if (compute_status(compute) == 0) {
+        compute_fail(compute, onednn_product_run(product, compute, x.dim[0], host_data(input), activation,
+                                                 residual != NULL, host_data(target)));
+    }
+    deliver(compute, target, out);
+    compute_release(compute, mark);
 }
 
 void cpu_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                 const struct tensor *residual, struct tensor out)
 {
-    const size_t mark = compute_mark(compute);
-    const struct tensor input = make_dense(compute, x);
-    const struct tensor target = dense_target(compute, out);
-    if (compute_status(compute) == 0 && residual != NULL && residual->data != target.data)
-        cpu_copy(compute, *residual, target); /* the product adds to it */
-    if (compute_status(compute) == 0) {
-        const int status =
-            onednn_product_run(linear->state, compute, x.dim[0], input.data, activation, residual != NULL, target.data);
-        if (status != 0)
-            compute_fail(compute, status);
-    }
-    deliver(compute, target, out);
-    compute_release(compute, mark);
+    multiply(compute, linear->state, x, activation, residual, out);
 }
 
 void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
@@ -67,8 +88,8 @@ void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tens
     const struct tensor left = make_dense(compute, a), right = make_dense(compute, b);
     const struct tensor target = dense_target(compute, out);
     if (compute_status(compute) == 0) {
-        const int status =
-            onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], left.data, right.data, target.data);
+        const int status = onednn_matmul_transposed(compute, a.dim[0], b.dim[0], a.dim[1], host_data(left),
+                                                    host_data(right), host_data(target));
         if (status != 0)
             compute_fail(compute, status);
     }
@@ -89,7 +110,7 @@ static void gather_window(const struct conv2d *conv, const struct tensor *x, int
                 memset(row, 0, (size_t)channels * sizeof(float));
             } else {
                 const float *from =
-                    (const float *)x->data + n * x->stride[0] + y * x->stride[1] + column * x->stride[2];
+                    (const float *)host_data(*x) + n * x->stride[0] + y * x->stride[1] + column * x->stride[2];
                 memcpy(row, from, (size_t)channels * sizeof(float));
             }
         }
@@ -100,7 +121,7 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
                 struct tensor out)
 {
     const int64_t count = out.dim[0], height = out.dim[1], width = out.dim[2];
-    const int64_t taps = conv->product->inputs;
+    const int64_t taps = conv->inputs * conv->kernel_height * conv->kernel_width;
     const int threads = device_threads(compute_device(compute));
     const size_t mark = compute_mark(compute);
     struct tensor windows = COMPUTE_TENSOR(compute, DTYPE_F32, count, height, width, taps);
@@ -108,7 +129,7 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
         for (int64_t n = 0; n < count; n++) {
             for (int64_t y = 0; y < height; y++) {
-                float *row = (float *)windows.data + (n * height + y) * width * taps;
+                float *row = (float *)host_data(windows) + (n * height + y) * width * taps;
                 for (int64_t i = 0; i < width; i++, row += taps)
                     gather_window(conv, &x, n, y * conv->stride - conv->padding, i * conv->stride - conv->padding, row);
             }
@@ -120,8 +141,8 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
             flat_residual = TENSOR_RESHAPE(make_dense(compute, *residual), rows, conv->outputs);
         const struct tensor target = dense_target(compute, out);
         if (compute_status(compute) == 0) {
-            cpu_linear(compute, conv->product, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,
-                       residual != NULL ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
+            multiply(compute, conv->state, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,
+                     residual != NULL ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
         }
         deliver(compute, target, out);
     }

@@ -2,11 +2,12 @@
 #ifndef OPS_CPU_LINEAR_H
 #define OPS_CPU_LINEAR_H
 
-#include "ops/set.h"
+#include "ops/host.h"
 
-int cpu_linear_create(struct device *device, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
-                      int64_t rows_hint, void **state);
-void cpu_linear_free(void *state);
+int cpu_linear_create(struct device *device, const struct linear_source *source, void **state);
+void cpu_linear_free(struct device *device, void *state);
+int cpu_conv2d_create(struct device *device, const struct linear_source *source, const struct conv2d *conv,
+                      void **state);
 void cpu_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                 const struct tensor *residual, struct tensor out);
 void cpu_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);

@@ -32,8 +32,8 @@ void SIMD_NAME(kernel_max_pool2d)(struct compute *compute, struct tensor x, int 
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
     for (int64_t n = 0; n < out.dim[0]; n++) {
         for (int64_t y = 0; y < out.dim[1]; y++) {
-            const float *from = (const float *)x.data + n * x.stride[0] + y * size * x.stride[1];
-            float *to = (float *)out.data + n * out.stride[0] + y * out.stride[1];
+            const float *from = (const float *)host_data(x) + n * x.stride[0] + y * size * x.stride[1];
+            float *to = (float *)host_data(out) + n * out.stride[0] + y * out.stride[1];
             for (int64_t i = 0; i < out.dim[2]; i++) {
                 pool_window(from + i * size * x.stride[2], x.stride[1], x.stride[2], size, out.dim[3],
                             to + i * out.stride[2]);
@@ -79,32 +79,34 @@ static void resize_plane_row(const float *rows, int64_t count, const struct filt
                              float threshold, float *line, const struct tensor *out, int64_t offset)
 {
     if (out->dtype != DTYPE_U8) {
-        resize_down(rows, count, vertical, y, (float *)out->data + offset);
+        resize_down(rows, count, vertical, y, (float *)host_data(*out) + offset);
         return;
     }
-    uint8_t *to = (uint8_t *)out->data + offset;
+    uint8_t *to = (uint8_t *)host_data(*out) + offset;
     resize_down(rows, count, vertical, y, line);
     for (int64_t i = 0; i < count; i++)
         to[i] = line[i] > threshold;
 }
 
-void SIMD_NAME(kernel_resize_planes)(struct compute *compute, struct tensor x, const struct filter *vertical,
-                                     const struct filter *horizontal, float threshold, struct tensor out)
+void SIMD_NAME(kernel_resize_planes)(struct compute *compute, struct tensor x, const struct resize *vertical,
+                                     const struct resize *horizontal, float threshold, struct tensor out)
 {
     const int threads = device_threads(compute_device(compute));
-    const int64_t count = horizontal->outputs;
+    const struct filter down = host_filter(vertical), across = host_filter(horizontal);
+    const int64_t count = across.outputs;
     const size_t mark = compute_mark(compute);
-    float *rows = COMPUTE_TENSOR(compute, DTYPE_F32, vertical->inputs, count).data;
-    float *lines = COMPUTE_TENSOR(compute, DTYPE_F32, threads, count).data;
+    float *rows = host_data(COMPUTE_TENSOR(compute, DTYPE_F32, down.inputs, count));
+    float *lines = host_data(COMPUTE_TENSOR(compute, DTYPE_F32, threads, count));
     for (int64_t n = 0; n < out.dim[0] && compute_status(compute) == 0; n++) {
 #pragma omp parallel num_threads(threads)
         {
 #pragma omp for schedule(static)
-            for (int64_t y = 0; y < vertical->inputs; y++)
-                resize_across((const float *)x.data + n * x.stride[0] + y * x.stride[1], horizontal, rows + y * count);
+            for (int64_t y = 0; y < down.inputs; y++)
+                resize_across((const float *)host_data(x) + n * x.stride[0] + y * x.stride[1], &across,
+                              rows + y * count);
 #pragma omp for schedule(static)
-            for (int64_t y = 0; y < vertical->outputs; y++) {
-                resize_plane_row(rows, count, vertical, y, threshold, lines + omp_get_thread_num() * count, &out,
+            for (int64_t y = 0; y < down.outputs; y++) {
+                resize_plane_row(rows, count, &down, y, threshold, lines + omp_get_thread_num() * count, &out,
                                  n * out.stride[0] + y * out.stride[1]);
             }
         }

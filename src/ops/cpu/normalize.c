@@ -10,5 +10,5 @@ void SIMD_NAME(kernel_layer_norm)(struct compute *compute, struct tensor x, stru
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows * count > 16384)
     for (int64_t i = 0; i < rows; i++)
-        norm_row(rows_at(&x, i), count, gamma.data, beta.data, eps, rows_at(&out, i));
+        norm_row(rows_at(&x, i), count, host_data(gamma), host_data(beta), eps, rows_at(&out, i));
 }

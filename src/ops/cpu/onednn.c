@@ -1,5 +1,7 @@
 #include "ops/cpu/onednn.h"
 
+#include "ops/host.h"
+
 #include "base/error.h"
 
 #include <omp.h>
@@ -239,7 +241,7 @@ static int plan_run(const struct plan *plan, struct compute *compute, const floa
         } else if (arguments.status == 0) {
             arguments.status =
                 check(dnnl_memory_desc_init_by_tag(&desc, 1, dims, dnnl_u8, dnnl_a), "describing scratch");
-            add_argument(&arguments, DNNL_ARG_SCRATCHPAD, &desc, scratch.data);
+            add_argument(&arguments, DNNL_ARG_SCRATCHPAD, &desc, host_data(scratch));
         }
     }
     const int status = execute(plan->primitive, &arguments);

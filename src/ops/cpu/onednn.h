@@ -3,6 +3,7 @@
 #ifndef OPS_CPU_ONEDNN_H
 #define OPS_CPU_ONEDNN_H
 
+#include "ops/cpu/level.h"
 #include "ops/ops.h"
 
 /* Limits oneDNN to `level`, once a process, before its first use. Errors: UNSUPPORTED. */

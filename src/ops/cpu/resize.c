@@ -47,20 +47,21 @@ static void resize_row(const float *sum, const struct filter *horizontal, float 
     }
 }
 
-void SIMD_NAME(kernel_resize_normalize)(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                                        const struct filter *vertical, const struct filter *horizontal, float scale,
-                                        const float mean[3], const float std[3], struct tensor out)
+void SIMD_NAME(kernel_resize_image)(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                                    const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out)
 {
-    const int64_t width = horizontal->inputs, count = 3 * width;
+    const struct filter down = host_filter(vertical), across = host_filter(horizontal);
+    const int64_t count = 3 * (int64_t)across.inputs;
     const int threads = device_threads(compute_device(compute));
     const size_t mark = compute_mark(compute);
-    float *rows = COMPUTE_TENSOR(compute, DTYPE_F32, threads, count).data;
+    float *rows = host_data(COMPUTE_TENSOR(compute, DTYPE_F32, threads, count));
     if (compute_status(compute) == 0) {
 #pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t y = 0; y < vertical->outputs; y++) {
+        for (int64_t y = 0; y < down.outputs; y++) {
             float *sum = rows + omp_get_thread_num() * count;
-            combine_rows(pixels, row_bytes, vertical, y, count, sum);
-            resize_row(sum, horizontal, scale, mean, std, (float *)out.data + y * out.stride[0], out.stride[1]);
+            combine_rows(host_data(pixels), (size_t)pixels.stride[0], &down, y, count, sum);
+            resize_row(sum, &across, scale->scale, scale->mean, scale->std, (float *)host_data(out) + y * out.stride[0],
+                       out.stride[1]);
         }
     }
     compute_release(compute, mark);

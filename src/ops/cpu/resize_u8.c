@@ -49,31 +49,34 @@ static void resize_down(const uint8_t *lines, int64_t columns, const struct filt
         sums[i] = round_sum(sums[i], filter->precision);
 }
 
-void SIMD_NAME(kernel_resize_u8_normalize)(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                                           const struct filter_u8 *vertical, const struct filter_u8 *horizontal,
-                                           float scale, const float mean[3], const float std[3], struct tensor out)
+void SIMD_NAME(kernel_resize_image_u8)(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                                       const struct resize *horizontal, const struct pixel_scale *scale,
+                                       struct tensor out)
 {
+    const struct filter_u8 down = host_filter_u8(vertical), across = host_filter_u8(horizontal);
     const int threads = device_threads(compute_device(compute));
-    const int64_t height = vertical->inputs, width = horizontal->outputs, columns = width * CHANNELS;
+    const int64_t height = down.inputs, width = across.outputs, columns = width * CHANNELS;
+    const uint8_t *const bytes = host_data(pixels);
     const size_t mark = compute_mark(compute);
-    uint8_t *lines = COMPUTE_TENSOR(compute, DTYPE_U8, height, columns).data;
-    int32_t *sums = COMPUTE_TENSOR(compute, DTYPE_I32, threads, columns).data;
+    uint8_t *lines = host_data(COMPUTE_TENSOR(compute, DTYPE_U8, height, columns));
+    int32_t *sums = host_data(COMPUTE_TENSOR(compute, DTYPE_I32, threads, columns));
     /* All there is to normalise: 256 values a channel. */
     float table[CHANNELS][UINT8_MAX + 1];
     for (int c = 0; c < CHANNELS; c++)
         for (int value = 0; value <= UINT8_MAX; value++)
-            table[c][value] = (float)(((double)value * (double)scale - (double)mean[c]) / (double)std[c]);
+            table[c][value] =
+                (float)(((double)value * (double)scale->scale - (double)scale->mean[c]) / (double)scale->std[c]);
     if (compute_status(compute) == 0) {
 #pragma omp parallel num_threads(threads)
         {
 #pragma omp for schedule(static)
             for (int64_t y = 0; y < height; y++)
-                resize_line(pixels + (size_t)y * row_bytes, horizontal, lines + y * columns);
+                resize_line(bytes + y * pixels.stride[0], &across, lines + y * columns);
 #pragma omp for schedule(static)
-            for (int64_t y = 0; y < vertical->outputs; y++) {
+            for (int64_t y = 0; y < down.outputs; y++) {
                 int32_t *sum = sums + omp_get_thread_num() * columns;
-                float *to = (float *)out.data + y * out.stride[0];
-                resize_down(lines, columns, vertical, y, sum);
+                float *to = (float *)host_data(out) + y * out.stride[0];
+                resize_down(lines, columns, &down, y, sum);
                 for (int64_t x = 0; x < width; x++)
                     for (int c = 0; c < CHANNELS; c++)
                         to[x * out.stride[1] + c] = table[c][sum[x * CHANNELS + c]];

@@ -26,9 +26,9 @@ void SIMD_NAME(kernel_rope)(struct compute *compute, struct tensor x, struct ten
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows * heads * cosines.dim[2] > 16384)
     for (int64_t i = 0; i < rows; i++) {
         const int64_t b = i / tokens, t = i % tokens, table = cosines.dim[0] == 1 ? 0 : b;
-        const float *c = (const float *)cosines.data + table * cosines.stride[0] + t * cosines.stride[1];
-        const float *s = (const float *)sines.data + table * sines.stride[0] + t * sines.stride[1];
-        float *row = (float *)x.data + b * x.stride[0] + t * x.stride[1];
+        const float *c = (const float *)host_data(cosines) + table * cosines.stride[0] + t * cosines.stride[1];
+        const float *s = (const float *)host_data(sines) + table * sines.stride[0] + t * sines.stride[1];
+        float *row = (float *)host_data(x) + b * x.stride[0] + t * x.stride[1];
         for (int64_t h = 0; h < heads; h++)
             rotate(row + h * x.stride[2], c, s, cosines.dim[2]);
     }

@@ -2,7 +2,7 @@
 #ifndef OPS_CPU_ROWS_H
 #define OPS_CPU_ROWS_H
 
-#include "ops/ops.h"
+#include "ops/host.h"
 
 /* Where row `index` begins, rows counted over the leading dimensions in order. */
 static inline float *rows_at(const struct tensor *tensor, int64_t index)
@@ -12,7 +12,7 @@ static inline float *rows_at(const struct tensor *tensor, int64_t index)
         offset += index % tensor->dim[axis] * tensor->stride[axis];
         index /= tensor->dim[axis];
     }
-    return (float *)tensor->data + offset;
+    return (float *)host_data(*tensor) + offset;
 }
 
 /* Whether all rows lie at one distance, given in *stride (elements); also true for at most one row. */

@@ -75,7 +75,7 @@ static void place_pixels(const float pixels[FINE], float *to, int64_t size)
 static void write_masks(const struct job *job, int64_t b, int64_t p, const float *fine)
 {
     const int64_t size = 4 * job->side, c2 = job->c2;
-    const float *hyper = (const float *)job->upscaling->hyper.data + b * job->masks * c2;
+    const float *hyper = (const float *)host_data(job->upscaling->hyper) + b * job->masks * c2;
     for (int64_t m = 0; m < job->masks; m++, hyper += c2) {
         float pixels[FINE];
         for (int i = 0; i < FINE; i += SIMD_LANES) {
@@ -98,15 +98,16 @@ static void upscale_block(const struct job *job, int64_t b, int64_t first, const
     const struct mask_upscaling *u = job->upscaling;
     const int64_t pixels = job->side * job->side, c1 = job->c1, c2 = job->c2;
     const int64_t rows = pixels - first < PIXEL_BLOCK ? pixels - first : PIXEL_BLOCK;
-    product(rows, (const float *)u->x.data + (b * pixels + first) * job->c, job->c, job->weight1, u->bias1.data,
-            (const float *)u->features1.data + first * TAPS * c1, TAPS * c1, scratch->middle);
+    product(rows, (const float *)host_data(u->x) + (b * pixels + first) * job->c, job->c, job->weight1,
+            host_data(u->bias1), (const float *)host_data(u->features1) + first * TAPS * c1, TAPS * c1,
+            scratch->middle);
     for (int64_t r = 0; r < rows * TAPS; r++) {
         float *row = scratch->middle + r * c1;
-        norm_row(row, c1, u->gamma.data, u->beta.data, u->eps, row);
+        norm_row(row, c1, host_data(u->gamma), host_data(u->beta), u->eps, row);
     }
     gelu(scratch->middle, rows * TAPS * c1);
-    product(rows * TAPS, scratch->middle, c1, job->weight2, u->bias2.data,
-            (const float *)u->features2.data + first * FINE * c2, TAPS * c2, scratch->fine);
+    product(rows * TAPS, scratch->middle, c1, job->weight2, host_data(u->bias2),
+            (const float *)host_data(u->features2) + first * FINE * c2, TAPS * c2, scratch->fine);
     gelu(scratch->fine, rows * FINE * c2);
     for (int64_t r = 0; r < rows; r++)
         write_masks(job, b, first + r, scratch->fine + r * FINE * c2);
@@ -114,13 +115,13 @@ static void upscale_block(const struct job *job, int64_t b, int64_t first, const
 
 static float *floats(struct compute *compute, int64_t count)
 {
-    return COMPUTE_TENSOR(compute, DTYPE_F32, count).data;
+    return host_data(COMPUTE_TENSOR(compute, DTYPE_F32, count));
 }
 
 void SIMD_NAME(kernel_upscale_masks)(struct compute *compute, const struct mask_upscaling *u, struct tensor out)
 {
-    struct job job = {u,    out.dim[2] / 4, out.dim[1], u->x.dim[2], u->gamma.dim[0], u->hyper.dim[2],
-                      NULL, NULL,           out.data};
+    struct job job = {u,    out.dim[2] / 4, out.dim[1],    u->x.dim[2], u->gamma.dim[0], u->hyper.dim[2],
+                      NULL, NULL,           host_data(out)};
     if (job.c1 % SIMD_LANES != 0 || job.c2 % SIMD_LANES != 0) {
         ops_reference.upscale_masks(compute, u, out);
         return;
@@ -134,8 +135,8 @@ void SIMD_NAME(kernel_upscale_masks)(struct compute *compute, const struct mask_
     float *memory = floats(compute, threads * per_thread);
     if (compute_status(compute) == 0) {
         const int64_t blocks = (pixels + PIXEL_BLOCK - 1) / PIXEL_BLOCK;
-        pack(u->weight1.data, job.c, TAPS * job.c1, job.weight1);
-        pack(u->weight2.data, job.c1, TAPS * job.c2, job.weight2);
+        pack(host_data(u->weight1), job.c, TAPS * job.c1, job.weight1);
+        pack(host_data(u->weight2), job.c1, TAPS * job.c2, job.weight2);
         const bool large = batch * pixels * job.c * job.c1 > TILE_SMALL_WORK;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8) if (large)
         for (int64_t i = 0; i < batch * blocks; i++) {

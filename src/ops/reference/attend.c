@@ -6,7 +6,7 @@
 /* Row `i` of entry `b` of a dense [1 or batch, rows, width] tensor. */
 static const float *row_of(const struct tensor *tensor, int64_t b, int64_t i)
 {
-    return (const float *)tensor->data + ((tensor->dim[0] == 1 ? 0 : b) * tensor->dim[1] + i) * tensor->dim[2];
+    return (const float *)host_data(*tensor) + ((tensor->dim[0] == 1 ? 0 : b) * tensor->dim[1] + i) * tensor->dim[2];
 }
 
 /* (x + positions) . other */
@@ -34,7 +34,7 @@ static void softmax(double *score, int64_t count, int64_t step)
 
 static double *doubles(struct compute *compute, int64_t count)
 {
-    return COMPUTE_TENSOR(compute, DTYPE_I64, count).data; /* eight bytes each, whatever the type is called */
+    return host_data(COMPUTE_TENSOR(compute, DTYPE_I64, count)); /* eight bytes each, whatever the type is called */
 }
 
 void reference_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions,
@@ -45,10 +45,10 @@ void reference_attend_rows(struct compute *compute, struct tensor q, struct tens
     double *weight = doubles(compute, rows);
     for (int64_t i = 0; weight != NULL && i < q.dim[0] * q.dim[1]; i++) {
         const int64_t b = i / q.dim[1];
-        const float *query = (const float *)q.data + i * width;
-        float *to = (float *)out.data + i * width;
+        const float *query = (const float *)host_data(q) + i * width;
+        float *to = (float *)host_data(out) + i * width;
         for (int64_t n = 0; n < rows; n++) {
-            const float *place = (const float *)positions.data + n * width;
+            const float *place = (const float *)host_data(positions) + n * width;
             weight[n] = (double)scale * placed_dot(row_of(&x, b, n), place, query, width);
         }
         softmax(weight, rows, 1);
@@ -66,11 +66,11 @@ void reference_attend_rows(struct compute *compute, struct tensor q, struct tens
 static void attend_row(const struct token_attention *a, int64_t b, int64_t n, double *score, double *sum, float *to)
 {
     const int64_t tokens = a->k.dim[1], heads = a->k.dim[2], width = a->x.dim[2], columns = tokens * heads;
-    const float *row = row_of(&a->x, b, n), *place = (const float *)a->positions.data + n * width;
-    const float *k = (const float *)a->k.data + b * columns * width;
-    const float *v = (const float *)a->v.data + b * columns * width;
-    const float *bias = (const float *)a->bias.data + b * columns;
-    const float *gamma = a->gamma.data, *beta = a->beta.data;
+    const float *row = row_of(&a->x, b, n), *place = (const float *)host_data(a->positions) + n * width;
+    const float *k = (const float *)host_data(a->k) + b * columns * width;
+    const float *v = (const float *)host_data(a->v) + b * columns * width;
+    const float *bias = (const float *)host_data(a->bias) + b * columns;
+    const float *gamma = host_data(a->gamma), *beta = host_data(a->beta);
     for (int64_t i = 0; i < columns; i++)
         score[i] = (double)a->scale * (placed_dot(row, place, k + i * width, width) + (double)bias[i]);
     for (int64_t h = 0; h < heads; h++)
@@ -94,6 +94,6 @@ void reference_attend_tokens(struct compute *compute, const struct token_attenti
     const size_t mark = compute_mark(compute);
     double *score = doubles(compute, a->k.dim[1] * a->k.dim[2]), *sum = doubles(compute, width);
     for (int64_t i = 0; compute_status(compute) == 0 && i < out.dim[0] * rows; i++)
-        attend_row(a, i / rows, i % rows, score, sum, (float *)out.data + i * width);
+        attend_row(a, i / rows, i % rows, score, sum, (float *)host_data(out) + i * width);
     compute_release(compute, mark);
 }

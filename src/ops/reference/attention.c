@@ -30,7 +30,7 @@ static void attend(const struct tensor *q, const struct tensor *k, const struct 
 {
     for (int64_t i = 0; i < q->dim[0]; i++) {
         int64_t count = causal ? i + 1 : k->dim[0];
-        softmax_scores(matrix_row(q, i), k->data, k->stride[0], q->dim[2], count, scale, weight);
+        softmax_scores(matrix_row(q, i), host_data(*k), k->stride[0], q->dim[2], count, scale, weight);
         float *row = matrix_row(out, i);
         for (int64_t d = 0; d < v->dim[2]; d++) {
             double sum = 0.0;
@@ -47,7 +47,7 @@ void reference_attention(struct compute *compute, struct tensor q, struct tensor
     size_t mark = compute_mark(compute);
     int64_t keys = k.dim[1];
     /* One row of doubles: eight bytes each, whatever the type is called. */
-    double *weight = COMPUTE_TENSOR(compute, DTYPE_I64, keys).data;
+    double *weight = host_data(COMPUTE_TENSOR(compute, DTYPE_I64, keys));
     for (int64_t b = 0; b < q.dim[0] && compute_status(compute) == 0; b++) {
         for (int64_t h = 0; h < q.dim[2]; h++) {
             struct tensor head_q = tensor_slice(tensor_at(q, b), 1, h, 1);

@@ -16,29 +16,34 @@ static void gather_taps(const struct conv2d *conv, const struct tensor *image, i
             if (y < 0 || y >= image->dim[0] || x < 0 || x >= image->dim[1])
                 memset(row, 0, bytes);
             else
-                memcpy(row, (const float *)image->data + y * image->stride[0] + x * image->stride[1], bytes);
+                memcpy(row, (const float *)host_data(*image) + y * image->stride[0] + x * image->stride[1], bytes);
         }
     }
 }
 
-/* Output rows first to first + count of one image. Rows of the output that do not lie densely over
- * each other are given to the product one by one. */
-static void multiply(struct compute *compute, const struct conv2d *conv, struct tensor taps,
-                     const struct tensor *residual, struct tensor out)
+int reference_conv2d_create(struct device *device, const struct linear_source *source, const struct conv2d *conv,
+                            void **state)
 {
-    int64_t rows = out.dim[0], width = out.dim[1];
-    const struct device *device = compute_device(compute);
+    (void)device;
+    (void)conv;
+    return reference_weights_create(source, true, state);
+}
+
+/* Output rows of one image. Rows that do not lie densely over each other are given to the product one by one. */
+static void multiply(const struct conv2d *conv, struct tensor taps, const struct tensor *residual, struct tensor out)
+{
+    const int64_t rows = out.dim[0], width = out.dim[1];
     for (int64_t i = 0; i < rows; i++) {
-        struct tensor part = residual != NULL ? tensor_at(*residual, i) : (struct tensor){0};
-        device->set.linear(compute, conv->product, tensor_slice(taps, 0, i * width, width), ACTIVATION_NONE,
-                           residual != NULL ? &part : NULL, tensor_at(out, i));
+        const struct tensor part = residual != NULL ? tensor_at(*residual, i) : (struct tensor){0};
+        reference_product(conv->state, tensor_slice(taps, 0, i * width, width), ACTIVATION_NONE,
+                          residual != NULL ? &part : NULL, tensor_at(out, i));
     }
 }
 
 void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x,
                       const struct tensor *residual, struct tensor out)
 {
-    int64_t height = out.dim[1], width = out.dim[2], depth = linear_inputs(conv->product);
+    int64_t height = out.dim[1], width = out.dim[2], depth = ((const struct reference_weights *)conv->state)->inputs;
     int64_t chunk = BUFFER_FLOATS / depth / width;
     chunk = chunk < 1 ? 1 : chunk > height ? height : chunk;
     size_t mark = compute_mark(compute);
@@ -48,10 +53,9 @@ void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct
         for (int64_t first = 0; first < height && compute_status(compute) == 0; first += chunk) {
             int64_t count = height - first < chunk ? height - first : chunk;
             for (int64_t i = 0; i < count * width; i++)
-                gather_taps(conv, &image, first + i / width, i % width, (float *)taps.data + i * depth);
+                gather_taps(conv, &image, first + i / width, i % width, (float *)host_data(taps) + i * depth);
             struct tensor part = residual != NULL ? tensor_slice(tensor_at(*residual, n), 0, first, count) : out;
-            multiply(compute, conv, taps, residual != NULL ? &part : NULL,
-                     tensor_slice(tensor_at(out, n), 0, first, count));
+            multiply(conv, taps, residual != NULL ? &part : NULL, tensor_slice(tensor_at(out, n), 0, first, count));
         }
     }
     compute_release(compute, mark);

@@ -21,8 +21,8 @@ void reference_copy(struct compute *compute, struct tensor from, struct tensor o
     const int64_t columns = from.dim[last], rows = tensor_count(&from) / columns;
     const size_t size = dtype_size(from.dtype);
     for (int64_t i = 0; i < rows; i++) {
-        const char *source = (const char *)from.data + row_offset(&from, i) * (int64_t)size;
-        char *target = (char *)out.data + row_offset(&out, i) * (int64_t)size;
+        const char *source = (const char *)host_data(from) + row_offset(&from, i) * (int64_t)size;
+        char *target = (char *)host_data(out) + row_offset(&out, i) * (int64_t)size;
         for (int64_t j = 0; j < columns; j++)
             memcpy(target + j * out.stride[last] * (int64_t)size, source + j * from.stride[last] * (int64_t)size, size);
     }
@@ -33,7 +33,7 @@ void reference_fill(struct compute *compute, float value, struct tensor out)
     (void)compute;
     const int64_t columns = out.dim[out.rank - 1], rows = tensor_count(&out) / columns;
     for (int64_t i = 0; i < rows; i++) {
-        float *row = (float *)out.data + row_offset(&out, i);
+        float *row = (float *)host_data(out) + row_offset(&out, i);
         for (int64_t j = 0; j < columns; j++)
             row[j] = value;
     }

@@ -47,9 +47,9 @@ static void combine(const struct tensor *a, const struct tensor *b, bool multipl
         step[i] = b->dim[i] == 1 ? 0 : b->stride[i];
     for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2]; i++) {
         int64_t i0 = i / a->dim[2] / a->dim[1], i1 = i / a->dim[2] % a->dim[1], i2 = i % a->dim[2];
-        const float *row_a = (const float *)a->data + i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
-        const float *row_b = (const float *)b->data + i0 * step[0] + i1 * step[1] + i2 * step[2];
-        float *to = (float *)out->data + i0 * out->stride[0] + i1 * out->stride[1] + i2 * out->stride[2];
+        const float *row_a = (const float *)host_data(*a) + i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
+        const float *row_b = (const float *)host_data(*b) + i0 * step[0] + i1 * step[1] + i2 * step[2];
+        float *to = (float *)host_data(*out) + i0 * out->stride[0] + i1 * out->stride[1] + i2 * out->stride[2];
         for (int64_t j = 0; j < a->dim[3]; j++) {
             float y = row_b[j * step[3]];
             to[j] = multiply ? row_a[j] * y : row_a[j] + y;

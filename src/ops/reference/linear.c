@@ -6,39 +6,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct layer {
-    float *bias;    /* [outputs], or NULL */
-    float weight[]; /* [outputs, inputs] */
-};
-
-int reference_linear_create(struct device *device, int64_t outputs, int64_t inputs, const float *weight,
-                            const float *bias, int64_t rows_hint, void **state)
+int reference_linear_create(struct device *device, const struct linear_source *source, void **state)
 {
     (void)device;
-    (void)rows_hint;
-    *state = NULL;
-    size_t count, bytes;
-    if (__builtin_mul_overflow((size_t)outputs, (size_t)inputs, &count) ||
-        __builtin_add_overflow(count, (size_t)outputs, &bytes) ||
-        __builtin_mul_overflow(bytes, sizeof(float), &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(struct layer), &bytes))
-        return error_memory("a linear layer");
-    struct layer *layer = malloc(bytes);
-    if (layer == NULL)
-        return error_memory("a linear layer");
-    memcpy(layer->weight, weight, count * sizeof(float));
-    layer->bias = NULL;
-    if (bias != NULL) {
-        layer->bias = layer->weight + count;
-        memcpy(layer->bias, bias, (size_t)outputs * sizeof(float));
-    }
-    *state = layer;
-    return 0;
+    return reference_weights_create(source, false, state);
 }
 
-void reference_linear_free(void *state)
+void reference_linear_free(struct device *device, void *state)
 {
-    free(state);
+    (void)device;
+    struct reference_weights *const weights = state;
+    free(weights->values);
+    free(weights);
+}
+
+/* The weights of a layer or, `channels_last`, of a convolution. */
+int reference_weights_create(const struct linear_source *source, bool channels_last, void **state)
+{
+    struct host_weights joined;
+    struct reference_weights *const weights = calloc(1, sizeof(*weights));
+    const size_t count = (size_t)source->outputs * (size_t)source->inputs, outputs = (size_t)source->outputs;
+    int status = weights != NULL ? host_weights_join(source, channels_last, &joined) : error_memory("a layer");
+    if (status == 0 && (weights->values = malloc((count + outputs) * sizeof(float))) == NULL) {
+        host_weights_free(&joined);
+        status = error_memory("a layer");
+    }
+    if (status != 0) {
+        free(weights);
+        return status;
+    }
+    weights->inputs = source->inputs;
+    weights->outputs = source->outputs;
+    weights->bias = joined.bias != NULL ? weights->values + count : NULL;
+    memcpy(weights->values, joined.weight, count * sizeof(float));
+    if (joined.bias != NULL)
+        memcpy(weights->bias, joined.bias, outputs * sizeof(float));
+    host_weights_free(&joined);
+    *state = weights;
+    return 0;
 }
 
 static double dot(const float *a, const float *b, int64_t count)
@@ -49,24 +54,29 @@ static double dot(const float *a, const float *b, int64_t count)
     return sum;
 }
 
-void reference_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
-                      const struct tensor *residual, struct tensor out)
+void reference_product(const struct reference_weights *weights, struct tensor x, enum activation activation,
+                       const struct tensor *residual, struct tensor out)
 {
-    (void)compute;
-    const struct layer *layer = linear->state;
     for (int64_t i = 0; i < x.dim[0]; i++) {
         const float *row = matrix_row(&x, i);
         float *to = matrix_row(&out, i);
-        for (int64_t o = 0; o < linear->outputs; o++) {
-            double y = dot(row, layer->weight + o * linear->inputs, linear->inputs);
-            if (layer->bias != NULL)
-                y += (double)layer->bias[o];
+        for (int64_t o = 0; o < weights->outputs; o++) {
+            double y = dot(row, weights->values + o * weights->inputs, weights->inputs);
+            if (weights->bias != NULL)
+                y += (double)weights->bias[o];
             y = reference_activate(activation, y);
             if (residual != NULL)
                 y += (double)matrix_row(residual, i)[o];
             to[o] = (float)y;
         }
     }
+}
+
+void reference_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
+                      const struct tensor *residual, struct tensor out)
+{
+    (void)compute;
+    reference_product(linear->state, x, activation, residual, out);
 }
 
 void reference_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)

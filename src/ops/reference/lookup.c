@@ -9,7 +9,7 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
                      struct tensor out)
 {
     for (int64_t b = 0; b < ids.dim[0]; b++) {
-        const int32_t *id = (const int32_t *)ids.data + b * ids.stride[0];
+        const int32_t *id = (const int32_t *)host_data(ids) + b * ids.stride[0];
         for (int64_t n = 0; n < ids.dim[1]; n++) {
             if (id[n] < 0 || id[n] >= table.dim[0]) {
                 compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT,
@@ -18,7 +18,7 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
                 return;
             }
             const float *row = matrix_row(&table, id[n]), *position = matrix_row(&positions, n);
-            float *to = (float *)out.data + b * out.stride[0] + n * out.stride[1];
+            float *to = (float *)host_data(out) + b * out.stride[0] + n * out.stride[1];
             for (int64_t j = 0; j < table.dim[1]; j++)
                 to[j] = row[j] + position[j];
         }
@@ -27,7 +27,7 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
 
 void reference_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
 {
-    const int32_t *row = index.data;
+    const int32_t *row = host_data(index);
     for (int64_t b = 0; b < x.dim[0]; b++) {
         if (row[b] < 0 || row[b] >= x.dim[1]) {
             compute_fail(compute,
@@ -35,7 +35,7 @@ void reference_gather_rows(struct compute *compute, struct tensor x, struct tens
                                    (int)row[b], (long long)b, (long long)x.dim[1]));
             return;
         }
-        const float *from = (const float *)x.data + b * x.stride[0] + row[b] * x.stride[1];
+        const float *from = (const float *)host_data(x) + b * x.stride[0] + row[b] * x.stride[1];
         memcpy(matrix_row(&out, b), from, (size_t)x.dim[2] * sizeof(float));
     }
 }

@@ -7,7 +7,7 @@ void reference_layer_norm(struct compute *compute, struct tensor x, struct tenso
                           struct tensor out)
 {
     (void)compute;
-    const float *g = gamma.data, *b = beta.data;
+    const float *g = host_data(gamma), *b = host_data(beta);
     int64_t count = x.dim[1];
     for (int64_t i = 0; i < x.dim[0]; i++) {
         const float *row = matrix_row(&x, i);

@@ -1,10 +1,43 @@
-/* The table of the portable set. */
+/* The portable set: its device and its table. */
 #include "ops/reference/reference.h"
+
+#include "base/error.h"
+
+static int open_device(struct device *device, const struct device_options *options)
+{
+    if (options->precision != DTYPE_F32) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the reference set computes in F32",
+                         dtype_name(options->precision));
+    }
+    /* Small chunks, so that tests of small models see passes cut. */
+    device->hints = (struct device_hints){
+        .chunk_bytes = 16 << 20, .enough_rows = 1024, .batch_bytes = 160 << 20, .transfer_bytes = 64 << 20};
+    return host_threads(options, &device->threads);
+}
+
+static void close_device(struct device *device)
+{
+    (void)device;
+}
 
 const struct ops_set ops_reference = {
     .name = "reference",
+    .open = open_device,
+    .close = close_device,
+    .allocate = host_allocate,
+    .release = host_release,
+    .guard = host_guard,
+    .constant_create = host_constant_create,
     .linear_create = reference_linear_create,
     .linear_free = reference_linear_free,
+    .conv2d_create = reference_conv2d_create,
+    .conv2d_free = reference_linear_free,
+    .compute_create = host_compute_create,
+    .compute_free = host_compute_free,
+    .upload = host_upload,
+    .upload_rows = host_upload_rows,
+    .download = host_download,
+    .wait = host_wait,
     .linear = reference_linear,
     .conv2d = reference_conv2d,
     .matmul_transposed = reference_matmul_transposed,
@@ -21,7 +54,6 @@ const struct ops_set ops_reference = {
     .embed = reference_embed,
     .gather_rows = reference_gather_rows,
     .shift_scale = reference_shift_scale,
-    .resize_normalize = reference_resize_normalize,
     .copy = reference_copy,
     .fill = reference_fill,
     .max_pool2d = reference_max_pool2d,
@@ -29,5 +61,5 @@ const struct ops_set ops_reference = {
     .step = reference_step,
     .round_bf16 = reference_round_bf16,
     .resize_planes = reference_resize_planes,
-    .resize_u8_normalize = reference_resize_u8_normalize,
+    .resize_image = reference_resize_image,
 };

@@ -3,17 +3,27 @@
 #ifndef OPS_REFERENCE_REFERENCE_H
 #define OPS_REFERENCE_REFERENCE_H
 
-#include "ops/set.h"
+#include "ops/host.h"
 
 /* linear.c */
-int reference_linear_create(struct device *device, int64_t outputs, int64_t inputs, const float *weight,
-                            const float *bias, int64_t rows_hint, void **state);
-void reference_linear_free(void *state);
+struct reference_weights {
+    int64_t outputs, inputs;
+    float *values; /* [outputs, inputs], owned */
+    float *bias;   /* [outputs] behind them, or NULL */
+};
+int reference_weights_create(const struct linear_source *source, bool channels_last, void **state);
+/* out = activation(x W^T + b) + residual, for matrices. */
+void reference_product(const struct reference_weights *weights, struct tensor x, enum activation activation,
+                       const struct tensor *residual, struct tensor out);
+int reference_linear_create(struct device *device, const struct linear_source *source, void **state);
+void reference_linear_free(struct device *device, void *state);
 void reference_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                       const struct tensor *residual, struct tensor out);
 void reference_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
 
-/* conv2d.c: on top of the device's own linear, whichever set that is from */
+/* conv2d.c: its weights are a linear layer's over windows */
+int reference_conv2d_create(struct device *device, const struct linear_source *source, const struct conv2d *conv,
+                            void **state);
 void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x,
                       const struct tensor *residual, struct tensor out);
 
@@ -50,10 +60,11 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
                      struct tensor out);
 void reference_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
 
-/* resize.c */
-void reference_resize_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                                const struct filter *vertical, const struct filter *horizontal, float scale,
-                                const float mean[3], const float std[3], struct tensor out);
+/* resize.c, resize_u8.c */
+void reference_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                            const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
+void reference_resize_image_u8(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                               const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 
 /* copy.c */
 void reference_copy(struct compute *compute, struct tensor from, struct tensor out);
@@ -61,8 +72,8 @@ void reference_fill(struct compute *compute, float value, struct tensor out);
 
 /* maps.c */
 void reference_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
-void reference_resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
-                             const struct filter *horizontal, float threshold, struct tensor out);
+void reference_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
+                             const struct resize *horizontal, float threshold, struct tensor out);
 
 /* depthwise.c */
 void reference_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
@@ -73,15 +84,10 @@ void reference_step(struct compute *compute, struct tensor x, float threshold, f
                     struct tensor out);
 void reference_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
 
-/* resize_u8.c */
-void reference_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                                   const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,
-                                   const float mean[3], const float std[3], struct tensor out);
-
 /* Row `i` of a matrix of f32. */
 static inline float *matrix_row(const struct tensor *matrix, int64_t i)
 {
-    return (float *)matrix->data + i * matrix->stride[0];
+    return (float *)host_data(*matrix) + i * matrix->stride[0];
 }
 
 #endif

@@ -23,25 +23,26 @@ static void resize_line(const uint8_t *line, const struct filter_u8 *filter, uin
     }
 }
 
-void reference_resize_u8_normalize(struct compute *compute, const uint8_t *pixels, size_t row_bytes,
-                                   const struct filter_u8 *vertical, const struct filter_u8 *horizontal, float scale,
-                                   const float mean[3], const float std[3], struct tensor out)
+void reference_resize_image_u8(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                               const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out)
 {
+    const struct filter_u8 down = host_filter_u8(vertical), across = host_filter_u8(horizontal);
+    const uint8_t *const rows = host_data(pixels);
     const size_t mark = compute_mark(compute);
-    const int64_t height = vertical->inputs, columns = (int64_t)horizontal->outputs * CHANNELS;
-    uint8_t *lines = COMPUTE_TENSOR(compute, DTYPE_U8, height, columns).data;
+    const int64_t height = down.inputs, columns = (int64_t)across.outputs * CHANNELS;
+    uint8_t *lines = host_data(COMPUTE_TENSOR(compute, DTYPE_U8, height, columns));
     for (int64_t y = 0; y < height && compute_status(compute) == 0; y++)
-        resize_line(pixels + (size_t)y * row_bytes, horizontal, lines + y * columns);
+        resize_line(rows + y * pixels.stride[0], &across, lines + y * columns);
     for (int64_t y = 0; y < out.dim[0] && compute_status(compute) == 0; y++) {
-        const int16_t *weight = vertical->weight + y * vertical->stride;
+        const int16_t *weight = down.weight + y * down.stride;
         for (int64_t i = 0; i < columns; i++) {
-            int64_t sum = (int64_t)1 << vertical->precision >> 1;
-            for (int32_t j = 0; j < vertical->count[y]; j++)
-                sum += weight[j] * (int64_t)lines[(vertical->first[y] + j) * columns + i];
+            int64_t sum = (int64_t)1 << down.precision >> 1;
+            for (int32_t j = 0; j < down.count[y]; j++)
+                sum += weight[j] * (int64_t)lines[(down.first[y] + j) * columns + i];
             const int64_t x = i / CHANNELS, c = i % CHANNELS;
-            ((float *)out.data)[y * out.stride[0] + x * out.stride[1] + c] =
-                (float)(((double)round_sum(sum, vertical->precision) * (double)scale - (double)mean[c]) /
-                        (double)std[c]);
+            ((float *)host_data(out))[y * out.stride[0] + x * out.stride[1] + c] =
+                (float)(((double)round_sum(sum, down.precision) * (double)scale->scale - (double)scale->mean[c]) /
+                        (double)scale->std[c]);
         }
     }
     compute_release(compute, mark);

@@ -16,10 +16,10 @@ void reference_rope(struct compute *compute, struct tensor x, struct tensor cosi
     for (int64_t b = 0; b < x.dim[0]; b++) {
         const int64_t table = cosines.dim[0] == 1 ? 0 : b;
         for (int64_t t = 0; t < x.dim[1]; t++) {
-            const float *c = (const float *)cosines.data + table * cosines.stride[0] + t * cosines.stride[1];
-            const float *s = (const float *)sines.data + table * sines.stride[0] + t * sines.stride[1];
+            const float *c = (const float *)host_data(cosines) + table * cosines.stride[0] + t * cosines.stride[1];
+            const float *s = (const float *)host_data(sines) + table * sines.stride[0] + t * sines.stride[1];
             for (int64_t h = 0; h < x.dim[2]; h++) {
-                float *row = (float *)x.data + b * x.stride[0] + t * x.stride[1] + h * x.stride[2];
+                float *row = (float *)host_data(x) + b * x.stride[0] + t * x.stride[1] + h * x.stride[2];
                 rotate(row, c, s, cosines.dim[2]);
             }
         }

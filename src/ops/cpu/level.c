@@ -1,6 +1,7 @@
 /* What the CPU can do, as the ordered levels that sets of ops come in. */
-#include "ops/ops.h"
+#include "ops/cpu/level.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #if defined(__x86_64__)

@@ -1,0 +1,165 @@
+/* The CPU set: oneDNN's products and our own kernels, a table for each family of levels. What is not worth a kernel of
+ * its own is the reference's, by name. */
+#include "ops/cpu/copy.h"
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/level.h"
+#include "ops/cpu/linear.h"
+#include "ops/cpu/onednn.h"
+#include "ops/reference/reference.h"
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+static const struct ops_set avx2_set, avx512_set;
+
+/* The level of the process's devices, once there was one. */
+static pthread_mutex_t level_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool level_taken;
+static enum cpu_level level_of_process;
+
+/* Asks the system for AMX's tile registers, for the rest of the process's life. */
+static bool request_amx(void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+    enum { ARCH_REQUEST_STATE = 0x1023, STATE_TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQUEST_STATE, STATE_TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
+/* Makes `level` the process's. Called with the mutex held. */
+static int take_level(enum cpu_level level)
+{
+    if (level_taken && level != level_of_process) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "CPU level %s: this process runs at level %s already: use one level a process",
+                         cpu_level_name(level), cpu_level_name(level_of_process));
+    }
+    if (level == CPU_AMX && !request_amx()) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level amx: the system does not allow its registers: use %s",
+                         cpu_level_name(CPU_AVX512_BF16));
+    }
+    const int status = onednn_start(level);
+    if (status == 0) {
+        level_taken = true;
+        level_of_process = level;
+    }
+    return status;
+}
+
+static int check_level(enum cpu_level level)
+{
+    const enum cpu_level best = cpu_level_best();
+    if (level <= best && level > CPU_REFERENCE)
+        return 0;
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level %s: this machine reaches %s: use that or a lower level",
+                     cpu_level_name(level), cpu_level_name(best));
+}
+
+/* The level for "auto": the process's own where it has one, else the best that can be had. */
+static int take_best(enum cpu_level *level)
+{
+    if (level_taken) {
+        *level = level_of_process;
+        return 0;
+    }
+    *level = cpu_level_best();
+    int status = check_level(*level);
+    if (status == 0 && (status = take_level(*level)) == SOWLV2_ERROR_UNSUPPORTED && *level == CPU_AMX) {
+        *level = CPU_AVX512_BF16;
+        status = take_level(*level);
+    }
+    return status;
+}
+
+/* The level that `name` (in the options, else the environment) asks for. */
+static int choose_level(const struct device_options *options, enum cpu_level *level)
+{
+    const char *name = options->cpu_level, *source = "CPU level";
+    if (name == NULL || strcmp(name, "auto") == 0) {
+        name = getenv("SOWLV2_CPU");
+        source = "SOWLV2_CPU";
+    }
+    if (name == NULL || name[0] == '\0' || strcmp(name, "auto") == 0)
+        return take_best(level);
+    if (!cpu_level_parse(name, level)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: %s: there is no such level: use auto, reference, avx2, avx512, avx512_vnni, "
+                         "avx512_bf16 or amx",
+                         source, name);
+    }
+    const int status = check_level(*level);
+    return status != 0 ? status : take_level(*level);
+}
+
+static int open_device(struct device *device, const struct device_options *options)
+{
+    enum cpu_level level;
+    int status = host_threads(options, &device->threads);
+    if (status == 0 && options->precision != DTYPE_F32) {
+        status = error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in F32 as yet: use f32 or auto",
+                           dtype_name(options->precision));
+    }
+    if (status != 0)
+        return status;
+    pthread_mutex_lock(&level_mutex);
+    status = choose_level(options, &level);
+    pthread_mutex_unlock(&level_mutex);
+    if (status != 0)
+        return status;
+    device->set = level == CPU_AVX2 ? &avx2_set : &avx512_set;
+    device->hints = (struct device_hints){
+        .chunk_bytes = 16 << 20, .enough_rows = 1024, .batch_bytes = 160 << 20, .transfer_bytes = 64 << 20};
+    snprintf(device->name, sizeof(device->name), "cpu %s", cpu_level_name(level));
+    return 0;
+}
+
+static void close_device(struct device *device)
+{
+    (void)device;
+}
+
+#define RESIZE_IMAGE(SUFFIX)                                                                                           \
+    static void resize_image_##SUFFIX(struct compute *compute, struct tensor pixels, const struct resize *vertical,    \
+                                      const struct resize *horizontal, const struct pixel_scale *scale,                \
+                                      struct tensor out)                                                               \
+    {                                                                                                                  \
+        if (vertical->weight.dtype == DTYPE_I16)                                                                       \
+            kernel_resize_image_u8_##SUFFIX(compute, pixels, vertical, horizontal, scale, out);                        \
+        else                                                                                                           \
+            kernel_resize_image_##SUFFIX(compute, pixels, vertical, horizontal, scale, out);                           \
+    }
+RESIZE_IMAGE(avx2)
+RESIZE_IMAGE(avx512)
+
+#define TABLE(SUFFIX)                                                                                                  \
+    {                                                                                                                  \
+        .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
+        .guard = host_guard, .constant_create = host_constant_create, .linear_create = cpu_linear_create,              \
+        .linear_free = cpu_linear_free, .conv2d_create = cpu_conv2d_create, .conv2d_free = cpu_linear_free,            \
+        .compute_create = host_compute_create, .compute_free = host_compute_free, .upload = host_upload,               \
+        .upload_rows = host_upload_rows, .download = host_download, .wait = host_wait, .linear = cpu_linear,           \
+        .conv2d = cpu_conv2d, .matmul_transposed = cpu_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,    \
+        .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##SUFFIX,                                \
+        .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
+        .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \
+        .mul = kernel_mul_##SUFFIX, .activation = kernel_activation_##SUFFIX, .embed = reference_embed,                \
+        .gather_rows = reference_gather_rows, .shift_scale = reference_shift_scale, .copy = cpu_copy,                  \
+        .fill = cpu_fill, .max_pool2d = kernel_max_pool2d_##SUFFIX,                                                    \
+        .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX, .step = reference_step,                                  \
+        .round_bf16 = reference_round_bf16, .resize_planes = kernel_resize_planes_##SUFFIX,                            \
+        .resize_image = resize_image_##SUFFIX,                                                                         \
+    }
+static const struct ops_set avx2_set = TABLE(avx2), avx512_set = TABLE(avx512);
+
+const struct ops_set ops_cpu = {.name = "cpu", .open = open_device};

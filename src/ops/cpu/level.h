@@ -1,0 +1,23 @@
+/* How far the CPU set may go on a machine; each level includes those before it. */
+#ifndef OPS_CPU_LEVEL_H
+#define OPS_CPU_LEVEL_H
+
+#include <stdbool.h>
+
+enum cpu_level {
+    CPU_REFERENCE, /* portable C, no library: the reference set */
+    CPU_AVX2,      /* AVX2 + FMA */
+    CPU_AVX512,    /* F, BW, DQ, VL */
+    CPU_AVX512_VNNI,
+    CPU_AVX512_BF16,
+    CPU_AMX,
+    CPU_LEVEL_COUNT
+};
+
+const char *cpu_level_name(enum cpu_level level);
+/* False where `name` is none of the names. */
+bool cpu_level_parse(const char *name, enum cpu_level *out);
+/* The best level of the machine this runs on. */
+enum cpu_level cpu_level_best(void);
+
+#endif

@@ -1,0 +1,170 @@
+/* The checked ops that resample: filters on the device, resizes of planes and of 8-bit images. */
+#include "ops/check.h"
+#include "ops/filter.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PRECISION = 22 };
+
+static bool skip(const struct compute *compute)
+{
+    return compute_status(compute) != 0;
+}
+
+/* Every tap lies inside the inputs. */
+static bool check_taps(struct compute *compute, const struct resize *resize, int64_t stride, const int32_t *first,
+                       const int32_t *count)
+{
+    if (resize->inputs < 1 || resize->outputs < 1 || stride < 1 || resize->precision < 0 ||
+        resize->precision > MAX_PRECISION) {
+        return check_failed(compute, "op_upload_filter", "from %d to %d values, %d fraction bits", resize->inputs,
+                            resize->outputs, resize->precision);
+    }
+    for (int i = 0; i < resize->outputs; i++)
+        if (count[i] < 0 || count[i] > stride ||
+            (count[i] > 0 && (first[i] < 0 || first[i] > resize->inputs - count[i])))
+            return check_failed(compute, "op_upload_filter", "output %d reads outside of the inputs", i);
+    return true;
+}
+
+static struct resize upload(struct compute *compute, struct resize resize, int64_t stride, const int32_t *first,
+                            const int32_t *count, enum dtype dtype, const void *weight)
+{
+    if (skip(compute) || !check_taps(compute, &resize, stride, first, count))
+        return resize;
+    const size_t outputs = (size_t)resize.outputs;
+    int32_t *const taps = malloc(2 * outputs * sizeof(*taps));
+    if (taps == NULL) {
+        compute_fail(compute, error_memory("a resize filter"));
+        return resize;
+    }
+    memcpy(taps, first, outputs * sizeof(*taps));
+    memcpy(taps + outputs, count, outputs * sizeof(*taps));
+    resize.taps = op_upload(compute, DTYPE_I32, 2, (int64_t[]){2, resize.outputs}, taps);
+    resize.weight = op_upload(compute, dtype, 2, (int64_t[]){resize.outputs, stride}, weight);
+    free(taps);
+    return resize;
+}
+
+struct resize op_upload_filter(struct compute *compute, const struct filter *filter)
+{
+    const struct resize resize = {.outputs = filter->outputs, .inputs = filter->inputs};
+    return upload(compute, resize, filter->stride, filter->first, filter->count, DTYPE_F32, filter->weight);
+}
+
+struct resize op_upload_filter_u8(struct compute *compute, const struct filter_u8 *filter)
+{
+    const struct resize resize = {.outputs = filter->outputs, .inputs = filter->inputs, .precision = filter->precision};
+    return upload(compute, resize, filter->stride, filter->first, filter->count, DTYPE_I16, filter->weight);
+}
+
+/* Uploads what a builder made, where it could, and frees it. */
+static struct resize take(struct compute *compute, struct filter *filter, int status)
+{
+    struct resize resize = {0};
+    if (status == 0)
+        resize = op_upload_filter(compute, filter);
+    compute_fail(compute, status);
+    filter_free(filter);
+    return resize;
+}
+
+struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid, int inputs_padded, int outputs)
+{
+    struct filter filter = {0};
+    return take(compute, &filter, filter_blur_bilinear(inputs_valid, inputs_padded, outputs, &filter));
+}
+
+struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias)
+{
+    struct filter filter = {0};
+    const int status = antialias ? filter_bilinear_antialias((int)inputs, (int)outputs, &filter)
+                                 : filter_bilinear((int)inputs, (int)outputs, &filter);
+    return take(compute, &filter, status);
+}
+
+struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs)
+{
+    struct filter_u8 filter = {0};
+    struct resize resize = {0};
+    const int status = filter_u8_bilinear_antialias((int)inputs, (int)outputs, &filter);
+    if (status == 0)
+        resize = op_upload_filter_u8(compute, &filter);
+    compute_fail(compute, status);
+    filter_u8_free(&filter);
+    return resize;
+}
+
+struct pixel_scale pixel_scale(float scale, const float mean[3], const float std[3])
+{
+    return (struct pixel_scale){scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
+}
+
+struct resize resize_part(struct resize resize, int first, int count)
+{
+    resize.outputs = count;
+    if (resize.taps.buffer != NULL) {
+        resize.taps = tensor_slice(resize.taps, 1, first, count);
+        resize.weight = tensor_slice(resize.weight, 0, first, count);
+    }
+    return resize;
+}
+
+/* The filter was uploaded for these sizes. */
+static bool check_filter(struct compute *compute, const char *op, const char *name, const struct resize *resize,
+                         enum dtype dtype, int64_t inputs, int64_t outputs)
+{
+    if (resize->inputs != inputs || resize->outputs != outputs) {
+        return check_failed(compute, op, "the %s filter is from %d to %d where %lld to %lld is needed", name,
+                            resize->inputs, resize->outputs, (long long)inputs, (long long)outputs);
+    }
+    return check_tensor(compute, op, name, &resize->taps, DTYPE_I32, 2) &&
+           CHECK_SHAPE(compute, op, name, &resize->taps, 2, outputs) &&
+           check_tensor(compute, op, name, &resize->weight, dtype, 2) &&
+           CHECK_SHAPE(compute, op, name, &resize->weight, outputs, resize->weight.dim[1]);
+}
+
+static void resize_planes(struct compute *compute, const char *op, struct tensor x, const struct resize *vertical,
+                          const struct resize *horizontal, float threshold, enum dtype dtype, struct tensor out)
+{
+    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 3) ||
+        !check_tensor(compute, op, "out", &out, dtype, 3) ||
+        !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], out.dim[1], out.dim[2]) ||
+        !check_filter(compute, op, "vertical", vertical, DTYPE_F32, x.dim[1], out.dim[1]) ||
+        !check_filter(compute, op, "horizontal", horizontal, DTYPE_F32, x.dim[2], out.dim[2]))
+        return;
+    if (tensor_count(&out) > 0 && check_overlap(compute, op, "x", &x, &out, false))
+        compute_device(compute)->set->resize_planes(compute, x, vertical, horizontal, threshold, out);
+}
+
+void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
+                      const struct resize *horizontal, struct tensor out)
+{
+    resize_planes(compute, "op_resize_planes", x, vertical, horizontal, 0.0F, DTYPE_F32, out);
+}
+
+void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,
+                            const struct resize *horizontal, float threshold, struct tensor out)
+{
+    resize_planes(compute, "op_resize_planes_above", x, vertical, horizontal, threshold, DTYPE_U8, out);
+}
+
+void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                     const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out)
+{
+    enum { CHANNELS = 3 };
+    const char *const op = "op_resize_image";
+    const enum dtype dtype = vertical->weight.dtype == DTYPE_I16 ? DTYPE_I16 : DTYPE_F32;
+    if (skip(compute) || !check_tensor(compute, op, "pixels", &pixels, DTYPE_U8, 2) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
+        !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], CHANNELS) ||
+        !check_filter(compute, op, "vertical", vertical, dtype, pixels.dim[0], out.dim[0]) ||
+        !check_filter(compute, op, "horizontal", horizontal, dtype, pixels.dim[1] / CHANNELS, out.dim[1]) ||
+        !CHECK_SHAPE(compute, op, "pixels", &pixels, pixels.dim[0], (int64_t)horizontal->inputs * CHANNELS))
+        return;
+    if (tensor_count(&out) > 0)
+        compute_device(compute)->set->resize_image(compute, pixels, vertical, horizontal, scale, out);
+}
