@@ -96,7 +96,7 @@ static void decode(const struct sam2 *model, struct compute *compute, const stru
                    const float *boxes, int64_t count, int runs, const char *folder)
 {
     const int64_t area = sam2_get_config(model)->mask_side * sam2_get_config(model)->mask_side;
-    struct sam2_prompt *prompts = calloc((size_t)count, sizeof(*prompts));
+    struct segment_prompt *prompts = calloc((size_t)count, sizeof(*prompts));
     const struct sam2_output out = {allocate((size_t)(count * area) * sizeof(float)),
                                     allocate((size_t)count * sizeof(float)), allocate((size_t)count * sizeof(float)),
                                     NULL};
@@ -142,7 +142,7 @@ int main(int count, char **arguments)
     check(sam2_features_create(model, &features));
     check(file_map_open(arguments[3], &pixels));
     check(file_map_open(arguments[6], &box_file));
-    const struct sam2_image image = {pixels.data, width, height, (size_t)width * 3};
+    const struct segment_image image = {pixels.data, width, height, (size_t)width * 3};
     const size_t needed = (size_t)boxes * 4 * sizeof(float);
     if (width < 1 || height < 1 || boxes < 1 || pixels.size != (size_t)width * (size_t)height * 3 ||
         box_file.size != needed) {

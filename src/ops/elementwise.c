@@ -153,3 +153,57 @@ void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shif
         return;
     compute_device(compute)->set->shift_scale(compute, x, shift, scale, out);
 }
+
+void op_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out)
+{
+    if (skip(compute) || !check_same(compute, "op_affine", &x, &out) || tensor_count(&out) == 0)
+        return;
+    const struct tensor *const tensors[] = {&x, &out};
+    const struct rows rows = rows_join(2, tensors);
+    for (int64_t i = 0; i < rows.parts && !skip(compute); i++)
+        compute_device(compute)->set->affine(compute, rows_part(&rows, 0, i), scale, shift, rows_part(&rows, 1, i));
+}
+
+void op_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
+               struct tensor out)
+{
+    const char *const op = "op_select";
+    if (skip(compute) || !check_same(compute, op, &x, &out) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "score", &score, DTYPE_F32, 2) ||
+        !CHECK_SHAPE(compute, op, "score", &score, x.dim[0], 1) ||
+        !check_tensor(compute, op, "other", &other, DTYPE_F32, 2))
+        return;
+    if ((other.dim[0] != 1 && other.dim[0] != x.dim[0]) || (other.dim[1] != 1 && other.dim[1] != x.dim[1])) {
+        check_failed(compute, op, "other is %s, x is %s", shape_text(2, other.dim).text, shape_text(2, x.dim).text);
+        return;
+    }
+    if (check_overlap(compute, op, "score", &score, &out, false) &&
+        check_overlap(compute, op, "other", &other, &out, false) && tensor_count(&out) > 0)
+        compute_device(compute)->set->select(compute, score, threshold, x, other, out);
+}
+
+void op_max_rows(struct compute *compute, struct tensor x, struct tensor out)
+{
+    const char *const op = "op_max_rows";
+    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) || !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], 1) ||
+        !check_overlap(compute, op, "x", &x, &out, false) || tensor_count(&out) == 0)
+        return;
+    if (x.dim[1] == 0)
+        check_failed(compute, op, "x is %s: there is no largest value", shape_text(2, x.dim).text);
+    else
+        compute_device(compute)->set->max_rows(compute, x, out);
+}
+
+void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out)
+{
+    const char *const op = "op_sine";
+    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 2) ||
+        !check_tensor(compute, op, "periods", &periods, DTYPE_F32, 1) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) || !CHECK_SHAPE(compute, op, "x", &x, x.dim[0], 1) ||
+        !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], 2 * periods.dim[0]) ||
+        !check_overlap(compute, op, "x", &x, &out, false) ||
+        !check_overlap(compute, op, "periods", &periods, &out, false) || tensor_count(&out) == 0)
+        return;
+    compute_device(compute)->set->sine(compute, x, periods, out);
+}

@@ -156,7 +156,8 @@ struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, con
  * until the last op that reads the tensor has been called: a device that computes in the host's memory shows them. */
 struct tensor op_upload_rows(struct compute *compute, const uint8_t *from, size_t row_bytes, int64_t rows,
                              int64_t columns);
-/* A tensor of any strides to dense host memory: there after compute_finish. `to` must stay until then. */
+/* A tensor of any strides to dense host memory, as it is at this point of the pass: there after compute_finish. `to`
+ * must stay until then; the tensor may be released at once. */
 void op_download(struct compute *compute, struct tensor from, void *to);
 
 /* ---- ops ---- */
@@ -263,6 +264,56 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
  * shift and scale are [n, 1]. `out` may be `x`. (OWL-ViT's class logits: Minderer et al. 2022.) */
 void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
                     struct tensor out);
+
+/* out = x * scale + shift; `out` may be `x`. */
+void op_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
+
+/* out[b, :] = score[b] > threshold ? x[b, :] : other[b, :]; NaN is not over it. x, out [b, c], `out` may be `x`;
+ * score [b, 1]; other's dimensions of size 1 are repeated. */
+void op_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
+               struct tensor out);
+
+/* out[b] = the largest of x[b, :]; x [b, c], out [b, 1]. */
+void op_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+
+/* Sines, then cosines, of x[b] / periods[i]: x [b, 1], periods [c], out [b, 2 c]. */
+void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
+
+/* ---- prompts and masks ---- */
+
+/* Points of prompts as tokens (Kirillov et al. 2023, "Segment Anything"): sines, then cosines, of
+ * 2 pi ((2 x - 1) fourier[0, :] + (2 y - 1) fourier[1, :]), plus the embedding of the point's kind. */
+struct point_embedding {
+    struct tensor fourier;     /* [2, c / 2] */
+    struct tensor kinds;       /* [kinds, c] */
+    struct tensor not_a_point; /* [1, c] */
+};
+enum { POINT_PADDING = -10, POINT_NONE = -1 };
+/* points [b, t, 2] as parts of the image, kinds I32 [b, t] -> out [b, t, c]. Kind POINT_NONE is `not_a_point` alone,
+ * POINT_PADDING is zeros, the others are rows of `kinds`; who uploads them sees to that. */
+void op_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,
+                     struct tensor kinds, struct tensor out);
+
+/* Which of a prompt's masks counts. `several`: the one of masks 1, 2, ... with the highest score (the first of equal
+ * ones). Else mask 0, or, with `fallback`, that one where mask 0 is not stable: where the pixels over `delta` are less
+ * than `threshold` of those over -`delta`. */
+struct mask_choice {
+    bool several, fallback;
+    float delta, threshold;
+};
+/* masks [b, p, area], p at least 2 unless neither is set, scores [b, p] -> index I32 [b]. All dense. */
+void op_choose_mask(struct compute *compute, const struct mask_choice *choice, struct tensor masks,
+                    struct tensor scores, struct tensor index);
+
+/* In place on masks [n, h, w], dense: connected parts (8 neighbours) of the background of at most `hole_area` pixels
+ * become threshold + 10, parts of the object (over `threshold`) of at most `sprinkle_area` pixels threshold - 10. NaN
+ * is of neither. */
+void op_clean_masks(struct compute *compute, struct tensor masks, float threshold, int64_t hole_area,
+                    int64_t sprinkle_area);
+
+/* In place on masks [n, area], dense: a pixel belongs to the mask with the highest value (the first of equal ones); in
+ * the others it becomes `outside` where it is more. */
+void op_separate_masks(struct compute *compute, struct tensor masks, float outside);
 
 /* ---- resizes ---- */
 

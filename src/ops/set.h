@@ -2,8 +2,8 @@
  * set, and a set that lacks an entry does not open.
  *
  * What the checked ops have done when an entry is called: the pass has not failed, no tensor is empty, every last
- * stride is 1. linear, layer_norm, l2_normalize, activation and step get rank 2 (leading dimensions are joined; where
- * strides do not allow that, the entry is called once a part); add and mul get rank 4. */
+ * stride is 1. linear, layer_norm, l2_normalize, activation, affine and step get rank 2 (leading dimensions are joined;
+ * where strides do not allow that, the entry is called once a part); add and mul get rank 4. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
 
@@ -97,7 +97,19 @@ struct ops_set {
     void (*depthwise_conv2d)(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, int padding,
                              struct tensor out);
     void (*step)(struct compute *, struct tensor x, float threshold, float low, float high, struct tensor out);
-    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out); /* rank 2 */
+    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out);                       /* rank 2 */
+    void (*affine)(struct compute *, struct tensor x, float scale, float shift, struct tensor out); /* rank 2 */
+    void (*select)(struct compute *, struct tensor score, float threshold, struct tensor x, struct tensor other,
+                   struct tensor out);
+    void (*max_rows)(struct compute *, struct tensor x, struct tensor out);
+    void (*sine)(struct compute *, struct tensor x, struct tensor periods, struct tensor out);
+    void (*embed_points)(struct compute *, const struct point_embedding *, struct tensor points, struct tensor kinds,
+                         struct tensor out);
+    void (*choose_mask)(struct compute *, const struct mask_choice *, struct tensor masks, struct tensor scores,
+                        struct tensor index);
+    void (*clean_masks)(struct compute *, struct tensor masks, float threshold, int64_t hole_area,
+                        int64_t sprinkle_area);
+    void (*separate_masks)(struct compute *, struct tensor masks, float outside);
     /* out is F32, or U8: then 1 where the value is over `threshold`. */
     void (*resize_planes)(struct compute *, struct tensor x, const struct resize *vertical,
                           const struct resize *horizontal, float threshold, struct tensor out);

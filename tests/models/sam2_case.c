@@ -125,15 +125,15 @@ void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const str
     test->compared++;
 }
 
-struct sam2_image sam2_case_image(const struct sam2_case *test, int index)
+struct segment_image sam2_case_image(const struct sam2_case *test, int index)
 {
     const struct host_tensor *pixels = sam2_golden(test, "image.%d.pixels", index);
-    return (struct sam2_image){pixels->data, (int)pixels->dim[1], (int)pixels->dim[0], (size_t)pixels->dim[1] * 3};
+    return (struct segment_image){pixels->data, (int)pixels->dim[1], (int)pixels->dim[0], (size_t)pixels->dim[1] * 3};
 }
 
 struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace)
 {
-    const struct sam2_image image = sam2_case_image(test, index);
+    const struct segment_image image = sam2_case_image(test, index);
     struct sam2_features *features;
     sam2_check(sam2_features_create(test->model, &features));
     sam2_check(sam2_encode(test->model, test->compute, &image, trace, NULL, features));
@@ -163,7 +163,7 @@ void sam2_case_prompts(const struct sam2_case *test, const char *set, struct sam
         memcpy(out->labels, labels->data, labels->bytes);
     }
     for (int64_t i = 0; i < out->count; i++) {
-        out->prompts[i] = (struct sam2_prompt){
+        out->prompts[i] = (struct segment_prompt){
             .box = out->boxes != NULL ? out->boxes + 4 * i : NULL,
             .points = out->points != NULL ? out->points + 2 * per_prompt * i : NULL,
             .labels = out->labels != NULL ? out->labels + per_prompt * i : NULL,

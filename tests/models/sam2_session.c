@@ -16,7 +16,7 @@ static void receive(struct compute *compute, const char *name, struct tensor ten
     }
 }
 
-void sam2_session_open(const char *model, const struct sam2_tracker_options *options, struct sam2_session *session)
+void sam2_session_open(const char *model, const struct tracker_options *options, struct sam2_session *session)
 {
     memset(session, 0, sizeof(*session));
     sam2_case_open(model, &session->test);
@@ -43,16 +43,16 @@ void sam2_session_encode(struct sam2_session *session, int64_t frame)
     const struct host_tensor *frames = sam2_golden(&session->test, "frames");
     const size_t bytes = (size_t)(frames->dim[1] * frames->dim[2] * 3);
     assert_in_range(frame, 0, frames->dim[0] - 1);
-    const struct sam2_image image = {(const uint8_t *)frames->data + (size_t)frame * bytes, (int)frames->dim[2],
+    const struct segment_image image = {(const uint8_t *)frames->data + (size_t)frame * bytes, (int)frames->dim[2],
                                      (int)frames->dim[1], (size_t)frames->dim[2] * 3};
     sam2_check(sam2_encode(session->test.model, session->test.compute, &image, NULL, NULL, session->features));
 }
 
-const struct sam2_track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count)
+const struct track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count)
 {
     const struct model_trace trace = {receive, session};
-    const struct sam2_run run = {.frame = frame, .trace = &trace};
-    const struct sam2_track *tracks;
+    const struct track_run run = {.frame = frame, .trace = &trace};
+    const struct track *tracks;
     session->attended = false;
     sam2_check(sam2_tracker_run(session->tracker, session->test.compute, session->features, &run, &tracks, count));
     return tracks;
@@ -73,7 +73,7 @@ void sam2_session_prompt(struct sam2_session *session, const char *run, int step
         int32_t label_values[16] = {0};
         for (int i = 0; points != NULL && i < points->dim[0]; i++)
             label_values[i] = sam2_whole(labels, i);
-        const struct sam2_video_prompt prompt = {
+        const struct track_prompt prompt = {
             .box = box_values,
             .points = point_values,
             .labels = label_values,

@@ -18,13 +18,13 @@ struct sam2_session {
     bool attended;
 };
 
-void sam2_session_open(const char *model, const struct sam2_tracker_options *options, struct sam2_session *session);
+void sam2_session_open(const char *model, const struct tracker_options *options, struct sam2_session *session);
 void sam2_session_close(struct sam2_session *session);
 
 /* The features of the golden's frame. */
 void sam2_session_encode(struct sam2_session *session, int64_t frame);
 /* Gives the tracker the prompts of `run` that come before this step. `only` other than -1: only this object's. */
 void sam2_session_prompt(struct sam2_session *session, const char *run, int step, int only);
-const struct sam2_track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count);
+const struct track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count);
 
 #endif

@@ -10,7 +10,7 @@
 
 static const char *const model = "sam2_video_tiny";
 static const float box[] = {8.0F, 9.0F, 30.0F, 25.0F};
-static const struct sam2_video_prompt boxed = {.box = box};
+static const struct track_prompt boxed = {.box = box};
 
 static float noise(uint32_t *seed)
 {
@@ -74,7 +74,7 @@ enum { SHOWN = 12 };
 
 /* The masks [SHOWN][area] of an object that is followed through the first frames. `others`: one more comes on frame 0,
  * and one on each frame after one on which the first object is seen. */
-static float *follow(const struct sam2_tracker_options *options, bool others)
+static float *follow(const struct tracker_options *options, bool others)
 {
     struct sam2_session session;
     sam2_session_open(model, options, &session);
@@ -88,7 +88,7 @@ static float *follow(const struct sam2_tracker_options *options, bool others)
         if (frame == 0)
             sam2_session_prompt(&session, "one", 0, -1);
         sam2_session_encode(&session, frame);
-        const struct sam2_track *tracks = sam2_session_run(&session, frame, &count);
+        const struct track *tracks = sam2_session_run(&session, frame, &count);
         assert_true(count >= 1);
         for (int64_t i = 0; i < count; i++) {
             if (tracks[i].object == 7) {
@@ -116,7 +116,7 @@ static double apart(const float *a, const float *b, int64_t count)
 static void test_objects_alone(void **state)
 {
     (void)state;
-    const struct sam2_tracker_options reference = {.reference_rules = true}, single = {.scratch_limit = 1};
+    const struct tracker_options reference = {.reference_rules = true}, single = {.scratch_limit = 1};
     const int64_t count = SHOWN * 32 * 32;
     float *alone = follow(NULL, false), *together = follow(NULL, true), *one_by_one = follow(&single, true);
     float *by_reference = follow(&reference, true);
@@ -135,7 +135,7 @@ static void test_objects_alone(void **state)
 static void test_bounded(void **state)
 {
     (void)state;
-    const struct sam2_tracker_options options = {.max_conditioning = 3};
+    const struct tracker_options options = {.max_conditioning = 3};
     struct sam2_session session;
     sam2_session_open(model, &options, &session);
     size_t bytes = 0;
@@ -146,7 +146,7 @@ static void test_bounded(void **state)
             sam2_check(sam2_tracker_prompt(session.tracker, 1, frame, &boxed));
         if (frame == 0)
             sam2_check(sam2_tracker_prompt(session.tracker, 2, frame, &boxed));
-        const struct sam2_track *tracks = sam2_session_run(&session, frame, &count);
+        const struct track *tracks = sam2_session_run(&session, frame, &count);
         assert_int_equal(count, 2);
         assert_int_equal(tracks[0].conditioning, frame % 4 == 0);
         assert_int_equal(tracks[1].conditioning, frame == 0);
@@ -172,9 +172,9 @@ static void test_objects_and_errors(void **state)
     struct sam2_tracker *tracker = session.tracker;
     struct compute *compute = session.test.compute;
     const float point[] = {3.0F, NAN};
-    const int32_t inside = SAM2_INSIDE;
+    const int32_t inside = SEGMENT_INSIDE;
     const uint8_t pixel = 1;
-    const struct sam2_video_prompt wrong[] = {
+    const struct track_prompt wrong[] = {
         {0},
         {.box = box, .mask = &pixel, .mask_width = 1, .mask_height = 1},
         {.mask = &pixel, .mask_width = 0, .mask_height = 1},
@@ -186,8 +186,8 @@ static void test_objects_and_errors(void **state)
         assert_int_equal(sam2_tracker_prompt(tracker, 1, 0, &wrong[i]), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sam2_tracker_count(tracker), 0);
     assert_int_equal(sam2_tracker_remove(tracker, 1), SOWLV2_ERROR_ARGUMENT);
-    const struct sam2_track *tracks;
-    const struct sam2_run run = {.frame = 0};
+    const struct track *tracks;
+    const struct track_run run = {.frame = 0};
     int64_t count;
     assert_int_equal(sam2_tracker_run(tracker, compute, session.features, &run, &tracks, &count),
                      SOWLV2_ERROR_ARGUMENT);
@@ -212,20 +212,20 @@ static void test_objects_and_errors(void **state)
 
     /* A correction of a tracked frame makes it a conditioning one; other objects are left alone if wanted. */
     sam2_check(sam2_tracker_prompt(tracker, -9, 2, &boxed));
-    const struct sam2_run prompted = {.frame = 2, .prompted_only = true};
+    const struct track_run prompted = {.frame = 2, .prompted_only = true};
     sam2_check(sam2_tracker_run(tracker, compute, session.features, &prompted, &tracks, &count));
     assert_true(count == 1 && tracks[0].conditioning);
     assert_null(sam2_memories_find(&sam2_tracker_peek(tracker, -9)->tracked, 2));
     sam2_check(sam2_tracker_run(tracker, compute, session.features, &prompted, &tracks, &count));
     assert_int_equal(count, 0);
-    const struct sam2_run back = {.frame = 1, .reverse = true};
+    const struct track_run back = {.frame = 1, .reverse = true};
     sam2_check(sam2_tracker_run(tracker, compute, session.features, &back, &tracks, &count));
     assert_int_equal(count, 1);
     sam2_session_close(&session);
 
     struct sam2_tracker *none;
     sam2_session_open("sam2_video_fields", NULL, &session);
-    assert_int_equal(sam2_tracker_create(session.video, &(struct sam2_tracker_options){.window = -1}, &none),
+    assert_int_equal(sam2_tracker_create(session.video, &(struct tracker_options){.window = -1}, &none),
                      SOWLV2_ERROR_ARGUMENT);
     sam2_session_close(&session);
     struct sam2_case image;
@@ -257,8 +257,8 @@ static void test_cancelled(void **state)
         sam2_check(sam2_tracker_prompt(session.tracker, 1, 0, &boxed));
         sam2_session_encode(&session, 0);
         const struct model_control control = {go_on, &left};
-        const struct sam2_run run = {.frame = 0, .control = &control};
-        const struct sam2_track *tracks;
+        const struct track_run run = {.frame = 0, .control = &control};
+        const struct track *tracks;
         const int status =
             sam2_tracker_run(session.tracker, session.test.compute, session.features, &run, &tracks, &count);
         assert_true(status == 0 || (status == SOWLV2_ERROR_CANCELLED && tracks == NULL && count == 0));

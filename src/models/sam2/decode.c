@@ -3,11 +3,6 @@
 
 #include "base/error.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-enum { DEFAULT_SCRATCH = 160 << 20 };
-
 int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask)
 {
     return multimask ? model->config.mask_tokens - 1 : 1;
@@ -21,12 +16,11 @@ size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens)
     return (size_t)(image + COPIES * all * config->decoder_heads * config->width) * sizeof(float);
 }
 
-/* How many prompts from the first on make one batch: as many tokens each, within the limit. */
-static int64_t batch_size(const struct sam2_config *config, const struct sam2_prompt *prompts, int64_t count,
-                          size_t scratch_limit)
+int64_t sam2_batch(const struct sam2 *model, const struct segment_prompt *prompts, int64_t count, size_t scratch_limit)
 {
     const int64_t tokens = sam2_prompt_tokens(&prompts[0]);
-    const size_t limit = (scratch_limit > 0 ? scratch_limit : DEFAULT_SCRATCH) / sam2_prompt_bytes(config, tokens);
+    const size_t most = scratch_limit > 0 ? scratch_limit : (size_t)device_hints(model->device).batch_bytes;
+    const size_t limit = most / sam2_prompt_bytes(&model->config, tokens);
     int64_t size = 1;
     while (size < count && (size_t)size < limit && sam2_prompt_tokens(&prompts[size]) == tokens)
         size++;
@@ -39,122 +33,127 @@ static struct tensor output_token(struct tensor queries, int64_t token)
     return TENSOR_RESHAPE(tensor_slice(queries, 1, token, 1), queries.dim[0], queries.dim[2]);
 }
 
-void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                        struct tensor tokens, struct tensor image, const struct model_trace *trace,
-                        const struct sam2_decoded *results)
+struct sam2_decoded sam2_decode_tokens(const struct sam2 *model, struct compute *compute,
+                                       const struct sam2_features *features, struct tensor tokens, struct tensor image,
+                                       const struct model_trace *trace)
 {
     const struct sam2_config *config = &model->config;
     const struct sam2_weights *weights = &model->weights;
     const int64_t pixels = config->grid * config->grid, width = config->width, planes = config->mask_tokens;
     const int64_t n = tokens.dim[0], first = 2 + planes;
     struct tensor queries = COMPUTE_TENSOR(compute, DTYPE_F32, n, tokens.dim[1], width);
+    const struct sam2_decoded out = {
+        .masks = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, config->mask_side, config->mask_side),
+        .iou = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes),
+        .object = COMPUTE_TENSOR(compute, DTYPE_F32, n, 1),
+        .tokens = tensor_slice(queries, 1, 2, planes),
+    };
+    const size_t mark = compute_mark(compute);
     struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, n, pixels, width);
+    struct tensor hyper = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, width / 8);
     model_emit(trace, compute, tensor_slice(tokens, 1, first, tokens.dim[1] - first), "sparse");
     model_emit(trace, compute, image, "dense");
     sam2_two_way(model, compute, tokens, image, trace, queries, keys);
-
-    struct tensor hyper = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, width / 8);
-    struct tensor iou = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes);
-    struct tensor object = COMPUTE_TENSOR(compute, DTYPE_F32, n, 1);
-    struct tensor masks = COMPUTE_TENSOR(compute, DTYPE_F32, n, planes, config->mask_side, config->mask_side);
     for (int64_t i = 0; i < planes; i++) {
         sam2_feed_forward(compute, &weights->hypernetworks[i], ACTIVATION_RELU, ACTIVATION_NONE, NULL,
                           output_token(queries, 2 + i), TENSOR_RESHAPE(tensor_slice(hyper, 1, i, 1), n, width / 8));
     }
     sam2_feed_forward(compute, &weights->iou_head, ACTIVATION_RELU, ACTIVATION_SIGMOID, NULL, output_token(queries, 1),
-                      iou);
+                      out.iou);
     sam2_feed_forward(compute, &weights->object_head, ACTIVATION_RELU, ACTIVATION_NONE, NULL, output_token(queries, 0),
-                      object);
-    sam2_upscale(model, compute, features, keys, hyper, masks);
-    op_download(compute, masks, results->masks);
-    op_download(compute, iou, results->iou);
-    op_download(compute, object, results->object);
-    op_download(compute, tensor_slice(queries, 1, 2, planes), results->queries);
+                      out.object);
+    sam2_upscale(model, compute, features, keys, hyper, out.masks);
+    compute_release(compute, mark);
+    return out;
 }
 
-static void decode_batch(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                         const struct sam2_prompt *prompts, int64_t n, const struct model_trace *trace,
-                         const struct sam2_decoded *results)
+struct tensor sam2_choose(const struct sam2 *model, struct compute *compute, const struct sam2_decoded *decoded,
+                          bool several)
+{
+    const struct sam2_config *config = &model->config;
+    const struct mask_choice choice = {.several = several,
+                                       .fallback = config->stability_fallback,
+                                       .delta = config->stability_delta,
+                                       .threshold = config->stability_threshold};
+    const int64_t n = decoded->masks.dim[0], area = config->mask_side * config->mask_side;
+    struct tensor index = COMPUTE_TENSOR(compute, DTYPE_I32, n);
+    op_choose_mask(compute, &choice, TENSOR_RESHAPE(decoded->masks, n, config->mask_tokens, area), decoded->iou, index);
+    return index;
+}
+
+void sam2_pick(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
+{
+    const int64_t n = x.dim[0], planes = x.dim[1], count = n > 0 ? tensor_count(&out) / n : 0;
+    op_gather_rows(compute, TENSOR_RESHAPE(x, n, planes, count), index, TENSOR_RESHAPE(out, n, count));
+}
+
+static struct sam2_decoded decode_batch(const struct sam2 *model, struct compute *compute,
+                                        const struct sam2_features *features, const struct segment_prompt *prompts,
+                                        int64_t n, const struct model_trace *trace)
 {
     struct tensor tokens = sam2_prompt_sparse(model, compute, features, prompts, n);
     struct tensor image = sam2_prompt_dense(model, compute, features, prompts, n);
-    sam2_decode_tokens(model, compute, features, tokens, image, trace, results);
+    return sam2_decode_tokens(model, compute, features, tokens, image, trace);
 }
 
-/* The masks that are given, from the batch's results to the caller's place for prompt `index` on. */
-static void give(const struct sam2_config *config, const struct sam2_decoded *results, int64_t n, bool multimask,
-                 int64_t per_prompt, int64_t index, const struct sam2_output *out)
+void sam2_decode_best(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                      const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
+                      const struct segment_best *out)
 {
-    const size_t area = (size_t)(config->mask_side * config->mask_side), width = (size_t)config->width;
-    for (int64_t i = 0; i < n; i++, index++) {
-        const float *masks = results->masks + (size_t)(i * config->mask_tokens) * area;
-        const float *iou = results->iou + i * config->mask_tokens;
-        const struct sam2_choice choice = sam2_choose(config, masks, iou, multimask);
-        memcpy(out->masks + (size_t)(index * per_prompt) * area, masks + (size_t)choice.first * area,
-               (size_t)choice.count * area * sizeof(float));
-        memcpy(out->iou + index * per_prompt, iou + choice.first, (size_t)choice.count * sizeof(float));
-        if (out->object_score != NULL)
-            out->object_score[index] = results->object[i];
-        if (out->tokens != NULL) {
-            /* Also where a mask gave way to another, the token is the first one: the reference's rule. */
-            const float *tokens = results->queries + (size_t)(i * config->mask_tokens + (multimask ? 1 : 0)) * width;
-            memcpy(out->tokens + (size_t)(index * per_prompt) * width, tokens,
-                   (size_t)per_prompt * width * sizeof(float));
-        }
+    const size_t mark = compute_mark(compute);
+    const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts, n, trace);
+    const struct tensor index = sam2_choose(model, compute, &decoded, multimask);
+    sam2_pick(compute, decoded.masks, index, out->masks);
+    sam2_pick(compute, decoded.iou, index, out->iou);
+    op_copy(compute, decoded.object, out->object_scores);
+    compute_release(compute, mark);
+}
+
+/* Asks for the results of a batch whose first prompt is number `first`. */
+static void give(const struct sam2 *model, struct compute *compute, const struct sam2_decoded *decoded, bool multimask,
+                 int64_t first, const struct sam2_output *out)
+{
+    const struct sam2_config *config = &model->config;
+    const int64_t n = decoded->masks.dim[0], side = config->mask_side, width = config->width;
+    const int64_t count = sam2_masks_per_prompt(model, multimask), area = side * side;
+    struct tensor masks = tensor_slice(decoded->masks, 1, 1, config->mask_tokens - 1);
+    struct tensor iou = tensor_slice(decoded->iou, 1, 1, config->mask_tokens - 1);
+    if (!multimask) {
+        const struct tensor index = sam2_choose(model, compute, decoded, false);
+        masks = COMPUTE_TENSOR(compute, DTYPE_F32, n, side, side);
+        iou = COMPUTE_TENSOR(compute, DTYPE_F32, n, 1);
+        sam2_pick(compute, decoded->masks, index, masks);
+        sam2_pick(compute, decoded->iou, index, iou);
+    }
+    op_download(compute, masks, out->masks + first * count * area);
+    op_download(compute, iou, out->iou + first * count);
+    if (out->object_score != NULL)
+        op_download(compute, decoded->object, out->object_score + first);
+    /* Also where a mask gave way to another, the token is the first one: the reference's rule. */
+    if (out->tokens != NULL) {
+        op_download(compute, tensor_slice(decoded->tokens, 1, multimask ? 1 : 0, count),
+                    out->tokens + first * count * width);
     }
 }
 
-int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out)
-{
-    const size_t area = (size_t)(config->mask_side * config->mask_side);
-    const size_t per_prompt = (size_t)config->mask_tokens * (area + 1 + (size_t)config->width) + 1;
-    float *memory = malloc((size_t)n * per_prompt * sizeof(*memory));
-    if (memory == NULL)
-        return error_memory("masks");
-    out->masks = memory;
-    out->iou = out->masks + (size_t)(n * config->mask_tokens) * area;
-    out->object = out->iou + n * config->mask_tokens;
-    out->queries = out->object + n;
-    return 0;
-}
-
-void sam2_decoded_free(struct sam2_decoded *decoded)
-{
-    free(decoded->masks);
-    memset(decoded, 0, sizeof(*decoded));
-}
-
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                const struct sam2_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
+                const struct segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
                 const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out)
 {
-    const struct sam2_config *config = &model->config;
     int status = 0;
     if (features->width < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "segmentation: no image was encoded");
     for (int64_t i = 0; i < count && status == 0; i++)
-        status = sam2_prompt_check(config, &prompts[i]);
-    int64_t largest = 0;
-    for (int64_t i = 0, n; i < count && status == 0; i += n) {
-        n = batch_size(config, prompts + i, count - i, scratch_limit);
-        largest = n > largest ? n : largest;
-    }
+        status = sam2_prompt_check(&model->config, &prompts[i]);
     if (status != 0 || count == 0)
         return status;
-    struct sam2_decoded results = {0};
-    status = sam2_decoded_create(config, largest, &results);
-    if (status != 0)
-        return status;
-    const int64_t per_prompt = sam2_masks_per_prompt(model, multimask);
-    for (int64_t i = 0, n; i < count && status == 0; i += n) {
-        n = batch_size(config, prompts + i, count - i, scratch_limit);
-        compute_begin(compute);
-        if (model_keep_going(control, compute, i, count, "segmentation"))
-            decode_batch(model, compute, features, prompts + i, n, trace, &results);
-        status = compute_status(compute);
-        if (status == 0)
-            give(config, &results, n, multimask, per_prompt, i, out);
+    compute_begin(compute);
+    for (int64_t i = 0, n; i < count && model_keep_going(control, compute, i, count, "segmentation"); i += n) {
+        n = sam2_batch(model, prompts + i, count - i, scratch_limit);
+        const size_t mark = compute_mark(compute);
+        const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts + i, n, trace);
+        give(model, compute, &decoded, multimask, i, out);
+        compute_release(compute, mark);
     }
-    sam2_decoded_free(&results);
-    return status;
+    return compute_finish(compute);
 }

@@ -24,7 +24,7 @@ struct sam2_features {
 };
 
 /* pixels of one image -> out [size, size, 3]: antialiased bilinear on 8 bits, x * rescale, normalised. */
-void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct sam2_image *image,
+void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct segment_image *image,
                      struct tensor out);
 
 /* pixel values [size, size, 3] -> maps[i] [side i, side i, dim i] of every stage (scratch of the caller's). */
@@ -36,18 +36,16 @@ void sam2_neck(const struct sam2 *model, struct compute *compute, const struct t
                const struct model_trace *trace, const struct sam2_features *features);
 
 /* Number of a prompt's own tokens. */
-int64_t sam2_prompt_tokens(const struct sam2_prompt *prompt);
-/* ARGUMENT where a coordinate is not finite or a label unknown. */
-int sam2_prompt_check(const struct sam2_config *config, const struct sam2_prompt *prompt);
+int64_t sam2_prompt_tokens(const struct segment_prompt *prompt);
 
 /* `count` prompts of as many tokens each -> tokens [count, 2 + mask_tokens + T, C], the output tokens first. */
 struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compute,
-                                 const struct sam2_features *features, const struct sam2_prompt *prompts,
+                                 const struct sam2_features *features, const struct segment_prompt *prompts,
                                  int64_t count);
 
 /* The image embedding with the prompts' masks: [1, P, C] where no prompt has one, else [count, P, C]. */
 struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                                const struct sam2_prompt *prompts, int64_t count);
+                                const struct segment_prompt *prompts, int64_t count);
 
 /* x [n, inputs] -> out [n, outputs]. */
 void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
@@ -62,29 +60,27 @@ void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tens
 void sam2_upscale(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                   struct tensor keys, struct tensor hyper, struct tensor masks);
 
-/* Everything the decoder gives for n prompts, all of its masks, in host memory. */
+/* Everything the decoder gives for n prompts, all of its masks, in scratch. */
 struct sam2_decoded {
-    float *masks;   /* [n][mask_tokens][mask_side][mask_side]; owns them all */
-    float *iou;     /* [n][mask_tokens] */
-    float *object;  /* [n] */
-    float *queries; /* [n][mask_tokens][C] */
+    struct tensor masks;  /* [n, mask_tokens, mask_side, mask_side] */
+    struct tensor iou;    /* [n, mask_tokens] */
+    struct tensor object; /* [n, 1] */
+    struct tensor tokens; /* [n, mask_tokens, C]: of the masks */
 };
-int sam2_decoded_create(const struct sam2_config *config, int64_t n, struct sam2_decoded *out);
-void sam2_decoded_free(struct sam2_decoded *decoded);
 
 /* Scratch that each prompt of a batch takes, with so many tokens of its own. */
 size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens);
 
 /* tokens [n, T, C] (sam2_prompt_sparse) on image embeddings [1 or n, P, C] that already hold the prompts' dense
  * embedding; of `features` only the high-resolution maps are used. */
-void sam2_decode_tokens(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                        struct tensor tokens, struct tensor image, const struct model_trace *trace,
-                        const struct sam2_decoded *results);
+struct sam2_decoded sam2_decode_tokens(const struct sam2 *model, struct compute *compute,
+                                       const struct sam2_features *features, struct tensor tokens, struct tensor image,
+                                       const struct model_trace *trace);
 
-/* Which masks of one prompt are given: the first one's index among the decoder's and how many. */
-struct sam2_choice {
-    int64_t first, count;
-};
-struct sam2_choice sam2_choose(const struct sam2_config *config, const float *masks, const float *iou, bool multimask);
+/* The mask that counts of each prompt, I32 [n], in scratch: `several` as op_choose_mask. */
+struct tensor sam2_choose(const struct sam2 *model, struct compute *compute, const struct sam2_decoded *decoded,
+                          bool several);
+/* Entry index[b] of x[b] [n, mask_tokens, ...] -> out [n, ...]. */
+void sam2_pick(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct sam2_image *image,
+void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct segment_image *image,
                      struct tensor out)
 {
     const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);

@@ -5,13 +5,18 @@
 
 static const float NORM_EPS = 1e-5F;
 
-/* What one pass works on. n objects, P pixels, C the width, D the inner width, M a memory's width. */
+/* What one batch works on. n objects, P pixels, C the width, D the inner width, M a memory's width. */
 struct state {
     const struct sam2_video *video;
     struct compute *compute;
-    const struct sam2_recall *recalls;
     bool plain;
     int64_t pixels, width, inner, heads, memory;
+};
+
+/* What all objects share until they look at their memories. */
+struct shared {
+    struct tensor x;     /* [1, P, C] after the first layer's attention to itself */
+    struct tensor query; /* [1, P, D] of the first layer */
 };
 
 static void normalize(struct compute *compute, const struct sam2_norm *norm, struct tensor x, struct tensor out)
@@ -20,9 +25,8 @@ static void normalize(struct compute *compute, const struct sam2_norm *norm, str
 }
 
 /* x [batch, tokens, width] with heads apart. */
-static struct tensor by_head(const struct state *state, struct tensor x, int64_t heads)
+static struct tensor by_head(struct tensor x, int64_t heads)
 {
-    (void)state;
     return TENSOR_RESHAPE(x, x.dim[0], x.dim[1], heads, x.dim[2] / heads);
 }
 
@@ -31,11 +35,11 @@ static void attend(const struct state *state, struct tensor q, struct tensor k, 
 {
     const int64_t head = state->inner / state->heads;
     const float scale = 1.0F / sqrtf((float)head);
-    op_attention(state->compute, by_head(state, q, state->heads), by_head(state, k, state->heads),
-                 by_head(state, v, value_heads), scale, false, by_head(state, out, value_heads));
+    op_attention(state->compute, by_head(q, state->heads), by_head(k, state->heads), by_head(v, value_heads), scale,
+                 false, by_head(out, value_heads));
 }
 
-/* x [b, P, C] += the pixels' attention among themselves. */
+/* x [n, P, C] += the pixels' attention among themselves. */
 static void attend_self(const struct state *state, const struct sam2_memory_layer *layer, struct tensor x)
 {
     struct compute *compute = state->compute;
@@ -48,115 +52,139 @@ static void attend_self(const struct state *state, const struct sam2_memory_laye
     normalize(compute, &layer->norm1, x, normed);
     op_linear(compute, layer->self_qkv, normed, ACTIVATION_NONE, NULL, qkv);
     /* Queries and keys turn alike: they are the first heads of the joined product. */
-    op_rope(compute, by_head(state, tensor_slice(qkv, 2, 0, 2 * inner), 2 * state->heads), weights->cosines,
-            weights->sines);
+    op_rope(compute, by_head(tensor_slice(qkv, 2, 0, 2 * inner), 2 * state->heads), weights->cosines, weights->sines);
     attend(state, tensor_slice(qkv, 2, 0, inner), tensor_slice(qkv, 2, inner, inner),
            tensor_slice(qkv, 2, 2 * inner, inner), state->heads, attended);
     op_linear(compute, layer->self_out, attended, ACTIVATION_NONE, &x, x);
     compute_release(compute, mark);
 }
 
-/* All that an object recalls as rows: values [1, keys, M] and, with positions, keys. */
-static void gather_memory(const struct state *state, const struct sam2_recall *recall, struct tensor values,
-                          struct tensor keys)
+/* x [n, P, C] -> out [n, P, D]. */
+static void make_query(const struct state *state, const struct sam2_memory_layer *layer, struct tensor x,
+                       struct tensor out)
 {
     struct compute *compute = state->compute;
-    const struct sam2_video_weights *weights = &state->video->weights;
-    const int64_t pixels = state->pixels;
-    struct tensor value_rows = tensor_at(values, 0), key_rows = tensor_at(keys, 0);
-    for (int64_t i = 0; i < recall->memories; i++) {
-        op_copy(compute, recall->memory[i], tensor_slice(value_rows, 0, i * pixels, pixels));
-        op_add(compute, recall->memory[i], tensor_at(weights->memory_positions, recall->place[i]),
-               tensor_slice(key_rows, 0, i * pixels, pixels));
-    }
-    const int64_t first = recall->memories * pixels;
-    if (recall->pointers > 0) {
-        sam2_pointer_tokens(state->video, compute, recall, tensor_slice(value_rows, 0, first, values.dim[1] - first),
-                            tensor_slice(key_rows, 0, first, values.dim[1] - first));
-    }
+    const size_t mark = compute_mark(compute);
+    struct tensor normed = compute_tensor(compute, DTYPE_F32, x.rank, x.dim);
+    normalize(compute, &layer->norm2, x, normed);
+    op_linear(compute, layer->query, normed, ACTIVATION_NONE, NULL, out);
+    op_rope(compute, by_head(out, state->heads), state->video->weights.cosines, state->video->weights.sines);
+    compute_release(compute, mark);
 }
 
-/* keys [1, n, D]: the spatial memories' rows turn, each frame's by the same tables; the pointers' do not. */
-static void turn_keys(const struct state *state, const struct sam2_recall *recall, struct tensor keys)
+/* The first `memories` P rows of keys [rows, D] turn, each frame's by the same tables; the pointers' do not. */
+static void turn_keys(const struct state *state, int64_t memories, struct tensor keys)
 {
     const struct sam2_video_weights *weights = &state->video->weights;
-    if (recall->memories > 0) {
-        struct tensor spatial = tensor_slice(keys, 1, 0, recall->memories * state->pixels);
+    if (memories > 0) {
+        struct tensor spatial = tensor_slice(keys, 0, 0, memories * state->pixels);
         op_rope(state->compute,
-                TENSOR_RESHAPE(spatial, recall->memories, state->pixels, state->heads, state->inner / state->heads),
+                TENSOR_RESHAPE(spatial, memories, state->pixels, state->heads, state->inner / state->heads),
                 weights->cosines, weights->sines);
     }
 }
 
-/* out [1, P, C] = from [1, P, C] + attention of query [1, P, D] to the memory. `from` may be `out`. */
-static void attend_memory(const struct state *state, const struct sam2_memory_layer *layer,
-                          const struct sam2_recall *recall, struct tensor query, struct tensor from, struct tensor out)
+/* x [n, P, C] += attention of query [n, P, D] to the memory: values and places [n, rows, M]. */
+static void attend_memory(const struct state *state, const struct sam2_memory_layer *layer, int64_t memories,
+                          struct tensor query, struct tensor values, struct tensor places, struct tensor x)
 {
     struct compute *compute = state->compute;
-    const int64_t count = recall->memories * state->pixels + recall->pointers * state->video->config.pointer_parts;
+    const int64_t n = x.dim[0], rows = values.dim[1];
     const size_t mark = compute_mark(compute);
-    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, 1, count, state->memory);
-    struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, 1, count, state->inner);
-    const size_t inner_mark = compute_mark(compute);
-    struct tensor places = COMPUTE_TENSOR(compute, DTYPE_F32, 1, count, state->memory);
-    gather_memory(state, recall, values, places);
+    struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->inner);
     op_linear(compute, layer->key, places, ACTIVATION_NONE, NULL, keys);
-    compute_release(compute, inner_mark);
-    turn_keys(state, recall, keys);
+    for (int64_t i = 0; i < n; i++)
+        turn_keys(state, memories, tensor_at(keys, i));
     if (layer->value_out != NULL && !state->plain) {
         /* softmax(q k^T) (m W^T + b) = (softmax(q k^T) m) W^T + b: the narrow memory itself is attended over. */
-        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state->pixels, state->memory);
+        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->memory);
         attend(state, query, keys, values, 1, attended);
-        op_linear(compute, layer->value_out, attended, ACTIVATION_NONE, &from, out);
+        op_linear(compute, layer->value_out, attended, ACTIVATION_NONE, &x, x);
     } else {
-        struct tensor projected = COMPUTE_TENSOR(compute, DTYPE_F32, 1, count, state->inner);
-        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state->pixels, state->inner);
+        struct tensor projected = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->inner);
+        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->inner);
         op_linear(compute, layer->value, values, ACTIVATION_NONE, NULL, projected);
         attend(state, query, keys, projected, state->heads, attended);
-        op_linear(compute, layer->out, attended, ACTIVATION_NONE, &from, out);
+        op_linear(compute, layer->out, attended, ACTIVATION_NONE, &x, x);
     }
     compute_release(compute, mark);
 }
 
-/* x [P, C] += feed-forward. */
+/* x [rows, C] += feed-forward, some rows at a time. */
 static void feed_forward(const struct state *state, const struct sam2_memory_layer *layer, struct tensor x)
 {
     struct compute *compute = state->compute;
     const struct sam2_video_config *config = &state->video->config;
+    const int64_t bytes = config->feed_forward * (int64_t)sizeof(float), rows = x.dim[0];
+    int64_t some = device_hints(compute_device(compute)).chunk_bytes / bytes;
+    some = some < 1 ? 1 : some < rows ? some : rows;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, state->pixels, state->width);
-    struct tensor hidden = COMPUTE_TENSOR(compute, DTYPE_F32, state->pixels, config->feed_forward);
-    normalize(compute, &layer->norm3, x, normed);
-    op_linear(compute, layer->fc1, normed, config->feed_forward_activation, NULL, hidden);
-    op_linear(compute, layer->fc2, hidden, ACTIVATION_NONE, &x, x);
+    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, some, state->width);
+    struct tensor hidden = COMPUTE_TENSOR(compute, DTYPE_F32, some, config->feed_forward);
+    for (int64_t first = 0; first < rows; first += some) {
+        const int64_t n = rows - first < some ? rows - first : some;
+        struct tensor part = tensor_slice(x, 0, first, n);
+        struct tensor a = tensor_slice(normed, 0, 0, n), b = tensor_slice(hidden, 0, 0, n);
+        normalize(compute, &layer->norm3, part, a);
+        op_linear(compute, layer->fc1, a, config->feed_forward_activation, NULL, b);
+        op_linear(compute, layer->fc2, b, ACTIVATION_NONE, &part, part);
+    }
     compute_release(compute, mark);
 }
 
-/* x [n, P, C]; where `shared`, only its first entry is set, which is all objects'. */
-static void layer_forward(const struct state *state, const struct sam2_memory_layer *layer, bool shared,
-                          struct tensor x)
+/* Until they look at their memories, the objects have nothing of their own. */
+static void begin(const struct state *state, struct tensor image, const struct shared *shared)
+{
+    const struct sam2_video_weights *weights = &state->video->weights;
+    op_add(state->compute, TENSOR_RESHAPE(image, 1, state->pixels, state->width),
+           TENSOR_RESHAPE(weights->feature_positions, 1, state->pixels, state->width), shared->x);
+    attend_self(state, &weights->attention[0], shared->x);
+    make_query(state, &weights->attention[0], shared->x, shared->query);
+}
+
+static int64_t recalled_rows(const struct state *state, const struct sam2_recall *recall)
+{
+    return recall->memories * state->pixels + recall->pointers * state->video->config.pointer_parts;
+}
+
+/* Objects that recall equally much: x [n, P, C]. */
+static void attend_batch(const struct state *state, const struct shared *shared, const struct sam2_recall *recalls,
+                         const struct model_trace *trace, struct tensor x)
 {
     struct compute *compute = state->compute;
-    const int64_t n = x.dim[0], batch = shared ? 1 : n;
-    struct tensor known = tensor_slice(x, 0, 0, batch);
-    attend_self(state, layer, known);
-
+    const struct sam2_video *video = state->video;
+    const int64_t n = x.dim[0], rows = recalled_rows(state, recalls);
     const size_t mark = compute_mark(compute);
-    struct tensor query = COMPUTE_TENSOR(compute, DTYPE_F32, batch, state->pixels, state->inner);
-    const size_t inner_mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, batch, state->pixels, state->width);
-    normalize(compute, &layer->norm2, known, normed);
-    op_linear(compute, layer->query, normed, ACTIVATION_NONE, NULL, query);
-    compute_release(compute, inner_mark);
-    op_rope(compute, by_head(state, query, state->heads), state->video->weights.cosines, state->video->weights.sines);
-    /* Backwards: the first entry, which all may need, changes last. */
-    for (int64_t i = n - 1; i >= 0; i--) {
-        const int64_t from = shared ? 0 : i;
-        attend_memory(state, layer, &state->recalls[i], tensor_slice(query, 0, from, 1), tensor_slice(x, 0, from, 1),
-                      tensor_slice(x, 0, i, 1));
-        feed_forward(state, layer, tensor_at(x, i));
+    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->memory);
+    struct tensor places = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->memory);
+    struct tensor query = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->inner);
+    sam2_gather_recalls(video, compute, recalls, n, values, places);
+    op_copy(compute, tensor_repeat(shared->x, 0, n), x);
+    op_copy(compute, tensor_repeat(shared->query, 0, n), query);
+    for (int i = 0; i < video->config.attention_layers; i++) {
+        const struct sam2_memory_layer *const layer = &video->weights.attention[i];
+        if (i > 0) {
+            attend_self(state, layer, x);
+            make_query(state, layer, x, query);
+        }
+        attend_memory(state, layer, recalls[0].memories, query, values, places, x);
+        feed_forward(state, layer, TENSOR_RESHAPE(x, n * state->pixels, state->width));
+        model_emit_numbered(trace, compute, x, "attention.%d", i);
     }
     compute_release(compute, mark);
+}
+
+/* How many objects from the first one on make one batch. */
+static int64_t batch_size(const struct state *state, const struct sam2_recall *recalls, int64_t n)
+{
+    const int64_t row = 2 * state->memory + state->inner, pixel = 3 * state->width + 6 * state->inner;
+    const int64_t each = (recalled_rows(state, recalls) * row + state->pixels * pixel) * (int64_t)sizeof(float);
+    const int64_t most = device_hints(compute_device(state->compute)).batch_bytes / (each > 0 ? each : 1);
+    int64_t size = 1;
+    while (size < n && size < most && recalls[size].memories == recalls[0].memories &&
+           recalls[size].pointers == recalls[0].pointers)
+        size++;
+    return size;
 }
 
 void sam2_memory_attention(const struct sam2_video *video, struct compute *compute, struct tensor image,
@@ -167,7 +195,6 @@ void sam2_memory_attention(const struct sam2_video *video, struct compute *compu
     const struct state state = {
         .video = video,
         .compute = compute,
-        .recalls = recalls,
         .plain = plain,
         .pixels = config->grid * config->grid,
         .width = config->width,
@@ -175,12 +202,14 @@ void sam2_memory_attention(const struct sam2_video *video, struct compute *compu
         .heads = video->config.heads,
         .memory = video->config.memory_width,
     };
-    (void)n;
-    op_add(compute, image, video->weights.feature_positions, tensor_at(out, 0));
-    for (int i = 0; i < video->config.attention_layers; i++) {
-        /* Until they look at their memories, the objects have nothing of their own. */
-        layer_forward(&state, &video->weights.attention[i], i == 0, out);
-        model_emit_numbered(trace, compute, out, "attention.%d", i);
+    const size_t mark = compute_mark(compute);
+    const struct shared shared = {.x = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state.pixels, state.width),
+                                  .query = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state.pixels, state.inner)};
+    begin(&state, image, &shared);
+    for (int64_t first = 0, count; first < n; first += count) {
+        count = batch_size(&state, recalls + first, n - first);
+        attend_batch(&state, &shared, recalls + first, trace, tensor_slice(out, 0, first, count));
     }
     normalize(compute, &video->weights.attention_norm, out, out);
+    compute_release(compute, mark);
 }

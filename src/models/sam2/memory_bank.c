@@ -21,16 +21,16 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
         pool->free = grown;
         pool->free_capacity = capacity;
     }
-    const int status = DEVICE_TENSOR_CREATE(pool->device, DTYPE_F32, out, pool->pixels, pool->width);
+    const int status = DEVICE_TENSOR_CREATE(pool->device, DTYPE_F32, out, pool->dim[0], pool->dim[1]);
     pool->total += status == 0;
     return status;
 }
 
-void sam2_pool_give(struct sam2_pool *pool, struct tensor *memory)
+void sam2_pool_give(struct sam2_pool *pool, struct tensor *tensor)
 {
-    if (memory->buffer != NULL)
-        pool->free[pool->free_count++] = *memory;
-    memset(memory, 0, sizeof(*memory));
+    if (tensor->buffer != NULL)
+        pool->free[pool->free_count++] = *tensor;
+    memset(tensor, 0, sizeof(*tensor));
 }
 
 void sam2_pool_free(struct sam2_pool *pool)
@@ -57,66 +57,59 @@ struct sam2_input *sam2_object_input(const struct sam2_object *object, int64_t f
     return NULL;
 }
 
-int sam2_memories_reserve(struct sam2_memories *memories, int64_t width)
+int sam2_memories_reserve(struct sam2_memories *memories)
 {
-    if (memories->count == memories->capacity) {
-        const int64_t capacity = memories->capacity == 0 ? 4 : 2 * memories->capacity;
-        struct sam2_memory *grown = realloc(memories->item, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL)
-            return error_memory("an object's memory");
-        memset(grown + memories->capacity, 0, (size_t)(capacity - memories->capacity) * sizeof(*grown));
-        memories->item = grown;
-        memories->capacity = capacity;
-    }
-    struct sam2_memory *next = &memories->item[memories->count];
-    if (next->pointer == NULL)
-        next->pointer = malloc((size_t)width * sizeof(*next->pointer));
-    return next->pointer != NULL ? 0 : error_memory("an object's pointer");
+    if (memories->count < memories->capacity)
+        return 0;
+    const int64_t capacity = memories->capacity == 0 ? 4 : 2 * memories->capacity;
+    struct sam2_memory *grown = realloc(memories->item, (size_t)capacity * sizeof(*grown));
+    if (grown == NULL)
+        return error_memory("an object's memory");
+    memset(grown + memories->capacity, 0, (size_t)(capacity - memories->capacity) * sizeof(*grown));
+    memories->item = grown;
+    memories->capacity = capacity;
+    return 0;
 }
 
-static void empty(struct sam2_memory *memory, struct sam2_pool *pool)
+static void empty(struct sam2_memory *memory, struct sam2_bank *bank)
 {
-    sam2_pool_give(pool, &memory->features);
-    free(memory->mask);
-    memory->mask = NULL;
+    sam2_pool_give(&bank->features, &memory->features);
+    sam2_pool_give(&bank->pointers, &memory->pointer);
+    sam2_pool_give(&bank->masks, &memory->mask);
 }
 
-struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame)
+struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame)
 {
     struct sam2_memory *memory = sam2_memories_find(memories, frame);
     memory = memory != NULL ? memory : &memories->item[memories->count++];
-    empty(memory, pool);
+    empty(memory, bank);
     memory->frame = frame;
     return memory;
 }
 
-/* The others keep their order; the pointer's memory stays in the array. */
-static void remove_at(struct sam2_memories *memories, struct sam2_pool *pool, int64_t index)
+/* The others keep their order. */
+static void remove_at(struct sam2_memories *memories, struct sam2_bank *bank, int64_t index)
 {
-    empty(&memories->item[index], pool);
-    const struct sam2_memory gone = memories->item[index];
+    empty(&memories->item[index], bank);
     memmove(memories->item + index, memories->item + index + 1,
             (size_t)(memories->count - index - 1) * sizeof(*memories->item));
-    memories->item[--memories->count] = gone;
+    memset(&memories->item[--memories->count], 0, sizeof(*memories->item));
 }
 
-void sam2_memories_remove(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame)
+void sam2_memories_remove(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame)
 {
     for (int64_t i = 0; i < memories->count; i++) {
         if (memories->item[i].frame == frame) {
-            remove_at(memories, pool, i);
+            remove_at(memories, bank, i);
             return;
         }
     }
 }
 
-static void free_memories(struct sam2_memories *memories, struct sam2_pool *pool)
+static void free_memories(struct sam2_memories *memories, struct sam2_bank *bank)
 {
-    for (int64_t i = 0; i < memories->capacity; i++) {
-        if (i < memories->count)
-            empty(&memories->item[i], pool);
-        free(memories->item[i].pointer);
-    }
+    for (int64_t i = 0; i < memories->count; i++)
+        empty(&memories->item[i], bank);
     free(memories->item);
     memset(memories, 0, sizeof(*memories));
 }
@@ -137,10 +130,10 @@ void sam2_object_free_input(struct sam2_object *object, int64_t frame)
     }
 }
 
-void sam2_object_free(struct sam2_object *object, struct sam2_pool *pool)
+void sam2_object_free(struct sam2_object *object, struct sam2_bank *bank)
 {
-    free_memories(&object->conditioning, pool);
-    free_memories(&object->tracked, pool);
+    free_memories(&object->conditioning, bank);
+    free_memories(&object->tracked, bank);
     for (int64_t i = 0; i < object->input_count; i++)
         free_input(&object->inputs[i]);
     free(object->inputs);
@@ -152,16 +145,16 @@ static int64_t distance(int64_t a, int64_t b)
     return a < b ? b - a : a - b;
 }
 
-void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int memories, int pointers,
+void sam2_object_prune(struct sam2_object *object, struct sam2_bank *bank, int64_t frame, int memories, int pointers,
                        int window)
 {
     for (int64_t i = object->tracked.count - 1; i >= 0; i--) {
         struct sam2_memory *memory = &object->tracked.item[i];
         const int64_t away = distance(memory->frame, frame);
         if (away >= pointers && away >= memories && away >= window)
-            remove_at(&object->tracked, pool, i);
+            remove_at(&object->tracked, bank, i);
         else if (away >= memories && away >= window)
-            sam2_pool_give(pool, &memory->features);
+            sam2_pool_give(&bank->features, &memory->features);
     }
 }
 
@@ -196,7 +189,7 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
     }
 }
 
-int sam2_object_limit(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int limit, int64_t width)
+int sam2_object_limit(struct sam2_object *object, struct sam2_bank *bank, int64_t frame, int limit)
 {
     struct sam2_memories *conditioning = &object->conditioning;
     if (limit < 0 || conditioning->count <= limit)
@@ -208,17 +201,18 @@ int sam2_object_limit(struct sam2_object *object, struct sam2_pool *pool, int64_
     for (int64_t i = conditioning->count - 1; i >= 0 && status == 0; i--) {
         if (selected[i])
             continue;
-        status = sam2_memories_reserve(&object->tracked, width);
+        status = sam2_memories_reserve(&object->tracked);
         if (status == 0) {
             struct sam2_memory *from = &conditioning->item[i];
-            struct sam2_memory *to = sam2_memories_add(&object->tracked, pool, from->frame);
+            struct sam2_memory *to = sam2_memories_add(&object->tracked, bank, from->frame);
             to->features = from->features;
+            to->pointer = from->pointer;
             memset(&from->features, 0, sizeof(from->features));
-            memcpy(to->pointer, from->pointer, (size_t)width * sizeof(*to->pointer));
+            memset(&from->pointer, 0, sizeof(from->pointer));
             to->iou = from->iou;
             to->object_score = from->object_score;
             sam2_object_free_input(object, from->frame);
-            remove_at(conditioning, pool, i);
+            remove_at(conditioning, bank, i);
         }
     }
     free(selected);

@@ -4,28 +4,35 @@
 
 #include "models/sam2/video_forward.h"
 
-/* Memories that are not used at the moment, for all objects of a tracker. */
+/* Tensors of one shape on the device, and those of them that are not used at the moment. */
 struct sam2_pool {
     struct device *device;
-    int64_t pixels, width; /* of a memory */
+    int64_t dim[2];
     struct tensor *free;
     int64_t free_count, free_capacity;
-    int64_t total; /* memories that exist */
+    int64_t total; /* tensors that exist */
 };
 int sam2_pool_take(struct sam2_pool *pool, struct tensor *out);
-void sam2_pool_give(struct sam2_pool *pool, struct tensor *memory);
+void sam2_pool_give(struct sam2_pool *pool, struct tensor *tensor);
 void sam2_pool_free(struct sam2_pool *pool);
+
+/* What all objects of a tracker remember by. */
+struct sam2_bank {
+    struct sam2_pool features; /* [P, M] */
+    struct sam2_pool pointers; /* [1, C] */
+    struct sam2_pool masks;    /* [mask_side, mask_side] */
+};
 
 /* An object on one frame. */
 struct sam2_memory {
     int64_t frame;
-    struct tensor features; /* [P, M]; without data where it was let go */
-    float *pointer;         /* [C] */
-    float *mask;            /* [mask_side^2]; of conditioning frames, else NULL */
+    struct tensor features; /* [P, M]; without memory where it was let go */
+    struct tensor pointer;  /* [1, C] */
+    struct tensor mask;     /* [mask_side, mask_side]; of conditioning frames alone */
     float iou, object_score;
 };
 
-/* Memories of one kind, in the order in which they came. Places behind `count` keep their pointer for reuse. */
+/* Memories of one kind, in the order in which they came. */
 struct sam2_memories {
     struct sam2_memory *item;
     int64_t count, capacity;
@@ -53,21 +60,21 @@ struct sam2_object {
 struct sam2_memory *sam2_memories_find(const struct sam2_memories *memories, int64_t frame);
 struct sam2_input *sam2_object_input(const struct sam2_object *object, int64_t frame);
 
-/* Room for one more, with a pointer of `width` floats: after it, sam2_memories_add cannot fail. */
-int sam2_memories_reserve(struct sam2_memories *memories, int64_t width);
-/* A new memory of the frame, or the one it has, without features and mask. */
-struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame);
-void sam2_memories_remove(struct sam2_memories *memories, struct sam2_pool *pool, int64_t frame);
+/* Room for one more: after it, sam2_memories_add cannot fail. */
+int sam2_memories_reserve(struct sam2_memories *memories);
+/* A new memory of the frame, or the one it has, emptied. */
+struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame);
+void sam2_memories_remove(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame);
 
 void sam2_object_free_input(struct sam2_object *object, int64_t frame);
-void sam2_object_free(struct sam2_object *object, struct sam2_pool *pool);
+void sam2_object_free(struct sam2_object *object, struct sam2_bank *bank);
 
 /* Lets go of what neither tracking on from `frame` nor running it once more needs: itself and `memories` - 1 (of
  * pointers: `pointers` - 1) frames around it are kept, and at least `window`. */
-void sam2_object_prune(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int memories, int pointers,
+void sam2_object_prune(struct sam2_object *object, struct sam2_bank *bank, int64_t frame, int memories, int pointers,
                        int window);
 /* All but `limit` conditioning frames, those nearest to `frame`, become tracked ones. Errors: MEMORY. */
-int sam2_object_limit(struct sam2_object *object, struct sam2_pool *pool, int64_t frame, int limit, int64_t width);
+int sam2_object_limit(struct sam2_object *object, struct sam2_bank *bank, int64_t frame, int limit);
 
 /* The conditioning frames that count on `frame`: at most `limit` (-1: all): the nearest before, the nearest at or
  * after it, then the closest. selected [conditioning.count]. */
@@ -76,9 +83,9 @@ void sam2_select_conditioning(const struct sam2_memories *conditioning, int64_t 
 /* A recall with the memory its arrays lie in. */
 struct sam2_recalled {
     struct sam2_recall recall;
-    struct tensor *memory;
+    struct tensor *memory, *pointer;
     int *place;
-    float *pointer, *frames;
+    float *frames;
 };
 /* What `object` recalls on `frame`. Errors: MEMORY. */
 int sam2_object_recall(const struct sam2_object *object, const struct sam2_video *video, int64_t frame, bool reverse,

@@ -12,9 +12,9 @@ static void recall_memory(struct sam2_recalled *out, const struct sam2_memory *m
     out->place[out->recall.memories++] = place;
 }
 
-static void recall_pointer(struct sam2_recalled *out, const struct sam2_memory *memory, int64_t frames, int64_t width)
+static void recall_pointer(struct sam2_recalled *out, const struct sam2_memory *memory, int64_t frames)
 {
-    memcpy(out->pointer + out->recall.pointers * width, memory->pointer, (size_t)width * sizeof(*out->pointer));
+    out->pointer[out->recall.pointers] = memory->pointer;
     out->frames[out->recall.pointers++] = (float)frames;
 }
 
@@ -29,12 +29,12 @@ static const struct sam2_memory *passed(const struct sam2_object *object, const 
     return memory != NULL && !selected[memory - object->conditioning.item] ? memory : NULL;
 }
 
-static int allocate(int64_t memories, int64_t pointers, int64_t width, struct sam2_recalled *out)
+static int allocate(int64_t memories, int64_t pointers, struct sam2_recalled *out)
 {
     memset(out, 0, sizeof(*out));
     out->memory = calloc((size_t)memories, sizeof(*out->memory));
     out->place = calloc((size_t)memories, sizeof(*out->place));
-    out->pointer = calloc((size_t)(pointers * width), sizeof(*out->pointer));
+    out->pointer = calloc((size_t)pointers, sizeof(*out->pointer));
     out->frames = calloc((size_t)pointers, sizeof(*out->frames));
     if (out->memory == NULL || out->place == NULL || out->pointer == NULL || out->frames == NULL) {
         sam2_recalled_free(out);
@@ -48,10 +48,10 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
 {
     const struct sam2_memories *conditioning = &object->conditioning;
     const int memories = video->config.memories, pointers = video->config.pointers, sign = reverse ? -1 : 1;
-    const int64_t count = conditioning->count, width = video->model->config.width;
+    const int64_t count = conditioning->count;
     bool *selected = calloc((size_t)count + 1, sizeof(*selected));
-    int status = selected == NULL ? error_memory("an object's memory")
-                                  : allocate(count + memories, count + pointers, width, out);
+    int status =
+        selected == NULL ? error_memory("an object's memory") : allocate(count + memories, count + pointers, out);
     if (status != 0) {
         free(selected);
         return status;
@@ -62,7 +62,7 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
         if (selected[i])
             recall_memory(out, &conditioning->item[i], memories - 1);
         if ((selected[i] || reference_rules) && back >= 0)
-            recall_pointer(out, &conditioning->item[i], back, width);
+            recall_pointer(out, &conditioning->item[i], back);
     }
     for (int back = memories - 1; back > 0; back--) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, true);
@@ -72,7 +72,7 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     for (int back = 1; back < pointers; back++) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, !reference_rules);
         if (memory != NULL)
-            recall_pointer(out, memory, back, width);
+            recall_pointer(out, memory, back);
     }
     free(selected);
     out->recall.memory = out->memory;

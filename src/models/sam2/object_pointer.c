@@ -1,71 +1,80 @@
-/* Object pointers: what one mask's output token says about an object, and how memory attention reads it. */
+/* Object pointers: what one mask's output token says about an object, and all that an object recalls as rows that
+ * memory attention reads. */
 #include "models/sam2/video_forward.h"
 
 #include "base/error.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-void sam2_object_pointers(const struct sam2_video *video, struct compute *compute, const float *tokens,
-                          const bool *appears, int64_t n, float *out)
+void sam2_object_pointers(const struct sam2_video *video, struct compute *compute, struct tensor tokens,
+                          struct tensor appears, struct tensor out)
 {
-    const int64_t width = video->model->config.width;
-    const size_t mark = compute_mark(compute);
-    struct tensor x = op_upload(compute, DTYPE_F32, 2, (int64_t[]){n, width}, tokens);
-    struct tensor pointers = COMPUTE_TENSOR(compute, DTYPE_F32, n, width);
-    sam2_feed_forward(compute, &video->weights.pointer, ACTIVATION_RELU, ACTIVATION_NONE, NULL, x, pointers);
-    op_download(compute, pointers, out);
-    compute_release(compute, mark);
-    for (int64_t i = 0; i < n; i++)
-        if (!appears[i])
-            memcpy(out + i * width, video->weights.no_pointer, (size_t)width * sizeof(*out));
+    sam2_feed_forward(compute, &video->weights.pointer, ACTIVATION_RELU, ACTIVATION_NONE, NULL, tokens, out);
+    op_select(compute, appears, 0.0F, out, video->weights.no_pointer, out);
 }
 
-/* The sine embedding of a distance in time, relative to the longest one: out [width], sines then cosines. */
-static void sine_of_time(float frames, float longest, int64_t width, float *out)
-{
-    const int64_t half = width / 2;
-    const float position = frames / longest;
-    for (int64_t i = 0; i < half; i++) {
-        const float angle = position / (float)pow(10000.0, (double)((float)(i - i % 2) / (float)half));
-        out[i] = sinf(angle);
-        out[half + i] = cosf(angle);
-    }
-}
-
-/* -> [pointers, M]: the projected embeddings of the pointers' distances. The longest one is always that of a full
+/* -> [n * pointers, M]: the projected embeddings of the pointers' distances. The longest one is always that of a full
  * memory: in a clip that is shorter the reference divides by less where it knows the whole clip, but not where it gets
  * frame after frame. */
-static struct tensor times(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recall)
+static struct tensor embed_times(const struct sam2_video *video, struct compute *compute,
+                                 const struct sam2_recall *recalls, int64_t n)
 {
-    const int64_t width = video->model->config.width, count = recall->pointers;
+    const int64_t width = video->model->config.width, pointers = recalls[0].pointers, count = n * pointers;
+    const float longest = (float)(video->config.pointers - 1);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, count, video->config.memory_width);
-    float *host = malloc((size_t)(count * width) * sizeof(*host));
-    if (host == NULL) {
+    float *const distance = malloc((size_t)count * sizeof(*distance));
+    if (distance == NULL) {
         compute_fail(compute, error_memory("object pointers"));
         return out;
     }
     for (int64_t i = 0; i < count; i++)
-        sine_of_time(recall->frames[i], (float)(video->config.pointers - 1), width, host + i * width);
-    op_linear(compute, video->weights.pointer_time, op_upload(compute, DTYPE_F32, 2, (int64_t[]){count, width}, host),
-              ACTIVATION_NONE, NULL, out);
-    free(host);
+        distance[i] = recalls[i / pointers].frames[i % pointers] / longest;
+    const size_t mark = compute_mark(compute);
+    struct tensor sines = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
+    op_sine(compute, op_upload(compute, DTYPE_F32, 2, (int64_t[]){count, 1}, distance), video->weights.pointer_periods,
+            sines);
+    op_linear(compute, video->weights.pointer_time, sines, ACTIVATION_NONE, NULL, out);
+    compute_release(compute, mark);
+    free(distance);
     return out;
 }
 
-void sam2_pointer_tokens(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recall,
-                         struct tensor values, struct tensor keys)
+/* The pointers' parts of one object: values and keys [pointers * parts, M]; `times` [pointers, M] or without memory. */
+static void gather_pointers(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recall,
+                            const struct tensor *times, struct tensor values, struct tensor keys)
 {
     const int64_t count = recall->pointers, parts = video->config.pointer_parts, memory = video->config.memory_width;
+    struct tensor rows = TENSOR_RESHAPE(values, count, parts, memory);
+    struct tensor placed = TENSOR_RESHAPE(keys, count, parts, memory);
+    for (int64_t i = 0; i < count; i++)
+        op_copy(compute, TENSOR_RESHAPE(recall->pointer[i], parts, memory), tensor_at(rows, i));
+    if (times != NULL)
+        op_add(compute, rows, TENSOR_RESHAPE(*times, count, 1, memory), placed);
+    else
+        op_copy(compute, rows, placed);
+}
+
+void sam2_gather_recalls(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recalls,
+                         int64_t n, struct tensor values, struct tensor keys)
+{
+    const int64_t pixels = video->model->config.grid * video->model->config.grid, pointers = recalls[0].pointers;
+    const int64_t first = recalls[0].memories * pixels, rest = values.dim[1] - first;
     const size_t mark = compute_mark(compute);
-    struct tensor tokens = op_upload(compute, DTYPE_F32, 3, (int64_t[]){count, parts, memory}, recall->pointer);
-    op_copy(compute, tokens, TENSOR_RESHAPE(values, count, parts, memory));
-    if (video->weights.pointer_time != NULL) {
-        struct tensor when = TENSOR_RESHAPE(times(video, compute, recall), count, 1, memory);
-        op_add(compute, tokens, when, TENSOR_RESHAPE(keys, count, parts, memory));
-    } else {
-        op_copy(compute, tokens, TENSOR_RESHAPE(keys, count, parts, memory));
+    const bool timed = video->weights.pointer_time != NULL && pointers > 0;
+    const struct tensor times = timed ? embed_times(video, compute, recalls, n) : (struct tensor){0};
+    for (int64_t i = 0; i < n; i++) {
+        const struct sam2_recall *const recall = &recalls[i];
+        struct tensor rows = tensor_at(values, i), placed = tensor_at(keys, i);
+        for (int64_t m = 0; m < recall->memories; m++) {
+            op_copy(compute, recall->memory[m], tensor_slice(rows, 0, m * pixels, pixels));
+            op_add(compute, recall->memory[m], tensor_at(video->weights.memory_positions, recall->place[m]),
+                   tensor_slice(placed, 0, m * pixels, pixels));
+        }
+        if (pointers > 0) {
+            const struct tensor mine = timed ? tensor_slice(times, 0, i * pointers, pointers) : times;
+            gather_pointers(video, compute, recall, timed ? &mine : NULL, tensor_slice(rows, 0, first, rest),
+                            tensor_slice(placed, 0, first, rest));
+        }
     }
     compute_release(compute, mark);
 }

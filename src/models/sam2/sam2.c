@@ -95,7 +95,7 @@ int sam2_features_height(const struct sam2_features *features)
     return features->height;
 }
 
-int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sam2_image *image,
+int sam2_encode(const struct sam2 *model, struct compute *compute, const struct segment_image *image,
                 const struct model_trace *trace, const struct model_control *control, struct sam2_features *features)
 {
     const struct sam2_config *config = &model->config;

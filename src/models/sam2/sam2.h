@@ -12,6 +12,7 @@
 #define MODELS_SAM2_SAM2_H
 
 #include "models/common/pass.h"
+#include "models/segmenter_model.h"
 #include "models/sam2/config.h"
 #include "ops/ops.h"
 
@@ -36,12 +37,6 @@ struct device *sam2_get_device(const struct sam2 *model);
 
 /* ---- an image's features ---- */
 
-struct sam2_image {
-    const uint8_t *pixels; /* RGB */
-    int width, height;
-    size_t row_bytes;
-};
-
 /* What is kept of an encoded image: device memory, filled by sam2_encode, only read by sam2_decode. */
 struct sam2_features;
 
@@ -53,30 +48,10 @@ int sam2_features_width(const struct sam2_features *features);
 int sam2_features_height(const struct sam2_features *features);
 
 /* On error the features are empty. Errors: ARGUMENT (an image without pixels), CANCELLED, MEMORY. */
-int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sam2_image *image,
+int sam2_encode(const struct sam2 *model, struct compute *compute, const struct segment_image *image,
                 const struct model_trace *trace, const struct model_control *control, struct sam2_features *features);
 
 /* ---- prompts ---- */
-
-/* A point's label. */
-enum sam2_label {
-    SAM2_PADDING = -10, /* ignored; but its token is there, as in the reference's padded batches */
-    SAM2_NOT_A_POINT = -1,
-    SAM2_OUTSIDE = 0,
-    SAM2_INSIDE = 1,
-    SAM2_TOP_LEFT = 2, /* of a box */
-    SAM2_BOTTOM_RIGHT = 3,
-};
-
-/* What one mask is asked by: a box, points, a mask, or any of them together; nothing at all asks for
- * whatever there is. Coordinates are pixels of the image, also outside of it; they must be finite. */
-struct sam2_prompt {
-    const float *box;      /* x0, y0, x1, y1; or NULL */
-    const float *points;   /* [point_count][2]: x, y */
-    const int32_t *labels; /* [point_count]: enum sam2_label */
-    int point_count;
-    const float *mask; /* logits [mask_side][mask_side], such as an earlier low-resolution mask; or NULL */
-};
 
 /* In host memory of the caller, for `count` prompts; K = sam2_masks_per_prompt. */
 struct sam2_output {
@@ -94,25 +69,23 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask);
  * mask that is not stable gives way to the best of the alternatives, where the model's configuration
  * says so. Errors: ARGUMENT (no image encoded, coordinates or labels), CANCELLED, MEMORY. */
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                const struct sam2_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
+                const struct segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
                 const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out);
 
-/* ---- post-processing ---- */
+/* ---- prompts whose masks stay on the device ---- */
 
-/* The index of the mask with the highest IoU; the first of equal ones. */
-int64_t sam2_best(const float *iou, int64_t count);
+/* How many of the prompts, from the first one on, make one batch: as many tokens each, within `scratch_limit` bytes of
+ * scratch (0: what suits the device). */
+int64_t sam2_batch(const struct sam2 *model, const struct segment_prompt *prompts, int64_t count, size_t scratch_limit);
 
-/* In place on low-resolution logits [side][side], as Meta's predictor does it: connected parts (8
- * neighbours) of the background of at most `hole_area` pixels become threshold + 10, parts of the object of
- * at most `sprinkle_area` pixels become threshold - 10. 0 leaves them. Errors: MEMORY. */
-int sam2_clean_mask(float *mask, int64_t side, float threshold, int64_t hole_area, int64_t sprinkle_area);
+/* ARGUMENT where a coordinate is not finite or a label unknown. */
+int sam2_prompt_check(const struct sam2_config *config, const struct segment_prompt *prompt);
 
-/* Logits of `count` masks [count][side][side] -> out [count][height][width], 1 where the mask at the image's
- * size (bilinear) is over `threshold`, else 0. Host memory on both sides. */
-int sam2_masks_at_size(const struct sam2 *model, struct compute *compute, const float *masks, int64_t count, int width,
-                       int height, float threshold, uint8_t *out);
-/* The logits at that size, out [count][height][width]. */
-int sam2_logits_at_size(const struct sam2 *model, struct compute *compute, const float *masks, int64_t count, int width,
-                        int height, float *out);
+/* Within a pass: the masks of a batch (sam2_batch) of prompts that were checked. With `multimask` it is the decoder's
+ * best alternative, without it the single mask, or, where that is not stable and the model's configuration says so, the
+ * best. */
+void sam2_decode_best(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
+                      const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
+                      const struct segment_best *out);
 
 #endif

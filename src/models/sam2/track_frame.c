@@ -3,20 +3,8 @@
 
 #include "base/error.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { DEFAULT_SCRATCH = 256 << 20 };
-
-/* Scratch that each tracked object of a batch takes. */
-static size_t object_bytes(const struct sam2_video *video)
-{
-    const struct sam2_config *config = &video->model->config;
-    const int64_t pixels = config->grid * config->grid, tokens = 3; /* a box's; who gives points gives few */
-    return sam2_prompt_bytes(config, tokens) +
-           (size_t)(pixels * (2 * config->width + 5 * video->config.inner)) * sizeof(float);
-}
 
 static bool wants_several(const struct sam2_video_config *config, bool first, int64_t points)
 {
@@ -24,20 +12,17 @@ static bool wants_several(const struct sam2_video_config *config, bool first, in
            points <= config->multimask_to;
 }
 
-/* What happens to `object`, from place `index` of the results; false: nothing. */
-static bool plan(struct sam2_frame *frame, struct sam2_object *object, int64_t index, struct sam2_job *job)
+/* What happens to the object at `place`; false: nothing. */
+static bool plan(const struct sam2_frame *frame, int64_t place, struct sam2_job *job)
 {
-    const struct sam2_run *run = frame->run;
+    const struct track_run *run = &frame->run;
     const struct sam2_tracker *tracker = frame->tracker;
-    const struct sam2_config *config = &tracker->video->model->config;
+    struct sam2_object *object = &tracker->objects[place];
     struct sam2_input *input = sam2_object_input(object, run->frame);
     const struct sam2_memory *given = sam2_memories_find(&object->conditioning, run->frame);
     const bool tracked = sam2_memories_find(&object->tracked, run->frame) != NULL;
     input = input != NULL && input->fresh ? input : NULL;
-    *job = (struct sam2_job){.object = object, .input = input};
-    job->mask = tracker->masks + index * config->mask_side * config->mask_side;
-    job->pointer = tracker->pointers + index * config->width;
-    job->token = frame->tokens + index * config->width;
+    *job = (struct sam2_job){.object = object, .place = place, .input = input};
     if (input == NULL && (run->prompted_only || object->conditioning.count == 0))
         return false;
     if (input == NULL) {
@@ -51,139 +36,212 @@ static bool plan(struct sam2_frame *frame, struct sam2_object *object, int64_t i
         job->prompt.labels = input->labels;
         job->prompt.point_count = input->point_count;
     }
-    job->multimask = wants_several(&tracker->video->config, job->kind == SAM2_JOB_SEGMENT, job->prompt.point_count);
+    job->several = job->kind == SAM2_JOB_MASK
+                       ? tracker->options.reference_rules
+                       : wants_several(&tracker->video->config, job->kind == SAM2_JOB_SEGMENT, job->prompt.point_count);
+    job->conditions = input != NULL && !(tracker->options.reference_rules && tracked);
     return true;
-}
-
-/* Room for the results of all objects. */
-static int reserve_tracks(struct sam2_tracker *tracker)
-{
-    if (tracker->count <= tracker->tracks_capacity)
-        return 0;
-    const struct sam2_config *config = &tracker->video->model->config;
-    const size_t count = (size_t)tracker->count, area = (size_t)(config->mask_side * config->mask_side);
-    struct sam2_track *tracks = realloc(tracker->tracks, count * sizeof(*tracks));
-    tracker->tracks = tracks != NULL ? tracks : tracker->tracks;
-    float *masks = realloc(tracker->masks, count * area * sizeof(*masks));
-    tracker->masks = masks != NULL ? masks : tracker->masks;
-    float *pointers = realloc(tracker->pointers, count * (size_t)config->width * sizeof(*pointers));
-    tracker->pointers = pointers != NULL ? pointers : tracker->pointers;
-    if (tracks == NULL || masks == NULL || pointers == NULL)
-        return error_memory("masks");
-    tracker->tracks_capacity = tracker->count;
-    return 0;
 }
 
 /* Takes what the object needs so that keeping the results cannot fail. */
 static int prepare(struct sam2_frame *frame, struct sam2_job *job)
 {
     struct sam2_tracker *tracker = frame->tracker;
-    const struct sam2_tracker_options *options = &tracker->options;
-    const int64_t width = tracker->video->model->config.width;
+    const struct tracker_options *options = &tracker->options;
     int status = 0;
     if (job->kind == SAM2_JOB_GIVE)
         return 0;
     if (job->kind == SAM2_JOB_TRACK) {
-        status = sam2_object_recall(job->object, tracker->video, frame->run->frame, frame->run->reverse,
+        status = sam2_object_recall(job->object, tracker->video, frame->run.frame, frame->run.reverse,
                                     options->max_conditioning, options->reference_rules, &job->recalled);
     }
-    if (status == 0)
-        status = sam2_memories_reserve(&job->object->conditioning, width);
-    if (status == 0)
-        status = sam2_memories_reserve(&job->object->tracked, width);
-    return status == 0 ? sam2_pool_take(&tracker->pool, &job->features) : status;
+    if (status != 0 || (status = sam2_memories_reserve(&job->object->conditioning)) != 0 ||
+        (status = sam2_memories_reserve(&job->object->tracked)) != 0 ||
+        (status = sam2_pool_take(&tracker->bank.features, &job->features)) != 0 ||
+        (status = sam2_pool_take(&tracker->bank.pointers, &job->pointer)) != 0)
+        return status;
+    return job->conditions ? sam2_pool_take(&tracker->bank.masks, &job->mask) : 0;
+}
+
+/* By what jobs make one batch; below 0: a comes first. */
+static int64_t compare(const struct sam2_job *a, const struct sam2_job *b)
+{
+    if (a->kind != b->kind)
+        return (int64_t)a->kind - (int64_t)b->kind;
+    if (a->prompt.point_count != b->prompt.point_count)
+        return a->prompt.point_count - b->prompt.point_count;
+    if (a->recalled.recall.memories != b->recalled.recall.memories)
+        return a->recalled.recall.memories - b->recalled.recall.memories;
+    return a->recalled.recall.pointers - b->recalled.recall.pointers;
+}
+
+/* Puts the last job where it belongs; equal ones stay in the order of their objects. */
+static void sort_in(struct sam2_frame *frame)
+{
+    const struct sam2_job last = frame->jobs[frame->count - 1];
+    int64_t at = frame->count - 1;
+    for (; at > 0 && compare(&last, &frame->jobs[at - 1]) < 0; at--)
+        frame->jobs[at] = frame->jobs[at - 1];
+    frame->jobs[at] = last;
 }
 
 static int create_jobs(struct sam2_frame *frame)
 {
     struct sam2_tracker *tracker = frame->tracker;
-    const size_t count = (size_t)tracker->count + 1, width = (size_t)tracker->video->model->config.width;
-    const size_t limit = tracker->options.scratch_limit > 0 ? tracker->options.scratch_limit : DEFAULT_SCRATCH;
-    int status = reserve_tracks(tracker);
-    if (status != 0)
-        return status;
+    const size_t count = (size_t)tracker->count + 1;
+    if (tracker->count > tracker->tracks_capacity) {
+        struct track *tracks = realloc(tracker->tracks, (size_t)tracker->count * sizeof(*tracks));
+        if (tracks == NULL)
+            return error_memory("tracks");
+        tracker->tracks = tracks;
+        tracker->tracks_capacity = tracker->count;
+    }
     frame->jobs = calloc(count, sizeof(*frame->jobs));
-    frame->tokens = calloc(count * width, sizeof(*frame->tokens));
-    if (frame->jobs == NULL || frame->tokens == NULL)
+    if (frame->jobs == NULL)
         return error_memory("a frame's objects");
-    frame->batch = (int64_t)(limit / object_bytes(tracker->video));
-    frame->batch = frame->batch < 1 ? 1 : frame->batch;
+    int status = 0;
     for (int64_t i = 0; i < tracker->count && status == 0; i++) {
-        struct sam2_job *job = &frame->jobs[frame->count];
-        if (plan(frame, &tracker->objects[i], frame->count, job)) {
+        if (plan(frame, i, &frame->jobs[frame->count])) {
             frame->count++;
-            status = prepare(frame, job);
+            status = prepare(frame, &frame->jobs[frame->count - 1]);
+            sort_in(frame);
         }
     }
     frame->steps = 2 * frame->count;
     return status;
 }
 
-static void free_jobs(struct sam2_frame *frame)
+static void free_frame(struct sam2_frame *frame)
 {
+    struct sam2_bank *bank = &frame->tracker->bank;
     for (int64_t i = 0; i < frame->count && frame->jobs != NULL; i++) {
-        sam2_recalled_free(&frame->jobs[i].recalled);
-        sam2_pool_give(&frame->tracker->pool, &frame->jobs[i].features);
-        free(frame->jobs[i].full_mask);
+        struct sam2_job *job = &frame->jobs[i];
+        sam2_recalled_free(&job->recalled);
+        sam2_pool_give(&bank->features, &job->features);
+        sam2_pool_give(&bank->pointers, &job->pointer);
+        sam2_pool_give(&bank->masks, &job->mask);
     }
     free(frame->jobs);
-    free(frame->tokens);
+    free(frame);
+}
+
+void sam2_tracker_drop(struct sam2_tracker *tracker)
+{
+    if (tracker->frame != NULL)
+        free_frame(tracker->frame);
+    tracker->frame = NULL;
+}
+
+/* The results' places, and the image that memory is about. */
+static void begin(struct sam2_frame *frame)
+{
+    struct compute *compute = frame->compute;
+    const struct sam2_config *config = &frame->tracker->video->model->config;
+    const int64_t count = frame->count, side = config->mask_side, width = config->width;
+    compute_begin(compute);
+    frame->results.masks = COMPUTE_TENSOR(compute, DTYPE_F32, count, side, side);
+    frame->results.iou = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1);
+    frame->results.object_scores = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1);
+    frame->results.pointers = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
+    frame->tokens = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
+    frame->appears = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1);
+    frame->image = COMPUTE_TENSOR(compute, DTYPE_F32, config->grid * config->grid, width);
+    op_add(compute, frame->features->embedding, frame->tracker->video->weights.minus_no_memory, frame->image);
+}
+
+struct tensor sam2_frame_row(struct tensor rows, int64_t row)
+{
+    return tensor_slice(rows, 0, row, 1);
 }
 
 /* A conditioning frame's results once more. */
-static void give_again(struct sam2_frame *frame, struct sam2_job *job)
+static void give_again(const struct sam2_frame *frame, int64_t row)
 {
-    const struct sam2_config *config = &frame->tracker->video->model->config;
-    const struct sam2_memory *memory = sam2_memories_find(&job->object->conditioning, frame->run->frame);
-    memcpy(job->mask, memory->mask, (size_t)(config->mask_side * config->mask_side) * sizeof(*job->mask));
-    memcpy(job->pointer, memory->pointer, (size_t)config->width * sizeof(*job->pointer));
-    job->iou = memory->iou;
-    job->object_score = memory->object_score;
+    struct compute *compute = frame->compute;
+    const struct tracks *results = &frame->results;
+    const struct sam2_memory *memory = sam2_memories_find(&frame->jobs[row].object->conditioning, frame->run.frame);
+    op_copy(compute, memory->mask, tensor_at(results->masks, row));
+    op_copy(compute, memory->pointer, sam2_frame_row(results->pointers, row));
+    op_fill(compute, memory->iou, sam2_frame_row(results->iou, row));
+    op_fill(compute, memory->object_score, sam2_frame_row(results->object_scores, row));
 }
 
-/* Whether the frame becomes a conditioning one for the job's object. */
-static bool conditions(const struct sam2_frame *frame, const struct sam2_job *job)
+/* Pointers, and masks of prompted frames, where the tracker will look for them. */
+static void store(const struct sam2_frame *frame, int64_t row)
 {
-    const bool corrected = sam2_memories_find(&job->object->tracked, frame->run->frame) != NULL;
-    return job->input != NULL && !(frame->tracker->options.reference_rules && corrected);
+    const struct sam2_job *job = &frame->jobs[row];
+    if (job->kind == SAM2_JOB_GIVE)
+        return;
+    op_copy(frame->compute, sam2_frame_row(frame->results.pointers, row), job->pointer);
+    if (job->conditions)
+        op_copy(frame->compute, tensor_at(frame->results.masks, row), job->mask);
 }
 
-/* Room for what keeping takes. */
-static int copy_masks(struct sam2_frame *frame, float **copies)
+int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, const struct sam2_features *features,
+                     const struct track_run *run, struct tracks *out)
 {
-    const struct sam2_config *config = &frame->tracker->video->model->config;
-    const size_t bytes = (size_t)(config->mask_side * config->mask_side) * sizeof(float);
+    *out = (struct tracks){0};
+    sam2_tracker_drop(tracker);
+    if (sam2_features_width(features) < 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracking: no image was encoded");
+    struct sam2_frame *frame = calloc(1, sizeof(*frame));
+    if (frame == NULL)
+        return error_memory("a frame's objects");
+    *frame = (struct sam2_frame){.tracker = tracker, .compute = compute, .features = features, .run = *run};
+    int status = create_jobs(frame);
+    if (status == 0) {
+        begin(frame);
+        for (int64_t i = 0; i < frame->count && frame->jobs[i].kind == SAM2_JOB_GIVE; i++)
+            give_again(frame, i);
+        sam2_frame_decode(frame);
+        sam2_frame_remember(frame);
+        for (int64_t i = 0; i < frame->count; i++)
+            store(frame, i);
+        status = compute_status(compute);
+    }
+    if (status != 0) {
+        free_frame(frame);
+        return status;
+    }
     for (int64_t i = 0; i < frame->count; i++) {
         const struct sam2_job *job = &frame->jobs[i];
-        if (job->kind != SAM2_JOB_GIVE && conditions(frame, job)) {
-            copies[i] = malloc(bytes);
-            if (copies[i] == NULL)
-                return error_memory("masks");
-            memcpy(copies[i], job->mask, bytes);
-        }
+        tracker->tracks[i] = (struct track){.object = job->object->id,
+                                                 .place = job->place,
+                                                 .conditioning = job->conditions || job->kind == SAM2_JOB_GIVE};
     }
+    *out = frame->results;
+    out->items = tracker->tracks;
+    out->count = frame->count;
+    tracker->frame = frame;
     return 0;
 }
 
-static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float *mask)
+/* The new memory of one object. */
+static void keep_memory(struct sam2_frame *frame, struct sam2_job *job, float iou, float object_score)
+{
+    struct sam2_bank *bank = &frame->tracker->bank;
+    struct sam2_object *object = job->object;
+    const int64_t number = frame->run.frame;
+    struct sam2_memory *memory =
+        sam2_memories_add(job->conditions ? &object->conditioning : &object->tracked, bank, number);
+    memory->features = job->features;
+    memory->pointer = job->pointer;
+    memory->mask = job->mask;
+    memory->iou = iou;
+    memory->object_score = object_score;
+    job->features = job->pointer = job->mask = (struct tensor){0};
+    if (job->conditions)
+        sam2_memories_remove(&object->tracked, bank, number);
+}
+
+static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float iou, float object_score)
 {
     struct sam2_tracker *tracker = frame->tracker;
     struct sam2_object *object = job->object;
     const struct sam2_video_config *config = &tracker->video->config;
-    const int64_t number = frame->run->frame, width = tracker->video->model->config.width;
-    if (job->kind != SAM2_JOB_GIVE) {
-        const bool conditioning = mask != NULL;
-        struct sam2_memory *memory =
-            sam2_memories_add(conditioning ? &object->conditioning : &object->tracked, &tracker->pool, number);
-        memory->features = job->features;
-        memset(&job->features, 0, sizeof(job->features));
-        memcpy(memory->pointer, job->pointer, (size_t)width * sizeof(*memory->pointer));
-        memory->mask = mask;
-        memory->iou = job->iou;
-        memory->object_score = job->object_score;
-        if (conditioning)
-            sam2_memories_remove(&object->tracked, &tracker->pool, number);
-    }
+    const int64_t number = frame->run.frame;
+    if (job->kind != SAM2_JOB_GIVE)
+        keep_memory(frame, job, iou, object_score);
     if (job->input != NULL) {
         job->input->fresh = false;
         if (job->input->mask != NULL)
@@ -191,75 +249,17 @@ static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float *mask
     }
     if (!tracker->options.reference_rules && job->input != NULL) {
         /* Where memory is short, one more conditioning frame stays until the next time. */
-        (void)sam2_object_limit(object, &tracker->pool, number + (frame->run->reverse ? -1 : 1),
-                                tracker->options.max_conditioning, width);
+        (void)sam2_object_limit(object, &tracker->bank, number + (frame->run.reverse ? -1 : 1),
+                                tracker->options.max_conditioning);
     }
-    if (!frame->run->prompted_only)
-        sam2_object_prune(object, &tracker->pool, number, config->memories, config->pointers, tracker->options.window);
+    if (!frame->run.prompted_only)
+        sam2_object_prune(object, &tracker->bank, number, config->memories, config->pointers, tracker->options.window);
 }
 
-static int keep(struct sam2_frame *frame)
+void sam2_tracker_keep(struct sam2_tracker *tracker, const float *iou, const float *object_scores)
 {
-    float **copies = calloc((size_t)frame->count + 1, sizeof(*copies));
-    int status = copies == NULL ? error_memory("masks") : copy_masks(frame, copies);
-    for (int64_t i = 0; i < frame->count && copies != NULL; i++)
-        if (status == 0)
-            keep_job(frame, &frame->jobs[i], copies[i]);
-        else
-            free(copies[i]);
-    free(copies);
-    return status;
-}
-
-static int finish(struct sam2_frame *frame)
-{
-    struct sam2_tracker *tracker = frame->tracker;
-    const struct sam2_tracker_options *options = &tracker->options;
-    const int64_t side = tracker->video->model->config.mask_side;
-    int status = 0;
-    for (int64_t i = 0; i < frame->count; i++) {
-        const struct sam2_job *job = &frame->jobs[i];
-        tracker->tracks[i] = (struct sam2_track){
-            .object = job->object->id,
-            .mask = job->mask,
-            .pointer = job->pointer,
-            .iou = job->iou,
-            .object_score = job->object_score,
-            .confidence = job->iou / (1.0F + expf(-job->object_score)),
-            .conditioning = sam2_memories_find(&job->object->conditioning, frame->run->frame) != NULL,
-        };
-        if (status == 0 && job->object_score > 0.0F)
-            status = sam2_clean_mask(job->mask, side, 0.0F, options->hole_area, options->sprinkle_area);
-    }
-    if (options->non_overlapping)
-        sam2_separate_masks(tracker->masks, frame->count, side * side);
-    return status;
-}
-
-int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, const struct sam2_features *features,
-                     const struct sam2_run *run, const struct sam2_track **tracks, int64_t *count)
-{
-    *tracks = NULL;
-    *count = 0;
-    if (sam2_features_width(features) < 1)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "tracking: no image was encoded");
-    struct sam2_frame frame = {.tracker = tracker, .compute = compute, .features = features, .run = run};
-    int status = create_jobs(&frame);
-    for (int64_t i = 0; i < frame.count && status == 0; i++)
-        if (frame.jobs[i].kind == SAM2_JOB_GIVE)
-            give_again(&frame, &frame.jobs[i]);
-    if (status == 0)
-        status = sam2_frame_decode(&frame);
-    if (status == 0)
-        status = sam2_frame_remember(&frame);
-    if (status == 0)
-        status = keep(&frame);
-    if (status == 0)
-        status = finish(&frame);
-    if (status == 0) {
-        *tracks = tracker->tracks;
-        *count = frame.count;
-    }
-    free_jobs(&frame);
-    return status;
+    struct sam2_frame *frame = tracker->frame;
+    for (int64_t i = 0; frame != NULL && i < frame->count; i++)
+        keep_job(frame, &frame->jobs[i], iou[i], object_scores[i]);
+    sam2_tracker_drop(tracker);
 }

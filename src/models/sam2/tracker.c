@@ -47,7 +47,7 @@ const struct sam2_video_config *sam2_video_get_config(const struct sam2_video *v
     return &video->config;
 }
 
-int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracker_options *options,
+int sam2_tracker_create(const struct sam2_video *video, const struct tracker_options *options,
                         struct sam2_tracker **out)
 {
     *out = NULL;
@@ -63,9 +63,13 @@ int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracke
         tracker->options = *options;
     if (tracker->options.max_conditioning == 0)
         tracker->options.max_conditioning = video->config.max_conditioning;
-    tracker->pool.device = video->model->device;
-    tracker->pool.pixels = video->model->config.grid * video->model->config.grid;
-    tracker->pool.width = video->config.memory_width;
+    const struct sam2_config *const config = &video->model->config;
+    struct device *const device = video->model->device;
+    tracker->bank = (struct sam2_bank){
+        .features = {.device = device, .dim = {config->grid * config->grid, video->config.memory_width}},
+        .pointers = {.device = device, .dim = {1, config->width}},
+        .masks = {.device = device, .dim = {config->mask_side, config->mask_side}},
+    };
     *out = tracker;
     return 0;
 }
@@ -75,13 +79,14 @@ void sam2_tracker_free(struct sam2_tracker **tracker)
     struct sam2_tracker *old = *tracker;
     if (old == NULL)
         return;
+    sam2_tracker_drop(old);
     for (int64_t i = 0; i < old->count; i++)
-        sam2_object_free(&old->objects[i], &old->pool);
-    sam2_pool_free(&old->pool);
+        sam2_object_free(&old->objects[i], &old->bank);
+    sam2_pool_free(&old->bank.features);
+    sam2_pool_free(&old->bank.pointers);
+    sam2_pool_free(&old->bank.masks);
     free(old->objects);
     free(old->tracks);
-    free(old->masks);
-    free(old->pointers);
     free(old);
     *tracker = NULL;
 }
@@ -96,9 +101,14 @@ int64_t sam2_tracker_object(const struct sam2_tracker *tracker, int64_t index)
     return tracker->objects[index].id;
 }
 
+static size_t pool_bytes(const struct sam2_pool *pool)
+{
+    return (size_t)(pool->total * pool->dim[0] * pool->dim[1]) * sizeof(float);
+}
+
 size_t sam2_tracker_bytes(const struct sam2_tracker *tracker)
 {
-    return (size_t)(tracker->pool.total * tracker->pool.pixels * tracker->pool.width) * sizeof(float);
+    return pool_bytes(&tracker->bank.features) + pool_bytes(&tracker->bank.pointers) + pool_bytes(&tracker->bank.masks);
 }
 
 static struct sam2_object *find_object(const struct sam2_tracker *tracker, int64_t id)
@@ -119,14 +129,15 @@ int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
     struct sam2_object *found = find_object(tracker, object);
     if (found == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: there is no object %lld", (long long)object);
-    sam2_object_free(found, &tracker->pool);
+    sam2_tracker_drop(tracker);
+    sam2_object_free(found, &tracker->bank);
     const int64_t index = found - tracker->objects;
     memmove(found, found + 1, (size_t)(tracker->count - index - 1) * sizeof(*found));
     tracker->count--;
     return 0;
 }
 
-static int check_prompt(const struct sam2_video *video, const struct sam2_video_prompt *prompt)
+static int check_prompt(const struct sam2_video *video, const struct track_prompt *prompt)
 {
     const bool points = prompt->point_count > 0 || prompt->box != NULL;
     if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL))
@@ -138,15 +149,15 @@ static int check_prompt(const struct sam2_video *video, const struct sam2_video_
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a mask of %d x %d pixels", prompt->mask_width,
                          prompt->mask_height);
     }
-    const struct sam2_prompt same = {
+    const struct segment_prompt same = {
         .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
     return sam2_prompt_check(&video->model->config, &same);
 }
 
 /* Points in the order of the reference's video processor: those from before, a box's corners, the new ones. */
-static int copy_points(const struct sam2_input *before, const struct sam2_video_prompt *prompt, struct sam2_input *out)
+static int copy_points(const struct sam2_input *before, const struct track_prompt *prompt, struct sam2_input *out)
 {
-    static const int32_t corners[] = {SAM2_TOP_LEFT, SAM2_BOTTOM_RIGHT};
+    static const int32_t corners[] = {SEGMENT_TOP_LEFT, SEGMENT_BOTTOM_RIGHT};
     const int old = before != NULL && prompt->refine ? before->point_count : 0, boxed = prompt->box != NULL ? 2 : 0;
     const int count = old + boxed + prompt->point_count;
     if (count > MAX_POINTS)
@@ -172,7 +183,7 @@ static int copy_points(const struct sam2_input *before, const struct sam2_video_
     return 0;
 }
 
-static int copy_mask(const struct sam2_video_prompt *prompt, struct sam2_input *out)
+static int copy_mask(const struct track_prompt *prompt, struct sam2_input *out)
 {
     const size_t bytes = (size_t)prompt->mask_width * (size_t)prompt->mask_height;
     out->mask = malloc(bytes);
@@ -210,7 +221,7 @@ static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, in
 }
 
 int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
-                        const struct sam2_video_prompt *prompt)
+                        const struct track_prompt *prompt)
 {
     int status = check_prompt(tracker->video, prompt);
     if (status != 0)
@@ -230,18 +241,4 @@ int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t fr
     sam2_object_free_input(found, frame);
     found->inputs[found->input_count++] = input;
     return 0;
-}
-
-void sam2_separate_masks(float *masks, int64_t count, int64_t area)
-{
-    const float outside = -10.0F;
-    for (int64_t i = 0; i < area && count > 1; i++) {
-        int64_t best = 0;
-        for (int64_t n = 1; n < count; n++)
-            best = masks[n * area + i] > masks[best * area + i] ? n : best;
-        for (int64_t n = 0; n < count; n++) {
-            float *value = &masks[n * area + i];
-            *value = n != best && *value > outside ? outside : *value;
-        }
-    }
 }

@@ -4,70 +4,68 @@
 
 #include "models/sam2/memory_bank.h"
 
+/* How an object is treated on a frame. */
+enum sam2_job_kind {
+    SAM2_JOB_GIVE,    /* a conditioning frame's results are given again */
+    SAM2_JOB_TRACK,   /* with memory, and a prompt where a tracked frame is corrected */
+    SAM2_JOB_SEGMENT, /* a new prompt, without memory */
+    SAM2_JOB_MASK,    /* a mask prompt */
+};
+
+struct sam2_job {
+    struct sam2_object *object;
+    int64_t place;            /* of the object among all */
+    struct sam2_input *input; /* a fresh one, or NULL */
+    enum sam2_job_kind kind;
+    bool several;              /* the decoder's best alternative is taken, not its single mask */
+    bool conditions;           /* the frame becomes a conditioning one for the object */
+    struct segment_prompt prompt; /* points of `input`'s */
+    struct sam2_recalled recalled;
+    struct tensor features, pointer, mask; /* the new memory's, of the bank; mask where it conditions */
+};
+
+/* One frame's work. A job's row in the tensors is its place in `jobs`, where jobs that make one batch follow each
+ * other. */
+struct sam2_frame {
+    struct sam2_tracker *tracker;
+    struct compute *compute;
+    const struct sam2_features *features;
+    struct track_run run;
+    struct sam2_job *jobs;
+    int64_t count;
+    struct tracks results;
+    struct tensor tokens;  /* [count, C]: the output token that becomes the pointer */
+    struct tensor appears; /* [count, 1]: over 0, the pointer counts */
+    struct tensor image;   /* [P, C]: the image embedding without the "no memory" embedding */
+    int64_t steps, step;   /* for the control */
+};
+
 struct sam2_tracker {
     const struct sam2_video *video;
-    struct sam2_tracker_options options;
-    struct sam2_pool pool;
+    struct tracker_options options;
+    struct sam2_bank bank;
     struct sam2_object *objects;
     int64_t count, capacity;
 
-    /* What the last run gave. */
-    struct sam2_track *tracks;
-    float *masks, *pointers; /* [tracks_capacity][mask_side^2], [tracks_capacity][C] */
+    struct sam2_frame *frame;  /* that ran and is not kept yet; NULL: none */
+    struct track *tracks; /* of the last run */
     int64_t tracks_capacity;
 };
 
 /* The object, for tests; NULL where there is none. */
 const struct sam2_object *sam2_tracker_peek(const struct sam2_tracker *tracker, int64_t id);
 
-/* How an object is treated on a frame, and so which ones may make one batch. */
-enum sam2_job_kind {
-    SAM2_JOB_GIVE,    /* a conditioning frame's mask is given again */
-    SAM2_JOB_SEGMENT, /* a new prompt, without memory */
-    SAM2_JOB_TRACK,   /* with memory, and a prompt where a tracked frame is corrected */
-    SAM2_JOB_MASK,    /* a mask prompt */
-};
-
-struct sam2_job {
-    struct sam2_object *object;
-    struct sam2_input *input; /* a fresh one, or NULL */
-    enum sam2_job_kind kind;
-    bool done, multimask;
-    struct sam2_prompt prompt; /* points of `input`'s */
-    struct sam2_recalled recalled;
-    float *full_mask;       /* of a mask prompt: logits [image_size^2], owned */
-    bool appears;           /* so that the pointer counts */
-    struct tensor features; /* the new memory, of the pool */
-
-    float *mask, *pointer; /* the tracker's */
-    float iou, object_score;
-    float *token; /* [C], in struct sam2_frame's `tokens` */
-};
-
-/* One frame's work. */
-struct sam2_frame {
-    struct sam2_tracker *tracker;
-    struct compute *compute;
-    const struct sam2_features *features;
-    const struct sam2_run *run;
-    struct sam2_job *jobs;
-    int64_t count;
-    float *tokens;       /* [count][C] */
-    int64_t batch;       /* most objects at once */
-    int64_t steps, step; /* for the control */
-};
-
-/* Decoder and memory attention: masks, scores and output tokens of all jobs. */
-int sam2_frame_decode(struct sam2_frame *frame);
-/* A job with a mask prompt. */
-int sam2_frame_decode_mask(struct sam2_frame *frame, struct sam2_job *job);
+/* Memory attention and decoder: masks, scores and output tokens of all jobs. */
+void sam2_frame_decode(struct sam2_frame *frame);
+/* A job with a mask prompt, row `row`. */
+void sam2_frame_decode_mask(struct sam2_frame *frame, int64_t row);
 /* Pointers and new memories of all jobs but those that are given again. */
-int sam2_frame_remember(struct sam2_frame *frame);
+void sam2_frame_remember(struct sam2_frame *frame);
 
-/* The image embedding without the "no memory" embedding, [P, C]. */
-struct tensor sam2_frame_image(const struct sam2_frame *frame);
-/* The job's results from place `index` of a batch; of its masks the one that counts. */
-void sam2_job_take(const struct sam2_frame *frame, struct sam2_job *job, const struct sam2_decoded *decoded,
-                   int64_t index);
+/* A mask prompt at the model's size as logits, [1, image_size, image_size], in scratch. */
+struct tensor sam2_frame_full_mask(const struct sam2_frame *frame, const struct sam2_input *input);
+
+/* Row `row` of a [count, ...] tensor as [1, ...]. */
+struct tensor sam2_frame_row(struct tensor rows, int64_t row);
 
 #endif

@@ -13,6 +13,8 @@
 
 enum { PREFIX_BYTES = 96, POINTER_ROWS = 16 };
 
+static const float NO_OBJECT = -1024.0F;
+
 /* value [D, M] and out [C, D] as one layer [C, M]: attention's weights sum up to 1, so that both can follow it. */
 static void load_value_out(struct loader *loader, int64_t rows, int64_t width, int64_t inner, int64_t memory,
                            const char *prefix, const struct linear **out)
@@ -157,6 +159,22 @@ static void load_tables(struct loader *loader, const struct sam2_config *image, 
     free(none);
 }
 
+/* Of the sine embedding of time: 10000^(j / half) for even j, and the odd ones like the one before. */
+static void make_periods(struct loader *loader, int64_t half, struct sam2_video_weights *out)
+{
+    float *const periods = loader_preparing(loader) ? malloc((size_t)half * sizeof(*periods)) : NULL;
+    if (!loader_preparing(loader))
+        return;
+    if (periods == NULL) {
+        loader_fail(loader, error_memory("position tables"));
+        return;
+    }
+    for (int64_t i = 0; i < half; i++)
+        periods[i] = (float)pow(10000.0, (double)((float)(i - i % 2) / (float)half));
+    loader_values(loader, periods, LOADER_DIMS(half), &out->pointer_periods);
+    free(periods);
+}
+
 static void walk(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
                  struct sam2_video_weights *out)
 {
@@ -172,7 +190,9 @@ static void walk(struct loader *loader, const struct sam2_config *image, const s
                       "temporal_positional_encoding_projection_layer", &out->pointer_time);
     }
     const struct host_tensor *none = loader_tensor(loader, false, LOADER_DIMS(1, width), "no_object_pointer");
-    loader_host(loader, none, &out->no_pointer);
+    loader_device(loader, none, LOADER_DIMS(1, width), &out->no_pointer);
+    loader_values(loader, &NO_OBJECT, LOADER_DIMS(1, 1), &out->no_object);
+    make_periods(loader, width / 2, out);
     loader_conv2d(loader, 1, 1, 4, 4, 0, "mask_downsample", &out->mask_to_logits);
 }
 
@@ -200,6 +220,5 @@ int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_v
 
 void sam2_video_weights_free(struct sam2_video_weights *weights)
 {
-    free(weights->no_pointer);
     memset(weights, 0, sizeof(*weights));
 }

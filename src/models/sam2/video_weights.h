@@ -44,7 +44,9 @@ struct sam2_video_weights {
 
     struct sam2_feed_forward pointer;    /* [C, C], 3 layers */
     const struct linear *pointer_time;   /* [M, C]; NULL where pointers carry no time */
-    float *no_pointer;                   /* [C], host */
+    struct tensor pointer_periods;       /* [C / 2]: of the sine embedding of a distance in time */
+    struct tensor no_pointer;            /* [1, C] */
+    struct tensor no_object;             /* [1, 1]: the logit of an object that is not seen */
     const struct conv2d *mask_to_logits; /* [1, 1, 4, 4], stride 4 */
 };
 

@@ -46,9 +46,10 @@ void sam2_load_prompt_encoder(struct loader *loader, const struct sam2_config *c
     loader_device(loader, no_memory, LOADER_DIMS(1, width), &out->no_memory);
     loader_device(loader, no_mask, LOADER_DIMS(1, width), &out->no_mask);
     load_image_positions(loader, config, image, out);
-    loader_host(loader, loader_preparing(loader) && prompt->data == NULL ? image : prompt, &out->prompt_fourier);
-    loader_host(loader, kinds, &out->point_kinds);
-    loader_host(loader, none, &out->not_a_point);
+    loader_device(loader, loader_preparing(loader) && prompt->data == NULL ? image : prompt, LOADER_DIMS(2, width / 2),
+                  &out->points.fourier);
+    loader_device(loader, kinds, LOADER_DIMS(config->point_kinds, width), &out->points.kinds);
+    loader_device(loader, none, LOADER_DIMS(1, width), &out->points.not_a_point);
 
     const char *const mask = "prompt_encoder.mask_embed.";
     loader_conv2d(loader, channels / 4, 1, 2, 2, 0, "prompt_encoder.mask_embed.conv1", &out->mask_conv[0]);
@@ -99,9 +100,5 @@ void sam2_weights_free(struct sam2_weights *weights)
     free(weights->blocks);
     free(weights->layers);
     free(weights->hypernetworks);
-    free(weights->prompt_fourier);
-    free(weights->point_kinds);
-    free(weights->not_a_point);
-    free(weights->output_tokens);
     memset(weights, 0, sizeof(*weights));
 }

@@ -73,12 +73,10 @@ struct sam2_weights {
     struct sam2_norm mask_norm[2];
     struct tensor no_mask;         /* [1, C] */
     struct tensor image_positions; /* [grid^2, C] */
-    float *prompt_fourier;         /* [2][C / 2], host */
-    float *point_kinds;            /* [config.point_kinds][C], host */
-    float *not_a_point;            /* [C], host */
+    struct point_embedding points; /* fourier [2, C / 2], kinds [config.point_kinds, C] */
 
     /* Mask decoder. */
-    float *output_tokens; /* [2 + config.mask_tokens][C], host: object score, IoU, masks */
+    struct tensor output_tokens; /* [1, 2 + config.mask_tokens, C]: object score, IoU, masks */
     struct sam2_decoder_layer *layers;
     struct sam2_image_attention final;
     struct sam2_norm final_norm;

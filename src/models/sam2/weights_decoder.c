@@ -175,7 +175,7 @@ static void load_upscaling(struct loader *loader, const struct sam2_config *conf
     loader_norm(loader, width / 4, "mask_decoder.", "upscale_layer_norm", &out->norm);
 }
 
-/* Object score, IoU and mask tokens as one host matrix. */
+/* Object score, IoU and mask tokens as one matrix. */
 static void load_output_tokens(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)
 {
     const int64_t width = config->width;
@@ -187,15 +187,17 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
         loader_tensor(loader, false, LOADER_DIMS(config->mask_tokens, width), "mask_decoder.mask_tokens.weight");
     if (!loader_preparing(loader))
         return;
-    out->output_tokens = malloc((size_t)((2 + config->mask_tokens) * width) * sizeof(float));
-    if (out->output_tokens == NULL) {
+    const int64_t count = 2 + config->mask_tokens;
+    float *const tokens = malloc((size_t)(count * width) * sizeof(*tokens));
+    if (tokens == NULL) {
         loader_fail(loader, error_memory("mask tokens"));
         return;
     }
-    loader_fail(loader, dtype_to_f32(object->dtype, object->data, width, out->output_tokens));
-    loader_fail(loader, dtype_to_f32(iou->dtype, iou->data, width, out->output_tokens + width));
-    loader_fail(loader,
-                dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width, out->output_tokens + 2 * width));
+    loader_fail(loader, dtype_to_f32(object->dtype, object->data, width, tokens));
+    loader_fail(loader, dtype_to_f32(iou->dtype, iou->data, width, tokens + width));
+    loader_fail(loader, dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width, tokens + 2 * width));
+    loader_values(loader, tokens, LOADER_DIMS(1, count, width), &out->output_tokens);
+    free(tokens);
 }
 
 void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)

@@ -1,4 +1,5 @@
-/* Sums and products of two tensors, the second one repeated along dimensions where it has size 1. */
+/* Sums and products of two tensors, the second one repeated along dimensions where it has size 1; one tensor on a
+ * line. */
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/rows.h"
 #include "ops/cpu/simd.h"
@@ -49,4 +50,22 @@ void SIMD_NAME(kernel_add)(struct compute *compute, struct tensor a, struct tens
 void SIMD_NAME(kernel_mul)(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
     broadcast(MUL, compute, a, b, out);
+}
+
+void SIMD_NAME(kernel_affine)(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out)
+{
+    const int64_t count = x.dim[1];
+    const vfloat factor = v_set(scale), term = v_set(shift);
+    const int threads = device_threads(compute_device(compute));
+#pragma omp parallel for num_threads(threads) schedule(static) if (x.dim[0] * count > 65536)
+    for (int64_t r = 0; r < x.dim[0]; r++) {
+        const float *const from = rows_at(&x, r);
+        float *const to = rows_at(&out, r);
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= count; i += SIMD_LANES)
+            v_store(to + i, v_fma(v_load(from + i), factor, term));
+        const int tail = (int)(count - i);
+        if (tail > 0)
+            v_store_part(to + i, tail, v_fma(v_load_part(from + i, tail), factor, term));
+    }
 }

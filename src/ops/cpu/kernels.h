@@ -23,6 +23,7 @@
     void kernel_resize_image_u8_##SUFFIX(struct compute *, struct tensor pixels, const struct resize *vertical,        \
                                          const struct resize *horizontal, const struct pixel_scale *scale,             \
                                          struct tensor out);                                                           \
+    void kernel_affine_##SUFFIX(struct compute *, struct tensor x, float scale, float shift, struct tensor out);       \
     void kernel_activation_##SUFFIX(struct compute *, struct tensor x, enum activation, struct tensor out);            \
     void kernel_max_pool2d_##SUFFIX(struct compute *, struct tensor x, int size, struct tensor out);                   \
     void kernel_depthwise_conv2d_##SUFFIX(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, \

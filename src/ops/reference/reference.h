@@ -82,7 +82,21 @@ void reference_depthwise_conv2d(struct compute *compute, struct tensor x, struct
 /* rounding.c */
 void reference_step(struct compute *compute, struct tensor x, float threshold, float low, float high,
                     struct tensor out);
+void reference_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
+void reference_select(struct compute *compute, struct tensor score, float threshold, struct tensor x,
+                      struct tensor other, struct tensor out);
+void reference_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+void reference_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 void reference_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
+
+/* masks.c */
+void reference_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,
+                            struct tensor kinds, struct tensor out);
+void reference_choose_mask(struct compute *compute, const struct mask_choice *choice, struct tensor masks,
+                           struct tensor scores, struct tensor index);
+void reference_clean_masks(struct compute *compute, struct tensor masks, float threshold, int64_t hole_area,
+                           int64_t sprinkle_area);
+void reference_separate_masks(struct compute *compute, struct tensor masks, float outside);
 
 /* Row `i` of a matrix of f32. */
 static inline float *matrix_row(const struct tensor *matrix, int64_t i)

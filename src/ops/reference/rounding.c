@@ -1,6 +1,7 @@
-/* Steps, and the rounding to bfloat16. */
+/* Steps and choices, a line of values, sines, and the rounding to bfloat16. */
 #include "ops/reference/reference.h"
 
+#include <math.h>
 #include <string.h>
 
 void reference_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out)
@@ -33,5 +34,57 @@ void reference_round_bf16(struct compute *compute, struct tensor x, struct tenso
         float *to = matrix_row(&out, i);
         for (int64_t j = 0; j < x.dim[1]; j++)
             to[j] = round_bf16(row[j]);
+    }
+}
+
+void reference_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out)
+{
+    (void)compute;
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        const float *row = matrix_row(&x, i);
+        float *to = matrix_row(&out, i);
+        for (int64_t j = 0; j < x.dim[1]; j++)
+            to[j] = (float)((double)row[j] * (double)scale + (double)shift);
+    }
+}
+
+void reference_select(struct compute *compute, struct tensor score, float threshold, struct tensor x,
+                      struct tensor other, struct tensor out)
+{
+    (void)compute;
+    const int64_t columns = x.dim[1], step = other.dim[1] == 1 ? 0 : 1;
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        const float *const row = matrix_row(&x, i), *const instead = matrix_row(&other, other.dim[0] == 1 ? 0 : i);
+        float *const to = matrix_row(&out, i);
+        const bool over = *matrix_row(&score, i) > threshold;
+        for (int64_t j = 0; j < columns; j++)
+            to[j] = over ? row[j] : instead[j * step];
+    }
+}
+
+void reference_max_rows(struct compute *compute, struct tensor x, struct tensor out)
+{
+    (void)compute;
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        const float *const row = matrix_row(&x, i);
+        float largest = row[0];
+        for (int64_t j = 1; j < x.dim[1]; j++)
+            largest = row[j] > largest ? row[j] : largest;
+        *matrix_row(&out, i) = largest;
+    }
+}
+
+void reference_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out)
+{
+    (void)compute;
+    const int64_t half = periods.dim[0];
+    const float *const period = host_data(periods);
+    for (int64_t i = 0; i < x.dim[0]; i++) {
+        float *const to = matrix_row(&out, i);
+        for (int64_t j = 0; j < half; j++) {
+            const float angle = *matrix_row(&x, i) / period[j];
+            to[j] = sinf(angle);
+            to[half + j] = cosf(angle);
+        }
     }
 }
