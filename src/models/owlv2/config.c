@@ -1,6 +1,6 @@
 #include "models/owlv2/config.h"
 
-#include "models/common/activation.h"
+#include "nn/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 

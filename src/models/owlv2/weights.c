@@ -110,7 +110,7 @@ static int bind_source(const struct owlv2_config *config, const struct checkpoin
 
 /* ---- the tensors as the device wants them ---- */
 
-static int load_norm(struct parameters *parameters, const struct source_affine *source, struct owlv2_norm *out)
+static int load_norm(struct parameters *parameters, const struct source_affine *source, struct nn_norm *out)
 {
     const int status = parameters_tensor(parameters, &source->weight, &out->gamma);
     return status != 0 ? status : parameters_tensor(parameters, &source->bias, &out->beta);

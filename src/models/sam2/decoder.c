@@ -6,7 +6,7 @@
 
 static const float TRANSFORMER_EPS = 1e-5F, UPSCALE_EPS = 1e-6F;
 
-void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
+void sam2_feed_forward(struct compute *compute, const struct nn_feed_forward *mlp, enum activation activation,
                        enum activation last, const struct tensor *residual, struct tensor x, struct tensor out)
 {
     const size_t mark = compute_mark(compute);
@@ -20,7 +20,7 @@ void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *
     compute_release(compute, mark);
 }
 
-static void normalize(struct compute *compute, const struct sam2_norm *norm, struct tensor x)
+static void normalize(struct compute *compute, const struct nn_norm *norm, struct tensor x)
 {
     op_layer_norm(compute, x, norm->gamma, norm->beta, TRANSFORMER_EPS, x);
 }

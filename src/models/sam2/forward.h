@@ -50,7 +50,7 @@ struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *comput
                                 const struct sam2_prompt *prompts, int64_t count);
 
 /* x [n, inputs] -> out [n, outputs]. */
-void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
+void sam2_feed_forward(struct compute *compute, const struct nn_feed_forward *mlp, enum activation activation,
                        enum activation last, const struct tensor *residual, struct tensor x, struct tensor out);
 
 /* The two-way transformer: tokens [n, T, C], image [1 or n, P, C] -> queries [n, T, C], keys [n, P, C]. */

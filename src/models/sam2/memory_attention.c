@@ -14,7 +14,7 @@ struct state {
     int64_t pixels, width, inner, heads, memory;
 };
 
-static void normalize(struct compute *compute, const struct sam2_norm *norm, struct tensor x, struct tensor out)
+static void normalize(struct compute *compute, const struct nn_norm *norm, struct tensor x, struct tensor out)
 {
     op_layer_norm(compute, x, norm->gamma, norm->beta, NORM_EPS, out);
 }

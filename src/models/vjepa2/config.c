@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strings.h"
-#include "models/common/activation.h"
+#include "nn/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 

@@ -12,7 +12,7 @@ struct loader {
     int64_t rows; /* tokens of a usual clip */
 };
 
-static int load_norm(const struct loader *loader, const struct vjepa2_source_affine *source, struct vjepa2_norm *out)
+static int load_norm(const struct loader *loader, const struct vjepa2_source_affine *source, struct nn_norm *out)
 {
     const int status = parameters_tensor(loader->parameters, &source->weight, &out->gamma);
     return status != 0 ? status : parameters_tensor(loader->parameters, &source->bias, &out->beta);

@@ -3,16 +3,12 @@
 #define MODELS_VJEPA2_WEIGHTS_H
 
 #include "models/vjepa2/config.h"
-#include "ops/ops.h"
+#include "nn/nn.h"
 #include "weights/checkpoint.h"
-
-struct vjepa2_norm {
-    struct tensor gamma, beta; /* [width] */
-};
 
 /* One transformer layer: x += out(attention(norm1(x))); x += fc2(act(fc1(norm2(x)))). */
 struct vjepa2_layer {
-    struct vjepa2_norm norm1, norm2;
+    struct nn_norm norm1, norm2;
     const struct linear *qkv; /* [3 width, width]: queries, keys, values */
     const struct linear *out; /* [width, width] */
     const struct linear *fc1; /* [mlp_width, width] */
@@ -21,7 +17,7 @@ struct vjepa2_layer {
 
 /* The pooler's last layer: one learned query looks at all tokens. It has no output projection. */
 struct vjepa2_cross_layer {
-    struct vjepa2_norm norm1, norm2;
+    struct nn_norm norm1, norm2;
     const struct linear *q;   /* [width, width] */
     const struct linear *kv;  /* [2 width, width]: keys, values */
     const struct linear *fc1; /* [mlp_width, width] */
@@ -34,12 +30,12 @@ struct vjepa2_weights {
 
     const struct linear *patch;  /* [width, tubelet patch patch 3]: frames, rows, columns, channels */
     struct vjepa2_layer *layers; /* [config.encoder.layers] */
-    struct vjepa2_norm final_norm;
+    struct nn_norm final_norm;
 
     const struct linear *predictor_in;     /* [predictor width, width] */
     struct tensor mask_token;              /* [1, 1, predictor width]: what stands for a token to be predicted */
     struct vjepa2_layer *predictor_layers; /* [config.predictor.layers] */
-    struct vjepa2_norm predictor_norm;
+    struct nn_norm predictor_norm;
     const struct linear *predictor_out; /* [width, predictor width] */
 
     struct tensor pooler_query;         /* [1, 1, width] */

@@ -1,8 +1,9 @@
 /* See loader.h. */
-#include "models/sam2/loader.h"
+#include "nn/loader.h"
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,35 +69,57 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
     return &nothing;
 }
 
-int loader_bind(struct loader *loader, const struct checkpoint *checkpoint)
+static int bind(struct loader *loader, const struct checkpoint *checkpoint, const char *const *ignored)
 {
     if (loader->status != 0)
         return loader->status;
-    loader->tensors = calloc(loader->count, sizeof(*loader->tensors));
+    loader->tensors = calloc(loader->count + 1, sizeof(*loader->tensors));
     if (loader->tensors == NULL)
         return loader->status = error_memory("model tables");
-    loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, loader->ignored);
     loader->binding = false;
-    return loader->status;
+    return loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, ignored);
 }
 
-void loader_free(struct loader *loader)
+static void free_tables(struct loader *loader)
 {
     for (size_t i = 0; i < loader->count; i++)
         free(loader->names[i]);
     free(loader->names);
     free(loader->rows);
     free(loader->tensors);
-    memset(loader, 0, sizeof(*loader));
+}
+
+int loader_load(const struct checkpoint *checkpoint, struct parameters *parameters, const char *const *ignored,
+                void (*walk)(struct loader *loader, void *user_data), void *user_data)
+{
+    struct loader loader = {.binding = true, .parameters = parameters};
+    walk(&loader, user_data);
+    if (bind(&loader, checkpoint, ignored) == 0)
+        walk(&loader, user_data);
+    free_tables(&loader);
+    return loader.status;
+}
+
+void *loader_layers(struct loader *loader, int64_t count, size_t size, void *made)
+{
+    if (made != NULL || loader->status != 0 || count == 0)
+        return made;
+    void *const layers = calloc((size_t)count, size);
+    if (layers == NULL)
+        loader_fail(loader, error_memory("model layers"));
+    return layers;
 }
 
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,
                    struct tensor *out)
 {
-    if (loader_preparing(loader))
-        loader_fail(loader, parameters_tensor(loader->parameters, source, out));
-    if (loader_preparing(loader))
+    if (!loader_preparing(loader))
+        return;
+    loader_fail(loader, parameters_tensor(loader->parameters, source, out));
+    if (loader->status == 0)
         *out = tensor_reshape(*out, rank, dim);
+    if (source->dtype != DTYPE_F32) /* never shown as it is */
+        checkpoint_drop_pages(source);
 }
 
 void loader_values(struct loader *loader, const float *values, int rank, const int64_t *dim, struct tensor *out)
@@ -113,19 +136,11 @@ void loader_host(struct loader *loader, const struct host_tensor *source, float 
     *out = malloc((size_t)count * sizeof(**out));
     loader_fail(loader,
                 *out == NULL ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
+    checkpoint_drop_pages(source);
 }
 
-void loader_norm(struct loader *loader, int64_t width, const char *prefix, const char *name, struct sam2_norm *out)
-{
-    const struct host_tensor *gamma = loader_tensor(loader, false, LOADER_DIMS(width), "%s%s.weight", prefix, name);
-    const struct host_tensor *beta = loader_tensor(loader, false, LOADER_DIMS(width), "%s%s.bias", prefix, name);
-    loader_device(loader, gamma, LOADER_DIMS(width), &out->gamma);
-    loader_device(loader, beta, LOADER_DIMS(width), &out->beta);
-}
-
-/* Prepares `parts` layers and lets go of the file's pages: the weights were copied. */
-static void prepare(struct loader *loader, int parts, const struct host_tensor *const *weight,
-                    const struct host_tensor *const *bias, int64_t rows, const struct linear **out)
+void loader_prepare_linear(struct loader *loader, int64_t rows, int parts, const struct host_tensor *const *weight,
+                           const struct host_tensor *const *bias, const struct linear **out)
 {
     if (!loader_preparing(loader))
         return;
@@ -134,28 +149,59 @@ static void prepare(struct loader *loader, int parts, const struct host_tensor *
         checkpoint_drop_pages(weight[i]);
 }
 
-static void find_linear(struct loader *loader, int64_t outputs, int64_t inputs, const char *prefix, const char *name,
-                        const struct host_tensor **weight, const struct host_tensor **bias)
+void loader_prepare_conv2d(struct loader *loader, const struct host_tensor *weight, const struct host_tensor *bias,
+                           int stride, int padding, const struct conv2d **out)
 {
-    *weight = loader_tensor(loader, false, LOADER_DIMS(outputs, inputs), "%s%s.weight", prefix, name);
-    *bias = loader_tensor(loader, false, LOADER_DIMS(outputs), "%s%s.bias", prefix, name);
+    if (!loader_preparing(loader))
+        return;
+    loader_fail(loader, parameters_conv2d(loader->parameters, weight, bias, stride, padding, out));
+    checkpoint_drop_pages(weight);
+}
+
+void loader_linear_values(struct loader *loader, int64_t rows, int64_t outputs, int64_t inputs, const float *weight,
+                          const float *bias, const char *name, const struct linear **out)
+{
+    if (!loader_preparing(loader))
+        return;
+    const struct host_tensor matrix = {.dtype = DTYPE_F32,
+                                       .rank = 2,
+                                       .dim = {outputs, inputs},
+                                       .data = weight,
+                                       .bytes = (size_t)(outputs * inputs) * sizeof(*weight),
+                                       .name = name};
+    const struct host_tensor added = {
+        .dtype = DTYPE_F32, .rank = 1, .dim = {outputs}, .data = bias, .bytes = (size_t)outputs * sizeof(*bias)};
+    const struct host_tensor *const weights[] = {&matrix}, *const biases[] = {bias != NULL ? &added : NULL};
+    loader_fail(loader, parameters_linear(loader->parameters, 1, weights, biases, rows, out));
+}
+
+void loader_norm(struct loader *loader, int64_t width, const char *prefix, const char *name, struct nn_norm *out)
+{
+    const struct host_tensor *gamma = loader_tensor(loader, false, LOADER_DIMS(width), "%s%s.weight", prefix, name);
+    const struct host_tensor *beta = loader_tensor(loader, false, LOADER_DIMS(width), "%s%s.bias", prefix, name);
+    loader_device(loader, gamma, LOADER_DIMS(width), &out->gamma);
+    loader_device(loader, beta, LOADER_DIMS(width), &out->beta);
 }
 
 void loader_linear(struct loader *loader, int64_t rows, int64_t outputs, int64_t inputs, const char *prefix,
                    const char *name, const struct linear **out)
 {
-    const struct host_tensor *weight, *bias;
-    find_linear(loader, outputs, inputs, prefix, name, &weight, &bias);
-    prepare(loader, 1, &weight, &bias, rows, out);
+    loader_linear_parts(loader, rows, inputs, prefix, &(struct loader_part){name, outputs, false}, 1, out);
 }
 
-void loader_linear_pair(struct loader *loader, int64_t rows, int64_t outputs, int64_t inputs, const char *prefix,
-                        const char *first, const char *second, const struct linear **out)
+void loader_linear_parts(struct loader *loader, int64_t rows, int64_t inputs, const char *prefix,
+                         const struct loader_part *parts, int count, const struct linear **out)
 {
-    const struct host_tensor *weight[2], *bias[2];
-    find_linear(loader, outputs, inputs, prefix, first, &weight[0], &bias[0]);
-    find_linear(loader, outputs, inputs, prefix, second, &weight[1], &bias[1]);
-    prepare(loader, 2, weight, bias, rows, out);
+    const struct host_tensor *weight[LOADER_MAX_PARTS], *bias[LOADER_MAX_PARTS];
+    assert(count <= LOADER_MAX_PARTS);
+    for (int i = 0; i < count; i++) {
+        const struct loader_part *const part = &parts[i];
+        weight[i] = loader_tensor(loader, false, LOADER_DIMS(part->outputs, inputs), "%s%s.weight", prefix, part->name);
+        bias[i] = part->no_bias
+                      ? NULL
+                      : loader_tensor(loader, false, LOADER_DIMS(part->outputs), "%s%s.bias", prefix, part->name);
+    }
+    loader_prepare_linear(loader, rows, count, weight, bias, out);
 }
 
 void loader_conv2d(struct loader *loader, int64_t outputs, int64_t inputs, int kernel, int stride, int padding,
@@ -164,12 +210,11 @@ void loader_conv2d(struct loader *loader, int64_t outputs, int64_t inputs, int k
     const struct host_tensor *weight =
         loader_tensor(loader, false, LOADER_DIMS(outputs, inputs, kernel, kernel), "%s.weight", name);
     const struct host_tensor *bias = loader_tensor(loader, false, LOADER_DIMS(outputs), "%s.bias", name);
-    if (loader_preparing(loader))
-        loader_fail(loader, parameters_conv2d(loader->parameters, weight, bias, stride, padding, out));
+    loader_prepare_conv2d(loader, weight, bias, stride, padding, out);
 }
 
 void loader_feed_forward(struct loader *loader, int64_t rows, int64_t inputs, int64_t hidden, int64_t outputs,
-                         int depth, const char *prefix, const char *name, struct sam2_feed_forward *out)
+                         int depth, const char *prefix, const char *name, struct nn_feed_forward *out)
 {
     char layer[NAME_BYTES];
     /* The reference has an input and an output layer whatever the depth. */
