@@ -42,9 +42,9 @@ static bool grow(struct loader *loader)
 static void add_row(struct loader *loader, bool optional, int rank, const int64_t *dim, char *name)
 {
     struct weight_row *row = &loader->rows[loader->count];
-    *row = (struct weight_row){
-        .name = name, .offset = loader->count * sizeof(struct host_tensor), .rank = rank, .optional = optional};
-    memcpy(row->dim, dim, (size_t)rank * sizeof(*dim));
+    *row = (struct weight_row){.name = name, .rank = rank, .optional = optional};
+    if (rank > 0)
+        memcpy(row->dim, dim, (size_t)rank * sizeof(*dim));
     loader->names[loader->count++] = name;
 }
 
@@ -54,8 +54,10 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
     static const struct host_tensor nothing = {0};
     if (loader->status != 0)
         return NULL;
-    if (!loader->binding)
+    if (!loader->binding) {
+        assert(loader->next < loader->count);
         return &loader->tensors[loader->next++];
+    }
     char *name = grow(loader) ? malloc(NAME_BYTES) : NULL;
     if (name == NULL) {
         loader_fail(loader, error_memory("model tables"));
@@ -77,7 +79,7 @@ static int bind(struct loader *loader, const struct checkpoint *checkpoint, cons
     if (loader->tensors == NULL)
         return loader->status = error_memory("model tables");
     loader->binding = false;
-    return loader->status = checkpoint_bind(checkpoint, loader->tensors, loader->rows, loader->count, ignored);
+    return loader->status = checkpoint_bind(checkpoint, loader->rows, loader->count, ignored, loader->tensors);
 }
 
 static void free_tables(struct loader *loader)
@@ -96,6 +98,7 @@ int loader_load(const struct checkpoint *checkpoint, struct parameters *paramete
     walk(&loader, user_data);
     if (bind(&loader, checkpoint, ignored) == 0)
         walk(&loader, user_data);
+    assert(loader.status != 0 || loader.next == loader.count);
     free_tables(&loader);
     return loader.status;
 }
@@ -231,4 +234,26 @@ void loader_feed_forward(struct loader *loader, int64_t rows, int64_t inputs, in
     }
     snprintf(layer, sizeof(layer), "%s.proj_out", name);
     loader_linear(loader, rows, outputs, hidden, prefix, layer, &out->layer[1 + middle]);
+}
+
+struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct nn_tower *tower,
+                               const struct nn_block_names *names, const char *prefix, struct nn_block *made)
+{
+    const int64_t width = tower->width;
+    const struct loader_part qkv[] = {{names->q, width, names->no_qkv_bias},
+                                      {names->k, width, names->no_qkv_bias},
+                                      {names->v, width, names->no_qkv_bias}};
+    struct nn_block *const blocks = loader_layers(loader, tower->layers, sizeof(*blocks), made);
+    for (int64_t i = 0; i < tower->layers && blocks != NULL; i++) {
+        struct nn_block *const block = &blocks[i];
+        char layer[NAME_BYTES];
+        snprintf(layer, sizeof(layer), "%s%lld.", prefix, (long long)i);
+        loader_norm(loader, width, layer, names->norm1, &block->norm1);
+        loader_norm(loader, width, layer, names->norm2, &block->norm2);
+        loader_linear_parts(loader, rows, width, layer, qkv, 3, &block->qkv);
+        loader_linear(loader, rows, width, width, layer, names->out, &block->out);
+        loader_linear(loader, rows, tower->mlp_width, width, layer, names->fc1, &block->fc1);
+        loader_linear(loader, rows, width, tower->mlp_width, layer, names->fc2, &block->fc2);
+    }
+    return blocks;
 }

@@ -74,6 +74,15 @@ void loader_conv2d(struct loader *loader, int64_t outputs, int64_t inputs, int k
 void loader_feed_forward(struct loader *loader, int64_t rows, int64_t inputs, int64_t hidden, int64_t outputs,
                          int depth, const char *prefix, const char *name, struct nn_feed_forward *out);
 
+/* What a file calls the parts of a transformer layer. */
+struct nn_block_names {
+    const char *norm1, *norm2, *q, *k, *v, *out, *fc1, *fc2;
+    bool no_qkv_bias;
+};
+/* A tower's layers, <prefix>0. ..., to be freed with free(); `made` as in loader_layers. */
+struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct nn_tower *tower,
+                               const struct nn_block_names *names, const char *prefix, struct nn_block *made);
+
 /* Tensors of the file as a layer: `parts` of them joined. `bias` may be NULL. */
 void loader_prepare_linear(struct loader *loader, int64_t rows, int parts, const struct host_tensor *const *weight,
                            const struct host_tensor *const *bias, const struct linear **out);
