@@ -20,25 +20,22 @@ const char *checkpoint_folder(const struct checkpoint *checkpoint);
 /* NULL when there is none of that name. */
 const struct host_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 
-/* One row of a model's table. `name` may hold one "%d": then the row stands for `repeat` tensors,
- * numbered from 0, the i-th bound at offset + i * stride in the destination. */
+/* One tensor of a model. */
 struct weight_row {
     const char *name;
-    int repeat; /* 0: `name` has no "%d" */
-    size_t offset, stride;
     int rank;
     int64_t dim[TENSOR_MAX_RANK];
-    bool optional; /* absent: the destination's `data` is NULL */
+    bool optional; /* absent: its `data` is NULL */
 };
 
-/* Fills the struct host_tensor at each row's place in `destination`. Every row's tensor must be there
+/* Fills tensors[row_count], one a row. Every row's tensor must be there
  * with that shape and a type of F32, F16 or BF16; otherwise the error (MODEL) names the tensor, what
  * was expected and what was found (the first few of several, and how many there are). Tensors that no
  * row names give one notice with their number and the first names, except those that end in
  * "position_ids" and those that start with one of `ignored_prefixes` (NULL-terminated list; may be
  * NULL). */
-int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, const struct weight_row *rows,
-                    size_t row_count, const char *const *ignored_prefixes);
+int checkpoint_bind(const struct checkpoint *checkpoint, const struct weight_row *rows, size_t row_count,
+                    const char *const *ignored_prefixes, struct host_tensor *tensors);
 
 /* Lets the system drop the resident pages of a tensor that was copied elsewhere. */
 void checkpoint_drop_pages(const struct host_tensor *tensor);

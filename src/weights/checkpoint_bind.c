@@ -12,7 +12,6 @@ enum { NAMED_LIMIT = 5 }; /* tensors that one message names */
 
 struct binding {
     const struct checkpoint *checkpoint;
-    unsigned char *destination;
     bool *used;           /* [checkpoint->count] */
     struct string faults; /* the first few, in words */
     size_t fault_count;
@@ -37,13 +36,12 @@ static bool same_shape(const struct weight_row *row, const struct host_tensor *t
 }
 
 /* Notes that `tensor` (NULL: none of that name) is not what `row` wants. */
-static void add_fault(struct binding *binding, const struct weight_row *row, const char *name,
-                      const struct host_tensor *tensor)
+static void add_fault(struct binding *binding, const struct weight_row *row, const struct host_tensor *tensor)
 {
     if (binding->fault_count++ >= NAMED_LIMIT)
         return;
     struct string *text = &binding->faults;
-    string_append_format(text, "%s\"%s\" ", binding->fault_count > 1 ? "; " : "", name);
+    string_append_format(text, "%s\"%s\" ", binding->fault_count > 1 ? "; " : "", row->name);
     if (!tensor) {
         string_append_text(text, "is missing, expected ");
         append_shape(text, row->rank, row->dim);
@@ -63,39 +61,22 @@ static bool is_float(enum dtype type)
     return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16;
 }
 
-static void bind_tensor(struct binding *binding, const struct weight_row *row, const char *name, size_t offset)
+static void bind_row(struct binding *binding, const struct weight_row *row, struct host_tensor *out)
 {
-    struct host_tensor bound = {0};
-    ptrdiff_t index = checkpoint_index(binding->checkpoint, name);
-    if (index >= 0) {
-        const struct host_tensor *tensor = &binding->checkpoint->entries[index].tensor;
-        binding->used[index] = true;
-        if (!same_shape(row, tensor) || !is_float(tensor->dtype))
-            add_fault(binding, row, name, tensor);
-        else
-            bound = *tensor;
-        bound.name = binding->checkpoint->entries[index].name;
-    } else if (!row->optional) {
-        add_fault(binding, row, name, NULL);
+    *out = (struct host_tensor){0};
+    const ptrdiff_t index = checkpoint_index(binding->checkpoint, row->name);
+    if (index < 0) {
+        if (!row->optional)
+            add_fault(binding, row, NULL);
+        return;
     }
-    memcpy(binding->destination + offset, &bound, sizeof(bound));
-}
-
-static int bind_row(struct binding *binding, const struct weight_row *row, struct string *name)
-{
-    const char *place = row->repeat > 0 ? strstr(row->name, "%d") : NULL;
-    if (!place) {
-        bind_tensor(binding, row, row->name, row->offset);
-        return 0;
-    }
-    for (int i = 0; i < row->repeat; i++) {
-        string_clear(name);
-        string_append_format(name, "%.*s%d%s", (int)(place - row->name), row->name, i, place + 2);
-        if (name->failed)
-            return error_memory("names of weights");
-        bind_tensor(binding, row, name->data, row->offset + (size_t)i * row->stride);
-    }
-    return 0;
+    const struct host_tensor *tensor = &binding->checkpoint->entries[index].tensor;
+    binding->used[index] = true;
+    if (!same_shape(row, tensor) || !is_float(tensor->dtype))
+        add_fault(binding, row, tensor);
+    else
+        *out = *tensor;
+    out->name = binding->checkpoint->entries[index].name;
 }
 
 static bool is_ignored(const char *name, const char *const *prefixes)
@@ -140,22 +121,18 @@ static int report_faults(struct binding *binding)
                      binding->checkpoint->folder, binding->faults.data);
 }
 
-int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, const struct weight_row *rows,
-                    size_t row_count, const char *const *ignored_prefixes)
+int checkpoint_bind(const struct checkpoint *checkpoint, const struct weight_row *rows, size_t row_count,
+                    const char *const *ignored_prefixes, struct host_tensor *tensors)
 {
-    struct binding binding = {.checkpoint = checkpoint, .destination = destination};
-    struct string name = {0};
-    int status = 0;
+    struct binding binding = {.checkpoint = checkpoint};
     binding.used = calloc(checkpoint->count + 1, sizeof(bool));
     if (!binding.used)
         return error_memory(checkpoint->folder);
-    for (size_t i = 0; i < row_count && !status; i++)
-        status = bind_row(&binding, &rows[i], &name);
-    if (!status && binding.fault_count > 0)
-        status = report_faults(&binding);
+    for (size_t i = 0; i < row_count; i++)
+        bind_row(&binding, &rows[i], &tensors[i]);
+    const int status = binding.fault_count > 0 ? report_faults(&binding) : 0;
     if (!status)
         notice_unused(&binding, ignored_prefixes);
-    string_free(&name);
     string_free(&binding.faults);
     free(binding.used);
     return status;

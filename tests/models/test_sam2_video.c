@@ -136,7 +136,7 @@ static void check_step(struct sam2_session *session, int64_t frame, bool forced,
     if (attention != NULL) {
         /* The golden is normalised, what is traced is not. */
         const int64_t width = test->config->width, pixels = attention->dim[0];
-        const struct sam2_norm *norm = &session->video->weights.attention_norm;
+        const struct nn_norm *norm = &session->video->weights.attention_norm;
         float *found = sam2_floats(pixels * width);
         compute_begin(test->compute);
         struct tensor x = op_upload(test->compute, DTYPE_F32, 2, (int64_t[]){pixels, width}, session->attention);

@@ -36,17 +36,17 @@ static void test_fields(void **state)
     assert_int_equal(c.encoder.mlp_width, 174); /* 40 * 48 / 11, truncated */
     assert_int_equal(c.encoder.heads, 2);
     assert_int_equal(c.encoder.layers, 1);
-    assert_int_equal(c.encoder.axis, 6);
+    assert_int_equal(vjepa2_axis(&c.encoder), 6);
     assert_int_equal(c.predictor.width, 30);
     assert_int_equal(c.predictor.mlp_width, 75);
-    assert_int_equal(c.predictor.axis, 2);
-    assert_int_equal(c.activation, ACTIVATION_GELU_TANH);
+    assert_int_equal(vjepa2_axis(&c.predictor), 2);
+    assert_int_equal(c.encoder.activation, ACTIVATION_GELU_TANH);
     assert_int_equal(c.tubelet_size, 3);
     assert_int_equal(c.grid, 4); /* 26 / 6: the rest of the crop is not looked at */
     assert_int_equal(c.short_side, 29);
     assert_int_equal(c.mask_tokens, 1);
     assert_false(c.qkv_bias);
-    assert_true(c.eps == 1e-4F && c.rescale == 0.0078125F && c.mean[1] == 0.4F && c.std[2] == 0.125F);
+    assert_true(c.predictor.eps == 1e-4F && c.rescale == 0.0078125F && c.mean[1] == 0.4F && c.std[2] == 0.125F);
     assert_int_equal(c.label_count, 0);
     vjepa2_config_free(&c);
     read_config("vjepa2_classifier", 5, &c);
@@ -56,8 +56,8 @@ static void test_fields(void **state)
     vjepa2_config_free(&c);
     read_config("vjepa2_classifier_bare", 3, &c);
     assert_string_equal(c.labels[2], "LABEL_2");
-    assert_int_equal(c.activation, ACTIVATION_RELU);
-    assert_int_equal(c.encoder.axis, 0);
+    assert_int_equal(c.encoder.activation, ACTIVATION_RELU);
+    assert_int_equal(vjepa2_axis(&c.encoder), 0);
     vjepa2_config_free(&c);
 }
 
@@ -75,14 +75,14 @@ static void test_defaults(void **state)
     assert_int_equal(c.encoder.mlp_width, 4096);
     assert_int_equal(c.encoder.layers, 24);
     assert_int_equal(c.encoder.heads, 16);
-    assert_int_equal(c.encoder.axis, 20);
+    assert_int_equal(vjepa2_axis(&c.encoder), 20);
     assert_int_equal(c.predictor.width, 384);
     assert_int_equal(c.predictor.layers, 12);
-    assert_int_equal(c.predictor.axis, 10);
+    assert_int_equal(vjepa2_axis(&c.predictor), 10);
     assert_int_equal(c.mask_tokens, 10);
     assert_int_equal(c.frames_per_clip, 64);
     assert_int_equal(c.short_side, 292);
-    assert_true(c.eps == 1e-6F && c.mean[0] == 0.485F && c.std[2] == 0.225F && c.qkv_bias);
+    assert_true(c.predictor.eps == 1e-6F && c.mean[0] == 0.485F && c.std[2] == 0.225F && c.qkv_bias);
     assert_int_equal(vjepa2_tokens(&c, 64), 8192);
     assert_int_equal(vjepa2_tokens(&c, 17), 2048);
     assert_int_equal(vjepa2_tokens(&c, 1), 256);
@@ -96,7 +96,7 @@ static void test_defaults(void **state)
     check(vjepa2_config_read(folder, 0, &c));
     assert_int_equal(c.short_side, 438);
     assert_int_equal(c.encoder.mlp_width, 6144);
-    assert_int_equal(c.encoder.axis, 20);
+    assert_int_equal(vjepa2_axis(&c.encoder), 20);
     vjepa2_config_free(&c);
     test_folder_remove(folder);
 }

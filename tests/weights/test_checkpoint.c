@@ -138,20 +138,12 @@ static void bad_indexes_are_refused(void **state)
     test_folder_remove(folder);
 }
 
-struct layer {
-    struct host_tensor weight, bias;
-};
-
-struct model {
-    struct host_tensor embedding, extra;
-    struct layer layer[2];
-};
+enum { EMBEDDING, WEIGHT_0, WEIGHT_1, BIAS_0, BIAS_1, EXTRA };
 
 static const struct weight_row rows[] = {
-    {"embed.weight", 0, offsetof(struct model, embedding), 0, 2, {2, 3}, false},
-    {"layer.%d.weight", 2, offsetof(struct model, layer[0].weight), sizeof(struct layer), 2, {1, 2}, false},
-    {"layer.%d.bias", 2, offsetof(struct model, layer[0].bias), sizeof(struct layer), 1, {2}, false},
-    {"extra", 0, offsetof(struct model, extra), 0, 0, {0}, true},
+    [EMBEDDING] = {"embed.weight", 2, {2, 3}, false},  [WEIGHT_0] = {"layer.0.weight", 2, {1, 2}, false},
+    [WEIGHT_1] = {"layer.1.weight", 2, {1, 2}, false}, [BIAS_0] = {"layer.0.bias", 1, {2}, false},
+    [BIAS_1] = {"layer.1.bias", 1, {2}, false},        [EXTRA] = {"extra", 0, {0}, true},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
@@ -177,11 +169,11 @@ static void bind_misfit(const char *header, size_t bytes)
 {
     char *folder = test_folder_make();
     struct checkpoint *checkpoint;
-    struct model model;
+    struct host_tensor tensors[ROW_COUNT];
     build_on_disk(folder, "model.safetensors", header, bytes);
     if (checkpoint_open(folder, &checkpoint) != 0)
         fail_msg("%s", error_message());
-    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), SOWLV2_ERROR_MODEL);
+    assert_int_equal(checkpoint_bind(checkpoint, rows, ROW_COUNT, NULL, tensors), SOWLV2_ERROR_MODEL);
     assert_memory_equal(error_message(), folder, strlen(folder));
     checkpoint_close(&checkpoint);
     test_folder_remove(folder);
@@ -190,25 +182,25 @@ static void bind_misfit(const char *header, size_t bytes)
 static void rows_are_bound(void **state)
 {
     (void)state;
-    struct model model;
+    struct host_tensor tensors[ROW_COUNT];
     char *folder = test_folder_make();
     struct checkpoint *checkpoint;
     build_on_disk(folder, "model.safetensors", "{" MODEL "}", 48);
     assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
     heard[0] = '\0';
     sowlv2_set_log(hear, NULL);
-    memset(&model, 0x55, sizeof(model));
-    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), 0);
+    memset(tensors, 0x55, sizeof(tensors));
+    assert_int_equal(checkpoint_bind(checkpoint, rows, ROW_COUNT, NULL, tensors), 0);
     sowlv2_set_log(NULL, NULL);
     assert_string_equal(heard, "");
-    assert_int_equal(*(const unsigned char *)model.embedding.data, 0);
-    assert_int_equal(*(const unsigned char *)model.layer[0].weight.data, 24);
-    assert_int_equal(*(const unsigned char *)model.layer[1].weight.data, 32);
-    assert_int_equal(*(const unsigned char *)model.layer[0].bias.data, 40);
-    assert_int_equal(*(const unsigned char *)model.layer[1].bias.data, 44);
-    assert_int_equal(model.layer[1].bias.dtype, DTYPE_F16);
-    assert_int_equal(model.embedding.dim[1], 3);
-    assert_null(model.extra.data);
+    assert_int_equal(*(const unsigned char *)tensors[EMBEDDING].data, 0);
+    assert_int_equal(*(const unsigned char *)tensors[WEIGHT_0].data, 24);
+    assert_int_equal(*(const unsigned char *)tensors[WEIGHT_1].data, 32);
+    assert_int_equal(*(const unsigned char *)tensors[BIAS_0].data, 40);
+    assert_int_equal(*(const unsigned char *)tensors[BIAS_1].data, 44);
+    assert_int_equal(tensors[BIAS_1].dtype, DTYPE_F16);
+    assert_int_equal(tensors[EMBEDDING].dim[1], 3);
+    assert_null(tensors[EXTRA].data);
     checkpoint_close(&checkpoint);
     test_folder_remove(folder);
 }
@@ -230,13 +222,18 @@ static void misfits_are_named(void **state)
 static void many_misfits_are_counted(void **state)
 {
     (void)state;
-    static const struct weight_row many = {"t.%d", 12, 0, sizeof(struct host_tensor), 1, {2}, false};
+    struct weight_row many[12];
+    char names[12][8];
     struct host_tensor tensors[12];
+    for (int i = 0; i < 12; i++) {
+        snprintf(names[i], sizeof(names[i]), "t.%d", i);
+        many[i] = (struct weight_row){names[i], 1, {2}, false};
+    }
     char *folder = test_folder_make();
     struct checkpoint *checkpoint;
     build_on_disk(folder, "model.safetensors", ONE_BYTE("t.0"), 1);
     assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
-    assert_int_equal(checkpoint_bind(checkpoint, tensors, &many, 1, NULL), SOWLV2_ERROR_MODEL);
+    assert_int_equal(checkpoint_bind(checkpoint, many, 12, NULL, tensors), SOWLV2_ERROR_MODEL);
     assert_non_null(strstr(error_message(), "\"t.0\" has shape [1], expected [2]; \"t.1\" is missing"));
     assert_non_null(strstr(error_message(), "; and 7 more: "));
     assert_null(strstr(error_message(), "\"t.5\""));
@@ -248,7 +245,7 @@ static void unknown_tensors_give_one_notice(void **state)
 {
     (void)state;
     static const char *const ignored[] = {"sam.", "vjepa.", NULL};
-    struct model model;
+    struct host_tensor tensors[ROW_COUNT];
     char header[4096];
     snprintf(header, sizeof(header),
              "{%s,"
@@ -261,12 +258,12 @@ static void unknown_tensors_give_one_notice(void **state)
     assert_int_equal(checkpoint_open(folder, &checkpoint), 0);
     heard[0] = '\0';
     sowlv2_set_log(hear, NULL);
-    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, ignored), 0);
+    assert_int_equal(checkpoint_bind(checkpoint, rows, ROW_COUNT, ignored, tensors), 0);
     assert_string_equal(heard, "");
-    assert_int_equal(checkpoint_bind(checkpoint, &model, rows, ROW_COUNT, NULL), 0);
+    assert_int_equal(checkpoint_bind(checkpoint, rows, ROW_COUNT, NULL, tensors), 0);
     assert_non_null(strstr(heard, ": 1 tensor is not part of this model and left unused: sam.x"));
     heard[0] = '\0';
-    assert_int_equal(checkpoint_bind(checkpoint, &model, rows + ROW_COUNT, 0, NULL), 0);
+    assert_int_equal(checkpoint_bind(checkpoint, rows, 0, NULL, tensors), 0);
     assert_non_null(strstr(heard, ": 6 tensors are not part of this model and left unused: embed.weight, "));
     assert_non_null(strstr(heard, ", ..."));
     sowlv2_set_log(NULL, NULL);

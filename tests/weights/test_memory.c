@@ -89,12 +89,12 @@ static int open_shards(void)
 
 static int bind_misfit(void)
 {
-    static const struct weight_row row = {"layer.%d.weight", 4, 0, sizeof(struct host_tensor), 1, {9}, false};
-    struct host_tensor tensors[4];
+    static const struct weight_row rows[] = {{"layer.0.weight", 1, {9}, false}, {"layer.1.weight", 1, {9}, false}};
+    struct host_tensor tensors[2];
     struct checkpoint *checkpoint;
     int status = checkpoint_open(TEST_DATA "/weights/data/single", &checkpoint);
     if (!status)
-        status = checkpoint_bind(checkpoint, tensors, &row, 1, NULL);
+        status = checkpoint_bind(checkpoint, rows, 2, NULL, tensors);
     checkpoint_close(&checkpoint);
     return status;
 }

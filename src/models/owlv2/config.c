@@ -1,6 +1,6 @@
 #include "models/owlv2/config.h"
 
-#include "models/common/activation.h"
+#include "nn/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
@@ -17,7 +17,7 @@ static const struct tower_defaults TEXT_DEFAULTS = {"text_config", 512, 2048, 12
 static const struct tower_defaults VISION_DEFAULTS = {"vision_config", 768, 3072, 12, 12};
 
 static int read_tower(const struct config *file, const struct tower_defaults *defaults, const struct config_node **node,
-                      struct owlv2_tower_config *out)
+                      struct nn_tower *out)
 {
     double eps;
     int status = config_object(file, config_root(file), defaults->key, node);

@@ -3,19 +3,10 @@
 #ifndef MODELS_OWLV2_CONFIG_H
 #define MODELS_OWLV2_CONFIG_H
 
-#include "ops/ops.h"
-
-/* One transformer tower. */
-struct owlv2_tower_config {
-    int64_t width;     /* hidden_size */
-    int64_t mlp_width; /* intermediate_size */
-    int64_t layers, heads;
-    enum activation activation; /* hidden_act */
-    float eps;                  /* layer_norm_eps */
-};
+#include "nn/nn.h"
 
 struct owlv2_config {
-    struct owlv2_tower_config text, vision;
+    struct nn_tower text, vision;
     int64_t vocab_size;
     int text_length; /* max_position_embeddings */
     int64_t projection;

@@ -14,10 +14,6 @@ struct owlv2 {
     struct tokenizer *tokenizer;
 };
 
-/* One transformer layer in place: x [batch, tokens, width]. */
-void owlv2_layer_forward(struct compute *compute, const struct owlv2_tower_config *config,
-                         const struct owlv2_layer *layer, bool causal, struct tensor x);
-
 /* pixels of one image -> out [size, size, 3], as the reference's image processor: x * rescale, padded
  * with 0 at the right and bottom to a square, blurred where it shrinks, bilinear, normalised. */
 void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,

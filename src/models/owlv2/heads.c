@@ -1,30 +1,20 @@
 /* The heads on the patch features: boxes, objectness, class logits. */
 #include "models/owlv2/forward.h"
 
-/* out = dense2(gelu(dense1(gelu(dense0(features))))) [+ residual]. */
-static void mlp(struct compute *compute, const struct owlv2_head *head, struct tensor features,
-                const struct tensor *residual, struct tensor out)
-{
-    const size_t mark = compute_mark(compute);
-    struct tensor a = compute_tensor(compute, DTYPE_F32, features.rank, features.dim);
-    struct tensor b = compute_tensor(compute, DTYPE_F32, features.rank, features.dim);
-    op_linear(compute, head->dense[0], features, ACTIVATION_GELU, NULL, a);
-    op_linear(compute, head->dense[1], a, ACTIVATION_GELU, NULL, b);
-    op_linear(compute, head->dense[2], b, ACTIVATION_NONE, residual, out);
-    compute_release(compute, mark);
-}
-
 void owlv2_box_head(const struct owlv2 *model, struct compute *compute, struct tensor features, struct tensor boxes)
 {
+    const struct owlv2_weights *weights = &model->weights;
     for (int64_t b = 0; b < features.dim[0]; b++)
-        mlp(compute, &model->weights.box_head, tensor_at(features, b), &model->weights.box_bias, tensor_at(boxes, b));
+        nn_feed_forward(compute, &weights->box_head, ACTIVATION_GELU, ACTIVATION_NONE, &weights->box_bias,
+                        tensor_at(features, b), tensor_at(boxes, b));
     op_activation(compute, boxes, ACTIVATION_SIGMOID, boxes);
 }
 
 void owlv2_objectness_head(const struct owlv2 *model, struct compute *compute, struct tensor features,
                            struct tensor objectness)
 {
-    mlp(compute, &model->weights.objectness_head, features, NULL, objectness);
+    nn_feed_forward(compute, &model->weights.objectness_head, ACTIVATION_GELU, ACTIVATION_NONE, NULL, features,
+                    objectness);
 }
 
 void owlv2_class_head(const struct owlv2 *model, struct compute *compute, struct tensor features, struct tensor queries,

@@ -10,8 +10,8 @@
 #ifndef MODELS_OWLV2_OWLV2_H
 #define MODELS_OWLV2_OWLV2_H
 
-#include "models/common/pass.h"
 #include "models/owlv2/config.h"
+#include "nn/pass.h"
 #include "ops/ops.h"
 #include "text/tokenizer.h"
 

@@ -57,13 +57,11 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
         return status;
     struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, count, tokens.dim[1], width);
     op_embed(compute, tokens, weights->token_embedding, weights->text_positions, x);
-    for (int64_t i = 0; i < config->text.layers; i++) {
-        owlv2_layer_forward(compute, &config->text, &weights->text_layers[i], true, x);
-        model_emit_numbered(trace, compute, x, "text.block.%d", (int)i);
-    }
+    nn_tower_forward(compute, &config->text, weights->text_layers, true, NULL,
+                     &(struct nn_watch){.trace = trace, .name = "text.block", .what = "prompts"}, x);
     struct tensor last = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
     op_gather_rows(compute, x, pooled, last);
-    op_layer_norm(compute, last, weights->text_final_norm.gamma, weights->text_final_norm.beta, config->text.eps, last);
+    nn_norm_forward(compute, &weights->text_final_norm, config->text.eps, last, last);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, count, config->projection);
     op_linear(compute, weights->text_projection, last, ACTIVATION_NONE, NULL, out);
     op_l2_normalize(compute, out, 0.0F, out);

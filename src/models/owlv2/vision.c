@@ -31,24 +31,22 @@ static void embed(const struct owlv2 *model, struct compute *compute, struct ten
 void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struct tensor pixel_values,
                        const struct model_trace *trace, const struct model_control *control, struct tensor features)
 {
-    const struct owlv2_tower_config *config = &model->config.vision;
+    const struct nn_tower *tower = &model->config.vision;
     const struct owlv2_weights *weights = &model->weights;
-    const int64_t batch = features.dim[0], patches = features.dim[1], width = config->width;
+    const int64_t batch = features.dim[0], patches = features.dim[1];
     const size_t mark = compute_mark(compute);
 
-    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1 + patches, width);
+    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1 + patches, tower->width);
     embed(model, compute, pixel_values, x);
-    op_layer_norm(compute, x, weights->pre_norm.gamma, weights->pre_norm.beta, config->eps, x);
+    nn_norm_forward(compute, &weights->pre_norm, tower->eps, x, x);
     model_emit(trace, compute, x, "vision.embeddings");
-    for (int64_t i = 0; i < config->layers && model_keep_going(control, compute, i, config->layers, "detection"); i++) {
-        owlv2_layer_forward(compute, config, &weights->vision_layers[i], false, x);
-        model_emit_numbered(trace, compute, x, "vision.block.%d", (int)i);
-    }
+    const struct nn_watch watch = {trace, "vision.block", control, "detection"};
+    nn_tower_forward(compute, tower, weights->vision_layers, false, NULL, &watch, x);
 
     /* Patch features: normalised patches times the normalised class token, normalised again. */
-    op_layer_norm(compute, x, weights->post_norm.gamma, weights->post_norm.beta, config->eps, x);
+    nn_norm_forward(compute, &weights->post_norm, tower->eps, x, x);
     op_mul(compute, tensor_slice(x, 1, 1, patches), tensor_slice(x, 1, 0, 1), features);
-    op_layer_norm(compute, features, weights->feature_norm.gamma, weights->feature_norm.beta, config->eps, features);
+    nn_norm_forward(compute, &weights->feature_norm, tower->eps, features, features);
     model_emit(trace, compute, features, "features");
     compute_release(compute, mark);
 }

@@ -3,42 +3,23 @@
 #define MODELS_OWLV2_WEIGHTS_H
 
 #include "models/owlv2/config.h"
-#include "ops/ops.h"
-#include "weights/checkpoint.h"
-
-struct owlv2_norm {
-    struct tensor gamma, beta; /* [width] */
-};
-
-/* One transformer layer: x += out(attention(norm1(x))); x += fc2(act(fc1(norm2(x)))). */
-struct owlv2_layer {
-    struct owlv2_norm norm1, norm2;
-    const struct linear *qkv; /* [3 width, width]: queries, keys, values */
-    const struct linear *out; /* [width, width] */
-    const struct linear *fc1; /* [mlp_width, width] */
-    const struct linear *fc2; /* [width, mlp_width] */
-};
-
-/* Three linear layers with GELU between: the box head (4 outputs) and the objectness head (1). */
-struct owlv2_head {
-    const struct linear *dense[3];
-};
+#include "nn/loader.h"
 
 struct owlv2_weights {
     struct tensor class_embedding; /* [1, width] */
     const struct conv2d *patch;    /* [width, 3, patch, patch] */
     struct tensor positions;       /* [1 + patches, width]; the class token's first */
-    struct owlv2_norm pre_norm, post_norm;
-    struct owlv2_layer *vision_layers; /* [config.vision.layers] */
-    struct owlv2_norm feature_norm;    /* after patches are multiplied with the class token */
-    const struct linear *class_head;   /* [projection + 2, width]: class embedding, logit shift, logit scale */
-    struct owlv2_head box_head, objectness_head;
-    struct tensor box_bias; /* [patches, 4] */
+    struct nn_norm pre_norm, post_norm;
+    struct nn_block *vision_layers;  /* [config.vision.layers] */
+    struct nn_norm feature_norm;     /* after patches are multiplied with the class token */
+    const struct linear *class_head; /* [projection + 2, width]: class embedding, logit shift, logit scale */
+    struct nn_feed_forward box_head, objectness_head; /* of 4 outputs and of 1 */
+    struct tensor box_bias;                           /* [patches, 4] */
 
-    struct tensor token_embedding;   /* [vocab, text width] */
-    struct tensor text_positions;    /* [text_length, text width] */
-    struct owlv2_layer *text_layers; /* [config.text.layers] */
-    struct owlv2_norm text_final_norm;
+    struct tensor token_embedding; /* [vocab, text width] */
+    struct tensor text_positions;  /* [text_length, text width] */
+    struct nn_block *text_layers;  /* [config.text.layers] */
+    struct nn_norm text_final_norm;
     const struct linear *text_projection; /* [projection, text width] */
 };
 

@@ -2,7 +2,7 @@
  * processor's in config_image.c. */
 #include "models/sam2/config_parts.h"
 
-#include "models/common/activation.h"
+#include "nn/activation.h"
 #include "weights/model_kind.h"
 
 #include <string.h>

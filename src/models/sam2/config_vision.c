@@ -1,7 +1,7 @@
 /* The encoder's and neck's part of config.json, and the plan of the encoder's blocks. */
 #include "models/sam2/config_parts.h"
 
-#include "models/common/activation.h"
+#include "nn/activation.h"
 
 #include <string.h>
 

@@ -6,21 +6,7 @@
 
 static const float TRANSFORMER_EPS = 1e-5F, UPSCALE_EPS = 1e-6F;
 
-void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
-                       enum activation last, const struct tensor *residual, struct tensor x, struct tensor out)
-{
-    const size_t mark = compute_mark(compute);
-    struct tensor hidden[2];
-    for (int i = 0; i < 2; i++)
-        hidden[i] = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], mlp->hidden);
-    op_linear(compute, mlp->layer[0], x, activation, NULL, hidden[0]);
-    for (int i = 1; i < mlp->depth - 1; i++)
-        op_linear(compute, mlp->layer[i], hidden[(i - 1) % 2], activation, NULL, hidden[i % 2]);
-    op_linear(compute, mlp->layer[mlp->depth - 1], hidden[mlp->depth % 2], last, residual, out);
-    compute_release(compute, mark);
-}
-
-static void normalize(struct compute *compute, const struct sam2_norm *norm, struct tensor x)
+static void normalize(struct compute *compute, const struct nn_norm *norm, struct tensor x)
 {
     op_layer_norm(compute, x, norm->gamma, norm->beta, TRANSFORMER_EPS, x);
 }
@@ -187,7 +173,7 @@ static void layer_forward(const struct state *state, const struct sam2_decoder_l
     attend_self(state, layer, first);
     attend_image(state, &layer->image, image);
     normalize(state->compute, &layer->norm2, state->queries);
-    sam2_feed_forward(state->compute, &layer->mlp, ACTIVATION_RELU, ACTIVATION_NONE, &rows, rows, rows);
+    nn_feed_forward(state->compute, &layer->mlp, ACTIVATION_RELU, ACTIVATION_NONE, &rows, rows, rows);
     normalize(state->compute, &layer->norm3, state->queries);
     attend_tokens(state, layer, image, keys);
 }

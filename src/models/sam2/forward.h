@@ -47,10 +47,6 @@ struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compu
 struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
                                 const struct segment_prompt *prompts, int64_t count);
 
-/* x [n, inputs] -> out [n, outputs]. */
-void sam2_feed_forward(struct compute *compute, const struct sam2_feed_forward *mlp, enum activation activation,
-                       enum activation last, const struct tensor *residual, struct tensor x, struct tensor out);
-
 /* The two-way transformer: tokens [n, T, C], image [1 or n, P, C] -> queries [n, T, C], keys [n, P, C]. */
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,
                   const struct model_trace *trace, struct tensor queries, struct tensor keys);

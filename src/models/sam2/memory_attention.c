@@ -19,7 +19,7 @@ struct shared {
     struct tensor query; /* [1, P, D] of the first layer */
 };
 
-static void normalize(struct compute *compute, const struct sam2_norm *norm, struct tensor x, struct tensor out)
+static void normalize(struct compute *compute, const struct nn_norm *norm, struct tensor x, struct tensor out)
 {
     op_layer_norm(compute, x, norm->gamma, norm->beta, NORM_EPS, out);
 }

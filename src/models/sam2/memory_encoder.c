@@ -46,7 +46,7 @@ static struct tensor downsample(const struct sam2_video *video, struct compute *
     struct tensor x = TENSOR_RESHAPE(masks, masks.dim[0], masks.dim[1], masks.dim[2], 1);
     int64_t channels = 1;
     for (int i = 0; i < config->downsampler_layers; i++) {
-        const struct sam2_norm *norm = &video->weights.downsampler_norm[i];
+        const struct nn_norm *norm = &video->weights.downsampler_norm[i];
         const int64_t side =
             (x.dim[1] + 2 * config->downsampler_padding - config->downsampler_kernel) / config->downsampler_stride + 1;
         channels *= (int64_t)config->downsampler_stride * config->downsampler_stride;

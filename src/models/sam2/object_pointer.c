@@ -9,7 +9,7 @@
 void sam2_object_pointers(const struct sam2_video *video, struct compute *compute, struct tensor tokens,
                           struct tensor appears, struct tensor out)
 {
-    sam2_feed_forward(compute, &video->weights.pointer, ACTIVATION_RELU, ACTIVATION_NONE, NULL, tokens, out);
+    nn_feed_forward(compute, &video->weights.pointer, ACTIVATION_RELU, ACTIVATION_NONE, NULL, tokens, out);
     op_select(compute, appears, 0.0F, out, video->weights.no_pointer, out);
 }
 

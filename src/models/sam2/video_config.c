@@ -3,7 +3,7 @@
 #include "models/sam2/config_parts.h"
 
 #include "base/error.h"
-#include "models/common/activation.h"
+#include "nn/activation.h"
 
 #include <string.h>
 

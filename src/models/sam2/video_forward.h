@@ -4,7 +4,6 @@
 #define MODELS_SAM2_VIDEO_FORWARD_H
 
 #include "models/sam2/forward.h"
-#include "models/sam2/loader.h"
 #include "models/sam2/video.h"
 #include "models/sam2/video_weights.h"
 
@@ -14,9 +13,6 @@ struct sam2_video {
     struct sam2_video_weights weights;
     struct parameters *parameters;
 };
-
-void sam2_load_memory_encoder(struct loader *loader, const struct sam2_config *image,
-                              const struct sam2_video_config *config, struct sam2_video_weights *out);
 
 /* What one object recalls on a frame. */
 struct sam2_recall {

@@ -1,6 +1,5 @@
 /* Memory attention's and the object pointers' weights, the position tables, and the walk over all of the video
  * part; the memory encoder's are in video_weights_encoder.c. */
-#include "models/sam2/loader.h"
 #include "models/sam2/positions.h"
 #include "models/sam2/video_forward.h"
 
@@ -41,33 +40,11 @@ static void load_value_out(struct loader *loader, int64_t rows, int64_t width, i
                 *(m == memory ? &bias[c] : &joined[c * memory + m]) = (float)sum;
             }
         }
-        const struct host_tensor weight = {.dtype = DTYPE_F32,
-                                           .rank = 2,
-                                           .dim = {width, memory},
-                                           .data = joined,
-                                           .bytes = (size_t)(width * memory) * sizeof(*joined)};
-        const struct host_tensor biases = {
-            .dtype = DTYPE_F32, .rank = 1, .dim = {width}, .data = bias, .bytes = (size_t)width * sizeof(*joined)};
-        const struct host_tensor *const weights[] = {&weight}, *const all_biases[] = {&biases};
-        loader_fail(loader, parameters_linear(loader->parameters, 1, weights, all_biases, rows, out));
+        loader_linear_values(loader, rows, width, memory, joined, bias, host[0]->name, out);
     }
     for (int i = 0; i < 4; i++)
         free(part[i]);
     free(joined);
-}
-
-/* Queries, keys and values of one input, joined. */
-static void load_self(struct loader *loader, int64_t rows, int64_t width, int64_t inner, const char *prefix,
-                      const struct linear **out)
-{
-    static const char *const names[] = {"q", "k", "v"};
-    const struct host_tensor *weight[3], *bias[3];
-    for (int i = 0; i < 3; i++) {
-        weight[i] = loader_tensor(loader, false, LOADER_DIMS(inner, width), "%s%s_proj.weight", prefix, names[i]);
-        bias[i] = loader_tensor(loader, false, LOADER_DIMS(inner), "%s%s_proj.bias", prefix, names[i]);
-    }
-    if (loader_preparing(loader))
-        loader_fail(loader, parameters_linear(loader->parameters, 3, weight, bias, rows, out));
 }
 
 static void load_layer(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
@@ -82,7 +59,8 @@ static void load_layer(struct loader *loader, const struct sam2_config *image, c
     loader_norm(loader, width, prefix, "layer_norm1", &out->norm1);
     loader_norm(loader, width, prefix, "layer_norm2", &out->norm2);
     loader_norm(loader, width, prefix, "layer_norm3", &out->norm3);
-    load_self(loader, pixels, width, inner, self, &out->self_qkv);
+    const struct loader_part qkv[] = {{"q_proj", inner, false}, {"k_proj", inner, false}, {"v_proj", inner, false}};
+    loader_linear_parts(loader, pixels, width, self, qkv, 3, &out->self_qkv);
     loader_linear(loader, pixels, width, inner, self, "o_proj", &out->self_out);
     loader_linear(loader, pixels, inner, width, cross, "q_proj", &out->query);
     loader_linear(loader, keys, inner, memory, cross, "k_proj", &out->key);
@@ -175,9 +153,18 @@ static void make_periods(struct loader *loader, int64_t half, struct sam2_video_
     free(periods);
 }
 
-static void walk(struct loader *loader, const struct sam2_config *image, const struct sam2_video_config *config,
-                 struct sam2_video_weights *out)
+struct load {
+    const struct sam2_config *image;
+    const struct sam2_video_config *config;
+    struct sam2_video_weights *out;
+};
+
+static void walk(struct loader *loader, void *user_data)
 {
+    const struct load *const load = user_data;
+    const struct sam2_config *const image = load->image;
+    const struct sam2_video_config *const config = load->config;
+    struct sam2_video_weights *const out = load->out;
     const int64_t width = image->width;
     for (int i = 0; i < config->attention_layers; i++)
         load_layer(loader, image, config, i, &out->attention[i]);
@@ -207,12 +194,7 @@ int sam2_video_weights_load(const struct sam2_config *image, const struct sam2_v
                                              "no_memory_positional_encoding",
                                              NULL};
     memset(out, 0, sizeof(*out));
-    struct loader loader = {.binding = true, .parameters = parameters, .ignored = image_part};
-    walk(&loader, image, config, out);
-    if (loader_bind(&loader, checkpoint) == 0)
-        walk(&loader, image, config, out);
-    const int status = loader.status;
-    loader_free(&loader);
+    const int status = loader_load(checkpoint, parameters, image_part, walk, &(struct load){image, config, out});
     if (status != 0)
         sam2_video_weights_free(out);
     return status;

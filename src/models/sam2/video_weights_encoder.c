@@ -1,5 +1,4 @@
 /* The memory encoder's weights. */
-#include "models/sam2/loader.h"
 #include "models/sam2/video_forward.h"
 
 #include "base/error.h"
@@ -72,14 +71,7 @@ static void load_scaled(struct loader *loader, int64_t rows, int64_t outputs, in
             for (int64_t i = 0; i < inputs; i++)
                 weight[c * inputs + i] *= scale[c];
         }
-        struct host_tensor scaled = *host[0], scaled_bias = *host[1];
-        scaled.dtype = scaled_bias.dtype = DTYPE_F32;
-        scaled.data = weight;
-        scaled.bytes = (size_t)(outputs * inputs) * sizeof(float);
-        scaled_bias.data = bias;
-        scaled_bias.bytes = (size_t)outputs * sizeof(float);
-        const struct host_tensor *const weights[] = {&scaled}, *const biases[] = {&scaled_bias};
-        loader_fail(loader, parameters_linear(loader->parameters, 1, weights, biases, rows, out));
+        loader_linear_values(loader, rows, outputs, inputs, weight, bias, host[0]->name, out);
     }
     free(weight);
     free(bias);
@@ -97,7 +89,7 @@ static void load_pointwise(struct loader *loader, int64_t rows, int64_t outputs,
         struct host_tensor matrix = *weight;
         matrix.rank = 2;
         const struct host_tensor *const weights[] = {&matrix}, *const biases[] = {bias};
-        loader_fail(loader, parameters_linear(loader->parameters, 1, weights, biases, rows, out));
+        loader_prepare_linear(loader, rows, 1, weights, biases, out);
     }
 }
 

@@ -1,10 +1,9 @@
 /* The two walks over a SAM 2 checkpoint, and the prompt encoder's weights. */
-#include "models/sam2/loader.h"
+#include "models/sam2/weights.h"
 #include "models/sam2/positions.h"
 
 #include "base/error.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,11 +58,17 @@ void sam2_load_prompt_encoder(struct loader *loader, const struct sam2_config *c
     loader_norm(loader, channels, mask, "layer_norm2", &out->mask_norm[1]);
 }
 
-static void walk(struct loader *loader, const struct sam2_config *config, struct sam2_weights *out)
+struct load {
+    const struct sam2_config *config;
+    struct sam2_weights *out;
+};
+
+static void walk(struct loader *loader, void *user_data)
 {
-    sam2_load_encoder(loader, config, out);
-    sam2_load_prompt_encoder(loader, config, out);
-    sam2_load_decoder(loader, config, out);
+    const struct load *const load = user_data;
+    sam2_load_encoder(loader, load->config, load->out);
+    sam2_load_prompt_encoder(loader, load->config, load->out);
+    sam2_load_decoder(loader, load->config, load->out);
 }
 
 int sam2_weights_load(const struct sam2_config *config, const struct checkpoint *checkpoint,
@@ -79,17 +84,7 @@ int sam2_weights_load(const struct sam2_config *config, const struct checkpoint 
                                              "occlusion_spatial_embedding_parameter",
                                              NULL};
     memset(out, 0, sizeof(*out));
-    struct loader loader = {.binding = true, .parameters = parameters, .ignored = video_part};
-    out->blocks = calloc((size_t)config->blocks, sizeof(*out->blocks));
-    out->layers = calloc((size_t)config->decoder_layers, sizeof(*out->layers));
-    out->hypernetworks = calloc((size_t)config->mask_tokens, sizeof(*out->hypernetworks));
-    if (out->blocks == NULL || out->layers == NULL || out->hypernetworks == NULL)
-        loader_fail(&loader, error_memory("model layers"));
-    walk(&loader, config, out);
-    if (loader_bind(&loader, checkpoint) == 0)
-        walk(&loader, config, out);
-    const int status = loader.status;
-    loader_free(&loader);
+    const int status = loader_load(checkpoint, parameters, video_part, walk, &(struct load){config, out});
     if (status != 0)
         sam2_weights_free(out);
     return status;

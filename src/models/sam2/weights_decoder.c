@@ -1,5 +1,5 @@
 /* The mask decoder's weights. */
-#include "models/sam2/loader.h"
+#include "models/sam2/weights.h"
 
 #include "base/error.h"
 
@@ -27,20 +27,9 @@ static struct source find(struct loader *loader, int64_t outputs, int64_t inputs
     return source;
 }
 
-static void prepare(struct loader *loader, int64_t rows, const struct host_tensor *weight,
-                    const struct host_tensor *bias, const struct linear **out)
+static void prepare(struct loader *loader, int64_t rows, const struct source *source, const struct linear **out)
 {
-    if (loader_preparing(loader))
-        loader_fail(loader, parameters_linear(loader->parameters, 1, &weight, bias != NULL ? &bias : NULL, rows, out));
-}
-
-static struct host_tensor matrix_of(float *values, int64_t rows, int64_t columns)
-{
-    return (struct host_tensor){.dtype = DTYPE_F32,
-                                .rank = 2,
-                                .dim = {rows, columns},
-                                .data = values,
-                                .bytes = (size_t)(rows * columns) * sizeof(float)};
+    loader_prepare_linear(loader, rows, 1, &source->weight, &source->bias, out);
 }
 
 /* The layer of a weight [outputs, inputs] transposed, without bias. */
@@ -57,8 +46,7 @@ static void prepare_transposed(struct loader *loader, const struct host_tensor *
             for (int64_t o = 0; o < outputs; o++)
                 for (int64_t i = 0; i < inputs; i++)
                     to[i * outputs + o] = from[o * inputs + i];
-            const struct host_tensor transposed = matrix_of(to, inputs, outputs);
-            prepare(loader, HEAD_ROWS, &transposed, NULL, out);
+            loader_linear_values(loader, HEAD_ROWS, inputs, outputs, to, NULL, weight->name, out);
             free(to);
         }
     }
@@ -70,10 +58,8 @@ static void prepare_bias(struct loader *loader, const struct host_tensor *bias, 
 {
     float *values = NULL;
     loader_host(loader, bias, &values);
-    if (loader_preparing(loader)) {
-        const struct host_tensor row = matrix_of(values, 1, bias->dim[0]);
-        prepare(loader, HEAD_ROWS, &row, NULL, out);
-    }
+    if (loader_preparing(loader))
+        loader_linear_values(loader, HEAD_ROWS, 1, bias->dim[0], values, NULL, bias->name, out);
     free(values);
 }
 
@@ -84,12 +70,14 @@ static void prepare_shared_bias(struct loader *loader, int64_t heads, const stru
     float *values = NULL;
     loader_host(loader, source->bias, &values);
     if (loader_preparing(loader)) {
-        struct host_tensor bias = matrix_of(values, 1, source->bias->dim[0]);
-        bias.rank = 1;
-        bias.dim[0] = source->bias->dim[0];
+        struct host_tensor bias = *source->bias;
+        bias.dtype = DTYPE_F32;
+        bias.data = values;
+        bias.bytes = (size_t)bias.dim[0] * sizeof(*values);
         for (int64_t i = 0; i < bias.dim[0]; i++)
             values[i] /= (float)heads;
-        prepare(loader, HEAD_ROWS, source->weight, &bias, out);
+        const struct host_tensor *const shared = &bias;
+        loader_prepare_linear(loader, HEAD_ROWS, 1, &source->weight, &shared, out);
     }
     free(values);
 }
@@ -104,7 +92,7 @@ static void load_image_attention(struct loader *loader, const struct sam2_config
     loader_linear(loader, HEAD_ROWS, inner, width, prefix, "v_proj", &out->v);
     prepare_transposed(loader, key.weight, &out->k_of);
     if (first)
-        prepare(loader, pixels, key.weight, key.bias, &out->k);
+        prepare(loader, pixels, &key, &out->k);
 }
 
 static void load_layer(struct loader *loader, const struct sam2_config *config, int index,
@@ -115,7 +103,8 @@ static void load_layer(struct loader *loader, const struct sam2_config *config, 
     snprintf(prefix, sizeof(prefix), "mask_decoder.transformer.layers.%d.cross_attn_token_to_image.", index);
     load_image_attention(loader, config, index == 0, prefix, &out->image);
     snprintf(prefix, sizeof(prefix), "mask_decoder.transformer.layers.%d.", index);
-    loader_linear_pair(loader, TOKEN_ROWS, width, width, prefix, "self_attn.q_proj", "self_attn.k_proj", &out->self_qk);
+    const struct loader_part self_qk[] = {{"self_attn.q_proj", width, false}, {"self_attn.k_proj", width, false}};
+    loader_linear_parts(loader, TOKEN_ROWS, width, prefix, self_qk, 2, &out->self_qk);
     loader_linear(loader, TOKEN_ROWS, width, width, prefix, "self_attn.v_proj", &out->self_v);
     loader_linear(loader, TOKEN_ROWS, width, width, prefix, "self_attn.o_proj", &out->self_out);
     const struct source query = find(loader, inner, width, prefix, "cross_attn_image_to_token.q_proj");
@@ -205,12 +194,14 @@ void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, 
     const int64_t width = config->width;
     const char *const decoder = "mask_decoder.";
     load_output_tokens(loader, config, out);
-    for (int i = 0; i < config->decoder_layers; i++)
+    out->layers = loader_layers(loader, config->decoder_layers, sizeof(*out->layers), out->layers);
+    for (int i = 0; i < config->decoder_layers && out->layers != NULL; i++)
         load_layer(loader, config, i, &out->layers[i]);
     load_image_attention(loader, config, false, "mask_decoder.transformer.final_attn_token_to_image.", &out->final);
     loader_norm(loader, width, decoder, "transformer.layer_norm_final_attn", &out->final_norm);
     load_upscaling(loader, config, &out->upscaling);
-    for (int i = 0; i < config->mask_tokens; i++) {
+    out->hypernetworks = loader_layers(loader, config->mask_tokens, sizeof(*out->hypernetworks), out->hypernetworks);
+    for (int i = 0; i < config->mask_tokens && out->hypernetworks != NULL; i++) {
         char name[PREFIX_BYTES];
         snprintf(name, sizeof(name), "output_hypernetworks_mlps.%d", i);
         loader_feed_forward(loader, TOKEN_ROWS, width, width, width / 8, 3, decoder, name, &out->hypernetworks[i]);

@@ -1,6 +1,6 @@
 /* The encoder's and neck's weights. */
-#include "models/sam2/loader.h"
 #include "models/sam2/positions.h"
+#include "models/sam2/weights.h"
 
 #include "base/error.h"
 
@@ -129,17 +129,13 @@ static void load_level(struct loader *loader, const struct sam2_config *config, 
             return;
         }
     }
-    if (!loader_preparing(loader))
-        return;
-    loader_fail(loader, parameters_conv2d(loader->parameters, source.lateral, source.lateral_bias, 1,
-                                          config->neck_padding, &out->lateral[stage]));
+    loader_prepare_conv2d(loader, source.lateral, source.lateral_bias, 1, config->neck_padding, &out->lateral[stage]);
     if (high_resolution && loader_preparing(loader)) {
         struct host_tensor matrix = *source.level;
         matrix.rank = 2;
         const struct host_tensor *const weight[] = {&matrix}, *const bias[] = {source.level_bias};
-        loader_fail(loader, parameters_linear(loader->parameters, 1, weight, bias,
-                                              config->stage_side[stage] * config->stage_side[stage],
-                                              &out->level_of_lateral[stage]));
+        loader_prepare_linear(loader, config->stage_side[stage] * config->stage_side[stage], 1, weight, bias,
+                              &out->level_of_lateral[stage]);
     }
 }
 
@@ -148,7 +144,8 @@ void sam2_load_encoder(struct loader *loader, const struct sam2_config *config, 
     loader_conv2d(loader, config->stage_dim[0], 3, config->patch_kernel, config->patch_stride, config->patch_padding,
                   "vision_encoder.backbone.patch_embed.projection", &out->patch);
     load_positions(loader, config, out);
-    for (int i = 0; i < config->blocks; i++)
+    out->blocks = loader_layers(loader, config->blocks, sizeof(*out->blocks), out->blocks);
+    for (int i = 0; i < config->blocks && out->blocks != NULL; i++)
         load_block(loader, config, i, &out->blocks[i]);
     for (int stage = 0; stage < config->stages; stage++)
         load_level(loader, config, stage, out);

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strings.h"
-#include "models/common/activation.h"
+#include "nn/activation.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
@@ -26,7 +26,7 @@ static const struct tower_keys ENCODER_KEYS = {
 static const struct tower_keys PREDICTOR_KEYS = {
     "pred_hidden_size", "pred_num_attention_heads", "pred_num_hidden_layers", "pred_mlp_ratio", 384, 12, 12};
 
-static int read_tower(const struct config *file, const struct tower_keys *keys, struct vjepa2_tower_config *out)
+static int read_tower(const struct config *file, const struct tower_keys *keys, struct nn_tower *out)
 {
     const struct config_node *root = config_root(file);
     double ratio;
@@ -43,7 +43,6 @@ static int read_tower(const struct config *file, const struct tower_keys *keys, 
         return config_error(file, "%s %lld is not a multiple of %s %lld", keys->width, (long long)out->width,
                             keys->heads, (long long)out->heads);
     }
-    out->axis = 2 * (out->width / out->heads / 3 / 2);
     return 0;
 }
 
@@ -79,13 +78,14 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
 {
     struct config *file = NULL;
     int64_t patch, crop, tubelet, frames, channels, pooler_layers;
+    enum activation activation;
     double eps;
     int status = config_open(folder, "config.json", &file);
     const struct config_node *root = status == 0 ? config_root(file) : NULL;
     if (status != 0 || (status = model_kind_check_config(file, "vjepa2")) != 0 ||
         (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
         (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
-        (status = model_read_activation(file, config_root(file), "hidden_act", "gelu", &out->activation)) != 0 ||
+        (status = model_read_activation(file, config_root(file), "hidden_act", "gelu", &activation)) != 0 ||
         (status = config_int(file, root, "patch_size", 16, 1, MAX_SIDE, &patch)) != 0 ||
         (status = config_int(file, root, "crop_size", 256, 1, MAX_SIDE, &crop)) != 0 ||
         (status = config_int(file, root, "tubelet_size", 2, 1, 64, &tubelet)) != 0 ||
@@ -97,7 +97,8 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
         (status = config_number(file, root, "layer_norm_eps", 1e-6, 0.0, 1.0, &eps)) != 0 ||
         (status = read_labels(file, label_count, out)) != 0)
         goto done;
-    out->eps = (float)eps;
+    out->encoder.eps = out->predictor.eps = (float)eps;
+    out->encoder.activation = out->predictor.activation = activation;
     out->patch_size = (int)patch;
     out->crop_size = (int)crop;
     out->tubelet_size = (int)tubelet;
@@ -107,7 +108,6 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
     out->pooler = out->encoder;
     out->pooler.mlp_width = 4 * out->encoder.width;
     out->pooler.layers = pooler_layers;
-    out->pooler.axis = 0;
     if (channels != 3) {
         status = config_error(file, "in_chans: %lld is not supported, only 3 (RGB)", (long long)channels);
     } else if (out->grid < 1) {
@@ -213,6 +213,11 @@ static int read_processor(const char *folder, struct vjepa2_config *out)
         status = read_preprocessing(file, node, out);
     config_close(&file);
     return status;
+}
+
+int64_t vjepa2_axis(const struct nn_tower *tower)
+{
+    return 2 * (tower->width / tower->heads / 3 / 2);
 }
 
 int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_config *out)

@@ -3,18 +3,10 @@
 #ifndef MODELS_VJEPA2_CONFIG_H
 #define MODELS_VJEPA2_CONFIG_H
 
-#include "ops/ops.h"
-
-/* One stack of transformer layers. */
-struct vjepa2_tower_config {
-    int64_t width, mlp_width, layers, heads;
-    int64_t axis; /* values of a head that the rotation by time, by row and by column take each; 0: none */
-};
+#include "nn/nn.h"
 
 struct vjepa2_config {
-    struct vjepa2_tower_config encoder, predictor, pooler;
-    enum activation activation; /* hidden_act */
-    float eps;                  /* layer_norm_eps */
+    struct nn_tower encoder, predictor, pooler; /* all of the same activation (hidden_act) and eps */
     bool qkv_bias;
     int patch_size, crop_size;
     int tubelet_size;    /* frames of a tubelet */
@@ -33,5 +25,8 @@ struct vjepa2_config {
  * an error. Errors: MODEL (absent, or not a V-JEPA 2 model), FORMAT, UNSUPPORTED, MEMORY. */
 int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_config *out);
 void vjepa2_config_free(struct vjepa2_config *config);
+
+/* How many values of a head the rotation by time, by row and by column take each; may be 0. */
+int64_t vjepa2_axis(const struct nn_tower *tower);
 
 #endif

@@ -48,18 +48,15 @@ void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const s
                     const struct model_trace *trace, const struct model_control *control, struct tensor features)
 {
     const struct vjepa2_config *config = &model->config;
-    const struct vjepa2_tower_config *tower = &config->encoder;
+    const struct nn_tower *tower = &config->encoder;
     const struct vjepa2_weights *weights = &model->weights;
     const size_t mark = compute_mark(compute);
 
     embed(model, compute, clips, trace, features);
     model_emit(trace, compute, features, "embeddings");
-    struct vjepa2_rope rope = vjepa2_rope_tables(compute, config, tower, NULL, 1, features.dim[1]);
-    for (int64_t i = 0; i < tower->layers && model_keep_going(control, compute, i, tower->layers, "video features");
-         i++) {
-        vjepa2_layer_forward(compute, config, tower, &weights->layers[i], &rope, features);
-        model_emit_numbered(trace, compute, features, "encoder.block.%lld", (long long)i);
-    }
-    op_layer_norm(compute, features, weights->final_norm.gamma, weights->final_norm.beta, config->eps, features);
+    const struct nn_rope rope = vjepa2_rope_tables(compute, config, tower, NULL, 1, features.dim[1]);
+    const struct nn_watch watch = {trace, "encoder.block", control, "video features"};
+    nn_tower_forward(compute, tower, weights->layers, false, &rope, &watch, features);
+    nn_norm_forward(compute, &weights->final_norm, tower->eps, features, features);
     compute_release(compute, mark);
 }

@@ -13,20 +13,10 @@ struct vjepa2 {
     struct parameters *parameters;
 };
 
-/* Rotations of a tower's queries and keys by the tokens' positions: [1 or batch, tokens, 3 axis]. */
-struct vjepa2_rope {
-    struct tensor cosines, sines;
-};
-
-/* For positions ids[batch][count]; NULL: 0, 1, ... and a batch of 1. */
-struct vjepa2_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
-                                      const struct vjepa2_tower_config *tower, const int32_t *ids, int64_t batch,
-                                      int64_t count);
-
-/* One transformer layer in place: x [batch, tokens, width]. `rope` NULL: positions do not count. */
-void vjepa2_layer_forward(struct compute *compute, const struct vjepa2_config *config,
-                          const struct vjepa2_tower_config *tower, const struct vjepa2_layer *layer,
-                          const struct vjepa2_rope *rope, struct tensor x);
+/* Rotations of a tower's queries and keys by the tokens' positions ids[batch][count]; NULL: 0, 1, ... and a batch of 1.
+ */
+struct nn_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
+                                  const struct nn_tower *tower, const int32_t *ids, int64_t batch, int64_t count);
 
 /* frames[count] -> out [count, crop, crop, 3], as the reference's video processor. */
 void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,

@@ -72,7 +72,7 @@ static void predict(const struct vjepa2 *model, struct compute *compute, const f
                     const struct model_control *control, float *out)
 {
     const struct vjepa2_config *config = &model->config;
-    const struct vjepa2_tower_config *tower = &config->predictor;
+    const struct nn_tower *tower = &config->predictor;
     const struct vjepa2_weights *weights = &model->weights;
     const int64_t seen = positions->context, wanted = positions->target;
 
@@ -85,15 +85,12 @@ static void predict(const struct vjepa2 *model, struct compute *compute, const f
     op_copy(compute, mask, tensor_slice(x, 1, seen, wanted));
     model_emit(trace, compute, x, "predictor.embeddings");
 
-    struct vjepa2_rope rope = vjepa2_rope_tables(compute, config, tower, positions->ids, batch, seen + wanted);
-    for (int64_t i = 0; i < tower->layers && model_keep_going(control, compute, i, tower->layers, "video features");
-         i++) {
-        vjepa2_layer_forward(compute, config, tower, &weights->predictor_layers[i], &rope, x);
-        model_emit_numbered(trace, compute, x, "predictor.block.%lld", (long long)i);
-    }
+    const struct nn_rope rope = vjepa2_rope_tables(compute, config, tower, positions->ids, batch, seen + wanted);
+    const struct nn_watch watch = {trace, "predictor.block", control, "video features"};
+    nn_tower_forward(compute, tower, weights->predictor_layers, false, &rope, &watch, x);
     struct tensor targets = tensor_slice(x, 1, seen, wanted); /* [batch, target, predictor width] */
     struct tensor expected = COMPUTE_TENSOR(compute, DTYPE_F32, batch, wanted, config->encoder.width);
-    op_layer_norm(compute, targets, weights->predictor_norm.gamma, weights->predictor_norm.beta, config->eps, targets);
+    nn_norm_forward(compute, &weights->predictor_norm, tower->eps, targets, targets);
     op_linear(compute, weights->predictor_out, targets, ACTIVATION_NONE, NULL, expected);
     op_download(compute, expected, out);
 }

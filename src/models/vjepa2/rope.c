@@ -47,13 +47,13 @@ static void put(const struct axis_table *table, int64_t position, float *cosines
     }
 }
 
-struct vjepa2_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
-                                      const struct vjepa2_tower_config *tower, const int32_t *ids, int64_t batch,
-                                      int64_t count)
+struct nn_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
+                                  const struct nn_tower *tower, const int32_t *ids, int64_t batch, int64_t count)
 {
-    const int64_t grid = config->grid, patches = grid * grid, axis = tower->axis, tables = ids != NULL ? batch : 1;
+    const int64_t grid = config->grid, patches = grid * grid, axis = vjepa2_axis(tower),
+                  tables = ids != NULL ? batch : 1;
     const int64_t dim[] = {tables, count, 3 * axis}, rows = tables * count;
-    struct vjepa2_rope rope = {{0}, {0}};
+    struct nn_rope rope = {{0}, {0}};
     if (compute_status(compute) != 0)
         return rope; /* sizes are only known to be sane where memory for the tokens was there */
     int64_t last = ids != NULL ? 0 : count - 1;

@@ -11,8 +11,8 @@
 #ifndef MODELS_VJEPA2_VJEPA2_H
 #define MODELS_VJEPA2_VJEPA2_H
 
-#include "models/common/pass.h"
 #include "models/vjepa2/config.h"
+#include "nn/pass.h"
 #include "ops/ops.h"
 
 #include <stdbool.h>

@@ -1,163 +1,163 @@
 #include "models/vjepa2/weights.h"
 
 #include "base/error.h"
-#include "models/vjepa2/source.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What loading needs everywhere. */
-struct loader {
-    struct parameters *parameters;
-    int64_t rows; /* tokens of a usual clip */
+enum { NAME_BYTES = 96 };
+
+/* What one checkpoint's names begin with, and the walk's results. */
+struct load {
+    const struct vjepa2_config *config;
+    const char *prefix; /* of the encoder's and the predictor's tensors */
+    int64_t rows;       /* tokens of a usual clip */
+    struct vjepa2_weights *out;
 };
 
-static int load_norm(const struct loader *loader, const struct vjepa2_source_affine *source, struct vjepa2_norm *out)
+static struct nn_block_names tower_names(const struct vjepa2_config *config)
 {
-    const int status = parameters_tensor(loader->parameters, &source->weight, &out->gamma);
-    return status != 0 ? status : parameters_tensor(loader->parameters, &source->bias, &out->beta);
-}
-
-/* Joins `parts` layers of one input, and lets go of the file's pages: the weights were copied. */
-static int load_linear(const struct loader *loader, int parts, const struct vjepa2_source_affine *const *source,
-                       const struct linear **out)
-{
-    enum { MAX_PARTS = 3 };
-    const struct host_tensor *weight[MAX_PARTS] = {NULL}, *bias[MAX_PARTS] = {NULL};
-    for (int i = 0; i < parts; i++) {
-        weight[i] = &source[i]->weight;
-        bias[i] = source[i]->bias.data != NULL ? &source[i]->bias : NULL;
-    }
-    const int status = parameters_linear(loader->parameters, parts, weight, bias, loader->rows, out);
-    for (int i = 0; i < parts; i++)
-        checkpoint_drop_pages(weight[i]);
-    return status;
-}
-
-static int load_one(const struct loader *loader, const struct vjepa2_source_affine *source, const struct linear **out)
-{
-    return load_linear(loader, 1, &source, out);
-}
-
-static int load_layer(const struct loader *loader, const struct vjepa2_source_layer *source, struct vjepa2_layer *out)
-{
-    const struct vjepa2_source_affine *const qkv[] = {&source->q, &source->k, &source->v};
-    int status = load_norm(loader, &source->norm1, &out->norm1);
-    if (status != 0 || (status = load_norm(loader, &source->norm2, &out->norm2)) != 0 ||
-        (status = load_linear(loader, 3, qkv, &out->qkv)) != 0 ||
-        (status = load_one(loader, &source->out, &out->out)) != 0 ||
-        (status = load_one(loader, &source->fc1, &out->fc1)) != 0)
-        return status;
-    return load_one(loader, &source->fc2, &out->fc2);
-}
-
-static int load_layers(const struct loader *loader, const struct vjepa2_source_layer *source, int64_t count,
-                       struct vjepa2_layer **out)
-{
-    if (count == 0)
-        return 0;
-    *out = calloc((size_t)count, sizeof(**out));
-    if (*out == NULL)
-        return error_memory("model layers");
-    int status = 0;
-    for (int64_t i = 0; i < count && status == 0; i++)
-        status = load_layer(loader, &source[i], &(*out)[i]);
-    return status;
+    return (struct nn_block_names){.norm1 = "norm1",
+                                   .norm2 = "norm2",
+                                   .q = "attention.query",
+                                   .k = "attention.key",
+                                   .v = "attention.value",
+                                   .out = "attention.proj",
+                                   .fc1 = "mlp.fc1",
+                                   .fc2 = "mlp.fc2",
+                                   .no_qkv_bias = !config->qkv_bias};
 }
 
 /* The tubelet embedding, a convolution whose windows do not overlap, as a product over gathered tubelets: the
  * file's [width, 3, frames, rows, columns] becomes [width, frames rows columns 3]. */
-static int load_patch(const struct loader *loader, const struct vjepa2_source_affine *source, const struct linear **out)
+static void load_patch(struct loader *loader, const struct load *load)
 {
-    const struct host_tensor *from = &source->weight;
-    const int64_t outputs = from->dim[0], taps = from->dim[2] * from->dim[3] * from->dim[4], count = 3 * taps;
-    const size_t bytes = (size_t)(outputs * count) * sizeof(float);
-    float *plain = malloc(bytes), *permuted = malloc(bytes);
-    if (plain == NULL || permuted == NULL) {
-        free(plain);
+    const int64_t width = load->config->encoder.width, patch = load->config->patch_size;
+    const int64_t taps = load->config->tubelet_size * patch * patch, count = 3 * taps;
+    const char *const name = "encoder.embeddings.patch_embeddings.proj";
+    const struct host_tensor *const weight =
+        loader_tensor(loader, false, LOADER_DIMS(width, 3, load->config->tubelet_size, patch, patch), "%s%s.weight",
+                      load->prefix, name);
+    const struct host_tensor *const bias =
+        loader_tensor(loader, false, LOADER_DIMS(width), "%s%s.bias", load->prefix, name);
+    float *plain = NULL, *plain_bias = NULL;
+    loader_host(loader, weight, &plain);
+    loader_host(loader, bias, &plain_bias);
+    if (loader_preparing(loader)) {
+        float *const permuted = malloc((size_t)(width * count) * sizeof(*permuted));
+        if (permuted == NULL) {
+            loader_fail(loader, error_memory("the patch embedding"));
+        } else {
+            for (int64_t o = 0; o < width; o++)
+                for (int64_t i = 0; i < count; i++)
+                    permuted[o * count + i % taps * 3 + i / taps] = plain[o * count + i];
+            loader_linear_values(loader, load->rows, width, count, permuted, plain_bias, weight->name,
+                                 &load->out->patch);
+        }
         free(permuted);
-        return error_memory("the patch embedding");
-    }
-    int status = dtype_to_f32(from->dtype, from->data, outputs * count, plain);
-    if (status == 0) {
-        for (int64_t o = 0; o < outputs; o++)
-            for (int64_t i = 0; i < count; i++)
-                permuted[o * count + i % taps * 3 + i / taps] = plain[o * count + i];
-        const struct host_tensor weight = {
-            .dtype = DTYPE_F32, .rank = 2, .dim = {outputs, count}, .data = permuted, .bytes = bytes};
-        const struct host_tensor *const weights[] = {&weight}, *const biases[] = {&source->bias};
-        status = parameters_linear(loader->parameters, 1, weights, biases, loader->rows, out);
     }
     free(plain);
-    free(permuted);
-    checkpoint_drop_pages(from);
-    return status;
+    free(plain_bias);
 }
 
-static int load_predictor(const struct loader *loader, const struct vjepa2_config *config,
-                          const struct vjepa2_source *source, struct vjepa2_weights *out)
+static void load_encoder(struct loader *loader, const struct load *load)
 {
-    struct tensor tokens;
-    int status;
-    if ((status = load_one(loader, &source->predictor_in, &out->predictor_in)) != 0 ||
-        (status = parameters_tensor(loader->parameters, &source->mask_tokens, &tokens)) != 0 ||
-        (status = load_layers(loader, source->layers + config->encoder.layers, config->predictor.layers,
-                              &out->predictor_layers)) != 0 ||
-        (status = load_norm(loader, &source->predictor_norm, &out->predictor_norm)) != 0 ||
-        (status = load_one(loader, &source->predictor_out, &out->predictor_out)) != 0)
-        return status;
-    /* The reference always takes the token of mask 1. */
-    out->mask_token = tensor_at(tokens, 1 % config->mask_tokens);
-    return 0;
+    const struct nn_block_names names = tower_names(load->config);
+    struct vjepa2_weights *const out = load->out;
+    char layers[NAME_BYTES];
+    snprintf(layers, sizeof(layers), "%sencoder.layer.", load->prefix);
+    load_patch(loader, load);
+    out->layers = loader_blocks(loader, load->rows, &load->config->encoder, &names, layers, out->layers);
+    loader_norm(loader, load->config->encoder.width, load->prefix, "encoder.layernorm", &out->final_norm);
 }
 
-static int load_classifier(const struct loader *loader, const struct vjepa2_config *config,
-                           const struct vjepa2_source *source, struct vjepa2_weights *out)
+static void load_predictor(struct loader *loader, const struct load *load)
 {
-    const int64_t first = config->encoder.layers + (source->has_predictor ? config->predictor.layers : 0);
-    const struct vjepa2_source_layer *cross = &source->cross;
-    const struct vjepa2_source_affine *const kv[] = {&cross->k, &cross->v};
-    const struct loader single = {loader->parameters, 1};
-    int status = parameters_tensor(loader->parameters, &source->pooler_query, &out->pooler_query);
-    if (status != 0 ||
-        (status = load_layers(loader, source->layers + first, config->pooler.layers, &out->pooler_layers)) != 0 ||
-        (status = load_norm(loader, &cross->norm1, &out->pooler_cross.norm1)) != 0 ||
-        (status = load_norm(loader, &cross->norm2, &out->pooler_cross.norm2)) != 0 ||
-        (status = load_one(&single, &cross->q, &out->pooler_cross.q)) != 0 ||
-        (status = load_linear(loader, 2, kv, &out->pooler_cross.kv)) != 0 ||
-        (status = load_one(&single, &cross->fc1, &out->pooler_cross.fc1)) != 0 ||
-        (status = load_one(&single, &cross->fc2, &out->pooler_cross.fc2)) != 0)
-        return status;
-    return load_one(&single, &source->classifier, &out->classifier);
+    const struct vjepa2_config *const config = load->config;
+    const struct nn_block_names names = tower_names(config);
+    const int64_t width = config->encoder.width, inner = config->predictor.width, tokens = config->mask_tokens;
+    struct vjepa2_weights *const out = load->out;
+    char layers[NAME_BYTES];
+    snprintf(layers, sizeof(layers), "%spredictor.layer.", load->prefix);
+    loader_linear(loader, load->rows, inner, width, load->prefix, "predictor.embeddings.predictor_embeddings",
+                  &out->predictor_in);
+    const struct host_tensor *const masks = loader_tensor(loader, false, LOADER_DIMS(tokens, 1, 1, inner),
+                                                          "%spredictor.embeddings.mask_tokens", load->prefix);
+    loader_device(loader, masks, LOADER_DIMS(tokens, 1, 1, inner), &out->mask_token);
+    if (loader_preparing(loader))
+        out->mask_token = tensor_at(out->mask_token, 1 % tokens); /* the reference always takes the token of mask 1 */
+    out->predictor_layers =
+        loader_blocks(loader, load->rows, &config->predictor, &names, layers, out->predictor_layers);
+    loader_norm(loader, inner, load->prefix, "predictor.layernorm", &out->predictor_norm);
+    loader_linear(loader, load->rows, width, inner, load->prefix, "predictor.proj", &out->predictor_out);
 }
 
-static int load(const struct loader *loader, const struct vjepa2_config *config, const struct vjepa2_source *source,
-                struct vjepa2_weights *out)
+static void load_cross_layer(struct loader *loader, const struct load *load)
 {
-    out->has_predictor = source->has_predictor;
-    out->has_classifier = source->has_classifier;
-    int status;
-    if ((status = load_patch(loader, &source->patch, &out->patch)) != 0 ||
-        (status = load_layers(loader, source->layers, config->encoder.layers, &out->layers)) != 0 ||
-        (status = load_norm(loader, &source->final_norm, &out->final_norm)) != 0 ||
-        (out->has_predictor && (status = load_predictor(loader, config, source, out)) != 0) ||
-        (out->has_classifier && (status = load_classifier(loader, config, source, out)) != 0))
-        return status;
-    return 0;
+    const struct nn_tower *const tower = &load->config->pooler;
+    const int64_t width = tower->width;
+    const char *const prefix = "pooler.cross_attention_layer.";
+    const struct loader_part kv[] = {{"cross_attn.k_proj", width, false}, {"cross_attn.v_proj", width, false}};
+    struct vjepa2_cross_layer *const out = &load->out->pooler_cross;
+    loader_norm(loader, width, prefix, "layer_norm1", &out->norm1);
+    loader_norm(loader, width, prefix, "layer_norm2", &out->norm2);
+    loader_linear(loader, 1, width, width, prefix, "cross_attn.q_proj", &out->q);
+    loader_linear_parts(loader, load->rows, width, prefix, kv, 2, &out->kv);
+    loader_linear(loader, 1, tower->mlp_width, width, prefix, "mlp.fc1", &out->fc1);
+    loader_linear(loader, 1, width, tower->mlp_width, prefix, "mlp.fc2", &out->fc2);
+}
+
+static void load_classifier(struct loader *loader, const struct load *load)
+{
+    static const struct nn_block_names names = {.norm1 = "layer_norm1",
+                                                .norm2 = "layer_norm2",
+                                                .q = "self_attn.q_proj",
+                                                .k = "self_attn.k_proj",
+                                                .v = "self_attn.v_proj",
+                                                .out = "self_attn.out_proj",
+                                                .fc1 = "mlp.fc1",
+                                                .fc2 = "mlp.fc2"};
+    const int64_t width = load->config->encoder.width;
+    struct vjepa2_weights *const out = load->out;
+    const struct host_tensor *const query =
+        loader_tensor(loader, false, LOADER_DIMS(1, 1, width), "pooler.query_tokens");
+    loader_device(loader, query, LOADER_DIMS(1, 1, width), &out->pooler_query);
+    out->pooler_layers = loader_blocks(loader, load->rows, &load->config->pooler, &names,
+                                       "pooler.self_attention_layers.", out->pooler_layers);
+    load_cross_layer(loader, load);
+    loader_linear(loader, 1, load->config->label_count, width, "", "classifier", &out->classifier);
+}
+
+static void walk(struct loader *loader, void *user_data)
+{
+    const struct load *const load = user_data;
+    load_encoder(loader, load);
+    if (load->out->has_predictor)
+        load_predictor(loader, load);
+    if (load->out->has_classifier)
+        load_classifier(loader, load);
+}
+
+int64_t vjepa2_weights_labels(const struct checkpoint *checkpoint)
+{
+    const struct host_tensor *const weight = checkpoint_find(checkpoint, "classifier.weight");
+    return weight != NULL && weight->rank == 2 ? weight->dim[0] : 0;
 }
 
 int vjepa2_weights_load(const struct vjepa2_config *config, const struct checkpoint *checkpoint,
                         struct parameters *parameters, struct vjepa2_weights *out)
 {
-    struct vjepa2_source *source;
-    memset(out, 0, sizeof(*out));
-    int status = vjepa2_source_bind(config, checkpoint, &source);
-    if (status != 0)
-        return status;
     const int64_t tubelets = config->frames_per_clip / config->tubelet_size;
-    const struct loader loader = {parameters, (tubelets > 0 ? tubelets : 1) * config->grid * config->grid};
-    status = load(&loader, config, source, out);
-    free(source);
+    const bool classifier = config->label_count > 0;
+    const char *const predictor = classifier ? "vjepa2.predictor.proj.weight" : "predictor.proj.weight";
+    *out = (struct vjepa2_weights){.has_classifier = classifier,
+                                   .has_predictor = checkpoint_find(checkpoint, predictor) != NULL};
+    struct load load = {.config = config,
+                        .prefix = classifier ? "vjepa2." : "",
+                        .rows = (tubelets > 0 ? tubelets : 1) * config->grid * config->grid,
+                        .out = out};
+    const int status = loader_load(checkpoint, parameters, NULL, walk, &load);
     if (status != 0)
         vjepa2_weights_free(out);
     return status;

@@ -1,5 +1,5 @@
 /* The names of activations. */
-#include "models/common/activation.h"
+#include "nn/activation.h"
 
 #include <string.h>
 

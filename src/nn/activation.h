@@ -1,6 +1,6 @@
 /* Activations as configurations name them. */
-#ifndef MODELS_COMMON_ACTIVATION_H
-#define MODELS_COMMON_ACTIVATION_H
+#ifndef NN_ACTIVATION_H
+#define NN_ACTIVATION_H
 
 #include "ops/ops.h"
 #include "weights/config.h"

@@ -1,5 +1,5 @@
 /* Traces of forward passes, and their end on request. */
-#include "models/common/pass.h"
+#include "nn/pass.h"
 
 #include "base/error.h"
 

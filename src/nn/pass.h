@@ -1,6 +1,6 @@
 /* What the forward passes of all models share: traces for tests, and a caller that may end a pass. */
-#ifndef MODELS_COMMON_PASS_H
-#define MODELS_COMMON_PASS_H
+#ifndef NN_PASS_H
+#define NN_PASS_H
 
 #include "ops/ops.h"
 

@@ -1,0 +1,99 @@
+/* See shared_device.h. */
+#include "engine/shared_device.h"
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shared {
+    struct shared *next;
+    struct device *device;
+    char *wanted, *level; /* as asked for; NULL: not given */
+    enum dtype precision;
+    int threads;
+    int users;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct shared *first;
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static struct shared *find(const struct device_options *options)
+{
+    for (struct shared *shared = first; shared != NULL; shared = shared->next)
+        if (same_text(shared->wanted, options->device) && same_text(shared->level, options->cpu_level) &&
+            shared->precision == options->precision && shared->threads == options->threads)
+            return shared;
+    return NULL;
+}
+
+static void free_shared(struct shared *shared)
+{
+    device_close(&shared->device);
+    free(shared->wanted);
+    free(shared->level);
+    free(shared);
+}
+
+static int open_new(const struct device_options *options, struct shared **out)
+{
+    struct shared *shared = calloc(1, sizeof(*shared));
+    if (shared == NULL)
+        return error_memory("a device");
+    shared->precision = options->precision;
+    shared->threads = options->threads;
+    shared->wanted = options->device != NULL ? strdup(options->device) : NULL;
+    shared->level = options->cpu_level != NULL ? strdup(options->cpu_level) : NULL;
+    int status = 0;
+    if ((options->device != NULL && shared->wanted == NULL) || (options->cpu_level != NULL && shared->level == NULL))
+        status = error_memory("a device");
+    if (status == 0)
+        status = device_open(options, &shared->device);
+    if (status != 0) {
+        free_shared(shared);
+        return status;
+    }
+    shared->next = first;
+    first = shared;
+    *out = shared;
+    return 0;
+}
+
+int shared_device_open(const struct device_options *options, struct device **out)
+{
+    *out = NULL;
+    pthread_mutex_lock(&mutex);
+    struct shared *shared = find(options);
+    const int status = shared == NULL ? open_new(options, &shared) : 0;
+    if (status == 0) {
+        shared->users++;
+        *out = shared->device;
+    }
+    pthread_mutex_unlock(&mutex);
+    return status;
+}
+
+void shared_device_close(struct device **device)
+{
+    if (*device == NULL)
+        return;
+    pthread_mutex_lock(&mutex);
+    for (struct shared **place = &first; *place != NULL; place = &(*place)->next) {
+        struct shared *const shared = *place;
+        if (shared->device == *device) {
+            if (--shared->users == 0) {
+                *place = shared->next;
+                free_shared(shared);
+            }
+            break;
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+    *device = NULL;
+}
