@@ -25,7 +25,11 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
         return error_set(SOWLV2_ERROR_ARGUMENT, "image: %d x %d pixels are too many: make it smaller", image->width,
                          image->height);
     }
-    const struct sam2_image view = {image->pixels, image->width, image->height, image_row_bytes(image)};
+    const struct sam2_image view = {.pixels = image->pixels,
+                                    .width = image->width,
+                                    .height = image->height,
+                                    .row_bytes = image_row_bytes(image),
+                                    .scale = session->scale};
     const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
     status = sam2_encode(session->segmenter->model, session->compute, &view, NULL, &control, session->features);
     session->has_image = status == 0;

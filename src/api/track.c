@@ -20,6 +20,14 @@ static int open_video(struct video_part *part, const struct sam2 *model, const s
     return status;
 }
 
+int sowlv2_segmenter_prepare_tracking(const sowlv2_segmenter *segmenter)
+{
+    const struct sam2_video *video;
+    if (segmenter == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_prepare_tracking: a segmenter is needed");
+    return open_video(segmenter->video_part, segmenter->model, &video);
+}
+
 static int check_options(const struct sowlv2_track_options *options)
 {
     const struct sowlv2_segment_options same = {.mask_threshold = options->mask_threshold,
@@ -49,6 +57,7 @@ static int fill(sowlv2_track_session *session, const sowlv2_segmenter *segmenter
     if (status == 0)
         status = sowlv2_segment_session_create(segmenter, &session->frame);
     if (status == 0) {
+        session->frame->scale = &sam2_video_get_config(video)->scale;
         session->kept = calloc((size_t)options->keep_frames + 1, sizeof(*session->kept));
         status = session->kept != NULL ? 0 : error_memory("track session");
     }

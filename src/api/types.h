@@ -48,8 +48,9 @@ struct sowlv2_segment_session {
     const sowlv2_segmenter *segmenter; /* not owned */
     struct compute *compute;
     struct sam2_features *features;
-    bool has_image;  /* the features are an image's */
-    uint64_t images; /* given so far */
+    const struct pixel_scale *scale; /* of a video's frames, not owned; NULL: of images */
+    bool has_image;                  /* the features are an image's */
+    uint64_t images;                 /* given so far */
     /* Results of a pass in host memory, kept between passes. */
     float *masks, *second_masks;
     size_t masks_capacity, second_capacity;

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Indexes of models with a hundred thousand tensors take about 10 MB. */
 enum { INDEX_LIMIT = 64 << 20, LISTED_LIMIT = 5 };
@@ -134,9 +133,8 @@ static int report_no_weights(const char *folder)
 /* Whether `path` is there. A link whose target is missing is an error: a download was cut short. */
 static int check_present(const char *path, bool *present)
 {
-    struct stat status;
     *present = file_exists(path);
-    if (!*present && lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+    if (file_is_broken_link(path))
         return error_set(SOWLV2_ERROR_MODEL, "%s: is a link to a file that is missing: download the model again", path);
     return 0;
 }

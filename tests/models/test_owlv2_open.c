@@ -192,8 +192,9 @@ static const struct refused {
      SOWLV2_ERROR_FORMAT, "image_std"},
     {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"image_mean\": [1, 0]}",
      SOWLV2_ERROR_FORMAT, "image_mean"},
-    {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"do_pad\": false}", SOWLV2_ERROR_FORMAT,
+    {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"do_pad\": \"no\"}", SOWLV2_ERROR_FORMAT,
      "do_pad"},
+    {"preprocessor_config.json", NULL, SOWLV2_ERROR_MODEL, "processor_config.json with \"image_processor\""},
     /* One layer more than the file has, one fewer unit than it has, fewer words than the tokenizer knows. */
     {"config.json",
      "{\"model_type\": \"owlv2\", \"projection_dim\": 24, " TEXT ", \"vision_config\": {\"hidden_size\": 36, "

@@ -131,8 +131,8 @@ static void test_files(void **state)
     (void)state;
     expect_failure("/nonexistent", SOWLV2_ERROR_MODEL, "config.json");
     struct copy copy = copy_model("sam2_tiny", "{", "{");
-    write_text(copy.folder, "preprocessor_config.json", "{\"size\": {\"height\": 64}}", 24);
-    expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "image_size");
+    write_text(copy.folder, "preprocessor_config.json", "{\"size\": [64, 32]}", 18);
+    expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "size: 64x32 does not fit the model's image_size");
     write_text(copy.folder, "preprocessor_config.json", "{\"resample\": 3}", 15);
     expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "resample");
     write_text(copy.folder, "preprocessor_config.json", "{}", 2);

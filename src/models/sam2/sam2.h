@@ -40,6 +40,7 @@ struct sam2_image {
     const uint8_t *pixels; /* RGB */
     int width, height;
     size_t row_bytes;
+    const struct pixel_scale *scale; /* NULL: the model's for images */
 };
 
 /* What is kept of an encoded image: device memory, filled by sam2_encode, only read by sam2_decode. */
