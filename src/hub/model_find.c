@@ -69,18 +69,6 @@ int model_find(const struct model_source *source, char **folder)
     return status;
 }
 
-/* The kind of model that a cached config.json says; NULL: none that can be used. */
-static const char *cached_kind(const char *folder)
-{
-    struct config *config = NULL;
-    const char *type = "", *kind = NULL;
-    if (config_open(folder, "config.json", &config) == 0 &&
-        config_string(config, config_root(config), "model_type", "", &type) == 0)
-        kind = model_kind_of_type(type);
-    config_close(&config);
-    return kind;
-}
-
 /* Whether the cache has the whole model, so that a hub out of reach is no harm. */
 static bool is_in_cache(const struct model_source *source, const struct hub_request *request, char **folder)
 {
@@ -89,7 +77,7 @@ static bool is_in_cache(const struct model_source *source, const struct hub_requ
     if (hub_snapshot_find(request, folder, &why) != 0 || !*folder)
         return false;
     if (!kind)
-        kind = cached_kind(*folder);
+        kind = model_kind_of_folder(*folder);
     if (kind && hub_snapshot_is_complete(*folder, kind, &complete, NULL) == 0 && complete)
         return true;
     free(*folder);

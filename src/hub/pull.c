@@ -85,9 +85,9 @@ static int check_kind(struct pull *pull)
     const char *type = "";
     int status = config_open(pull->folder, "config.json", &config);
     if (!status)
-        status = config_string(config, config_root(config), "model_type", "", &type);
+        status = model_kind_check_config(config, pull->session->request->id, pull->kind);
     if (!status)
-        status = model_kind_check(pull->session->request->id, type, pull->kind);
+        status = config_string(config, config_root(config), "model_type", "", &type);
     if (!status && !pull->kind)
         pull->kind = model_kind_of_type(type);
     config_close(&config);

@@ -13,9 +13,10 @@ enum { NAMED_LIMIT = 5 }; /* tensors that one message names */
 struct binding {
     const struct checkpoint *checkpoint;
     unsigned char *destination;
-    bool *used;           /* [checkpoint->count] */
-    struct string faults; /* the first few, in words */
-    size_t fault_count;
+    bool *used;                                    /* [checkpoint->count] */
+    struct string faults;                          /* the first few, in words */
+    size_t fault_count, type_count, missing_count; /* all; those of the type alone; tensors that are not there */
+    char *missing;                                 /* the first of these; NULL: there is none */
 };
 
 static void append_shape(struct string *text, int rank, const int64_t *dim)
@@ -40,6 +41,11 @@ static bool same_shape(const struct weight_row *row, const struct host_tensor *t
 static void add_fault(struct binding *binding, const struct weight_row *row, const char *name,
                       const struct host_tensor *tensor)
 {
+    if (!tensor && binding->missing_count++ == 0) {
+        binding->missing = strdup(name);
+        binding->faults.failed |= !binding->missing;
+    }
+    binding->type_count += tensor && same_shape(row, tensor);
     if (binding->fault_count++ >= NAMED_LIMIT)
         return;
     struct string *text = &binding->faults;
@@ -134,10 +140,16 @@ static int report_faults(struct binding *binding)
 {
     if (binding->fault_count > NAMED_LIMIT)
         string_append_format(&binding->faults, "; and %zu more", binding->fault_count - NAMED_LIMIT);
+    string_append_text(&binding->faults, ": ");
+    if (binding->type_count == binding->fault_count)
+        string_append_text(&binding->faults, "give a model with weights that are not quantized");
+    else
+        checkpoint_explain_names(binding->checkpoint, binding->missing, binding->missing_count, binding->used,
+                                 &binding->faults);
     if (binding->faults.failed)
         return error_memory("weights");
-    return error_set(SOWLV2_ERROR_MODEL, "%s: weights do not fit config.json: %s: use the files of one model",
-                     binding->checkpoint->folder, binding->faults.data);
+    return error_set(SOWLV2_ERROR_MODEL, "%s: weights do not fit config.json: %s", binding->checkpoint->folder,
+                     binding->faults.data);
 }
 
 int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, const struct weight_row *rows,
@@ -157,6 +169,7 @@ int checkpoint_bind(const struct checkpoint *checkpoint, void *destination, cons
         notice_unused(&binding, ignored_prefixes);
     string_free(&name);
     string_free(&binding.faults);
+    free(binding.missing);
     free(binding.used);
     return status;
 }

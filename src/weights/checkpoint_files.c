@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "weights/foreign.h"
 #include "weights/json.h"
 
 #include <dirent.h>
@@ -116,6 +117,8 @@ static int report_no_weights(const char *folder)
     struct string list = {0};
     if (!file_is_directory(folder))
         return error_set(SOWLV2_ERROR_MODEL, "%s: no such folder: give the folder of a model", folder);
+    if (foreign_is_known_folder(folder))
+        return foreign_report_folder(folder);
     list_other_weights(folder, &list);
     int status;
     if (list.length > 0)

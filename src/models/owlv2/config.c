@@ -48,7 +48,7 @@ static int read_model(const char *folder, struct owlv2_config *out)
     const struct config_node *text, *vision;
     int64_t length, image_size, patch_size;
     int status = config_open(folder, "config.json", &file);
-    if (status != 0 || (status = model_kind_check_config(file, "owlv2")) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, config_name(file), "owlv2")) != 0 ||
         (status = read_tower(file, &TEXT_DEFAULTS, &text, &out->text)) != 0 ||
         (status = read_tower(file, &VISION_DEFAULTS, &vision, &out->vision)) != 0 ||
         (status = config_int(file, text, "vocab_size", 49408, 1, MAX_VOCABULARY, &out->vocab_size)) != 0 ||

@@ -78,7 +78,7 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
     double eps;
     int status = config_open(folder, "config.json", &file);
     const struct config_node *root = status == 0 ? config_root(file) : NULL;
-    if (status != 0 || (status = model_kind_check_config(file, "vjepa2")) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, config_name(file), "vjepa2")) != 0 ||
         (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
         (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
         (status = model_read_activation(file, config_root(file), "hidden_act", "gelu", &out->activation)) != 0 ||
