@@ -38,7 +38,7 @@ static int look_in_cache(const struct model_source *source, const struct hub_req
     if (!status && offline && why)
         return hub_report_missing(request, why);
     if (!status && *folder && !offline) {
-        status = hub_snapshot_is_complete(*folder, source->kind, &complete, NULL);
+        status = hub_snapshot_is_complete(*folder, source->kind, &complete);
         if (status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_MODEL) {
             log_notice("%s: downloading it again", error_message());
             status = 0;
@@ -78,7 +78,7 @@ static bool is_in_cache(const struct model_source *source, const struct hub_requ
         return false;
     if (!kind)
         kind = model_kind_of_folder(*folder);
-    if (kind && hub_snapshot_is_complete(*folder, kind, &complete, NULL) == 0 && complete)
+    if (kind && hub_snapshot_is_complete(*folder, kind, &complete) == 0 && complete)
         return true;
     free(*folder);
     *folder = NULL;

@@ -120,7 +120,7 @@ static int add_snapshot(const char *repository, const char *id, const char *comm
     if (folder) {
         item.kind = model_kind_of_folder(snapshot.data);
         item.size = measure(snapshot.data, 0);
-        if (item.kind && hub_snapshot_is_complete(snapshot.data, item.kind, &item.complete, NULL) != 0)
+        if (item.kind && hub_snapshot_is_complete(snapshot.data, item.kind, &item.complete) != 0)
             item.complete = false;
         status = append(list, &item);
     }
@@ -137,7 +137,7 @@ static int add_installed(const char *folder, struct hub_list *list)
         .id = strdup("demo"), .revisions = strdup(""), .commit = strdup(""), .kind = model_kind_of_folder(folder)};
     int status = item.id && item.revisions && item.commit ? 0 : error_memory("list of models");
     item.size = measure(folder, 0);
-    if (item.kind && hub_snapshot_is_complete(folder, item.kind, &item.complete, NULL) != 0)
+    if (item.kind && hub_snapshot_is_complete(folder, item.kind, &item.complete) != 0)
         item.complete = false;
     if (!status && item.kind)
         status = append(list, &item);

@@ -165,6 +165,17 @@ static void caches_are_listed(void **state)
     expect_listed(&list.items[1], "a/sam-x", "main", "sam2", 28 + 2 + 5, true);
     expect_listed(&list.items[2], "b", "pr/1", NULL, 22, false);
     hub_list_free(&list);
+    /* Release 5 puts the image processor into another file; in older ones that file lacks it. */
+    test_write_text(cache, "models--a--sam-x/snapshots/" OTHER_COMMIT "/processor_config.json",
+                    "{\"image_processor\": {}}");
+    test_write_text(cache, "models--a--sam-x/blobs/none", "12345");
+    assert_int_equal(hub_list_read(cache, &list), 0);
+    expect_listed(&list.items[0], "a/sam-x", "", "sam2", 28 + 23 + 5, true);
+    hub_list_free(&list);
+    test_write_text(cache, "models--a--sam-x/snapshots/" OTHER_COMMIT "/processor_config.json", "{}");
+    assert_int_equal(hub_list_read(cache, &list), 0);
+    expect_listed(&list.items[0], "a/sam-x", "", "sam2", 28 + 2 + 5, false);
+    hub_list_free(&list);
     test_folder_remove(cache);
     assert_int_equal(hub_list_read("/no/such/folder", &list), 0);
     assert_int_equal(list.count, 0);
