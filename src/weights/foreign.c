@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Names of all tensors come before the tensors themselves, in PyTorch's files and in safetensors. */
 enum { LOOK_BYTES = 1 << 20, LOOK_FILES = 64 };
@@ -104,7 +105,9 @@ struct beginning {
 static struct beginning look_into(const char *path)
 {
     struct beginning out = {0};
-    FILE *file = file_is_directory(path) ? NULL : fopen(path, "rbe");
+    struct stat status;
+    /* Nothing that could block. */
+    FILE *file = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "rbe") : NULL;
     if (!file)
         return out;
     out.bytes = malloc(LOOK_BYTES);
@@ -289,6 +292,8 @@ bool foreign_is_file_name(const char *name)
 int foreign_report_name(const char *name)
 {
     const struct published *known = find_by_name(path_base(name));
+    if (file_exists(name) && !file_is_directory(name)) /* where an id alone will do */
+        return foreign_report_file(name);
     if (!known)
         return error_set(SOWLV2_ERROR_MODEL,
                          "%s: no such file, and files of weights are not read by themselves: give the folder of a "
