@@ -7,7 +7,7 @@
 /* Each sets the error (MODEL) that says what it is and what to give instead. */
 int foreign_report_file(const char *path);     /* a file */
 int foreign_report_folder(const char *folder); /* a folder without config.json, or without weights that can be read */
-int foreign_report_name(const char *name); /* a name for which foreign_is_file_name holds, of nothing that is there */
+int foreign_report_name(const char *name);     /* a name for which foreign_is_file_name holds, where an id is wanted */
 
 /* Whether the folder has something that foreign_report_folder knows more about than what it lacks. */
 bool foreign_is_known_folder(const char *folder);

@@ -214,7 +214,7 @@ static int open_fixture(void **state)
     fixture.root = json_load_file(DATA "cases.json", 0, NULL);
     assert_non_null(fixture.root);
     assert_int_equal(safetensors_open(DATA "expected.safetensors", &fixture.expected), 0);
-    assert_int_equal(device_open_named(NULL, 1, &fixture.device), 0);
+    assert_int_equal(device_open(&(struct device_options){.threads = 1}, &fixture.device), 0);
     assert_int_equal(compute_create(fixture.device, &fixture.compute), 0);
     *state = &fixture;
     return 0;

@@ -93,6 +93,10 @@ static void names_of_files_are_no_ids(void **state)
     REFUSED("sam_vit_b_01ec64.pth", "is SAM 1");
     REFUSED("best.pt", "no such file", "google/owlv2-base-patch16-ensemble");
     REFUSED("../x/model.safetensors", "no such file", "give the folder of a model");
+    /* Also where only an id will do, as for a download. */
+    struct hub_request request;
+    assert_int_equal(hub_request_make(PYTORCH "zip.pt", NULL, "/nonexistent/cache", &request), SOWLV2_ERROR_MODEL);
+    assert_non_null(strstr(error_message(), "is SAM 2.1 tiny as Meta's code saves it"));
     assert_false(foreign_is_file_name("facebook/sam2.1-hiera-tiny"));
     assert_false(foreign_is_file_name("me/sam2_t"));
     assert_false(foreign_is_file_name("me/model.v2"));
