@@ -142,7 +142,8 @@ int main(int count, char **arguments)
     check(sam2_features_create(model, &features));
     check(file_map_open(arguments[3], &pixels));
     check(file_map_open(arguments[6], &box_file));
-    const struct segment_image image = {pixels.data, width, height, (size_t)width * 3};
+    const struct segment_image image = {
+        .pixels = pixels.data, .width = width, .height = height, .row_bytes = (size_t)width * 3};
     const size_t needed = (size_t)boxes * 4 * sizeof(float);
     if (width < 1 || height < 1 || boxes < 1 || pixels.size != (size_t)width * (size_t)height * 3 ||
         box_file.size != needed) {

@@ -105,7 +105,7 @@ struct sowlv2_model_options {
 
 SOWLV2_API struct sowlv2_model_options sowlv2_model_options_default(void);
 
-/* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, preprocessor_config.json).
+/* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, the processor's JSON).
  * Errors: MODEL (not found, not OWLv2, weights do not fit the config), FORMAT, IO, MEMORY,
  * UNSUPPORTED (device, precision or CPU level not available). */
 SOWLV2_API int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out);
@@ -194,7 +194,7 @@ typedef struct sowlv2_segment_session sowlv2_segment_session; /* one thread's sc
 /* sowlv2_model_options_default() with the default SAM model. */
 SOWLV2_API struct sowlv2_model_options sowlv2_segmenter_options_default(void);
 
-/* Opens a SAM 2 or 2.1 checkpoint (config.json, *.safetensors, preprocessor_config.json).
+/* Opens a SAM 2 or 2.1 checkpoint (config.json, *.safetensors, the processor's JSON).
  * Errors: as sowlv2_detector_open. */
 SOWLV2_API int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out);
 SOWLV2_API void sowlv2_segmenter_free(sowlv2_segmenter **segmenter);
@@ -338,8 +338,11 @@ struct sowlv2_track_options {
 
 SOWLV2_API struct sowlv2_track_options sowlv2_track_options_default(void);
 
-/* The segmenter must outlive the session; `options` may be NULL. Errors: MODEL, FORMAT (a checkpoint without the video
- * part), ARGUMENT, MEMORY. */
+/* Loads what tracking needs beside images, which else the first session does: so that a checkpoint without it is found
+ * out early. Errors: MODEL, FORMAT (a checkpoint without the video part), ARGUMENT, IO, MEMORY. */
+SOWLV2_API int sowlv2_segmenter_prepare_tracking(const sowlv2_segmenter *segmenter);
+
+/* The segmenter must outlive the session; `options` may be NULL. Errors: as sowlv2_segmenter_prepare_tracking. */
 SOWLV2_API int sowlv2_track_session_create(const sowlv2_segmenter *segmenter,
                                            const struct sowlv2_track_options *options, sowlv2_track_session **out);
 SOWLV2_API void sowlv2_track_session_free(sowlv2_track_session **session);

@@ -1,6 +1,7 @@
 /* Checks of what callers give, room for results, the device. */
 #include "api/checks.h"
 #include "base/error.h"
+#include "engine/shared_device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,5 +44,5 @@ int open_named_device(const struct sowlv2_device_options *options, struct device
     }
     const struct device_options wanted = {
         .device = options->device, .cpu_level = options->cpu_level, .threads = options->threads};
-    return device_open(&wanted, out);
+    return shared_device_open(&wanted, out);
 }

@@ -3,6 +3,7 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/shared_device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ void sowlv2_detector_free(sowlv2_detector **detector)
         return;
     known_words_free(&(*detector)->words);
     owlv2_free(&(*detector)->model);
-    device_close(&(*detector)->device);
+    shared_device_close(&(*detector)->device);
     free(*detector);
     *detector = NULL;
 }

@@ -2,6 +2,7 @@
 #include "api/checks.h"
 #include "api/frames_types.h"
 #include "base/error.h"
+#include "engine/shared_device.h"
 
 #include <stdlib.h>
 
@@ -32,7 +33,7 @@ void sowlv2_frames_model_free(sowlv2_frames_model **model)
     if (model == NULL || *model == NULL)
         return;
     vjepa2_free(&(*model)->model);
-    device_close(&(*model)->device);
+    shared_device_close(&(*model)->device);
     free(*model);
     *model = NULL;
 }

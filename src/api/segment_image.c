@@ -16,20 +16,18 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
     struct sowlv2_segment_options mine = options != NULL ? *options : sowlv2_segment_options_default();
     if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
-    session->has_image = false; /* what was encoded before is gone, also where this image cannot be */
-    session->images++;
-    int status = check_images(image, 1);
+    segment_session_forget(session->session); /* also where this image cannot be encoded */
+    const int status = check_images(image, 1);
     if (status != 0)
         return status;
     if ((uint64_t)image->width * (uint64_t)image->height > UINT32_MAX) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "image: %d x %d pixels are too many: make it smaller", image->width,
                          image->height);
     }
-    const struct sam2_image view = {image->pixels, image->width, image->height, image_row_bytes(image)};
+    const struct segment_image view = {
+        .pixels = image->pixels, .width = image->width, .height = image->height, .row_bytes = image_row_bytes(image)};
     const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
-    status = sam2_encode(session->segmenter->model, session->compute, &view, NULL, &control, session->features);
-    session->has_image = status == 0;
-    return status;
+    return segment_session_encode(session->session, &view, &control);
 }
 
 int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,

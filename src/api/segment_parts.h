@@ -2,14 +2,15 @@
 #ifndef API_SEGMENT_PARTS_H
 #define API_SEGMENT_PARTS_H
 
+#include "engine/segmenter.h"
 #include "sowlv2.h"
 
 /* Errors: ARGUMENT (a threshold that is not finite, areas below 0). */
 int segment_check_options(const struct sowlv2_segment_options *options);
 
-/* Fills `out` from low-resolution logits [mask_side][mask_side], which are changed, at the size of the session's
- * image: the options say what. Errors: MEMORY; what `out` holds then is freed by the caller. */
-int segment_finish_mask(sowlv2_segment_session *session, const struct sowlv2_segment_options *options, float *logits,
+/* Fills a mask's runs, area and box of pixels [height][width], and gives it a copy of them where `pixels_too`. Errors:
+ * MEMORY; what `out` holds then is freed by the caller. */
+int segment_take_pixels(struct segment_session *session, const uint8_t *pixels, bool pixels_too,
                         struct sowlv2_mask *out);
 
 #endif

@@ -42,7 +42,7 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, size_t index
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt %zu: point %g,%g is outside of the image of %d x %d pixels",
                              index, (double)x, (double)y, width, height);
         }
-        if (prompt->labels != NULL && prompt->labels[i] != SAM2_INSIDE && prompt->labels[i] != SAM2_OUTSIDE) {
+        if (prompt->labels != NULL && prompt->labels[i] != SEGMENT_INSIDE && prompt->labels[i] != SEGMENT_OUTSIDE) {
             return error_set(SOWLV2_ERROR_ARGUMENT,
                              "prompt %zu: label %d of a point: give 1 (of the object) or 0 (not of it)", index,
                              (int)prompt->labels[i]);
@@ -75,9 +75,9 @@ int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t inde
     return status != 0 ? status : check_logits(prompt, index, mask_side);
 }
 
-struct sam2_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones)
+struct segment_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones)
 {
-    return (struct sam2_prompt){
+    return (struct segment_prompt){
         .box = prompt->box,
         .points = prompt->points,
         .labels = prompt->labels != NULL ? prompt->labels : ones,

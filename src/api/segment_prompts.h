@@ -2,7 +2,7 @@
 #ifndef API_SEGMENT_PROMPTS_H
 #define API_SEGMENT_PROMPTS_H
 
-#include "models/sam2/sam2.h"
+#include "nn/segmenter_model.h"
 #include "sowlv2.h"
 
 /* Checks prompt `index` for an image of width x height. Errors: ARGUMENT. */
@@ -11,7 +11,7 @@ int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t inde
 
 /* The prompt as the model takes it. `ones` are at least as many ones as it has points, for points without
  * labels. */
-struct sam2_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones);
+struct segment_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones);
 
 enum { SEGMENT_MAX_POINTS = 1024, SEGMENT_MAX_COORDINATE = 10000000 };
 

@@ -1,24 +1,12 @@
 /* A track session: making it, its objects' prompts. */
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
-#include "api/track_parts.h"
+#include "api/types.h"
 #include "base/error.h"
 
 #include <stdlib.h>
 
 enum { MOST_KEPT_FRAMES = 100000 };
-
-/* The video part, opened by the first who needs it. */
-static int open_video(struct video_part *part, const struct sam2 *model, const struct sam2_video **out)
-{
-    int status = 0;
-    pthread_mutex_lock(&part->lock);
-    if (part->video == NULL)
-        status = sam2_video_open(part->folder, model, &part->video);
-    *out = part->video;
-    pthread_mutex_unlock(&part->lock);
-    return status;
-}
 
 static int check_options(const struct sowlv2_track_options *options)
 {
@@ -36,41 +24,32 @@ static int check_options(const struct sowlv2_track_options *options)
     return segment_check_options(&same);
 }
 
-static int fill(sowlv2_track_session *session, const sowlv2_segmenter *segmenter)
-{
-    const struct sowlv2_track_options *options = &session->options;
-    const struct sam2_tracker_options tracker_options = {.max_conditioning = options->max_cond_frames,
-                                                         .window = options->keep_frames,
-                                                         .non_overlapping = options->separate};
-    const struct sam2_video *video = NULL;
-    int status = open_video(segmenter->video_part, segmenter->model, &video);
-    if (status == 0)
-        status = sam2_tracker_create(video, &tracker_options, &session->tracker);
-    if (status == 0)
-        status = sowlv2_segment_session_create(segmenter, &session->frame);
-    if (status == 0) {
-        session->kept = calloc((size_t)options->keep_frames + 1, sizeof(*session->kept));
-        status = session->kept != NULL ? 0 : error_memory("track session");
-    }
-    return status;
-}
-
 int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct sowlv2_track_options *options,
                                 sowlv2_track_session **out)
 {
     if (segmenter == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
+    const struct sowlv2_track_options mine = options != NULL ? *options : sowlv2_track_options_default();
+    int status = check_options(&mine);
+    if (status != 0)
+        return status;
     sowlv2_track_session *session = calloc(1, sizeof(*session));
     if (session == NULL)
         return error_memory("track session");
-    session->options = options != NULL ? *options : sowlv2_track_options_default();
-    int status = check_options(&session->options);
-    if (status == 0)
-        status = fill(session, segmenter);
+    const struct tracking_options wanted = {.max_conditioning = mine.max_cond_frames,
+                                            .keep_frames = mine.keep_frames,
+                                            .separate = mine.separate,
+                                            .rules = {.threshold = mine.mask_threshold,
+                                                      .hole_area = mine.fill_holes,
+                                                      .sprinkle_area = mine.remove_sprinkles}};
+    session->options = mine;
+    status = tracking_create(segmenter->segmenter, &wanted, &session->tracking);
     if (status != 0) {
-        sowlv2_track_session_free(&session);
+        free(session);
         return status;
     }
+    session->frame = (sowlv2_segment_session){
+        .segmenter = segmenter, .session = tracking_session(session->tracking), .borrowed = true};
     *out = session;
     return 0;
 }
@@ -79,18 +58,14 @@ void sowlv2_track_session_free(sowlv2_track_session **session)
 {
     if (session == NULL || *session == NULL)
         return;
-    sam2_tracker_free(&(*session)->tracker);
-    sowlv2_segment_session_free(&(*session)->frame);
-    for (int i = 0; (*session)->kept != NULL && i < (*session)->options.keep_frames; i++)
-        free((*session)->kept[i].pixels);
-    free((*session)->kept);
+    tracking_free(&(*session)->tracking);
     free(*session);
     *session = NULL;
 }
 
 sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session)
 {
-    return session->frame;
+    return &session->frame;
 }
 
 /* A mask prompt needs no more checks than the tracker's own. */
@@ -98,15 +73,16 @@ static int check_prompt(const sowlv2_track_session *session, const struct sowlv2
 {
     const struct sowlv2_segment_prompt same = {
         .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
-    return segment_prompt_check(&same, 0, session->width, session->height,
-                                sowlv2_segmenter_mask_side(session->frame->segmenter));
+    int width, height;
+    tracking_size(session->tracking, &width, &height);
+    return segment_prompt_check(&same, 0, width, height, sowlv2_segmenter_mask_side(session->frame.segmenter));
 }
 
 int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const struct sowlv2_track_prompt *prompt)
 {
     if (session == NULL || prompt == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_prompt: a session and a prompt are needed");
-    if (!track_has_frame(session)) {
+    if (!tracking_has_frame(session->tracking)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_prompt: no current frame: call sowlv2_track_set_frame first");
     }
@@ -117,16 +93,16 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
     if (ones == NULL)
         return error_memory("points");
     for (int i = 0; i < SEGMENT_MAX_POINTS; i++)
-        ones[i] = SAM2_INSIDE;
-    const struct sam2_video_prompt converted = {.box = prompt->box,
-                                                .points = prompt->points,
-                                                .labels = prompt->labels != NULL ? prompt->labels : ones,
-                                                .point_count = (int)prompt->point_count,
-                                                .mask = prompt->mask,
-                                                .mask_width = prompt->mask_width,
-                                                .mask_height = prompt->mask_height,
-                                                .refine = prompt->refine};
-    status = sam2_tracker_prompt(session->tracker, object, session->number, &converted);
+        ones[i] = SEGMENT_INSIDE;
+    const struct track_prompt converted = {.box = prompt->box,
+                                           .points = prompt->points,
+                                           .labels = prompt->labels != NULL ? prompt->labels : ones,
+                                           .point_count = (int)prompt->point_count,
+                                           .mask = prompt->mask,
+                                           .mask_width = prompt->mask_width,
+                                           .mask_height = prompt->mask_height,
+                                           .refine = prompt->refine};
+    status = tracking_prompt(session->tracking, object, &converted);
     free(ones);
     return status;
 }
@@ -135,5 +111,5 @@ int sowlv2_track_remove(sowlv2_track_session *session, int64_t object)
 {
     if (session == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_remove: a session is needed");
-    return sam2_tracker_remove(session->tracker, object);
+    return tracking_remove(session->tracking, object);
 }

@@ -157,6 +157,12 @@ bool file_exists(const char *path)
     return stat(path, &status) == 0;
 }
 
+bool file_is_broken_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && !file_exists(path);
+}
+
 bool file_is_directory(const char *path)
 {
     struct stat status;

@@ -30,6 +30,8 @@ int file_read(const char *path, size_t limit, char **out, size_t *size);
 int file_read_descriptor(int descriptor, const char *name, size_t limit, char **out, size_t *size);
 
 bool file_exists(const char *path);
+/* Whether `path` is a link to what is not there: a download that was cut short leaves them. */
+bool file_is_broken_link(const char *path);
 bool file_is_directory(const char *path);
 
 /* Makes a folder and its parents. Errors: IO (names the part that failed and why). */

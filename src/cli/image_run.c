@@ -55,8 +55,9 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
     return status ? model_failure(status) : EXIT_DONE;
 }
 
-/* `needed`: nothing can be done without it. Else a user who wants boxes alone is told how. */
-static int open_segmenter(const struct settings *settings, bool needed, sowlv2_segmenter **segmenter)
+/* `needed`: nothing can be done without it. Else a user who wants boxes alone is told how. `tracks`: it is to follow
+ * objects, which not every checkpoint can; better now than after the first inputs. */
+static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
 {
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     struct download download = {0};
@@ -71,13 +72,15 @@ static int open_segmenter(const struct settings *settings, bool needed, sowlv2_s
     options.device = device_options(settings);
     status = sowlv2_segmenter_open(&options, segmenter);
     download_end(&download);
+    if (!status && tracks)
+        status = sowlv2_segmenter_prepare_tracking(*segmenter);
     if (!status)
         return EXIT_DONE;
     if (status != SOWLV2_ERROR_UNSUPPORTED && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_CANCELLED) {
         char *why = strdup(error_message());
 
         error_set(status, "--sam-model: %s%s", why ? why : "out of memory",
-                  needed ? "" : " (or --sam-model none, for boxes without masks)");
+                  needed || tracks ? "" : " (or --sam-model none, for boxes without masks)");
         free(why);
     }
     return model_failure(status);
@@ -202,8 +205,8 @@ static int exit_status_of(const struct run_count *count)
     return count->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
-static int open_models(const struct settings *settings, const struct mark_objects *given, sowlv2_detector **detector,
-                       sowlv2_segmenter **segmenter)
+static int open_models(const struct settings *settings, const struct mark_objects *given, bool tracks,
+                       sowlv2_detector **detector, sowlv2_segmenter **segmenter)
 {
     int result = EXIT_DONE;
 
@@ -211,7 +214,7 @@ static int open_models(const struct settings *settings, const struct mark_object
     if (!given)
         result = open_detector(settings, detector);
     if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, given != NULL, segmenter);
+        result = open_segmenter(settings, given != NULL, tracks, segmenter);
     terminal_progress_end();
     return result;
 }
@@ -251,7 +254,7 @@ static int run(const struct settings *settings, const struct mark_objects *given
     sowlv2_segmenter *segmenter = NULL;
     struct run_count count = {0};
     double start = clock_seconds();
-    int result = open_models(settings, given, &detector, &segmenter), status = 0;
+    int result = open_models(settings, given, inputs->videos.count > 0, &detector, &segmenter), status = 0;
 
     if (result == EXIT_DONE) {
         if (inputs->images.count > 0)

@@ -23,7 +23,7 @@ static int read_config(const char *folder, int64_t *length, int64_t *vocabulary)
     int status = config_open(folder, "config.json", &config);
 
     if (!status)
-        status = model_kind_check_config(config, "tokenizer");
+        status = model_kind_check_config(config, config_name(config), "tokenizer");
     if (!status)
         status = config_object(config, config_root(config), "text_config", &text);
     if (!status)

@@ -2,7 +2,7 @@
 #ifndef ENGINE_MODELS_H
 #define ENGINE_MODELS_H
 
-#include "models/segmenter_model.h"
+#include "nn/segmenter_model.h"
 
 /* The segmenter that the model folder is for. Errors: MODEL (none of ours), FORMAT, IO, MEMORY. */
 int find_segmenter(const char *folder, const struct segmenter_model **out);

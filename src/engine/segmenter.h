@@ -1,9 +1,9 @@
-/* A segmenter: one model's weights, whichever model that is, and one thread's sessions with it. Masks stay on the device
- * until they are chosen, cleaned and resized. */
+/* A segmenter: one model's weights, whichever model that is, and one thread's sessions with it. Masks stay on the
+ * device until they are chosen, cleaned and resized. */
 #ifndef ENGINE_SEGMENTER_H
 #define ENGINE_SEGMENTER_H
 
-#include "models/segmenter_model.h"
+#include "nn/segmenter_model.h"
 
 struct segmenter;
 
@@ -13,14 +13,19 @@ void segmenter_free(struct segmenter **segmenter);
 /* Side of the square low-resolution masks. */
 int segmenter_mask_side(const struct segmenter *segmenter);
 
+/* Opens what tracking needs beside images, once, where it is not open yet: any number of threads may ask. Errors: MODEL
+ * (a model that does not track), FORMAT, IO, MEMORY, UNSUPPORTED. */
+int segmenter_prepare_tracking(struct segmenter *segmenter);
+
 /* ---- one image and its features ---- */
 
 struct segment_session;
 
 int segment_session_create(const struct segmenter *segmenter, struct segment_session **out);
 void segment_session_free(struct segment_session **session);
-const struct segmenter *segment_session_segmenter(const struct segment_session *session);
 
+/* The session has no image any more. */
+void segment_session_forget(struct segment_session *session);
 /* Encodes the image, which every run that follows is about. On error the session has none. */
 int segment_session_encode(struct segment_session *session, const struct segment_image *image,
                            const struct model_control *control);
@@ -31,7 +36,7 @@ void segment_session_size(const struct segment_session *session, int *width, int
 
 /* How masks are made of logits. */
 struct mask_rules {
-    float threshold;                   /* logits over it are the object */
+    float threshold;                  /* logits over it are the object */
     int64_t hole_area, sprinkle_area; /* see op_clean_masks */
 };
 

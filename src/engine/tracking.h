@@ -14,7 +14,7 @@ struct tracking_options {
 };
 
 /* The segmenter must outlive it. Errors: MODEL (a model that does not track), FORMAT, ARGUMENT, MEMORY. */
-int tracking_create(const struct segmenter *segmenter, const struct tracking_options *options, struct tracking **out);
+int tracking_create(struct segmenter *segmenter, const struct tracking_options *options, struct tracking **out);
 void tracking_free(struct tracking **tracking);
 
 /* The session whose image is the current frame; another image there ends it. */
@@ -35,8 +35,8 @@ int tracking_remove(struct tracking *tracking, int64_t object);
 /* One object on the current frame. What it points to is valid during the call that gives it. */
 struct tracking_result {
     int64_t object;
-    int64_t count, place; /* of the objects on this frame, in the order in which they came */
-    bool conditioning;    /* this is a frame it was prompted on */
+    int64_t count, rank; /* objects on this frame; its place among them in the order in which they came, from 0 */
+    bool conditioning;   /* this is a frame it was prompted on */
     float iou, object_score;
     float confidence;      /* iou * sigmoid(object_score) */
     const uint8_t *pixels; /* [height][width] 1: object, 0: not */

@@ -38,7 +38,7 @@ static int look_in_cache(const struct model_source *source, const struct hub_req
     if (!status && offline && why)
         return hub_report_missing(request, why);
     if (!status && *folder && !offline) {
-        status = hub_snapshot_is_complete(*folder, source->kind, &complete, NULL);
+        status = hub_snapshot_is_complete(*folder, source->kind, &complete);
         if (status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_MODEL) {
             log_notice("%s: downloading it again", error_message());
             status = 0;
@@ -69,18 +69,6 @@ int model_find(const struct model_source *source, char **folder)
     return status;
 }
 
-/* The kind of model that a cached config.json says; NULL: none that can be used. */
-static const char *cached_kind(const char *folder)
-{
-    struct config *config = NULL;
-    const char *type = "", *kind = NULL;
-    if (config_open(folder, "config.json", &config) == 0 &&
-        config_string(config, config_root(config), "model_type", "", &type) == 0)
-        kind = model_kind_of_type(type);
-    config_close(&config);
-    return kind;
-}
-
 /* Whether the cache has the whole model, so that a hub out of reach is no harm. */
 static bool is_in_cache(const struct model_source *source, const struct hub_request *request, char **folder)
 {
@@ -89,8 +77,8 @@ static bool is_in_cache(const struct model_source *source, const struct hub_requ
     if (hub_snapshot_find(request, folder, &why) != 0 || !*folder)
         return false;
     if (!kind)
-        kind = cached_kind(*folder);
-    if (kind && hub_snapshot_is_complete(*folder, kind, &complete, NULL) == 0 && complete)
+        kind = model_kind_of_folder(*folder);
+    if (kind && hub_snapshot_is_complete(*folder, kind, &complete) == 0 && complete)
         return true;
     free(*folder);
     *folder = NULL;

@@ -23,6 +23,7 @@ struct pull {
     char *commit, *folder;
     struct hub_file *files; /* [count] */
     size_t count, capacity;
+    size_t side_count; /* how many come before the weights */
 };
 
 static void free_pull(struct pull *pull)
@@ -59,16 +60,33 @@ static int add_file(struct pull *pull, const char *name, bool *there)
     return 0;
 }
 
+/* A repository without config.json: no model, but perhaps an adapter of one. */
+static int report_no_config(struct hub_session *session)
+{
+    static const struct http_answer missing = {.code = 404};
+    struct hub_file adapter;
+    bool there;
+    const int status = hub_file_describe(session, session->request->revision, "adapter_config.json", &there, &adapter);
+    hub_file_free(&adapter);
+    if (status)
+        return status;
+    if (!there)
+        return hub_session_refused(session, "config.json", &missing);
+    return error_set(SOWLV2_ERROR_MODEL,
+                     "%s: is an adapter, not a whole model: merge it into the model that it was trained for with peft "
+                     "(merge_and_unload(), then save_pretrained()) and give the folder that comes of it",
+                     session->request->id);
+}
+
 /* The commit that the revision means, with config.json fetched. */
 static int begin(struct pull *pull)
 {
-    static const struct http_answer missing = {.code = 404};
     struct hub_session *session = pull->session;
     struct hub_file config;
     bool there;
     int status = hub_file_describe(session, session->request->revision, "config.json", &there, &config);
     if (!status && !there)
-        status = hub_session_refused(session, "config.json", &missing);
+        status = report_no_config(session);
     if (status)
         return status;
     pull->commit = strdup(config.commit);
@@ -85,9 +103,9 @@ static int check_kind(struct pull *pull)
     const char *type = "";
     int status = config_open(pull->folder, "config.json", &config);
     if (!status)
-        status = config_string(config, config_root(config), "model_type", "", &type);
+        status = model_kind_check_config(config, pull->session->request->id, pull->kind);
     if (!status)
-        status = model_kind_check(pull->session->request->id, type, pull->kind);
+        status = config_string(config, config_root(config), "model_type", "", &type);
     if (!status && !pull->kind)
         pull->kind = model_kind_of_type(type);
     config_close(&config);
@@ -111,6 +129,7 @@ static int add_side_files(struct pull *pull)
         status = add_file(pull, names[i], &there);
         has_tokenizer |= there && strcmp(names[i], "tokenizer.json") == 0;
     }
+    pull->side_count = pull->count;
     return status;
 }
 
@@ -197,12 +216,30 @@ static int measure(struct pull *pull)
     return 0;
 }
 
+/* What is asked of a snapshot before it is used, of what the hub gave. */
+static int check_complete(const struct pull *pull, bool weights)
+{
+    char *missing;
+    int status = hub_snapshot_find_missing(pull->folder, pull->kind, weights, &missing);
+    if (!status && missing)
+        status = error_set(SOWLV2_ERROR_MODEL,
+                           "%s: lacks %s, without which it cannot be used: take another revision or another copy of "
+                           "the model, or ask its author for that file",
+                           pull->session->request->id, missing);
+    free(missing);
+    return status;
+}
+
 static int fetch_all(struct pull *pull)
 {
     int status = 0;
-    for (size_t i = 0; !status && i < pull->count; i++)
-        status = hub_blob_fetch(pull->session, &pull->files[i]);
-    return status;
+    for (size_t i = 0; !status && i <= pull->count; i++) {
+        if (i == pull->side_count) /* before the weights, which are large */
+            status = check_complete(pull, false);
+        if (!status && i < pull->count)
+            status = hub_blob_fetch(pull->session, &pull->files[i]);
+    }
+    return status ? status : check_complete(pull, true);
 }
 
 int hub_pull(struct hub_session *session, const char *kind, char **folder, int64_t *fetched)

@@ -31,6 +31,10 @@ enum { FILTER_MAX_SIZE = 1 << 24 }; /* larger positions are not exact in f32 */
  * MEMORY. */
 int filter_blur_bilinear(int inputs_valid, int inputs_padded, int outputs, struct filter *out);
 
+/* That sigma, and the same filter with any other one, which is not negative. */
+float filter_blur_sigma(int inputs, int outputs);
+int filter_sigma_bilinear(int inputs_valid, int inputs_padded, int outputs, float sigma, struct filter *out);
+
 /* Bilinear with antialiasing: a triangle as wide as the step between outputs, cut off at the borders
  * and made to sum up to 1. Errors: as above. */
 int filter_bilinear_antialias(int inputs, int outputs, struct filter *out);

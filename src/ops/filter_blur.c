@@ -16,7 +16,7 @@ struct blur {
     double *tap;
 };
 
-static float blur_sigma(int inputs, int outputs)
+float filter_blur_sigma(int inputs, int outputs)
 {
     float sigma = ((float)inputs / (float)outputs - 1.0F) / 2.0F;
     return sigma > 0.0F ? sigma : 0.0F;
@@ -101,7 +101,7 @@ static void compose(const struct blur *blur, int inputs_valid, int inputs_padded
 }
 /* NOLINTEND(clang-analyzer-core.*) */
 
-int filter_blur_bilinear(int inputs_valid, int inputs_padded, int outputs, struct filter *out)
+int filter_sigma_bilinear(int inputs_valid, int inputs_padded, int outputs, float sigma, struct filter *out)
 {
     *out = (struct filter){0};
     int status = filter_check_size("an input", inputs_padded);
@@ -113,7 +113,7 @@ int filter_blur_bilinear(int inputs_valid, int inputs_padded, int outputs, struc
     }
     struct blur blur = {0};
     if (status == 0)
-        status = blur_create(blur_sigma(inputs_padded, outputs), &blur);
+        status = blur_create(sigma, &blur);
     double *tap = NULL;
     if (status == 0) {
         int64_t window = 2 * blur.half + 2;
@@ -131,4 +131,9 @@ int filter_blur_bilinear(int inputs_valid, int inputs_padded, int outputs, struc
     free(blur.tap);
     free(tap);
     return status;
+}
+
+int filter_blur_bilinear(int inputs_valid, int inputs_padded, int outputs, struct filter *out)
+{
+    return filter_sigma_bilinear(inputs_valid, inputs_padded, outputs, filter_blur_sigma(inputs_padded, outputs), out);
 }

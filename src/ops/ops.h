@@ -334,6 +334,8 @@ struct resize op_upload_filter_u8(struct compute *compute, const struct filter_u
 /* The same, made and uploaded in one: what filter_blur_bilinear, filter_bilinear (or, `antialias`,
  * filter_bilinear_antialias) and filter_u8_bilinear_antialias make. */
 struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid, int inputs_padded, int outputs);
+/* The same without padding, by a blur of any deviation that is not negative. */
+struct resize op_filter_sigma_bilinear(struct compute *compute, int inputs, int outputs, float sigma);
 struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias);
 struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs);
 /* The part that makes outputs first .. first + count - 1: a view. */

@@ -78,6 +78,12 @@ struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid,
     return take(compute, &filter, filter_blur_bilinear(inputs_valid, inputs_padded, outputs, &filter));
 }
 
+struct resize op_filter_sigma_bilinear(struct compute *compute, int inputs, int outputs, float sigma)
+{
+    struct filter filter = {0};
+    return take(compute, &filter, filter_sigma_bilinear(inputs, inputs, outputs, sigma, &filter));
+}
+
 struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias)
 {
     struct filter filter = {0};

@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "weights/checkpoint_entries.h"
 #include "weights/checkpoint_files.h"
+#include "weights/foreign.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,18 @@ static int open_files(struct checkpoint *checkpoint, const struct string_list *f
     return status;
 }
 
+static int notice_adapter(const char *folder)
+{
+    bool adapter;
+    const int status = foreign_find_adapter(folder, &adapter);
+    if (!status && adapter)
+        log_notice("%s: the adapter in this folder (adapter_config.json) is not applied, only the whole model's "
+                   "weights are: where you want it, merge the two with peft (merge_and_unload(), then "
+                   "save_pretrained())",
+                   folder);
+    return status;
+}
+
 int checkpoint_open(const char *folder, struct checkpoint **out)
 {
     *out = NULL;
@@ -108,6 +122,8 @@ int checkpoint_open(const char *folder, struct checkpoint **out)
     if (checkpoint)
         checkpoint->folder = strdup(folder);
     status = checkpoint && checkpoint->folder ? open_files(checkpoint, &files, weight_map) : error_memory(folder);
+    if (!status)
+        status = notice_adapter(folder);
     if (status)
         checkpoint_close(&checkpoint);
     json_decref(weight_map);

@@ -12,9 +12,10 @@ enum { NAMED_LIMIT = 5 }; /* tensors that one message names */
 
 struct binding {
     const struct checkpoint *checkpoint;
-    bool *used;           /* [checkpoint->count] */
-    struct string faults; /* the first few, in words */
-    size_t fault_count;
+    bool *used;                                    /* [checkpoint->count] */
+    struct string faults;                          /* the first few, in words */
+    size_t fault_count, type_count, missing_count; /* all; those of the type alone; tensors that are not there */
+    char *missing;                                 /* the first of these; NULL: there is none */
 };
 
 static void append_shape(struct string *text, int rank, const int64_t *dim)
@@ -38,6 +39,11 @@ static bool same_shape(const struct weight_row *row, const struct host_tensor *t
 /* Notes that `tensor` (NULL: none of that name) is not what `row` wants. */
 static void add_fault(struct binding *binding, const struct weight_row *row, const struct host_tensor *tensor)
 {
+    if (!tensor && binding->missing_count++ == 0) {
+        binding->missing = strdup(row->name);
+        binding->faults.failed |= !binding->missing;
+    }
+    binding->type_count += tensor && same_shape(row, tensor);
     if (binding->fault_count++ >= NAMED_LIMIT)
         return;
     struct string *text = &binding->faults;
@@ -115,10 +121,16 @@ static int report_faults(struct binding *binding)
 {
     if (binding->fault_count > NAMED_LIMIT)
         string_append_format(&binding->faults, "; and %zu more", binding->fault_count - NAMED_LIMIT);
+    string_append_text(&binding->faults, ": ");
+    if (binding->type_count == binding->fault_count)
+        string_append_text(&binding->faults, "give a model with weights that are not quantized");
+    else
+        checkpoint_explain_names(binding->checkpoint, binding->missing, binding->missing_count, binding->used,
+                                 &binding->faults);
     if (binding->faults.failed)
         return error_memory("weights");
-    return error_set(SOWLV2_ERROR_MODEL, "%s: weights do not fit config.json: %s: use the files of one model",
-                     binding->checkpoint->folder, binding->faults.data);
+    return error_set(SOWLV2_ERROR_MODEL, "%s: weights do not fit config.json: %s", binding->checkpoint->folder,
+                     binding->faults.data);
 }
 
 int checkpoint_bind(const struct checkpoint *checkpoint, const struct weight_row *rows, size_t row_count,
@@ -134,6 +146,7 @@ int checkpoint_bind(const struct checkpoint *checkpoint, const struct weight_row
     if (!status)
         notice_unused(&binding, ignored_prefixes);
     string_free(&binding.faults);
+    free(binding.missing);
     free(binding.used);
     return status;
 }

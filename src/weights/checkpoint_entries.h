@@ -2,6 +2,7 @@
 #ifndef WEIGHTS_CHECKPOINT_ENTRIES_H
 #define WEIGHTS_CHECKPOINT_ENTRIES_H
 
+#include "base/strings.h"
 #include "weights/checkpoint.h"
 #include "weights/safetensors.h"
 
@@ -15,5 +16,10 @@ struct checkpoint {
 
 /* Index of `name` in `entries`; -1 where there is none. */
 ptrdiff_t checkpoint_index(const struct checkpoint *checkpoint, const char *name);
+
+/* Appends, for messages, why entries do not fit a model, and what to do. `missing` is the first name of `missing_count`
+ * that are not there, NULL where all are; `used`[count] are the entries that have a place in the model. */
+void checkpoint_explain_names(const struct checkpoint *checkpoint, const char *missing, size_t missing_count,
+                              const bool *used, struct string *out);
 
 #endif

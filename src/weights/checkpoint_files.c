@@ -3,12 +3,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "weights/foreign.h"
 #include "weights/json.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Indexes of models with a hundred thousand tensors take about 10 MB. */
 enum { INDEX_LIMIT = 64 << 20, LISTED_LIMIT = 5 };
@@ -117,6 +117,8 @@ static int report_no_weights(const char *folder)
     struct string list = {0};
     if (!file_is_directory(folder))
         return error_set(SOWLV2_ERROR_MODEL, "%s: no such folder: give the folder of a model", folder);
+    if (foreign_is_known_folder(folder))
+        return foreign_report_folder(folder);
     list_other_weights(folder, &list);
     int status;
     if (list.length > 0)
@@ -134,9 +136,8 @@ static int report_no_weights(const char *folder)
 /* Whether `path` is there. A link whose target is missing is an error: a download was cut short. */
 static int check_present(const char *path, bool *present)
 {
-    struct stat status;
     *present = file_exists(path);
-    if (!*present && lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+    if (file_is_broken_link(path))
         return error_set(SOWLV2_ERROR_MODEL, "%s: is a link to a file that is missing: download the model again", path);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* Typed fields of a config object, with defaults and ranges. */
+#include "base/error.h"
 #include "weights/config_node.h"
 
 #include <math.h>
@@ -46,6 +47,11 @@ int config_object(const struct config *config, const struct config_node *node, c
 bool config_has(const struct config_node *node, const char *key)
 {
     return field(node, key) != NULL;
+}
+
+bool config_is_null(const struct config_node *node, const char *key)
+{
+    return node && json_is_null(json_object_get((const json_t *)node, key));
 }
 
 /* A JSON integer; or a real without a fraction where the file's integers were read as reals. */
@@ -116,6 +122,13 @@ int config_bool(const struct config *config, const struct config_node *node, con
     return 0;
 }
 
+int config_switch(const struct config *config, const struct config_node *node, const char *key, bool fallback,
+                  bool *out)
+{
+    *out = false;
+    return config_is_null(node, key) ? 0 : config_bool(config, node, key, fallback, out);
+}
+
 int config_string(const struct config *config, const struct config_node *node, const char *key, const char *fallback,
                   const char **out)
 {
@@ -139,12 +152,13 @@ int config_numbers(const struct config *config, const struct config_node *node, 
         out[i] = fallback[i];
     if (!value)
         return 0;
-    if (!json_is_array(value))
+    if (!json_is_array(value) && !json_is_number(value))
         return config_field_error(config, node, key, "is %s: expected a list of %zu numbers", type_name(value), count);
-    if (json_array_size(value) != count)
+    if (json_is_array(value) && json_array_size(value) != count)
         return config_field_error(config, node, key, "has %zu values: expected %zu", json_array_size(value), count);
     for (size_t i = 0; i < count; i++) {
-        int status = take_number(config, node, key, json_array_get(value, i), minimum, maximum, &out[i]);
+        const json_t *entry = json_is_array(value) ? json_array_get(value, i) : value;
+        const int status = take_number(config, node, key, entry, minimum, maximum, &out[i]);
         if (status)
             return status;
     }
@@ -173,5 +187,54 @@ int config_int_list(const struct config *config, const struct config_node *node,
                                       (long long)out[i], (long long)minimum, (long long)maximum);
     }
     *count = (int)size;
+    return 0;
+}
+
+int config_size(const struct config *config, const struct config_node *node, const char *key, int64_t fallback,
+                int64_t minimum, int64_t maximum, int64_t out[2])
+{
+    const json_t *value = node ? json_object_get((const json_t *)node, key) : NULL;
+    const struct config_node *sides = (const struct config_node *)value;
+    int count = -1, status = 0;
+    out[0] = out[1] = fallback;
+    if (!value)
+        return 0;
+    if (json_is_object(value)) {
+        if (!config_has(sides, "height") || !config_has(sides, "width"))
+            return config_field_error(config, node, key, "has no height and width: expected these two");
+        status = config_int(config, sides, "height", fallback, minimum, maximum, &out[0]);
+        return status ? status : config_int(config, sides, "width", fallback, minimum, maximum, &out[1]);
+    }
+    status = config_int_list(config, node, key, 2, minimum, maximum, out, &count);
+    if (status)
+        return status;
+    if (count < 1 || (json_is_array(value) && count != 2))
+        return config_field_error(config, node, key, "is not a size: expected a number, or a height and a width");
+    if (count == 1)
+        out[1] = out[0];
+    return 0;
+}
+
+int config_text(const struct config *config, const struct config_node *node, const char *key, const char *fallback,
+                char **out)
+{
+    const json_t *value = field(node, key);
+    struct string text = {0};
+    *out = NULL;
+    if (!value)
+        string_append_text(&text, fallback);
+    else if (json_is_string(value))
+        string_append_text(&text, json_string_value(value));
+    else if (json_is_integer(value))
+        string_append_format(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_boolean(value))
+        string_append_text(&text, json_is_true(value) ? "True" : "False");
+    else
+        return config_field_error(config, node, key, "is %s: expected text or a whole number", type_name(value));
+    if (text.failed) {
+        string_free(&text);
+        return error_memory(config->name);
+    }
+    *out = text.data;
     return 0;
 }

@@ -12,9 +12,4 @@ struct config {
     json_t *root;
 };
 
-/* FORMAT after "<file>: <path of the field>: <formatted text>". */
-__attribute__((format(printf, 4, 5))) int config_field_error(const struct config *config,
-                                                             const struct config_node *node, const char *key,
-                                                             const char *format, ...);
-
 #endif

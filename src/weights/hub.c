@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "weights/demo.h"
+#include "weights/foreign.h"
 #include "weights/hub_snapshot.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static int local_folder(const char *model, char **folder)
     bool there = file_exists(config);
     free(config);
     if (!there)
-        return error_set(SOWLV2_ERROR_MODEL, "%s: holds no config.json: give the folder of a complete model", model);
+        return foreign_report_folder(model);
     *folder = strdup(model);
     return *folder ? 0 : error_memory(model);
 }
@@ -45,7 +46,7 @@ int hub_locate_local(const char *model, const char *kind, bool *is_local, char *
     if (demo_is_name(model))
         return demo_locate(strcmp(kind, "tokenizer") == 0 ? "owlv2" : kind, folder);
     if (file_exists(model))
-        return error_set(SOWLV2_ERROR_MODEL, "%s: is a file: give the folder of a model", model);
+        return foreign_report_file(model);
     *is_local = false;
     return 0;
 }

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strings.h"
-#include "weights/config.h"
 #include "weights/demo.h"
 #include "weights/hub.h"
 #include "weights/hub_cache.h"
@@ -87,18 +86,6 @@ static void find_refs(const char *folder, const char *name, const char *commit, 
     closedir(directory);
 }
 
-/* The kind that config.json says; NULL: none of ours. */
-static const char *read_kind(const char *snapshot)
-{
-    struct config *config = NULL;
-    const char *type = "", *kind = NULL;
-    if (config_open(snapshot, "config.json", &config) == 0 &&
-        config_string(config, config_root(config), "model_type", "", &type) == 0)
-        kind = model_kind_of_type(type);
-    config_close(&config);
-    return kind;
-}
-
 static void free_listed(struct hub_listed *item)
 {
     free(item->id);
@@ -131,9 +118,9 @@ static int add_snapshot(const char *repository, const char *id, const char *comm
     int status = failed ? error_memory("list of models") : 0;
     const bool folder = !status && file_is_directory(snapshot.data);
     if (folder) {
-        item.kind = read_kind(snapshot.data);
+        item.kind = model_kind_of_folder(snapshot.data);
         item.size = measure(snapshot.data, 0);
-        if (item.kind && hub_snapshot_is_complete(snapshot.data, item.kind, &item.complete, NULL) != 0)
+        if (item.kind && hub_snapshot_is_complete(snapshot.data, item.kind, &item.complete) != 0)
             item.complete = false;
         status = append(list, &item);
     }
@@ -147,10 +134,10 @@ static int add_snapshot(const char *repository, const char *id, const char *comm
 static int add_installed(const char *folder, struct hub_list *list)
 {
     struct hub_listed item = {
-        .id = strdup("demo"), .revisions = strdup(""), .commit = strdup(""), .kind = read_kind(folder)};
+        .id = strdup("demo"), .revisions = strdup(""), .commit = strdup(""), .kind = model_kind_of_folder(folder)};
     int status = item.id && item.revisions && item.commit ? 0 : error_memory("list of models");
     item.size = measure(folder, 0);
-    if (item.kind && hub_snapshot_is_complete(folder, item.kind, &item.complete, NULL) != 0)
+    if (item.kind && hub_snapshot_is_complete(folder, item.kind, &item.complete) != 0)
         item.complete = false;
     if (!status && item.kind)
         status = append(list, &item);

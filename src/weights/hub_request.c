@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "weights/foreign.h"
 #include "weights/hub.h"
 #include "weights/hub_cache.h"
 
@@ -19,6 +20,8 @@ static int fill(const char *model, const char *revision, const char *cache_dir, 
     request->revision = strdup(revision && *revision ? revision : at ? at + 1 : "main");
     if (!request->id || !request->revision)
         return error_memory("model name");
+    if (foreign_is_file_name(request->id))
+        return foreign_report_name(request->id);
     if (!hub_id_is_valid(request->id))
         return error_set(SOWLV2_ERROR_MODEL,
                          "%s: no such folder, and not a hub id: give a local folder or an id such as "

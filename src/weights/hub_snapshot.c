@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "weights/checkpoint_files.h"
+#include "weights/processor.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -13,7 +14,10 @@
 /* Folders in folders that are looked into. */
 enum { DEEPEST = 8 };
 
-static const char *const owlv2_files[] = {"preprocessor_config.json",
+static const char joint_name[] = "processor_config.json", image_name[] = "preprocessor_config.json",
+                  video_name[] = "video_preprocessor_config.json";
+static const char *const owlv2_files[] = {joint_name,
+                                          image_name,
                                           "tokenizer_config.json",
                                           "special_tokens_map.json",
                                           "added_tokens.json",
@@ -21,28 +25,11 @@ static const char *const owlv2_files[] = {"preprocessor_config.json",
                                           "vocab.json",
                                           "merges.txt",
                                           NULL};
-static const char *const sam2_files[] = {"preprocessor_config.json", "processor_config.json", NULL};
-static const char *const vjepa2_files[] = {"video_preprocessor_config.json", "processor_config.json",
-                                           "preprocessor_config.json", NULL};
-
-/* Groups of names: of each group one must be there. */
-struct wanted {
-    const char *kind;
-    const char *groups[3][4];
-};
-
-static const struct wanted wanted[] = {
-    {"owlv2", {{"preprocessor_config.json"}, {"tokenizer.json", "vocab.json"}, {"tokenizer.json", "merges.txt"}}},
-    {"tokenizer", {{"tokenizer.json", "vocab.json"}, {"tokenizer.json", "merges.txt"}}},
-    {"sam2", {{"preprocessor_config.json", "processor_config.json"}}},
-    {"vjepa2", {{"video_preprocessor_config.json", "processor_config.json", "preprocessor_config.json"}}},
-};
+static const char *const video_files[] = {joint_name, image_name, video_name, NULL}; /* of SAM 2 and V-JEPA 2 */
 
 const char *const *hub_side_files(const char *kind)
 {
-    if (strcmp(kind, "sam2") == 0)
-        return sam2_files;
-    return strcmp(kind, "vjepa2") == 0 ? vjepa2_files : owlv2_files;
+    return strcmp(kind, "sam2") == 0 || strcmp(kind, "vjepa2") == 0 ? video_files : owlv2_files;
 }
 
 bool hub_needs_weights(const char *kind)
@@ -59,21 +46,44 @@ static bool is_there(const char *folder, const char *name, bool *failed)
     return there;
 }
 
-/* The first name of a group of which none is there; NULL: all groups are served. */
-static const char *find_missing_side(const char *folder, const char *kind, bool *failed)
+/* Whether a snapshot's cache knows that the model on the hub has no such file. */
+static bool is_known_absent(const char *folder, const char *name, bool *failed)
 {
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        if (strcmp(wanted[i].kind, kind) != 0)
-            continue;
-        for (size_t g = 0; g < 3 && wanted[i].groups[g][0]; g++) {
-            bool served = false;
-            for (size_t n = 0; n < 4 && wanted[i].groups[g][n]; n++)
-                served |= is_there(folder, wanted[i].groups[g][n], failed);
-            if (!served)
-                return wanted[i].groups[g][0];
-        }
-    }
-    return NULL;
+    struct string path = {0};
+    string_append_format(&path, "%s/../../.no_exist/%s/%s", folder, path_base(folder), name);
+    const bool absent = !path.failed && file_exists(path.data);
+    *failed |= path.failed;
+    string_free(&path);
+    return absent;
+}
+
+/* What says how pixels are prepared; SAM 2 can do without where nothing does. */
+static int find_missing_processor(const char *folder, const char *kind, const char **missing)
+{
+    struct processor processor = {0};
+    const bool is_video = strcmp(kind, "vjepa2") == 0;
+    bool failed = false;
+    *missing = NULL;
+    if (strcmp(kind, "tokenizer") == 0)
+        return 0;
+    const int status = processor_open(folder, is_video ? PROCESSOR_VIDEO : PROCESSOR_IMAGE, &processor);
+    if (!status && !processor.file)
+        *missing = is_video ? video_name : image_name;
+    processor_close(&processor);
+    if (!status && *missing && strcmp(kind, "sam2") == 0 && is_known_absent(folder, image_name, &failed) &&
+        (is_there(folder, joint_name, &failed) || is_known_absent(folder, joint_name, &failed)))
+        *missing = NULL;
+    return !status && failed ? error_memory(folder) : status;
+}
+
+/* tokenizer.json, or the two files that it took the place of. */
+static const char *find_missing_tokenizer(const char *folder, const char *kind, bool *failed)
+{
+    if (hub_side_files(kind) != owlv2_files || is_there(folder, "tokenizer.json", failed))
+        return NULL;
+    if (!is_there(folder, "vocab.json", failed))
+        return "tokenizer.json";
+    return is_there(folder, "merges.txt", failed) ? NULL : "merges.txt";
 }
 
 /* The first file of weights that is not there; NULL: all are. */
@@ -94,23 +104,33 @@ static int find_missing_weights(const char *folder, struct string_list *files, c
     return !status && failed ? error_memory(folder) : status;
 }
 
-int hub_snapshot_is_complete(const char *folder, const char *kind, bool *complete, char **missing)
+int hub_snapshot_find_missing(const char *folder, const char *kind, bool weights, char **missing)
 {
     struct string_list files = {0};
     bool failed = false;
     const char *name = is_there(folder, "config.json", &failed) ? NULL : "config.json";
-    if (!name)
-        name = find_missing_side(folder, kind, &failed);
     int status = failed ? error_memory(folder) : 0;
-    if (!status && !name && hub_needs_weights(kind))
+    *missing = NULL;
+    if (!status && !name)
+        status = find_missing_processor(folder, kind, &name);
+    if (!status && !name)
+        name = find_missing_tokenizer(folder, kind, &failed);
+    if (!status && !name && weights && hub_needs_weights(kind))
         status = find_missing_weights(folder, &files, &name);
-    *complete = !status && !name;
-    if (missing) {
-        *missing = name ? strdup(name) : NULL;
-        if (name && !*missing)
-            status = error_memory(folder);
-    }
+    if (!status && name)
+        *missing = strdup(name);
+    if (!status && (failed || (name && !*missing)))
+        status = error_memory(folder);
     string_list_free(&files);
+    return status;
+}
+
+int hub_snapshot_is_complete(const char *folder, const char *kind, bool *complete)
+{
+    char *missing;
+    const int status = hub_snapshot_find_missing(folder, kind, true, &missing);
+    *complete = !status && !missing;
+    free(missing);
     return status;
 }
 

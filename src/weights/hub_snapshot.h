@@ -18,8 +18,12 @@ bool hub_needs_weights(const char *kind);
  * link out of the cache is an error (MODEL), as is a damaged ref (FORMAT). */
 int hub_snapshot_find(const struct hub_request *request, char **folder, const char **why);
 
-/* Whether `folder` has all that a model of `kind` needs, shards included. `*missing`, unless NULL, gets the first name
- * that is not there, freed by the caller; else NULL. Errors: FORMAT (a damaged index), IO, MEMORY. */
-int hub_snapshot_is_complete(const char *folder, const char *kind, bool *complete, char **missing);
+/* The first name of what a model of `kind` needs and `folder` lacks, shards included; `weights` false: of all but the
+ * weights. `*missing` is freed by the caller; NULL: nothing. Errors: FORMAT (a damaged file), MODEL (a link whose
+ * target is missing), IO, MEMORY. */
+int hub_snapshot_find_missing(const char *folder, const char *kind, bool weights, char **missing);
+
+/* Whether nothing is missing. Errors: the same. */
+int hub_snapshot_is_complete(const char *folder, const char *kind, bool *complete);
 
 #endif

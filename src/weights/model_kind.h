@@ -15,7 +15,12 @@ const char *model_kind_task(const char *kind);
  * would be good for. */
 int model_kind_check(const char *what, const char *model_type, const char *kind);
 
-/* The same for an open config.json. Errors: MODEL, FORMAT (model_type is no text). */
-int model_kind_check_config(const struct config *file, const char *kind);
+/* The same for an open config.json, whose other fields may also say that it is no such model: V-JEPA 2.1 under another
+ * name, weights (where the job needs them) that are quantized. Errors: MODEL, FORMAT (a field of another type), MEMORY.
+ */
+int model_kind_check_config(const struct config *file, const char *what, const char *kind);
+
+/* The kind that a folder's config.json says; NULL: none that can be used. */
+const char *model_kind_of_folder(const char *folder);
 
 #endif

@@ -118,6 +118,8 @@ static void pull_fetches_and_models_lists(void **state)
     expect_result(tool_run(ARGUMENTS("pull", "org/none", "--cache-dir", cache)), 3, NULL, "org/none");
     expect_result(tool_run(ARGUMENTS("pull")), 2, NULL, "no model");
     expect_result(tool_run(ARGUMENTS("pull", "a b", "--cache-dir", cache)), 3, NULL, "not a hub id");
+    expect_result(tool_run(ARGUMENTS("pull", "sam2.1_hiera_small.pt", "--cache-dir", cache)), 3, NULL,
+                  "it is facebook/sam2.1-hiera-small");
 }
 
 static void models_lists_what_came_with_the_program(void **state)

@@ -267,12 +267,32 @@ static void test_temporal(void **state)
                           "--vjepa2-model", "/nonexistent/model"));
 }
 
+#define IMAGE_SEGMENTER TEST_DATA "/models/data/sam2_topdown"
+
+/* A segmenter that cannot follow objects is found out before the first input, also where images come first. */
+static void test_image_model(void **state)
+{
+    static const char message[] = "--sam-model: " IMAGE_SEGMENTER "/config.json: model_type is \"sam2\", but tracking "
+                                  "through video needs \"sam2_video\": give ";
+
+    (void)state;
+    tool_expect(3, message,
+                ARGUMENTS("detect", "--prompt", "turtle", "--owl-model", "demo", "--sam-model", IMAGE_SEGMENTER,
+                          "--output", film_output, "--input", TEST_DATA "/media/data/after_end.jpg", film_path));
+    track_case_expect_file(film_output, "results.jsonl", false);
+    tool_expect(3, message,
+                ARGUMENTS("segment", "--box", "1,1,9,9", "--sam-model", IMAGE_SEGMENTER, "--output", film_output,
+                          "--input", film_path));
+    track_case_expect_file(film_output, "results.jsonl", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_everything), FILM_CASE(test_left_out),     FILM_CASE(test_parts),
-        FILM_CASE(test_bad_values), FILM_CASE(test_detect_every), FILM_CASE(test_odd_and_lossless),
-        FILM_CASE(test_separate),   FILM_CASE(test_budget),       FILM_CASE(test_temporal),
+        FILM_CASE(test_everything),  FILM_CASE(test_left_out),     FILM_CASE(test_parts),
+        FILM_CASE(test_bad_values),  FILM_CASE(test_detect_every), FILM_CASE(test_odd_and_lossless),
+        FILM_CASE(test_separate),    FILM_CASE(test_budget),       FILM_CASE(test_temporal),
+        FILM_CASE(test_image_model),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

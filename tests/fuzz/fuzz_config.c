@@ -16,10 +16,11 @@ static void check(int holds)
 static void check_field(const struct config *config, const struct config_node *node, const char *key)
 {
     const double fallback[3] = {1, 2, 3};
-    int64_t integer;
+    int64_t integer, size[2];
     double number, numbers[3];
     bool boolean;
     const char *text;
+    char *copy;
     if (config_int(config, node, key, 5, -10, 1000, &integer) == 0)
         check(integer >= -10 && integer <= 1000);
     if (config_int(config, node, key, 5, INT64_MIN, INT64_MAX, &integer) == 0 && !config_has(node, key))
@@ -29,6 +30,13 @@ static void check_field(const struct config *config, const struct config_node *n
     if (config_numbers(config, node, key, 3, fallback, 0, 255, numbers) == 0)
         check(numbers[2] >= 0 && numbers[2] <= 255);
     config_bool(config, node, key, true, &boolean);
+    if (config_switch(config, node, key, true, &boolean) == 0 && config_is_null(node, key))
+        check(!boolean);
+    if (config_size(config, node, key, 3, 1, 4096, size) == 0)
+        check(size[0] >= 1 && size[0] <= 4096 && size[1] >= 1 && size[1] <= 4096);
+    if (config_text(config, node, key, "", &copy) == 0)
+        check(strlen(copy) <= 1u << 20);
+    free(copy);
     if (config_string(config, node, key, "", &text) == 0)
         check(strlen(text) <= 1u << 20);
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/test_folder.h"
 #include "hub_case.h"
+#include "weights/hub_snapshot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,6 +187,95 @@ static void models_without_safetensors_say_what_they_have(void **state)
     assert_int_equal(server_count(test->server, "GET /storage"), 0);
 }
 
+/* The server has this model: files and their texts, ended by NULL, and weights; the cache is empty. */
+static void serve(struct hub_case *test, const char *const *files)
+{
+    test_folder_remove(test->cache);
+    test->cache = test_folder_make();
+    server_remove_files(test->server);
+    for (; *files; files += 2)
+        server_add(test->server, files[0], files[1], strlen(files[1]), false);
+    server_add(test->server, "model.safetensors", test->weights, CASE_WEIGHTS, true);
+}
+#define SERVE(test, ...) serve(test, (const char *const[]){__VA_ARGS__, NULL})
+#define OWLV2 "config.json", "{\"model_type\": \"owlv2\"}"
+#define SAM2 "config.json", "{\"model_type\": \"sam2_video\"}"
+#define VJEPA2 "config.json", "{\"model_type\": \"vjepa2\"}"
+#define TOKENIZER "tokenizer.json", "{}"
+
+/* It comes, and is then complete for who looks into the cache. */
+static void expect_complete(struct hub_case *test, const char *kind)
+{
+    bool complete = false;
+    if (hub_case_pull(test, kind) != 0)
+        fail_msg("%s", error_message());
+    assert_int_equal(hub_snapshot_is_complete(test->folder, kind, &complete), 0);
+    assert_true(complete);
+}
+
+static void processors_of_every_release_come(void **state)
+{
+    struct hub_case *test = *state;
+    SERVE(test, OWLV2, TOKENIZER, "processor_config.json", "{\"image_processor\": {\"size\": 64}}");
+    expect_complete(test, "owlv2");
+    assert_true(hub_case_size(path_join(test->folder, "processor_config.json")) > 0);
+    assert_int_equal(server_count(test->server, "HEAD /" SERVER_ID "/resolve/" SERVER_COMMIT "/preprocessor_config"),
+                     1);
+    SERVE(test, SAM2, "preprocessor_config.json", "{}", "video_preprocessor_config.json", "{\"size\": 64}",
+          "processor_config.json", "{\"processor_class\": \"Sam2VideoProcessor\"}");
+    expect_complete(test, "sam2");
+    assert_true(hub_case_size(path_join(test->folder, "video_preprocessor_config.json")) > 0);
+    assert_true(hub_case_size(path_join(test->folder, "processor_config.json")) > 0);
+    SERVE(test, VJEPA2, "processor_config.json", "{\"video_processor\": {\"crop_size\": 64}}");
+    expect_complete(test, "vjepa2");
+}
+
+static void sam2_does_without_a_processor_that_nobody_has(void **state)
+{
+    struct hub_case *test = *state;
+    SERVE(test, SAM2, "README.md", "hello");
+    expect_complete(test, "sam2");
+    char *mark = hub_case_path(test, ".no_exist/" SERVER_COMMIT "/preprocessor_config.json");
+    bool complete = true;
+    assert_int_equal(unlink(mark), 0); /* then it may be there: it was only not fetched */
+    assert_int_equal(hub_snapshot_is_complete(test->folder, "sam2", &complete), 0);
+    assert_false(complete);
+    free(mark);
+}
+
+static void what_would_be_incomplete_is_not_downloaded(void **state)
+{
+    struct hub_case *test = *state;
+    SERVE(test, OWLV2, TOKENIZER, "processor_config.json", "{\"processor_class\": \"Owlv2Processor\"}");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL, SERVER_ID ": lacks preprocessor_config.json, without which");
+    SERVE(test, OWLV2, TOKENIZER);
+    HUB_CASE_FAILS(test, NULL, SOWLV2_ERROR_MODEL, "lacks preprocessor_config.json");
+    SERVE(test, OWLV2, "preprocessor_config.json", "{}");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL, "lacks tokenizer.json");
+    SERVE(test, OWLV2, "preprocessor_config.json", "{}", "vocab.json", "{}");
+    HUB_CASE_FAILS(test, "tokenizer", SOWLV2_ERROR_MODEL, "lacks merges.txt");
+    SERVE(test, VJEPA2, "processor_config.json", "{\"image_processor\": {}}");
+    HUB_CASE_FAILS(test, "vjepa2", SOWLV2_ERROR_MODEL, "lacks video_preprocessor_config.json");
+    SERVE(test, SAM2, "processor_config.json", "{");
+    HUB_CASE_FAILS(test, "sam2", SOWLV2_ERROR_FORMAT, "processor_config.json: not valid JSON");
+    assert_int_equal(server_count(test->server, "GET /storage"), 0);
+}
+
+static void adapters_and_quantized_models_are_refused_before_their_weights(void **state)
+{
+    struct hub_case *test = *state;
+    SERVE(test, "adapter_config.json", "{\"peft_type\": \"LORA\"}", "adapter_model.safetensors", "x");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL, SERVER_ID ": is an adapter, not a whole model",
+                   "merge_and_unload");
+    SERVE(test, "config.json",
+          "{\"model_type\": \"owlv2\", \"quantization_config\": {\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": "
+          "true}}");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL, SERVER_ID ": quantization_config", "(bitsandbytes, 4 bits)");
+    SERVE(test, "config.json", "{\"model_type\": \"vjepa21\"}");
+    HUB_CASE_FAILS(test, NULL, SOWLV2_ERROR_MODEL, "a V-JEPA 2.1 model");
+    assert_int_equal(server_count(test->server, "safetensors"), 0);
+}
+
 static void progress_counts_every_byte(void **state)
 {
     struct hub_case *test = *state;
@@ -208,6 +298,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(shards_are_fetched_with_their_index, hub_case_make, hub_case_remove),
         cmocka_unit_test_setup_teardown(the_wrong_model_is_refused_before_its_weights, hub_case_make, hub_case_remove),
         cmocka_unit_test_setup_teardown(models_without_safetensors_say_what_they_have, hub_case_make, hub_case_remove),
+        cmocka_unit_test_setup_teardown(processors_of_every_release_come, hub_case_make, hub_case_remove),
+        cmocka_unit_test_setup_teardown(sam2_does_without_a_processor_that_nobody_has, hub_case_make, hub_case_remove),
+        cmocka_unit_test_setup_teardown(what_would_be_incomplete_is_not_downloaded, hub_case_make, hub_case_remove),
+        cmocka_unit_test_setup_teardown(adapters_and_quantized_models_are_refused_before_their_weights, hub_case_make,
+                                        hub_case_remove),
         cmocka_unit_test_setup_teardown(progress_counts_every_byte, hub_case_make, hub_case_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,16 +57,16 @@ wants "through a macro" 'src/ops/tensor.c:2: ' 'does not expand macros'
 sed -i '1i #include "base/error.h"' "$copy/include/sowlv2.h"
 wants "from the public header" 'include/sowlv2.h:1: ' 'sowlv2_base'
 
-mkdir "$copy/src/engine"
-echo '#include "ops/ops.h"' >"$copy/src/engine/detector.c"
-wants "a folder without a layer" 'src/engine/detector.c is in no layer'
-mkdir "$copy/src/engine"
-echo '#include "ops/ops.h"' >"$copy/src/engine/detector.c"
-echo 'sowlv2_layer(engine SOURCES detector.c USES sowlv2_base)' >"$copy/src/engine/CMakeLists.txt"
-wants "a new layer" 'layer engine does not name sowlv2_ops' 'engine names sowlv2_base in its USES and includes nothing'
-mkdir "$copy/src/engine"
-echo '#include "ops/ops.h"' >"$copy/src/engine/detector.c"
-echo 'sowlv2_layer(engine SOURCES detector.c USES sowlv2_ops m)' >"$copy/src/engine/CMakeLists.txt"
+mkdir "$copy/src/motor"
+echo '#include "ops/ops.h"' >"$copy/src/motor/detector.c"
+wants "a folder without a layer" 'src/motor/detector.c is in no layer'
+mkdir "$copy/src/motor"
+echo '#include "ops/ops.h"' >"$copy/src/motor/detector.c"
+echo 'sowlv2_layer(motor SOURCES detector.c USES sowlv2_base)' >"$copy/src/motor/CMakeLists.txt"
+wants "a new layer" 'layer motor does not name sowlv2_ops' 'motor names sowlv2_base in its USES and includes nothing'
+mkdir "$copy/src/motor"
+echo '#include "ops/ops.h"' >"$copy/src/motor/detector.c"
+echo 'sowlv2_layer(motor SOURCES detector.c USES sowlv2_ops m)' >"$copy/src/motor/CMakeLists.txt"
 "$copy/tools/lint_layers.sh" >/dev/null || { echo "a new layer that names what it uses fails" >&2; failures=1; }
 fresh
 echo '#include "pipeline/run.h"' >"$copy/src/pipeline/nobody.h"

@@ -128,7 +128,10 @@ void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const str
 struct segment_image sam2_case_image(const struct sam2_case *test, int index)
 {
     const struct host_tensor *pixels = sam2_golden(test, "image.%d.pixels", index);
-    return (struct segment_image){pixels->data, (int)pixels->dim[1], (int)pixels->dim[0], (size_t)pixels->dim[1] * 3};
+    return (struct segment_image){.pixels = pixels->data,
+                                  .width = (int)pixels->dim[1],
+                                  .height = (int)pixels->dim[0],
+                                  .row_bytes = (size_t)pixels->dim[1] * 3};
 }
 
 struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace)

@@ -30,6 +30,8 @@ void sam2_session_open(const char *model, const struct tracker_options *options,
 void sam2_session_close(struct sam2_session *session)
 {
     free(session->attention);
+    free(session->tracks);
+    free(session->values);
     sam2_features_free(&session->features);
     sam2_tracker_free(&session->tracker);
     assert_null(session->tracker);
@@ -43,18 +45,67 @@ void sam2_session_encode(struct sam2_session *session, int64_t frame)
     const struct host_tensor *frames = sam2_golden(&session->test, "frames");
     const size_t bytes = (size_t)(frames->dim[1] * frames->dim[2] * 3);
     assert_in_range(frame, 0, frames->dim[0] - 1);
-    const struct segment_image image = {(const uint8_t *)frames->data + (size_t)frame * bytes, (int)frames->dim[2],
-                                     (int)frames->dim[1], (size_t)frames->dim[2] * 3};
+    const struct segment_image image = {.pixels = (const uint8_t *)frames->data + (size_t)frame * bytes,
+                                        .width = (int)frames->dim[2],
+                                        .height = (int)frames->dim[1],
+                                        .row_bytes = (size_t)frames->dim[2] * 3};
     sam2_check(sam2_encode(session->test.model, session->test.compute, &image, NULL, NULL, session->features));
 }
 
-const struct track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count)
+static int by_place(const void *left, const void *right)
+{
+    const struct session_track *a = left, *b = right;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+int sam2_session_try(struct sam2_session *session, const struct track_run *run, const struct session_track **tracks,
+                     int64_t *count)
+{
+    struct compute *compute = session->test.compute;
+    const int64_t area = session->test.config->mask_side * session->test.config->mask_side;
+    const int64_t width = session->test.config->width;
+    struct tracks found;
+    *tracks = NULL;
+    *count = 0;
+    const int status = sam2_tracker_run(session->tracker, compute, session->features, run, &found);
+    if (status != 0)
+        return status;
+    const int64_t n = found.count;
+    free(session->tracks);
+    free(session->values);
+    session->tracks = calloc((size_t)n + 1, sizeof(*session->tracks));
+    session->values = sam2_floats(n * (area + width + 2) + 1);
+    assert_non_null(session->tracks);
+    float *const iou = session->values, *const scores = iou + n, *const masks = scores + n;
+    float *const pointers = masks + n * area;
+    op_download(compute, found.iou, iou);
+    op_download(compute, found.object_scores, scores);
+    op_download(compute, found.masks, masks);
+    op_download(compute, found.pointers, pointers);
+    sam2_check(compute_finish(compute));
+    for (int64_t i = 0; i < n; i++) {
+        session->tracks[i] = (struct session_track){.object = found.items[i].object,
+                                                    .place = found.items[i].place,
+                                                    .conditioning = found.items[i].conditioning,
+                                                    .iou = iou[i],
+                                                    .object_score = scores[i],
+                                                    .mask = masks + i * area,
+                                                    .pointer = pointers + i * width};
+    }
+    sam2_tracker_keep(session->tracker, iou, scores);
+    qsort(session->tracks, (size_t)n, sizeof(*session->tracks), by_place);
+    *tracks = session->tracks;
+    *count = n;
+    return 0;
+}
+
+const struct session_track *sam2_session_run(struct sam2_session *session, int64_t frame, int64_t *count)
 {
     const struct model_trace trace = {receive, session};
     const struct track_run run = {.frame = frame, .trace = &trace};
-    const struct track *tracks;
+    const struct session_track *tracks;
     session->attended = false;
-    sam2_check(sam2_tracker_run(session->tracker, session->test.compute, session->features, &run, &tracks, count));
+    sam2_check(sam2_session_try(session, &run, &tracks, count));
     return tracks;
 }
 

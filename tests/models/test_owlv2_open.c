@@ -4,6 +4,7 @@
 #include "models/owlv2/owlv2.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,8 +193,9 @@ static const struct refused {
      SOWLV2_ERROR_FORMAT, "image_std"},
     {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"image_mean\": [1, 0]}",
      SOWLV2_ERROR_FORMAT, "image_mean"},
-    {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"do_pad\": false}", SOWLV2_ERROR_FORMAT,
+    {"preprocessor_config.json", "{\"size\": {\"height\": 64, \"width\": 64}, \"do_pad\": \"no\"}", SOWLV2_ERROR_FORMAT,
      "do_pad"},
+    {"preprocessor_config.json", NULL, SOWLV2_ERROR_MODEL, "processor_config.json with \"image_processor\""},
     /* One layer more than the file has, one fewer unit than it has, fewer words than the tokenizer knows. */
     {"config.json",
      "{\"model_type\": \"owlv2\", \"projection_dim\": 24, " TEXT ", \"vision_config\": {\"hidden_size\": 36, "
@@ -240,6 +242,76 @@ static void test_refused(void **state)
     sowlv2_detector *detector = NULL;
     assert_int_equal(sowlv2_detector_open(&options, &detector), SOWLV2_ERROR_MODEL);
     assert_non_null(strstr(sowlv2_error_message(), "/nonexistent/model"));
+}
+
+/* ---- tensors that were saved with other names ---- */
+
+/* Writes model.safetensors anew, its names without `without` and with `with` before them; those that lack `without` are
+ * left out. */
+static void rename_weights(const struct folder *folder, const char *without, const char *with)
+{
+    char path[512], new_path[512];
+    unsigned char length[8];
+    const size_t skip = strlen(without);
+
+    snprintf(path, sizeof(path), "%s/model.safetensors", folder->path);
+    snprintf(new_path, sizeof(new_path), "%s/new", folder->path);
+    FILE *file = fopen(path, "rb"), *out = fopen(new_path, "wb");
+    assert_true(file != NULL && out != NULL);
+    assert_int_equal(fread(length, 1, 8, file), 8);
+    const size_t size = length[0] + 256U * length[1] + 65536U * length[2];
+    char *header = malloc(size);
+    assert_int_equal(fread(header, 1, size, file), size);
+    json_t *old = json_loadb(header, size, 0, NULL), *renamed = json_object(), *value;
+    const char *name;
+    json_object_foreach(old, name, value)
+    {
+        if (strcmp(name, "__metadata__") == 0 || strncmp(name, without, skip) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s%s", with, name + skip);
+        /* Scalars in place of the tensors: only names count here. */
+        json_object_set_new(renamed, path,
+                            json_pack("{s:s,s:[i],s:[i,i]}", "dtype", "F32", "shape", 0, "data_offsets", 0, 0));
+    }
+    char *text = json_dumps(renamed, 0);
+    const size_t text_size = strlen(text);
+    for (int i = 0; i < 8; i++)
+        fputc((int)(text_size >> (8 * i) & 255), out);
+    fputs(text, out);
+    fclose(out);
+    fclose(file);
+    snprintf(path, sizeof(path), "%s/model.safetensors", folder->path);
+    assert_int_equal(rename(new_path, path), 0);
+    free(text);
+    free(header);
+    json_decref(old);
+    json_decref(renamed);
+}
+
+static void test_names(void **state)
+{
+    static const struct {
+        const char *without, *with, *mentions;
+    } rows[] = {
+        {"", "module.", "the names begin with \"module.\", as torch's DataParallel saves them"},
+        /* Owlv2Model.save_pretrained(): no heads, no "owlv2." */
+        {"owlv2.", "", "the names lack \"owlv2.\", as where only that part of the model was saved, without its heads"},
+    };
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        sowlv2_detector *detector = NULL;
+        struct folder folder;
+
+        folder_make(&folder, "owlv2_defaults");
+        rename_weights(&folder, rows[i].without, rows[i].with);
+        options.model = folder.path;
+        assert_int_equal(sowlv2_detector_open(&options, &detector), SOWLV2_ERROR_MODEL);
+        if (strstr(sowlv2_error_message(), rows[i].mentions) == NULL)
+            fail_msg("expected \"%s\" in: %s", rows[i].mentions, sowlv2_error_message());
+        folder_remove(&folder);
+    }
 }
 
 /* ---- notices ---- */
@@ -312,10 +384,8 @@ static void test_notices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_notices),
+        cmocka_unit_test(test_fields), cmocka_unit_test(test_defaults), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_notices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,8 +184,19 @@ static void check_bits(struct sam2_case *test, const char *set)
     float *logits = sam2_floats(count * area);
     assert_non_null(bits);
     memset(bits, 7, (size_t)(count * area));
-    sam2_check(sam2_masks_at_size(test->model, test->compute, masks, count, width, height, 0.0F, bits));
-    sam2_check(sam2_logits_at_size(test->model, test->compute, masks, count, width, height, logits));
+    const int64_t side = test->config->mask_side;
+    struct compute *compute = test->compute;
+    compute_begin(compute);
+    const struct tensor low = op_upload(compute, DTYPE_F32, 3, (int64_t[]){count, side, side}, masks);
+    const struct resize vertical = op_filter_bilinear(compute, side, height, false);
+    const struct resize horizontal = op_filter_bilinear(compute, side, width, false);
+    const struct tensor large = COMPUTE_TENSOR(compute, DTYPE_F32, count, height, width);
+    const struct tensor above = COMPUTE_TENSOR(compute, DTYPE_U8, count, height, width);
+    op_resize_planes(compute, low, &vertical, &horizontal, large);
+    op_resize_planes_above(compute, low, &vertical, &horizontal, 0.0F, above);
+    op_download(compute, large, logits);
+    op_download(compute, above, bits);
+    sam2_check(compute_finish(compute));
     const uint8_t *wanted = golden->data;
     for (int64_t n = 0; n < count; n++) {
         int64_t both = 0, either = 0;
@@ -229,7 +240,12 @@ static void test_clean_mask(void **state)
     static const int areas[][2] = {{0, 3}, {4, 0}, {6, 9}};
     for (int i = 0; i < 3; i++) {
         float *mask = sam2_values(sam2_golden(&test, "clean.mask"));
-        sam2_check(sam2_clean_mask(mask, test.config->mask_side, 0.0F, areas[i][0], areas[i][1]));
+        const int64_t side = test.config->mask_side;
+        compute_begin(test.compute);
+        const struct tensor cleaned = op_upload(test.compute, DTYPE_F32, 3, (int64_t[]){1, side, side}, mask);
+        op_clean_masks(test.compute, cleaned, 0.0F, areas[i][0], areas[i][1]);
+        op_download(test.compute, cleaned, mask);
+        sam2_check(compute_finish(test.compute));
         sam2_compare(&test, "clean", mask, sam2_golden(&test, "clean.%d.%d", areas[i][0], areas[i][1]));
         free(mask);
     }

@@ -131,8 +131,8 @@ static void test_files(void **state)
     (void)state;
     expect_failure("/nonexistent", SOWLV2_ERROR_MODEL, "config.json");
     struct copy copy = copy_model("sam2_tiny", "{", "{");
-    write_text(copy.folder, "preprocessor_config.json", "{\"size\": {\"height\": 64}}", 24);
-    expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "image_size");
+    write_text(copy.folder, "preprocessor_config.json", "{\"size\": [64, 32]}", 18);
+    expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "size: 64x32 does not fit the model's image_size");
     write_text(copy.folder, "preprocessor_config.json", "{\"resample\": 3}", 15);
     expect_failure(copy.folder, SOWLV2_ERROR_FORMAT, "resample");
     write_text(copy.folder, "preprocessor_config.json", "{}", 2);
@@ -170,9 +170,12 @@ static void test_prompts(void **state)
     sam2_features_free(&features);
     features = sam2_case_features(&test, 0, NULL);
     expect_decode_failure(&test, features, &(struct segment_prompt){.box = nan_box}, "not finite");
-    expect_decode_failure(&test, features, &(struct segment_prompt){NULL, far, &inside, 1, NULL}, "not finite");
-    expect_decode_failure(&test, features, &(struct segment_prompt){NULL, point, &unknown, 1, NULL}, "label 4");
-    expect_decode_failure(&test, features, &(struct segment_prompt){NULL, point, &low, 1, NULL}, "label -2");
+    expect_decode_failure(&test, features, &(struct segment_prompt){.points = far, .labels = &inside, .point_count = 1},
+                          "not finite");
+    expect_decode_failure(&test, features,
+                          &(struct segment_prompt){.points = point, .labels = &unknown, .point_count = 1}, "label 4");
+    expect_decode_failure(&test, features, &(struct segment_prompt){.points = point, .labels = &low, .point_count = 1},
+                          "label -2");
     /* Nothing asked, nothing written; and a box the wrong way round is still a question. */
     const struct sam2_output none = {0};
     sam2_check(sam2_decode(test.model, test.compute, features, NULL, 0, false, 0, NULL, NULL, &none));

@@ -48,16 +48,21 @@ static void test_identity(void **state)
             memories[i] = op_upload(compute, DTYPE_F32, 2, (int64_t[]){pixels, video->config.memory_width},
                                     values + image + i * memory);
         }
+        struct tensor pointers[POINTERS];
+        for (int i = 0; i < POINTERS; i++) {
+            pointers[i] =
+                op_upload(compute, DTYPE_F32, 2, (int64_t[]){1, width}, values + image + MEMORIES * memory + i * width);
+        }
         static const int place[] = {6, 1, 0};
         static const float frames[] = {9.0F, 2.0F, 1.0F, 3.0F};
         const struct sam2_recall recalls[OBJECTS] = {
-            {MEMORIES, memories, place, POINTERS, values + image + MEMORIES * memory, frames},
+            {MEMORIES, memories, place, POINTERS, pointers, frames},
             {1, memories + 1, place, 0, NULL, NULL},
         };
         struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, OBJECTS, pixels, width);
         sam2_memory_attention(video, compute, x, recalls, OBJECTS, plain == 1, NULL, out);
         op_download(compute, out, found[plain]);
-        sam2_check(compute_status(compute));
+        sam2_check(compute_finish(compute));
     }
     check_equal(found[0], found[1], OBJECTS * image, 2e-5);
     double apart = 0.0;
@@ -88,7 +93,7 @@ static float *follow(const struct tracker_options *options, bool others)
         if (frame == 0)
             sam2_session_prompt(&session, "one", 0, -1);
         sam2_session_encode(&session, frame);
-        const struct track *tracks = sam2_session_run(&session, frame, &count);
+        const struct session_track *tracks = sam2_session_run(&session, frame, &count);
         assert_true(count >= 1);
         for (int64_t i = 0; i < count; i++) {
             if (tracks[i].object == 7) {
@@ -146,7 +151,7 @@ static void test_bounded(void **state)
             sam2_check(sam2_tracker_prompt(session.tracker, 1, frame, &boxed));
         if (frame == 0)
             sam2_check(sam2_tracker_prompt(session.tracker, 2, frame, &boxed));
-        const struct track *tracks = sam2_session_run(&session, frame, &count);
+        const struct session_track *tracks = sam2_session_run(&session, frame, &count);
         assert_int_equal(count, 2);
         assert_int_equal(tracks[0].conditioning, frame % 4 == 0);
         assert_int_equal(tracks[1].conditioning, frame == 0);
@@ -170,7 +175,6 @@ static void test_objects_and_errors(void **state)
     struct sam2_session session;
     sam2_session_open(model, NULL, &session);
     struct sam2_tracker *tracker = session.tracker;
-    struct compute *compute = session.test.compute;
     const float point[] = {3.0F, NAN};
     const int32_t inside = SEGMENT_INSIDE;
     const uint8_t pixel = 1;
@@ -186,11 +190,10 @@ static void test_objects_and_errors(void **state)
         assert_int_equal(sam2_tracker_prompt(tracker, 1, 0, &wrong[i]), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sam2_tracker_count(tracker), 0);
     assert_int_equal(sam2_tracker_remove(tracker, 1), SOWLV2_ERROR_ARGUMENT);
-    const struct track *tracks;
+    const struct session_track *tracks;
     const struct track_run run = {.frame = 0};
     int64_t count;
-    assert_int_equal(sam2_tracker_run(tracker, compute, session.features, &run, &tracks, &count),
-                     SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sam2_session_try(&session, &run, &tracks, &count), SOWLV2_ERROR_ARGUMENT);
     sam2_session_encode(&session, 0);
     sam2_session_run(&session, 0, &count);
     assert_int_equal(count, 0);
@@ -204,7 +207,7 @@ static void test_objects_and_errors(void **state)
     assert_int_equal(count, 2);
     assert_int_equal(tracks[0].object, 4);
     assert_true(tracks[0].conditioning && !tracks[1].conditioning);
-    assert_true(isfinite(tracks[0].confidence) && tracks[0].confidence >= 0.0F && tracks[0].confidence <= 1.0F);
+    assert_true(tracks[0].iou >= 0.0F && tracks[0].iou <= 1.0F && isfinite(tracks[0].object_score));
     sam2_check(sam2_tracker_remove(tracker, 4));
     tracks = sam2_session_run(&session, 2, &count);
     assert_int_equal(count, 1);
@@ -213,13 +216,13 @@ static void test_objects_and_errors(void **state)
     /* A correction of a tracked frame makes it a conditioning one; other objects are left alone if wanted. */
     sam2_check(sam2_tracker_prompt(tracker, -9, 2, &boxed));
     const struct track_run prompted = {.frame = 2, .prompted_only = true};
-    sam2_check(sam2_tracker_run(tracker, compute, session.features, &prompted, &tracks, &count));
+    sam2_check(sam2_session_try(&session, &prompted, &tracks, &count));
     assert_true(count == 1 && tracks[0].conditioning);
     assert_null(sam2_memories_find(&sam2_tracker_peek(tracker, -9)->tracked, 2));
-    sam2_check(sam2_tracker_run(tracker, compute, session.features, &prompted, &tracks, &count));
+    sam2_check(sam2_session_try(&session, &prompted, &tracks, &count));
     assert_int_equal(count, 0);
     const struct track_run back = {.frame = 1, .reverse = true};
-    sam2_check(sam2_tracker_run(tracker, compute, session.features, &back, &tracks, &count));
+    sam2_check(sam2_session_try(&session, &back, &tracks, &count));
     assert_int_equal(count, 1);
     sam2_session_close(&session);
 
@@ -258,9 +261,8 @@ static void test_cancelled(void **state)
         sam2_session_encode(&session, 0);
         const struct model_control control = {go_on, &left};
         const struct track_run run = {.frame = 0, .control = &control};
-        const struct track *tracks;
-        const int status =
-            sam2_tracker_run(session.tracker, session.test.compute, session.features, &run, &tracks, &count);
+        const struct session_track *tracks;
+        const int status = sam2_session_try(&session, &run, &tracks, &count);
         assert_true(status == 0 || (status == SOWLV2_ERROR_CANCELLED && tracks == NULL && count == 0));
         assert_int_equal(sam2_tracker_peek(session.tracker, 1)->conditioning.count, status == 0);
         sam2_session_run(&session, 0, &count);
@@ -277,18 +279,6 @@ static void test_cancelled(void **state)
         }
     }
     free(kept);
-}
-
-static void test_separate(void **state)
-{
-    (void)state;
-    float masks[] = {1.0F, -3.0F, 5.0F, -1024.0F, 2.0F, -2.0F, 5.0F, 4.0F, 0.5F, -20.0F, 6.0F, 3.0F};
-    const float wanted[] = {-10.0F, -10.0F, -10.0F, -1024.0F, 2.0F, -2.0F, -10.0F, 4.0F, -10.0F, -20.0F, 6.0F, -10.0F};
-    sam2_separate_masks(masks, 3, 4);
-    assert_memory_equal(masks, wanted, sizeof(wanted));
-    float alone[] = {-3.0F};
-    sam2_separate_masks(alone, 1, 1);
-    assert_true(alone[0] == -3.0F);
 }
 
 static void test_select(void **state)
@@ -314,10 +304,8 @@ static void test_select(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),  cmocka_unit_test(test_objects_alone),
-        cmocka_unit_test(test_bounded),   cmocka_unit_test(test_objects_and_errors),
-        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_separate),
-        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_identity),           cmocka_unit_test(test_objects_alone), cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_objects_and_errors), cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_select),
     };
     return sam2_level_missing() ? SAM2_SKIPPED : cmocka_run_group_tests(tests, NULL, NULL);
 }

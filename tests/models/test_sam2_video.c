@@ -117,7 +117,7 @@ static void check_step(struct sam2_session *session, int64_t frame, bool forced,
     const struct host_tensor *attention = sam2_find(test, "%s.%d.attention", run, step);
     const double tolerance = forced ? SAM2_TOLERANCE : FREE_TOLERANCE;
     int64_t count;
-    const struct track *tracks = sam2_session_run(session, frame, &count);
+    const struct session_track *tracks = sam2_session_run(session, frame, &count);
     assert_int_equal(count, objects->dim[0]);
     for (int64_t i = 0; i < count; i++) {
         const struct host_tensor *masks = sam2_golden(test, "%s.%d.masks", run, step);

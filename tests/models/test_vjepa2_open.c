@@ -152,7 +152,7 @@ static void test_refused(void **state)
     refuse(VJEPA2 "\"id2label\": {\"0\": \"a\"}}", "{}", 2, SOWLV2_ERROR_FORMAT, "id2label");
     refuse(VJEPA2 "\"id2label\": {\"0\": \"a\", \"1\": \"b\", \"2\": \"c\"}}", "{}", 2, SOWLV2_ERROR_FORMAT,
            "id2label");
-    refuse(VJEPA2 "\"id2label\": {\"0\": \"a\", \"1\": 3}}", "{}", 2, SOWLV2_ERROR_FORMAT, "1");
+    refuse(VJEPA2 "\"id2label\": {\"0\": \"a\", \"1\": [3]}}", "{}", 2, SOWLV2_ERROR_FORMAT, "id2label.1: is a list");
 }
 
 /* A checkpoint whose tensors are not what its config.json says. */

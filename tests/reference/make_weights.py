@@ -5,6 +5,8 @@
 tests/base/data/widened.txt      F16 and BF16 as torch widens them: a hash of every pattern that is no NaN
 tests/weights/data/single/       a folder of one model.safetensors with every type of the format's own writer;
                                  element i of a tensor is i / 4 - 1 (integers: i; BOOL: i odd)
+tests/weights/data/pytorch/      torch's own files with names as Meta's SAM 2 has them (zip.pt: 2.1, 12 blocks; pickle.pt: 2.0, 48
+                                 blocks, as older releases saved), and with any others (other.pt)
 tests/weights/data/sharded/      four F32 tensors in shards with their index, element i is i
 """
 
@@ -71,9 +73,22 @@ def make_sharded(folder):
     assert len(set(index["weight_map"].values())) > 1
 
 
+def make_pytorch(folder):
+    folder.mkdir(parents=True)
+    value = torch.zeros(1)
+
+    def names(blocks, *more):
+        tower = (f"image_encoder.trunk.blocks.{i}.norm1.weight" for i in range(blocks))
+        return {"model": dict.fromkeys(("maskmem_tpos_enc", *tower, "sam_mask_decoder.iou_token.weight", *more), value)}
+
+    torch.save(names(12, "no_obj_embed_spatial", "obj_ptr_tpos_proj.weight"), folder / "zip.pt")
+    torch.save(names(48), folder / "pickle.pt", _use_new_zipfile_serialization=False)
+    torch.save({"weight": value}, folder / "other.pt")
+
+
 def main():
     data = TESTS / "weights/data"
-    for name, make in (("single", make_single), ("sharded", make_sharded)):
+    for name, make in (("single", make_single), ("sharded", make_sharded), ("pytorch", make_pytorch)):
         shutil.rmtree(data / name, ignore_errors=True)
         make(data / name)
         for file in (data / name).iterdir():

@@ -219,6 +219,54 @@ static void misfits_are_named(void **state)
     assert_non_null(strstr(error_message(), "\"extra\" is of I64, expected F32, F16 or BF16"));
 }
 
+static void types_say_that_weights_are_quantized(void **state)
+{
+    (void)state;
+    static const char header[] = "{" EMBED "," BIAS(0, 28, 32) "," BIAS(
+        1, 32, 36) ","
+                   "\"layer.0.weight\":{\"dtype\":\"U8\",\"shape\":[1,2],\"data_offsets\":[24,26]},"
+                   "\"layer.1.weight\":{\"dtype\":\"I8\",\"shape\":[1,2],\"data_offsets\":[26,28]}}";
+    bind_misfit(header, 36);
+    assert_non_null(
+        strstr(error_message(), "expected F32, F16 or BF16: give a model with weights that are not quantized"));
+}
+
+/* A model of these names, "a b c", which are not the model's; the message says `why`. */
+static void bind_names(const char *names, const char *why)
+{
+    char header[2000] = "{";
+    char *copy = strdup(names), *rest = copy;
+    for (char *name; (name = strsep(&rest, " "));) {
+        const size_t length = strlen(header);
+        snprintf(header + length, sizeof(header) - length,
+                 "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", length > 1 ? "," : "", name);
+    }
+    strcat(header, "}");
+    bind_misfit(header, 0);
+    if (!strstr(error_message(), why))
+        fail_msg("%s: expected \"%s\" in: %s", names, why, error_message());
+    free(copy);
+}
+
+static void names_say_how_they_were_saved(void **state)
+{
+    (void)state;
+    bind_names("module.embed.weight module.layer.0.weight",
+               "the names begin with \"module.\", as torch's DataParallel saves them: save the model inside it "
+               "(model.module.save_pretrained())");
+    bind_names("_orig_mod.embed.weight", "the names begin with \"_orig_mod.\", as torch.compile saves them");
+    bind_names("base_model.model.embed.weight", "as peft saves them: save what merge_and_unload() gives");
+    bind_names("trainer.net.embed.weight", "the names begin with \"trainer.net.\", the name that a program gave");
+    bind_names("image_encoder.trunk.blocks.0.norm1.weight sam_mask_decoder.iou_token.weight",
+               "the names are those of Meta's code: give a model as transformers saves it");
+    bind_names("embed.weight layer.0.weight.lora_A.default", "adapter layers (LoRA) are among them");
+    bind_names("layer.0.qweight layer.0.qzeros layer.0.scales", "the weights are quantized (GPTQ or AWQ)");
+    bind_names("embeddings.w blocks.0.w blocks.1.w blocks.2.w",
+               "in their place there are \"blocks.0.w\", \"blocks.1.w\", \"blocks.2.w\", ..., as another program or an "
+               "unfinished release named them: save the model with a current transformers");
+    bind_names("one", "use the files of one model");
+}
+
 static void many_misfits_are_counted(void **state)
 {
     (void)state;
@@ -281,6 +329,8 @@ int main(void)
         cmocka_unit_test(bad_indexes_are_refused),
         cmocka_unit_test(rows_are_bound),
         cmocka_unit_test(misfits_are_named),
+        cmocka_unit_test(types_say_that_weights_are_quantized),
+        cmocka_unit_test(names_say_how_they_were_saved),
         cmocka_unit_test(many_misfits_are_counted),
         cmocka_unit_test(unknown_tensors_give_one_notice),
     };

@@ -46,6 +46,8 @@ static void fields_are_read(void **state)
     assert_string_equal(text, "text");
     assert_int_equal(config_numbers(config, root, "l", 3, NULL, 0, 3, numbers), 0);
     assert_true(numbers[0] == 1 && numbers[1] == 2.5 && numbers[2] == 3);
+    assert_int_equal(config_numbers(config, root, "n", 3, NULL, 0, 3, numbers), 0);
+    assert_true(numbers[0] == 1.5 && numbers[2] == 1.5); /* one for all */
     assert_int_equal(config_object(config, root, "o", &object), 0);
     assert_int_equal(config_int(config, object, "i", 9, 0, 10, &integer), 0);
     assert_int_equal(integer, 7);
@@ -118,9 +120,74 @@ static void wrong_types_name_the_field(void **state)
                    "config.json: vision_config.list: is true or false: expected a number from 0 to 1");
     expect_message(config_numbers(config, root, "other", 2, NULL, 0, 1, numbers),
                    "config.json: other: has 0 values: expected 2");
-    expect_message(config_numbers(config, root, "flag", 2, NULL, 0, 1, numbers),
-                   "config.json: flag: is a whole number: expected a list of 2 numbers");
+    expect_message(config_numbers(config, root, "name", 2, NULL, 0, 1, numbers),
+                   "config.json: name: is an object: expected a list of 2 numbers");
     expect_message(config_error(config, "%s does not fit %d", "this", 3), "config.json: this does not fit 3");
+    config_close(&config);
+}
+
+static void expect_size(const struct config *config, const char *key, int64_t height, int64_t width)
+{
+    int64_t size[2];
+    assert_int_equal(config_size(config, config_root(config), key, 5, 1, 64, size), 0);
+    assert_int_equal(size[0], height);
+    assert_int_equal(size[1], width);
+}
+
+static void sizes_have_several_forms(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse("{\"number\": 7, \"list\": [7, 9], \"object\": {\"height\": 7, \"width\": 9}, \"null\":"
+              " null, \"short\": [7], \"long\": [7, 8, 9], \"side\": {\"height\": 7}, \"large\": 65,"
+              " \"text\": \"7\", \"edge\": {\"shortest_edge\": 7}, \"empty\": []}");
+    static const char *const wrong[] = {"null", "short", "long", "side", "large", "text", "edge", "empty"};
+    int64_t size[2];
+    expect_size(config, "number", 7, 7);
+    expect_size(config, "list", 7, 9);
+    expect_size(config, "object", 7, 9);
+    expect_size(config, "absent", 5, 5);
+    assert_int_equal(config_size(config, NULL, "number", 5, 1, 64, size), 0);
+    assert_int_equal(size[0], 5);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (config_size(config, config_root(config), wrong[i], 5, 1, 64, size) != SOWLV2_ERROR_FORMAT ||
+            !strstr(error_message(), wrong[i]))
+            fail_msg("%s: %s", wrong[i], error_message());
+    config_close(&config);
+}
+
+static void expect_text(const struct config *config, const char *key, const char *expected)
+{
+    char *text;
+    assert_int_equal(config_text(config, config_root(config), key, "else", &text), 0);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void texts_and_switches_are_taken_as_python_does(void **state)
+{
+    (void)state;
+    struct config *config = parse("{\"text\": \"a\", \"number\": -12, \"yes\": true, \"no\": false, \"null\": null,"
+                                  " \"list\": [1]}");
+    const struct config_node *root = config_root(config);
+    static const char *const keys[] = {"yes", "no", "null", "absent"};
+    char *text;
+    bool on;
+    expect_text(config, "text", "a");
+    expect_text(config, "number", "-12");
+    expect_text(config, "yes", "True");
+    expect_text(config, "no", "False");
+    expect_text(config, "absent", "else");
+    expect_message(config_text(config, root, "list", "else", &text),
+                   "config.json: list: is a list: expected text or a whole number");
+    assert_null(text);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(config_switch(config, root, keys[i], true, &on), 0);
+        assert_int_equal(on, i == 0 || i == 3); /* null is off, not the default */
+    }
+    expect_message(config_switch(config, root, "number", true, &on),
+                   "config.json: number: is a whole number: expected true or false");
+    assert_true(config_is_null(root, "null") && !config_is_null(root, "absent") && !config_is_null(NULL, "null"));
     config_close(&config);
 }
 
@@ -233,6 +300,8 @@ int main(void)
         cmocka_unit_test(fields_are_read),
         cmocka_unit_test(absent_and_null_give_the_fallback),
         cmocka_unit_test(wrong_types_name_the_field),
+        cmocka_unit_test(sizes_have_several_forms),
+        cmocka_unit_test(texts_and_switches_are_taken_as_python_does),
         cmocka_unit_test(ranges_are_kept),
         cmocka_unit_test(integers_of_any_size),
         cmocka_unit_test(broken_json_is_refused),

@@ -56,6 +56,65 @@ static void the_wrong_ones_are_named(void **state)
     expect_refused("bert", NULL, "another kind of model", "OWLv2 for detection");
 }
 
+/* Checks a config.json of this text. */
+static int check_config(const char *text, const char *kind)
+{
+    struct config *config;
+    assert_int_equal(config_parse("c.json", text, strlen(text), &config), 0);
+    const int status = model_kind_check_config(config, "x/config.json", kind);
+    config_close(&config);
+    return status;
+}
+
+static void expect_config_refused(const char *text, const char *kind, const char *says)
+{
+    if (check_config(text, kind) != SOWLV2_ERROR_MODEL || !strstr(error_message(), says))
+        fail_msg("%s: %s", text, error_message());
+}
+
+static void parts_and_successors_are_named(void **state)
+{
+    (void)state;
+    expect_refused("sam2_vision_model", "sam2", "the image encoder of a SAM 2 model alone",
+                   "facebook/sam2.1-hiera-small");
+    expect_refused("owlv2_text_model", "owlv2", "the text tower of an OWLv2 model alone", "google/owlv2-");
+    expect_refused("vjepa21", "vjepa2", "a V-JEPA 2.1 model, built otherwise than V-JEPA 2", "facebook/vjepa2-vitl");
+    /* As a fork of transformers saves it. */
+    expect_config_refused("{\"model_type\": \"vjepa2\", \"use_rope_interleave\": true}", "vjepa2",
+                          "x/config.json: use_rope_interleave is on: this is a V-JEPA 2.1 model");
+    expect_config_refused("{\"model_type\": \"vjepa2\", \"use_modality_embeddings\": true}", NULL,
+                          "a V-JEPA 2.1 model, built otherwise than V-JEPA 2, which sowlv2 does not compute");
+    assert_int_equal(check_config("{\"model_type\": \"vjepa2\", \"use_rope_interleave\": false}", "vjepa2"), 0);
+}
+
+static void quantized_models_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields, *says;
+    } rows[] = {
+        {"\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": true, \"load_in_8bit\": false",
+         "x/config.json: quantization_config: the weights are quantized (bitsandbytes, 4 bits), but sowlv2 reads F32, "
+         "F16 and BF16: give the model that it was made from, such as google/owlv2-base-patch16-ensemble"},
+        {"\"load_in_8bit\": true", "(bitsandbytes, 8 bits)"},
+        {"\"quant_method\": \"fp8\", \"bits\": null", "(fp8)"},
+        {"\"quant_method\": \"gptq\", \"bits\": 4", "(gptq, 4 bits)"},
+    };
+    char text[300];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(text, sizeof(text), "{\"model_type\": \"owlv2\", \"quantization_config\": {%s}}", rows[i].fields);
+        expect_config_refused(text, "owlv2", rows[i].says);
+        expect_config_refused(text, NULL, "quantization_config");
+        assert_int_equal(check_config(text, "tokenizer"), 0); /* needs no weights */
+    }
+    assert_int_equal(check_config("{\"model_type\": \"sam2\", \"quantization_config\": null}", "sam2"), 0);
+    assert_int_equal(check_config("{\"model_type\": \"sam2\", \"quantization_config\": {}}", "sam2"), 0);
+    assert_int_equal(check_config("{\"model_type\": \"sam2\", \"quantization_config\": {\"quant_method\": "
+                                  "\"bitsandbytes\", \"load_in_4bit\": false}}",
+                                  "sam2"),
+                     0);
+}
+
 static void write_model(const char *cache, const char *folder, const char *commit, const char *type)
 {
     char name[300], text[100];
@@ -106,6 +165,17 @@ static void caches_are_listed(void **state)
     expect_listed(&list.items[1], "a/sam-x", "main", "sam2", 28 + 2 + 5, true);
     expect_listed(&list.items[2], "b", "pr/1", NULL, 22, false);
     hub_list_free(&list);
+    /* Release 5 puts the image processor into another file; in older ones that file lacks it. */
+    test_write_text(cache, "models--a--sam-x/snapshots/" OTHER_COMMIT "/processor_config.json",
+                    "{\"image_processor\": {}}");
+    test_write_text(cache, "models--a--sam-x/blobs/none", "12345");
+    assert_int_equal(hub_list_read(cache, &list), 0);
+    expect_listed(&list.items[0], "a/sam-x", "", "sam2", 28 + 23 + 5, true);
+    hub_list_free(&list);
+    test_write_text(cache, "models--a--sam-x/snapshots/" OTHER_COMMIT "/processor_config.json", "{}");
+    assert_int_equal(hub_list_read(cache, &list), 0);
+    expect_listed(&list.items[0], "a/sam-x", "", "sam2", 28 + 2 + 5, false);
+    hub_list_free(&list);
     test_folder_remove(cache);
     assert_int_equal(hub_list_read("/no/such/folder", &list), 0);
     assert_int_equal(list.count, 0);
@@ -117,6 +187,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_right_models_serve),
         cmocka_unit_test(the_wrong_ones_are_named),
+        cmocka_unit_test(parts_and_successors_are_named),
+        cmocka_unit_test(quantized_models_are_named),
         cmocka_unit_test(caches_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

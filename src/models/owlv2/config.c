@@ -1,8 +1,12 @@
 #include "models/owlv2/config.h"
 
+#include "base/log.h"
 #include "nn/activation.h"
+#include "nn/pixels.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
+
+#include <string.h>
 
 /* Bounds that keep every size computation far from overflow and refuse nonsense early. */
 enum { MAX_WIDTH = 1 << 16, MAX_LAYERS = 1024, MAX_VOCABULARY = 1 << 24, MAX_TEXT = 4096, MAX_SIDE = 8192 };
@@ -44,7 +48,7 @@ static int read_model(const char *folder, struct owlv2_config *out)
     const struct config_node *text, *vision;
     int64_t length, image_size, patch_size;
     int status = config_open(folder, "config.json", &file);
-    if (status != 0 || (status = model_kind_check_config(file, "owlv2")) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, config_name(file), "owlv2")) != 0 ||
         (status = read_tower(file, &TEXT_DEFAULTS, &text, &out->text)) != 0 ||
         (status = read_tower(file, &VISION_DEFAULTS, &vision, &out->vision)) != 0 ||
         (status = config_int(file, text, "vocab_size", 49408, 1, MAX_VOCABULARY, &out->vocab_size)) != 0 ||
@@ -76,49 +80,45 @@ done:
     return status;
 }
 
-/* A switch that the reference honours and we only know in one position. */
-static int require_on(const struct config *file, const char *key)
-{
-    bool on;
-    const int status = config_bool(file, config_root(file), key, true, &on);
-    return status != 0 || on ? status : config_error(file, "%s: false is not supported", key);
-}
-
-static int read_preprocessing(const char *folder, struct owlv2_config *out)
+static int read_preprocessing(const struct processor *processor, struct owlv2_config *out)
 {
     static const double clip_mean[3] = {0.48145466, 0.4578275, 0.40821073};
     static const double clip_std[3] = {0.26862954, 0.26130258, 0.27577711};
-    struct config *file = NULL;
-    const struct config_node *size;
-    int64_t height, width;
-    double rescale, mean[3], std[3];
-    int status = config_open(folder, "preprocessor_config.json", &file);
-    if (status != 0 || (status = require_on(file, "do_resize")) != 0 || (status = require_on(file, "do_pad")) != 0 ||
-        (status = require_on(file, "do_rescale")) != 0 || (status = require_on(file, "do_normalize")) != 0 ||
-        (status = config_object(file, config_root(file), "size", &size)) != 0 ||
-        (status = config_int(file, size, "height", 960, 1, MAX_SIDE, &height)) != 0 ||
-        (status = config_int(file, size, "width", 960, 1, MAX_SIDE, &width)) != 0 ||
-        (status = config_number(file, config_root(file), "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &rescale)) != 0 ||
-        (status = config_numbers(file, config_root(file), "image_mean", 3, clip_mean, -1e6, 1e6, mean)) != 0 ||
-        (status = config_numbers(file, config_root(file), "image_std", 3, clip_std, 1e-6, 1e6, std)) != 0) {
-        config_close(&file);
+    struct pixel_scale scale;
+    int64_t size[2];
+    int status = processor_check_class(processor, PROCESSOR_IMAGE, "Owlv2ImageProcessor");
+    if (status != 0 || (status = pixel_step_required(processor, "do_resize")) != 0 ||
+        (status = pixel_step_required(processor, "do_rescale")) != 0 ||
+        (status = pixel_step_required(processor, "rescale")) != 0 || /* what early releases call do_rescale */
+        (status = config_switch(processor->file, processor->node, "do_pad", true, &out->pad)) != 0 ||
+        (status = config_size(processor->file, processor->node, "size", 960, 1, MAX_SIDE, size)) != 0 ||
+        (status = pixel_scale_read(processor, clip_mean, clip_std, &scale)) != 0)
         return status;
+    if (size[0] != out->image_size || size[1] != out->image_size) {
+        return config_field_error(processor->file, processor->node, "size",
+                                  "%lldx%lld does not fit the model's image_size %d", (long long)size[0],
+                                  (long long)size[1], out->image_size);
     }
-    if (height != out->image_size || width != out->image_size) {
-        status = config_error(file, "size %lldx%lld does not fit the model's image_size %d", (long long)height,
-                              (long long)width, out->image_size);
-    }
-    out->rescale = (float)rescale;
-    for (int c = 0; c < 3; c++) {
-        out->mean[c] = (float)mean[c];
-        out->std[c] = (float)std[c];
-    }
-    config_close(&file);
-    return status;
+    out->rescale = scale.scale;
+    memcpy(out->mean, scale.mean, sizeof(out->mean));
+    memcpy(out->std, scale.std, sizeof(out->std));
+    if (!out->pad)
+        log_notice("%s: do_pad is off: images are stretched to a square, not padded to one as for released OWLv2 "
+                   "models, and boxes of images that are not square are off, as in transformers",
+                   config_name(processor->file));
+    return 0;
 }
 
 int owlv2_config_read(const char *folder, struct owlv2_config *out)
 {
-    const int status = read_model(folder, out);
-    return status != 0 ? status : read_preprocessing(folder, out);
+    struct processor processor = {0};
+    int status = read_model(folder, out);
+    if (status == 0)
+        status = processor_open(folder, PROCESSOR_IMAGE, &processor);
+    if (status == 0 && processor.file == NULL)
+        status = processor_report_missing(folder, PROCESSOR_IMAGE);
+    if (status == 0)
+        status = read_preprocessing(&processor, out);
+    processor_close(&processor);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* The sizes of an OWLv2 checkpoint, from config.json and preprocessor_config.json, with the reference's
+/* The sizes of an OWLv2 checkpoint, from config.json and the image processor's JSON, with the reference's
  * class defaults for absent fields. */
 #ifndef MODELS_OWLV2_CONFIG_H
 #define MODELS_OWLV2_CONFIG_H
@@ -13,6 +13,7 @@ struct owlv2_config {
     int image_size, patch_size;
     int64_t grid; /* patches along a side */
     /* Preprocessing: pixel * rescale, padded with 0 to a square, resized, (x - mean) / std. */
+    bool pad; /* false: not padded, so that the resize stretches */
     float rescale, mean[3], std[3];
 };
 

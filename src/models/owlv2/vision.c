@@ -1,16 +1,41 @@
 /* The image tower: preprocessing, patches, transformer, features. */
 #include "models/owlv2/forward.h"
 
+#include "ops/filter.h"
+
+/* Both axes' filters of one image. */
+struct axes {
+    struct resize vertical, horizontal;
+};
+
+/* Zeros make the image a square. */
+static struct axes make_padded(struct compute *compute, const struct owlv2_image *image, int size)
+{
+    const int side = image->width > image->height ? image->width : image->height;
+    return (struct axes){op_filter_blur_bilinear(compute, image->height, side, size),
+                         op_filter_blur_bilinear(compute, image->width, side, size)};
+}
+
+/* The image is stretched. The reference blurs each axis by the other one's deviation, and none where one of the two
+ * does not shrink. */
+static struct axes make_stretched(struct compute *compute, const struct owlv2_image *image, int size)
+{
+    float down = filter_blur_sigma(image->width, size), across = filter_blur_sigma(image->height, size);
+    if (down == 0.0F || across == 0.0F)
+        down = across = 0.0F;
+    return (struct axes){op_filter_sigma_bilinear(compute, image->height, size, down),
+                         op_filter_sigma_bilinear(compute, image->width, size, across)};
+}
+
 void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,
                       struct tensor out)
 {
-    const int side = image->width > image->height ? image->width : image->height;
+    const struct axes axes = config->pad ? make_padded(compute, image, config->image_size)
+                                         : make_stretched(compute, image, config->image_size);
     const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
-    const struct resize vertical = op_filter_blur_bilinear(compute, image->height, side, config->image_size);
-    const struct resize horizontal = op_filter_blur_bilinear(compute, image->width, side, config->image_size);
     const struct tensor pixels =
         op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
-    op_resize_image(compute, pixels, &vertical, &horizontal, &scale, out);
+    op_resize_image(compute, pixels, &axes.vertical, &axes.horizontal, &scale, out);
 }
 
 /* x[b] = class token and patches of image b, plus positions. */

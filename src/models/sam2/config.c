@@ -99,7 +99,7 @@ int sam2_config_read(const char *folder, struct sam2_config *out)
     struct config *file = NULL;
     memset(out, 0, sizeof(*out));
     int status = config_open(folder, "config.json", &file);
-    if (status == 0 && (status = model_kind_check_config(file, "sam2")) == 0 &&
+    if (status == 0 && (status = model_kind_check_config(file, config_name(file), "sam2")) == 0 &&
         (status = read_prompt_encoder(file, out)) == 0 && (status = read_decoder(file, out)) == 0)
         status = sam2_config_vision(file, out);
     config_close(&file);

@@ -1,8 +1,9 @@
-/* The sizes of a SAM 2 or 2.1 checkpoint, from config.json and preprocessor_config.json, with the
+/* The sizes of a SAM 2 or 2.1 checkpoint, from config.json and the image processor's JSON, with the
  * reference's class defaults for absent fields. */
 #ifndef MODELS_SAM2_CONFIG_H
 #define MODELS_SAM2_CONFIG_H
 
+#include "nn/pixels.h"
 #include "ops/ops.h"
 
 enum { SAM2_MAX_STAGES = 8, SAM2_MAX_BLOCKS = 256, SAM2_MAX_DEPTH = 16, SAM2_LEVELS = 3 };
@@ -18,8 +19,8 @@ struct sam2_block_config {
 };
 
 struct sam2_config {
-    int image_size; /* the model sees image_size x image_size pixels */
-    float rescale, mean[3], std[3];
+    int image_size;           /* the model sees image_size x image_size pixels */
+    struct pixel_scale scale; /* of images */
 
     /* Hiera encoder. */
     int patch_kernel, patch_stride, patch_padding;

@@ -18,5 +18,7 @@ int sam2_read_side(const struct config *file, const struct config_node *node, co
 int sam2_config_vision(const struct config *file, struct sam2_config *out);
 /* The image processor's numbers. */
 int sam2_config_image(const char *folder, struct sam2_config *out);
+/* Those of a processor, for images or for frames; `side` is its size where the file does not say. */
+int sam2_read_pixels(const struct processor *processor, int64_t side, int image_size, struct pixel_scale *out);
 
 #endif

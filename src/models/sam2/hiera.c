@@ -8,12 +8,12 @@
 void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct segment_image *image,
                      struct tensor out)
 {
-    const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
+    const struct pixel_scale *scale = image->scale != NULL ? image->scale : &config->scale;
     const struct resize vertical = op_filter_u8_bilinear(compute, image->height, config->image_size);
     const struct resize horizontal = op_filter_u8_bilinear(compute, image->width, config->image_size);
     const struct tensor pixels =
         op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
-    op_resize_image(compute, pixels, &vertical, &horizontal, &scale, out);
+    op_resize_image(compute, pixels, &vertical, &horizontal, scale, out);
 }
 
 /* Part of an axis in windows: `count` windows from `first`, `length` entries in each. */

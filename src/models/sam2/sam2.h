@@ -11,9 +11,9 @@
 #ifndef MODELS_SAM2_SAM2_H
 #define MODELS_SAM2_SAM2_H
 
-#include "models/segmenter_model.h"
 #include "models/sam2/config.h"
 #include "nn/pass.h"
+#include "nn/segmenter_model.h"
 #include "ops/ops.h"
 
 #include <stdbool.h>

@@ -73,6 +73,11 @@ static void free_video(void *video)
     sam2_video_free(&old);
 }
 
+static const struct pixel_scale *video_scale(const void *video)
+{
+    return &sam2_video_get_config(video)->scale;
+}
+
 static int64_t pointer_width(const void *weights)
 {
     return sam2_get_config(weights)->width;
@@ -131,6 +136,7 @@ const struct segmenter_model sam2_segmenter = {
     .decode = decode,
     .video_open = open_video,
     .video_free = free_video,
+    .video_scale = video_scale,
     .pointer_width = pointer_width,
     .tracker_create = create_tracker,
     .tracker_free = free_tracker,

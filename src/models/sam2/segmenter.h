@@ -2,7 +2,7 @@
 #ifndef MODELS_SAM2_SEGMENTER_H
 #define MODELS_SAM2_SEGMENTER_H
 
-#include "models/segmenter_model.h"
+#include "nn/segmenter_model.h"
 
 extern const struct segmenter_model sam2_segmenter;
 

@@ -63,25 +63,24 @@ static int prepare(struct sam2_frame *frame, struct sam2_job *job)
     return job->conditions ? sam2_pool_take(&tracker->bank.masks, &job->mask) : 0;
 }
 
-/* By what jobs make one batch; below 0: a comes first. */
-static int64_t compare(const struct sam2_job *a, const struct sam2_job *b)
+/* Whether two jobs may make one batch. */
+static bool alike(const struct sam2_job *a, const struct sam2_job *b)
 {
-    if (a->kind != b->kind)
-        return (int64_t)a->kind - (int64_t)b->kind;
-    if (a->prompt.point_count != b->prompt.point_count)
-        return a->prompt.point_count - b->prompt.point_count;
-    if (a->recalled.recall.memories != b->recalled.recall.memories)
-        return a->recalled.recall.memories - b->recalled.recall.memories;
-    return a->recalled.recall.pointers - b->recalled.recall.pointers;
+    return a->kind == b->kind && a->prompt.point_count == b->prompt.point_count &&
+           a->recalled.recall.memories == b->recalled.recall.memories &&
+           a->recalled.recall.pointers == b->recalled.recall.pointers;
 }
 
-/* Puts the last job where it belongs; equal ones stay in the order of their objects. */
+/* Puts the last job behind those that are alike; what is given again comes first. */
 static void sort_in(struct sam2_frame *frame)
 {
     const struct sam2_job last = frame->jobs[frame->count - 1];
     int64_t at = frame->count - 1;
-    for (; at > 0 && compare(&last, &frame->jobs[at - 1]) < 0; at--)
-        frame->jobs[at] = frame->jobs[at - 1];
+    while (at > 0 && !alike(&last, &frame->jobs[at - 1]))
+        at--;
+    if (at == 0 && last.kind != SAM2_JOB_GIVE)
+        at = frame->count - 1;
+    memmove(frame->jobs + at + 1, frame->jobs + at, (size_t)(frame->count - 1 - at) * sizeof(*frame->jobs));
     frame->jobs[at] = last;
 }
 

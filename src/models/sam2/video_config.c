@@ -80,26 +80,50 @@ static int read_bank(const struct config *file, const struct sam2_config *image,
     return 0;
 }
 
+/* The rope's parameters stand under one of two names; the older one counts first. */
+static int find_rope(const struct config *file, const struct config_node **rope)
+{
+    const int status = config_object(file, config_root(file), "rope_scaling", rope);
+    if (status != 0 || config_has(*rope, "rope_type") || config_has(*rope, "type") || config_has(*rope, "rope_theta"))
+        return status;
+    return config_object(file, config_root(file), "rope_parameters", rope);
+}
+
+/* The base, which has had three names: what is the oldest name's counts before the parameters' own. */
+static int read_theta(const struct config *file, const struct config_node *rope, double *out)
+{
+    const struct config_node *root = config_root(file);
+    int status = config_number(file, root, "rope_theta", 10000.0, 1e-3, 1e12, out);
+    if (status == 0)
+        status = config_number(file, rope, "rope_theta", *out, 1e-3, 1e12, out);
+    return status != 0 ? status : config_number(file, root, "memory_attention_rope_theta", *out, 1e-3, 1e12, out);
+}
+
+/* "default" is what this model's is by default. */
+static int check_rope_type(const struct config *file, const struct config_node *rope)
+{
+    const char *key = config_has(rope, "rope_type") ? "rope_type" : "type", *kind;
+    const int status = config_string(file, rope, key, "axial", &kind);
+    if (status != 0 || strcmp(kind, "axial") == 0 || strcmp(kind, "default") == 0)
+        return status;
+    return config_field_error(file, rope, key, "is \"%s\", which is not supported: it must be \"axial\"", kind);
+}
+
 static int read_rope(const struct config *file, const struct sam2_config *image, struct sam2_video_config *out)
 {
-    const struct config_node *root = config_root(file), *rope;
+    const struct config_node *rope;
     int64_t side[2] = {64, 64};
     int count;
-    int status = config_int_list(file, root, "memory_attention_rope_feat_sizes", 2, 1, SAM2_MAX_SIDE, side, &count);
-    if (status != 0 || (status = config_object(file, root, "rope_parameters", &rope)) != 0 ||
-        (status = config_number(file, root, "memory_attention_rope_theta", 10000.0, 1e-3, 1e12, &out->rope_theta)) !=
-            0 ||
-        (status = config_number(file, rope, "rope_theta", out->rope_theta, 1e-3, 1e12, &out->rope_theta)) != 0)
+    int status =
+        config_int_list(file, config_root(file), "memory_attention_rope_feat_sizes", 2, 1, SAM2_MAX_SIDE, side, &count);
+    if (status != 0 || (status = find_rope(file, &rope)) != 0 ||
+        (status = read_theta(file, rope, &out->rope_theta)) != 0 || (status = check_rope_type(file, rope)) != 0)
         return status;
     if (count == 1 || side[0] != image->grid || side[1] != image->grid) {
         return config_error(file, "memory_attention_rope_feat_sizes: the image embedding is %lld x %lld",
                             (long long)image->grid, (long long)image->grid);
     }
-    const char *kind;
-    status = config_string(file, rope, "rope_type", "axial", &kind);
-    if (status == 0 && strcmp(kind, "axial") != 0)
-        return config_error(file, "rope_parameters: rope_type: \"%s\" is not supported: it must be \"axial\"", kind);
-    return status;
+    return 0;
 }
 
 static int read_attention(const struct config *file, const struct sam2_config *image, struct sam2_video_config *out)
@@ -180,6 +204,21 @@ static int read_encoder(const struct config *file, const struct sam2_config *ima
     return plan_downsampler(file, image, total, out);
 }
 
+/* Frames are prepared by the video processor, which may differ from the one of images. */
+static int read_frames(const char *folder, const struct sam2_config *image, struct sam2_video_config *out)
+{
+    struct processor processor;
+    int status = processor_open(folder, PROCESSOR_VIDEO, &processor);
+    out->scale = image->scale;
+    if (status == 0 && processor.file != NULL) {
+        status = processor_check_class(&processor, PROCESSOR_VIDEO, "Sam2VideoVideoProcessor");
+        if (status == 0)
+            status = sam2_read_pixels(&processor, 1024, image->image_size, &out->scale);
+    }
+    processor_close(&processor);
+    return status;
+}
+
 int sam2_video_config_read(const char *folder, const struct sam2_config *image, struct sam2_video_config *out)
 {
     struct config *file = NULL;
@@ -189,5 +228,5 @@ int sam2_video_config_read(const char *folder, const struct sam2_config *image, 
         (status = read_attention(file, image, out)) == 0)
         status = read_encoder(file, image, out);
     config_close(&file);
-    return status;
+    return status != 0 ? status : read_frames(folder, image, out);
 }

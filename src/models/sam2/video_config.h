@@ -1,4 +1,5 @@
-/* What a SAM 2 video checkpoint's config.json says about memory, with the reference's class defaults. */
+/* What a SAM 2 video checkpoint's config.json says about memory, and its video processor's JSON about frames, with the
+ * reference's class defaults. */
 #ifndef MODELS_SAM2_VIDEO_CONFIG_H
 #define MODELS_SAM2_VIDEO_CONFIG_H
 
@@ -7,12 +8,13 @@
 enum { SAM2_MAX_MEMORIES = 64 };
 
 struct sam2_video_config {
-    int memories;         /* num_maskmem: spatial memories of tracked frames, and one more */
-    int pointers;         /* max_object_pointers_in_encoder: pointers of tracked frames, and one more */
-    int64_t memory_width; /* M: channels of a memory */
-    int pointer_parts;    /* tokens of M channels that a pointer makes */
-    int max_conditioning; /* conditioning frames that are attended to; -1: all */
-    bool pointer_time;    /* pointers carry their distance in time */
+    struct pixel_scale scale; /* of frames */
+    int memories;             /* num_maskmem: spatial memories of tracked frames, and one more */
+    int pointers;             /* max_object_pointers_in_encoder: pointers of tracked frames, and one more */
+    int64_t memory_width;     /* M: channels of a memory */
+    int pointer_parts;        /* tokens of M channels that a pointer makes */
+    int max_conditioning;     /* conditioning frames that are attended to; -1: all */
+    bool pointer_time;        /* pointers carry their distance in time */
     bool occlusion_embedding;
     float mask_scale, mask_bias; /* of mask probabilities, before they are encoded */
 
@@ -35,7 +37,7 @@ struct sam2_video_config {
     enum activation fuser_activation;
 };
 
-/* Reads the file of `folder`, whose image model is `image`. Errors: MODEL (no video model), FORMAT. */
+/* Reads the files of `folder`, whose image model is `image`. Errors: MODEL (no video model), FORMAT. */
 int sam2_video_config_read(const char *folder, const struct sam2_config *image, struct sam2_video_config *out);
 
 #endif

@@ -1,9 +1,8 @@
 #include "models/vjepa2/config.h"
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/strings.h"
 #include "nn/activation.h"
+#include "nn/pixels.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
@@ -58,7 +57,6 @@ static int read_labels(const struct config *file, int64_t count, struct vjepa2_c
     out->label_count = count;
     for (int64_t i = 0; i <= count && status == 0; i++) {
         char key[24], fallback[32];
-        const char *name;
         snprintf(key, sizeof(key), "%lld", (long long)i);
         snprintf(fallback, sizeof(fallback), "LABEL_%lld", (long long)i);
         if (names != NULL && config_has(names, key) != (i < count)) {
@@ -67,9 +65,7 @@ static int read_labels(const struct config *file, int64_t count, struct vjepa2_c
         }
         if (i == count)
             break;
-        status = config_string(file, names, key, fallback, &name);
-        if (status == 0 && (out->labels[i] = strdup(name)) == NULL)
-            status = error_memory("class names");
+        status = config_text(file, names, key, fallback, &out->labels[i]);
     }
     return status;
 }
@@ -82,7 +78,7 @@ static int read_model(const char *folder, int64_t label_count, struct vjepa2_con
     double eps;
     int status = config_open(folder, "config.json", &file);
     const struct config_node *root = status == 0 ? config_root(file) : NULL;
-    if (status != 0 || (status = model_kind_check_config(file, "vjepa2")) != 0 ||
+    if (status != 0 || (status = model_kind_check_config(file, config_name(file), "vjepa2")) != 0 ||
         (status = read_tower(file, &ENCODER_KEYS, &out->encoder)) != 0 ||
         (status = read_tower(file, &PREDICTOR_KEYS, &out->predictor)) != 0 ||
         (status = model_read_activation(file, config_root(file), "hidden_act", "gelu", &activation)) != 0 ||
@@ -119,100 +115,32 @@ done:
     return status;
 }
 
-/* A switch that the reference honours and we only know in one position. */
-static int require_on(const struct config *file, const struct config_node *node, const char *key)
-{
-    bool on;
-    const int status = config_bool(file, node, key, true, &on);
-    return status != 0 || on ? status : config_error(file, "%s: false is not supported", key);
-}
-
-/* crop_size: a number, or an object with height and width. */
-static int read_crop(const struct config *file, const struct config_node *node, const struct vjepa2_config *config)
-{
-    const struct config_node *sides = NULL;
-    int64_t height, width;
-    int status;
-    if (config_object(file, node, "crop_size", &sides) == 0 && sides != NULL) {
-        if ((status = config_int(file, sides, "height", 256, 1, MAX_SIDE, &height)) != 0 ||
-            (status = config_int(file, sides, "width", 256, 1, MAX_SIDE, &width)) != 0)
-            return status;
-    } else {
-        status = config_int(file, node, "crop_size", 256, 1, MAX_SIDE, &height);
-        if (status != 0)
-            return status;
-        width = height;
-    }
-    if (height != config->crop_size || width != config->crop_size) {
-        /* Positions are counted on the grid of the model's crop: another one would be wrong in silence. */
-        return config_error(file, "crop_size %lldx%lld does not fit the model's crop_size %d", (long long)height,
-                            (long long)width, config->crop_size);
-    }
-    return 0;
-}
-
-static int read_preprocessing(const struct config *file, const struct config_node *node, struct vjepa2_config *out)
+static int read_preprocessing(const struct processor *processor, struct vjepa2_config *out)
 {
     static const double imagenet_mean[3] = {0.485, 0.456, 0.406};
     static const double imagenet_std[3] = {0.229, 0.224, 0.225};
-    enum { BILINEAR = 2 };
-    int64_t resample;
-    double rescale, mean[3], std[3];
+    struct pixel_scale scale;
+    int64_t crop[2];
     int status;
-    if ((status = require_on(file, node, "do_resize")) != 0 ||
-        (status = require_on(file, node, "do_center_crop")) != 0 ||
-        (status = require_on(file, node, "do_rescale")) != 0 ||
-        (status = require_on(file, node, "do_normalize")) != 0 || (status = read_crop(file, node, out)) != 0 ||
-        (status = config_int(file, node, "resample", BILINEAR, 0, 5, &resample)) != 0 ||
-        (status = config_number(file, node, "rescale_factor", 1.0 / 255.0, 0.0, 1.0, &rescale)) != 0 ||
-        (status = config_numbers(file, node, "image_mean", 3, imagenet_mean, -1e6, 1e6, mean)) != 0 ||
-        (status = config_numbers(file, node, "image_std", 3, imagenet_std, 1e-6, 1e6, std)) != 0)
+    if ((status = processor_check_class(processor, PROCESSOR_VIDEO, "VJEPA2VideoProcessor")) != 0 ||
+        (status = pixel_step_required(processor, "do_resize")) != 0 ||
+        (status = pixel_step_required(processor, "do_center_crop")) != 0 ||
+        (status = config_size(processor->file, processor->node, "crop_size", 256, 1, MAX_SIDE, crop)) != 0 ||
+        (status = pixel_resample_check(processor)) != 0 ||
+        (status = pixel_scale_read(processor, imagenet_mean, imagenet_std, &scale)) != 0)
         return status;
-    if (resample != BILINEAR)
-        return config_error(file, "resample: %lld is not supported, only 2 (bilinear)", (long long)resample);
+    if (crop[0] != out->crop_size || crop[1] != out->crop_size) {
+        /* Positions are counted on the grid of the model's crop: another one would be wrong in silence. */
+        return config_field_error(processor->file, processor->node, "crop_size",
+                                  "%lldx%lld does not fit the model's crop_size %d", (long long)crop[0],
+                                  (long long)crop[1], out->crop_size);
+    }
     /* The reference's processor sets the short side itself, whatever "size" says. */
     out->short_side = (int)((double)(out->crop_size * 256) / 224.0);
-    out->rescale = (float)rescale;
-    for (int c = 0; c < 3; c++) {
-        out->mean[c] = (float)mean[c];
-        out->std[c] = (float)std[c];
-    }
+    out->rescale = scale.scale;
+    memcpy(out->mean, scale.mean, sizeof(out->mean));
+    memcpy(out->std, scale.std, sizeof(out->std));
     return 0;
-}
-
-static bool exists(const char *folder, const char *name)
-{
-    struct string path = {0};
-    string_append_format(&path, "%s/%s", folder, name);
-    const bool found = !path.failed && file_exists(path.data);
-    string_free(&path);
-    return found;
-}
-
-/* The reference's order: "video_processor" of processor_config.json, then the two files of older releases. */
-static int read_processor(const char *folder, struct vjepa2_config *out)
-{
-    struct config *file = NULL;
-    const struct config_node *node = NULL;
-    int status = 0;
-    if (exists(folder, "processor_config.json") &&
-        (status = config_open(folder, "processor_config.json", &file)) == 0) {
-        status = config_object(file, config_root(file), "video_processor", &node);
-        if (status == 0 && node == NULL)
-            config_close(&file);
-    }
-    if (status == 0 && node == NULL) {
-        const char *name =
-            exists(folder, "video_preprocessor_config.json") || !exists(folder, "preprocessor_config.json")
-                ? "video_preprocessor_config.json"
-                : "preprocessor_config.json";
-        status = config_open(folder, name, &file);
-        node = status == 0 ? config_root(file) : NULL;
-    }
-    if (status == 0)
-        status = read_preprocessing(file, node, out);
-    config_close(&file);
-    return status;
 }
 
 int64_t vjepa2_axis(const struct nn_tower *tower)
@@ -222,9 +150,17 @@ int64_t vjepa2_axis(const struct nn_tower *tower)
 
 int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_config *out)
 {
+    struct processor processor = {0};
     memset(out, 0, sizeof(*out));
-    const int status = read_model(folder, label_count, out);
-    return status != 0 ? status : read_processor(folder, out);
+    int status = read_model(folder, label_count, out);
+    if (status == 0)
+        status = processor_open(folder, PROCESSOR_VIDEO, &processor);
+    if (status == 0 && processor.file == NULL)
+        status = processor_report_missing(folder, PROCESSOR_VIDEO);
+    if (status == 0)
+        status = read_preprocessing(&processor, out);
+    processor_close(&processor);
+    return status;
 }
 
 void vjepa2_config_free(struct vjepa2_config *config)

@@ -1,7 +1,7 @@
 /* What the engine asks of a model that segments and, where it can, tracks: one table, which a model's folder fills.
  * Weights are immutable and shared by threads; features and a tracker belong to one thread at a time. */
-#ifndef MODELS_SEGMENTER_MODEL_H
-#define MODELS_SEGMENTER_MODEL_H
+#ifndef NN_SEGMENTER_MODEL_H
+#define NN_SEGMENTER_MODEL_H
 
 #include "nn/pass.h"
 #include "ops/ops.h"
@@ -10,6 +10,7 @@ struct segment_image {
     const uint8_t *pixels; /* RGB */
     int width, height;
     size_t row_bytes;
+    const struct pixel_scale *scale; /* NULL: the model's for images */
 };
 
 /* A point's label. */
@@ -121,6 +122,7 @@ struct segmenter_model {
     /* The part of `folder` that only tracking needs. Errors: as open. */
     int (*video_open)(const char *folder, const void *weights, void **out);
     void (*video_free)(void *video);
+    const struct pixel_scale *(*video_scale)(const void *video); /* how a video's frames are prepared */
     int64_t (*pointer_width)(const void *weights);
     /* Errors: ARGUMENT, MEMORY. */
     int (*tracker_create)(const void *video, const struct tracker_options *options, void **out);

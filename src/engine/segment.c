@@ -1,0 +1,230 @@
+/* One thread's session with a segmenter: an image, and the masks of prompts on it. */
+#include "engine/segmenter_parts.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+int segment_session_create(const struct segmenter *segmenter, struct segment_session **out)
+{
+    *out = NULL;
+    struct segment_session *session = calloc(1, sizeof(*session));
+    if (session == NULL)
+        return error_memory("segment session");
+    session->segmenter = segmenter;
+    int status = compute_create(segmenter->device, &session->compute);
+    if (status == 0)
+        status = segmenter->model->features_create(segmenter->weights, &session->features);
+    if (status != 0) {
+        segment_session_free(&session);
+        return status;
+    }
+    *out = session;
+    return 0;
+}
+
+void segment_session_free(struct segment_session **session)
+{
+    struct segment_session *old = *session;
+    if (old == NULL)
+        return;
+    compute_free(&old->compute);
+    if (old->features != NULL)
+        old->segmenter->model->features_free(old->features);
+    free(old->pixels);
+    free(old);
+    *session = NULL;
+}
+
+void segment_session_forget(struct segment_session *session)
+{
+    session->has_image = false;
+    session->images++;
+}
+
+int segment_session_encode(struct segment_session *session, const struct segment_image *image,
+                           const struct model_control *control)
+{
+    const struct segmenter *const segmenter = session->segmenter;
+    struct segment_image scaled = *image;
+    scaled.scale = session->scale;
+    segment_session_forget(session);
+    const int status =
+        segmenter->model->encode(segmenter->weights, session->compute, &scaled, NULL, control, session->features);
+    session->has_image = status == 0;
+    session->width = image->width;
+    session->height = image->height;
+    return status;
+}
+
+bool segment_session_has_image(const struct segment_session *session)
+{
+    return session->has_image;
+}
+
+uint64_t segment_session_images(const struct segment_session *session)
+{
+    return session->images;
+}
+
+void segment_session_size(const struct segment_session *session, int *width, int *height)
+{
+    *width = session->width;
+    *height = session->height;
+}
+
+static size_t mask_pixels(const struct segment_session *session)
+{
+    return (size_t)session->width * (size_t)session->height;
+}
+
+int64_t segment_session_part(const struct segment_session *session, int64_t count)
+{
+    const int64_t most = device_hints(session->segmenter->device).transfer_bytes / (int64_t)mask_pixels(session);
+    return most < 1 ? 1 : most < count ? most : count;
+}
+
+int segment_session_reserve(struct segment_session *session, int64_t count)
+{
+    const size_t needed = (size_t)count * mask_pixels(session);
+    if (session->pixels_capacity >= needed)
+        return 0;
+    free(session->pixels);
+    session->pixels = malloc(needed);
+    session->pixels_capacity = session->pixels != NULL ? needed : 0;
+    return session->pixels != NULL ? 0 : error_memory("masks");
+}
+
+void segment_session_fetch(struct segment_session *session, struct tensor masks, float threshold)
+{
+    struct compute *const compute = session->compute;
+    const int64_t side = masks.dim[1];
+    const size_t mark = compute_mark(compute);
+    const struct resize vertical = op_filter_bilinear(compute, side, session->height, false);
+    const struct resize horizontal = op_filter_bilinear(compute, side, session->width, false);
+    const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_U8, masks.dim[0], session->height, session->width);
+    op_resize_planes_above(compute, masks, &vertical, &horizontal, threshold, out);
+    op_download(compute, out, session->pixels);
+    compute_release(compute, mark);
+}
+
+/* ---- prompts ---- */
+
+/* Some of a request's prompts in one pass. */
+struct part {
+    struct segment_session *session;
+    const struct segment_request *request;
+    const struct model_control *control;
+    int64_t first, count;
+    float *iou, *object_scores, *logits; /* [count], [count], [count][mask_side^2] or NULL */
+};
+
+/* The masks of prompts that belong to the part, batch by batch. `round` counts decodings of a prompt. */
+static void decode(const struct part *part, const struct segment_prompt *prompts, int round, bool multimask,
+                   const struct segment_best *out)
+{
+    const struct segmenter *const segmenter = part->session->segmenter;
+    const struct segmenter_model *const model = segmenter->model;
+    struct compute *const compute = part->session->compute;
+    const int64_t rounds = part->request->refine ? 2 : 1, all = part->request->count * rounds;
+    const int64_t done = part->first * rounds + round * part->count;
+    for (int64_t i = 0, n; i < part->count && model_keep_going(part->control, compute, done + i, all, "segmentation");
+         i += n) {
+        n = model->batch(segmenter->weights, prompts + i, part->count - i);
+        const struct segment_best batch = {.masks = tensor_slice(out->masks, 0, i, n),
+                                           .iou = tensor_slice(out->iou, 0, i, n),
+                                           .object_scores = tensor_slice(out->object_scores, 0, i, n)};
+        model->decode(segmenter->weights, compute, part->session->features, prompts + i, n, multimask, NULL, &batch);
+    }
+    (void)model_keep_going(part->control, compute, done + part->count, all, "segmentation");
+}
+
+static struct segment_best make_best(struct compute *compute, int64_t count, int64_t side)
+{
+    return (struct segment_best){.masks = COMPUTE_TENSOR(compute, DTYPE_F32, count, side, side),
+                                 .iou = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1),
+                                 .object_scores = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1)};
+}
+
+/* Each prompt again, with the mask that it gave. */
+static void decode_again(const struct part *part, const struct tensor *masks, const struct segment_best *out)
+{
+    struct compute *const compute = part->session->compute;
+    struct segment_prompt *const prompts = calloc((size_t)part->count, sizeof(*prompts));
+    struct tensor *const given = calloc((size_t)part->count, sizeof(*given));
+    if (prompts == NULL || given == NULL)
+        compute_fail(compute, error_memory("prompts"));
+    for (int64_t i = 0; i < part->count && compute_status(compute) == 0; i++) {
+        given[i] = tensor_at(*masks, i);
+        prompts[i] = part->request->prompts[part->first + i];
+        prompts[i].mask = NULL;
+        prompts[i].mask_tensor = &given[i];
+    }
+    if (compute_status(compute) == 0)
+        decode(part, prompts, 1, false, out);
+    free(prompts);
+    free(given);
+}
+
+static int run_part(const struct part *part, segment_taker take, void *user_data)
+{
+    struct segment_session *const session = part->session;
+    const struct segment_request *const request = part->request;
+    const struct mask_rules *const rules = &request->rules;
+    struct compute *const compute = session->compute;
+    const int64_t side = segmenter_mask_side(session->segmenter);
+    compute_begin(compute);
+    struct segment_best best = make_best(compute, part->count, side);
+    decode(part, request->prompts + part->first, 0, request->multimask, &best);
+    if (request->refine) {
+        const struct tensor masks = best.masks;
+        best = make_best(compute, part->count, side);
+        decode_again(part, &masks, &best);
+    }
+    if (part->logits != NULL)
+        op_download(compute, best.masks, part->logits);
+    op_download(compute, best.iou, part->iou);
+    op_download(compute, best.object_scores, part->object_scores);
+    op_clean_masks(compute, best.masks, rules->threshold, rules->hole_area, rules->sprinkle_area);
+    segment_session_fetch(session, best.masks, rules->threshold);
+    int status = compute_finish(compute);
+    for (int64_t i = 0; i < part->count && status == 0; i++) {
+        const struct segment_result result = {.iou = part->iou[i],
+                                              .object_score = part->object_scores[i],
+                                              .pixels = session->pixels + (size_t)i * mask_pixels(session),
+                                              .logits = part->logits != NULL ? part->logits + i * side * side : NULL};
+        status = take(part->first + i, &result, user_data);
+    }
+    return status;
+}
+
+int segment_session_run(struct segment_session *session, const struct segment_request *request,
+                        const struct model_control *control, segment_taker take, void *user_data)
+{
+    const struct segmenter *const segmenter = session->segmenter;
+    int status = 0;
+    if (!session->has_image)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "segmentation: no image was encoded");
+    for (int64_t i = 0; i < request->count && status == 0; i++)
+        status = segmenter->model->check(segmenter->weights, &request->prompts[i]);
+    if (status != 0 || request->count == 0)
+        return status;
+    const int64_t some = segment_session_part(session, request->count), side = segmenter_mask_side(segmenter);
+    const size_t area = request->logits ? (size_t)(side * side) : 0;
+    float *const results = malloc((size_t)some * (2 + area) * sizeof(*results));
+    status = results != NULL ? segment_session_reserve(session, some) : error_memory("masks");
+    for (int64_t i = 0; i < request->count && status == 0; i += some) {
+        const int64_t n = request->count - i < some ? request->count - i : some;
+        const struct part part = {.session = session,
+                                  .request = request,
+                                  .control = control,
+                                  .first = i,
+                                  .count = n,
+                                  .iou = results,
+                                  .object_scores = results + some,
+                                  .logits = request->logits ? results + 2 * some : NULL};
+        status = run_part(&part, take, user_data);
+    }
+    free(results);
+    return status;
+}
