@@ -37,7 +37,7 @@ static int upload_ids(struct compute *compute, const int32_t *ids, int64_t count
         for (int32_t i = 0; i < used; i++)
             head[n * used + i] = ids[n * length + i];
     *tokens = op_upload(compute, DTYPE_I32, 2, (int64_t[]){count, used}, head);
-    *pooled = op_upload(compute, DTYPE_I32, 1, (int64_t[]){count}, positions);
+    *pooled = op_upload(compute, DTYPE_I32, 2, (int64_t[]){count, 1}, positions);
     free(head);
     free(positions);
     return compute_finish(compute);
@@ -60,7 +60,7 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
     nn_tower_forward(compute, &config->text, weights->text_layers, true, NULL,
                      &(struct nn_watch){.trace = trace, .name = "text.block", .what = "prompts"}, x);
     struct tensor last = COMPUTE_TENSOR(compute, DTYPE_F32, count, width);
-    op_gather_rows(compute, x, pooled, last);
+    op_gather_rows(compute, x, pooled, TENSOR_RESHAPE(last, count, 1, width));
     nn_norm_forward(compute, &weights->text_final_norm, config->text.eps, last, last);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, count, config->projection);
     op_linear(compute, weights->text_projection, last, ACTIVATION_NONE, NULL, out);
