@@ -65,7 +65,7 @@ static float *download(struct compute *compute, struct tensor tensor)
 
     assert_int_equal(tensor.dtype, DTYPE_F32);
     op_download(compute, tensor, values);
-    check(compute_status(compute));
+    check(compute_finish(compute));
     return values;
 }
 
