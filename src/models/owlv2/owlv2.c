@@ -61,28 +61,22 @@ const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model)
     return model->tokenizer;
 }
 
-struct device *owlv2_get_device(const struct owlv2 *model)
+/* The logits of masked queries. */
+static void mask_logits(float *logits, int64_t rows, const struct owlv2_queries *queries)
 {
-    return model->device;
+    for (int64_t q = 0; q < queries->count; q++)
+        for (int64_t i = 0; queries->masked[q] && i < rows; i++)
+            logits[i * queries->count + q] = -FLT_MAX;
 }
 
-/* The reference gives prompts whose first token id is 0 the lowest float. */
-static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t query_count)
-{
-    for (int64_t q = 0; q < query_count; q++)
-        for (int64_t i = 0; masked[q] && i < rows; i++)
-            logits[i * query_count + q] = -FLT_MAX;
-}
-
-/* One pass over `batch` images; outputs as in owlv2_detect. */
-static int detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
-                           int64_t batch, const float *queries, int64_t query_count, const struct model_trace *trace,
-                           const struct model_control *control, const struct owlv2_output *out)
+/* A part of a pass: `batch` images at once. */
+static void detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+                            int64_t batch, struct tensor queries, const struct model_trace *trace,
+                            const struct model_control *control, const struct owlv2_output *out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
-
-    compute_begin(compute);
+    const size_t start = compute_mark(compute);
     struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, config->vision.width);
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, batch, size, size, 3);
@@ -93,10 +87,9 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
     compute_release(compute, mark);
 
     struct tensor boxes = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4);
-    struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, query_count);
-    struct tensor query = op_upload(compute, DTYPE_F32, 2, (int64_t[]){query_count, config->projection}, queries);
+    struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, queries.dim[0]);
     owlv2_box_head(model, compute, features, boxes);
-    owlv2_class_head(model, compute, features, query, logits);
+    owlv2_class_head(model, compute, features, queries, logits);
     op_download(compute, boxes, out->boxes);
     op_download(compute, logits, out->logits);
     if (out->objectness != NULL) {
@@ -104,43 +97,43 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
         owlv2_objectness_head(model, compute, features, objectness);
         op_download(compute, objectness, out->objectness);
     }
-    return compute_finish(compute);
+    compute_release(compute, start);
 }
 
-/* Progress of one pass as a part of all passes. */
-struct passes {
+/* Progress of one part of a pass as progress of the pass. */
+struct parts {
     const struct model_control *control;
-    int done, total; /* passes */
+    int done, total;
 };
 
 static bool keep_going(int done, int total, void *user_data)
 {
-    const struct passes *passes = user_data;
-    return passes->control->keep_going(passes->done * total + done, passes->total * total, passes->control->user_data);
+    const struct parts *parts = user_data;
+    return parts->control->keep_going(parts->done * total + done, parts->total * total, parts->control->user_data);
 }
 
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct model_trace *trace,
+                 const struct owlv2_queries *queries, const struct model_trace *trace,
                  const struct model_control *control, const struct owlv2_output *out)
 {
     /* Images go through together as long as one alone does not fill the products: beyond that a batch is
      * no faster, and only takes memory. */
-    enum { ENOUGH_TOKENS = 1024 };
     const int64_t patches = model->config.grid * model->config.grid;
-    const int64_t together = patches >= ENOUGH_TOKENS ? 1 : ENOUGH_TOKENS / patches;
-    struct passes passes = {control, 0, (int)((batch + together - 1) / together)};
-    const struct model_control part = {keep_going, &passes};
+    const int64_t enough = device_hints(model->device).enough_rows;
+    const int64_t together = patches >= enough ? 1 : enough / patches;
+    struct parts parts = {control, 0, (int)((batch + together - 1) / together)};
+    const struct model_control part = {keep_going, &parts};
     const bool asked = control != NULL && control->keep_going != NULL;
-    int status = 0;
-    for (int64_t first = 0; first < batch && status == 0; first += together, passes.done++) {
+    compute_begin(compute);
+    for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += together, parts.done++) {
         const int64_t count = batch - first < together ? batch - first : together;
-        const struct owlv2_output slice = {out->logits + first * patches * query_count,
+        const struct owlv2_output slice = {out->logits + first * patches * queries->count,
                                            out->boxes + first * patches * 4,
                                            out->objectness != NULL ? out->objectness + first * patches : NULL};
-        status = detect_together(model, compute, images + first, count, queries, query_count, trace,
-                                 asked ? &part : NULL, &slice);
+        detect_together(model, compute, images + first, count, queries->vectors, trace, asked ? &part : NULL, &slice);
     }
-    if (masked != NULL && status == 0)
-        mask_logits(out->logits, batch * patches, masked, query_count);
+    const int status = compute_finish(compute);
+    if (status == 0)
+        mask_logits(out->logits, batch * patches, queries);
     return status;
 }
