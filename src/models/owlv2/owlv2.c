@@ -69,10 +69,23 @@ static void mask_logits(float *logits, int64_t rows, const struct owlv2_queries 
             logits[i * queries->count + q] = -FLT_MAX;
 }
 
-/* A part of a pass: `batch` images at once. */
+/* Results on the device, as struct owlv2_output has them on the host. */
+struct results {
+    struct tensor logits, boxes, objectness; /* `objectness` without memory: not wanted */
+};
+
+static struct results part_of(struct results results, int64_t first, int64_t count)
+{
+    const struct results part = {
+        tensor_slice(results.logits, 0, first, count), tensor_slice(results.boxes, 0, first, count),
+        results.objectness.rank > 0 ? tensor_slice(results.objectness, 0, first, count) : results.objectness};
+    return part;
+}
+
+/* `batch` images at once. */
 static void detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
                             int64_t batch, struct tensor queries, const struct model_trace *trace,
-                            const struct model_control *control, const struct owlv2_output *out)
+                            const struct model_control *control, struct results out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
@@ -85,54 +98,72 @@ static void detect_together(const struct owlv2 *model, struct compute *compute, 
     model_emit(trace, compute, pixel_values, "pixel_values");
     owlv2_image_tower(model, compute, pixel_values, trace, control, features);
     compute_release(compute, mark);
-
-    struct tensor boxes = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4);
-    struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, queries.dim[0]);
-    owlv2_box_head(model, compute, features, boxes);
-    owlv2_class_head(model, compute, features, queries, logits);
-    op_download(compute, boxes, out->boxes);
-    op_download(compute, logits, out->logits);
-    if (out->objectness != NULL) {
-        struct tensor objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
-        owlv2_objectness_head(model, compute, features, objectness);
-        op_download(compute, objectness, out->objectness);
-    }
+    owlv2_box_head(model, compute, features, out.boxes);
+    owlv2_class_head(model, compute, features, queries, out.logits);
+    if (out.objectness.rank > 0)
+        owlv2_objectness_head(model, compute, features, out.objectness);
     compute_release(compute, start);
 }
 
-/* Progress of one part of a pass as progress of the pass. */
-struct parts {
+/* Progress of some images as progress of all. */
+struct share {
     const struct model_control *control;
-    int done, total;
+    int64_t done, count, total; /* images */
 };
 
 static bool keep_going(int done, int total, void *user_data)
 {
-    const struct parts *parts = user_data;
-    return parts->control->keep_going(parts->done * total + done, parts->total * total, parts->control->user_data);
+    const struct share *share = user_data;
+    return share->control->keep_going((int)(share->done * total + share->count * done), (int)(share->total * total),
+                                      share->control->user_data);
+}
+
+/* One pass. Images go through together as long as one alone does not fill the products: beyond that a batch is no
+ * faster, and only takes memory. */
+static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+                       int64_t batch, const struct owlv2_queries *queries, const struct model_trace *trace,
+                       struct share *share, const struct owlv2_output *out)
+{
+    const int64_t patches = model->config.grid * model->config.grid;
+    const int64_t enough = device_hints(model->device).enough_rows, together = enough > patches ? enough / patches : 1;
+    const struct model_control control = {keep_going, share};
+    compute_begin(compute);
+    struct results all = {COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, queries->count),
+                          COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4),
+                          {0}};
+    if (out->objectness != NULL)
+        all.objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
+    for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += share->count) {
+        share->count = batch - first < together ? batch - first : together;
+        detect_together(model, compute, images + first, share->count, queries->vectors, trace,
+                        share->control != NULL ? &control : NULL, part_of(all, first, share->count));
+        share->done += share->count;
+    }
+    op_download(compute, all.boxes, out->boxes);
+    op_download(compute, all.logits, out->logits);
+    if (out->objectness != NULL)
+        op_download(compute, all.objectness, out->objectness);
+    return compute_finish(compute);
 }
 
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
                  const struct owlv2_queries *queries, const struct model_trace *trace,
                  const struct model_control *control, const struct owlv2_output *out)
 {
-    /* Images go through together as long as one alone does not fill the products: beyond that a batch is
-     * no faster, and only takes memory. */
+    /* As many images a pass as have results worth one transfer. */
     const int64_t patches = model->config.grid * model->config.grid;
-    const int64_t enough = device_hints(model->device).enough_rows;
-    const int64_t together = patches >= enough ? 1 : enough / patches;
-    struct parts parts = {control, 0, (int)((batch + together - 1) / together)};
-    const struct model_control part = {keep_going, &parts};
+    const int64_t bytes = patches * (queries->count + 5) * (int64_t)sizeof(float);
+    const int64_t fetched = device_hints(model->device).transfer_bytes / bytes;
     const bool asked = control != NULL && control->keep_going != NULL;
-    compute_begin(compute);
-    for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += together, parts.done++) {
-        const int64_t count = batch - first < together ? batch - first : together;
-        const struct owlv2_output slice = {out->logits + first * patches * queries->count,
-                                           out->boxes + first * patches * 4,
-                                           out->objectness != NULL ? out->objectness + first * patches : NULL};
-        detect_together(model, compute, images + first, count, queries->vectors, trace, asked ? &part : NULL, &slice);
+    struct share share = {.control = asked ? control : NULL, .total = batch};
+    int status = 0;
+    for (int64_t first = 0, count; first < batch && status == 0; first += count) {
+        count = fetched < 1 ? 1 : batch - first < fetched ? batch - first : fetched;
+        const struct owlv2_output part = {out->logits + first * patches * queries->count,
+                                          out->boxes + first * patches * 4,
+                                          out->objectness != NULL ? out->objectness + first * patches : NULL};
+        status = detect_pass(model, compute, images + first, count, queries, trace, &share, &part);
     }
-    const int status = compute_finish(compute);
     if (status == 0)
         mask_logits(out->logits, batch * patches, queries);
     return status;

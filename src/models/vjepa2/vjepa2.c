@@ -97,7 +97,7 @@ static void classify(const struct vjepa2 *model, struct compute *compute, struct
     }
 }
 
-/* The pooler works in place, and these features stay as they are. */
+/* The pooler works in place, and these features are kept, or still to be fetched. */
 static struct tensor copy_features(struct compute *compute, struct tensor features)
 {
     struct tensor x = compute_tensor(compute, DTYPE_F32, features.rank, features.dim);
@@ -147,7 +147,8 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     if (out->features != NULL)
         op_download(compute, x, out->features);
     if (wants_classes)
-        classify(model, compute, kept ? copy_features(compute, x) : x, trace, out->pooled, out->logits);
+        classify(model, compute, kept || out->features != NULL ? copy_features(compute, x) : x, trace, out->pooled,
+                 out->logits);
     return compute_finish(compute);
 }
 
