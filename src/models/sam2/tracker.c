@@ -42,11 +42,6 @@ void sam2_video_free(struct sam2_video **video)
     *video = NULL;
 }
 
-const struct sam2_video_config *sam2_video_get_config(const struct sam2_video *video)
-{
-    return &video->config;
-}
-
 int sam2_tracker_create(const struct sam2_video *video, const struct sam2_tracker_options *options,
                         struct sam2_tracker **out)
 {

@@ -32,7 +32,6 @@ struct sam2_video;
  * MEMORY, UNSUPPORTED. */
 int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_video **out);
 void sam2_video_free(struct sam2_video **video);
-const struct sam2_video_config *sam2_video_get_config(const struct sam2_video *video);
 
 /* ---- a session ---- */
 
