@@ -58,22 +58,29 @@ static int write_values(const char *path, const float *values, size_t count)
 static int run(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips, int repeats,
                bool predict, double opened, float *features, float *predicted)
 {
-    struct vjepa2_output out = {features, NULL, NULL};
-    int64_t tokens = vjepa2_tokens(vjepa2_get_config(model), clips->count);
+    const struct vjepa2_config *config = vjepa2_get_config(model);
+    struct device *device = vjepa2_get_device(model);
+    struct tensor kept;
     struct rusage usage;
 
+    if (DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, 1, vjepa2_tokens(config, clips->count), config->encoder.width))
+        return fail("features");
+    const struct vjepa2_output out = {.features = features, .kept = &kept};
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"open\": %.4f, \"open_kb\": %ld, \"passes\": [", opened, usage.ru_maxrss);
     for (int i = 0; i < repeats; i++) {
         double wall = seconds(CLOCK_MONOTONIC), processor = seconds(CLOCK_PROCESS_CPUTIME_ID);
         int status = vjepa2_encode(model, compute, clips, NULL, NULL, &out);
         if (status == 0 && predict)
-            status = vjepa2_predict(model, compute, features, 1, tokens, NULL, NULL, NULL, NULL, predicted);
-        if (status != 0)
+            status = vjepa2_predict(model, compute, kept, NULL, NULL, NULL, NULL, predicted);
+        if (status != 0) {
+            device_tensor_free(device, &kept);
             return fail("pass");
+        }
         printf("%s{\"wall\": %.4f, \"cpu\": %.4f}", i > 0 ? ", " : "", seconds(CLOCK_MONOTONIC) - wall,
                seconds(CLOCK_PROCESS_CPUTIME_ID) - processor);
     }
+    device_tensor_free(device, &kept);
     getrusage(RUSAGE_SELF, &usage);
     printf("], \"scratch_kb\": %zu, \"peak_kb\": %ld}\n", compute_peak_scratch(compute) / 1024, usage.ru_maxrss);
     return 0;

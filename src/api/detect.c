@@ -80,7 +80,7 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
 {
     const struct owlv2_config *config = owlv2_get_config(session->detector->model);
     const size_t rows = count * (size_t)(config->grid * config->grid);
-    int status = reserve_floats(&session->logits, &session->logits_capacity, rows * prompts->count);
+    int status = reserve_floats(&session->logits, &session->logits_capacity, rows * (size_t)prompts->queries.count);
     if (status != 0 || (status = reserve_floats(&session->boxes, &session->boxes_capacity, rows * 4)) != 0 ||
         (options->objectness &&
          (status = reserve_floats(&session->objectness, &session->objectness_capacity, rows)) != 0))
@@ -96,8 +96,8 @@ static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts,
     const struct model_control control = {options->progress != NULL ? report_progress : NULL, &progress};
     const struct owlv2_output output = {session->logits, session->boxes,
                                         options->objectness ? session->objectness : NULL};
-    status = owlv2_detect(session->detector->model, session->compute, views, (int64_t)count, prompts->queries,
-                          prompts->masked, (int64_t)prompts->count, NULL, &control, &output);
+    status = owlv2_detect(session->detector->model, session->compute, views, (int64_t)count, &prompts->queries, NULL,
+                          &control, &output);
     free(views);
     return status;
 }
@@ -120,7 +120,7 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
     if (status == 0 && count > 0)
         status = compute_batch(session, prompts, images, count, options);
     for (size_t i = 0; i < count && status == 0; i++) {
-        status = collect(session, &images[i], i, prompts->count, options, &out[i]);
+        status = collect(session, &images[i], i, (size_t)prompts->queries.count, options, &out[i]);
         for (size_t j = 0; status != 0 && j < i; j++)
             sowlv2_detections_free(&out[j]);
     }

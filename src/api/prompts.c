@@ -50,13 +50,10 @@ static void tell_unknown(const sowlv2_detector *detector, const char *const *pro
 
 static int encode(const sowlv2_detector *detector, const int32_t *ids, size_t count, sowlv2_prompts *prompts)
 {
-    const struct owlv2_config *config = owlv2_get_config(detector->model);
     struct compute *compute = NULL;
     int status = compute_create(detector->device, &compute);
     if (status == 0)
-        status = owlv2_encode_text(detector->model, compute, ids, (int64_t)count, NULL, prompts->queries);
-    for (size_t i = 0; i < count; i++)
-        prompts->masked[i] = ids[i * (size_t)config->text_length] <= 0;
+        status = owlv2_encode_text(detector->model, compute, ids, (int64_t)count, NULL, &prompts->queries);
     compute_free(&compute);
     return status;
 }
@@ -78,13 +75,9 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
     sowlv2_prompts *result = calloc(1, sizeof(*result));
     int32_t *ids = calloc(count * (size_t)config->text_length, sizeof(*ids));
     int status = 0;
-    if (result != NULL) {
+    if (result != NULL)
         result->detector = detector;
-        result->count = count;
-        result->queries = malloc(count * (size_t)config->projection * sizeof(float));
-        result->masked = calloc(count, sizeof(*result->masked));
-    }
-    if (result == NULL || ids == NULL || result->queries == NULL || result->masked == NULL)
+    if (result == NULL || ids == NULL)
         status = error_memory("prompts");
     tell_unknown(detector, prompts, count);
     if (status == 0)
@@ -104,8 +97,7 @@ void sowlv2_prompts_free(sowlv2_prompts **prompts)
 {
     if (prompts == NULL || *prompts == NULL)
         return;
-    free((*prompts)->queries);
-    free((*prompts)->masked);
+    owlv2_queries_free((*prompts)->detector->model, &(*prompts)->queries);
     free(*prompts);
     *prompts = NULL;
 }

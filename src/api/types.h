@@ -15,9 +15,7 @@ struct sowlv2_detector {
 
 struct sowlv2_prompts {
     const sowlv2_detector *detector; /* not owned */
-    size_t count;
-    float *queries; /* [count][projection] */
-    bool *masked;   /* [count]: the prompt's first token id is 0 */
+    struct owlv2_queries queries;
 };
 
 struct sowlv2_session {

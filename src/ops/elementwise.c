@@ -130,9 +130,10 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
 {
     const char *op = "op_gather_rows";
     if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 3) ||
-        !check_tensor(compute, op, "index", &index, DTYPE_I32, 1) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) || !CHECK_SHAPE(compute, op, "index", &index, x.dim[0]) ||
-        !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], x.dim[2]) ||
+        !check_tensor(compute, op, "index", &index, DTYPE_I32, 2) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
+        !CHECK_SHAPE(compute, op, "x", &x, x.dim[0] == 1 ? 1 : index.dim[0], x.dim[1], x.dim[2]) ||
+        !CHECK_SHAPE(compute, op, "out", &out, index.dim[0], index.dim[1], x.dim[2]) ||
         !check_overlap(compute, op, "x", &x, &out, false) ||
         !check_overlap(compute, op, "index", &index, &out, false) || tensor_count(&out) == 0)
         return;

@@ -257,7 +257,8 @@ void op_activation(struct compute *compute, struct tensor x, enum activation act
 void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
               struct tensor out);
 
-/* out[b, :] = x[b, index[b], :]; index I32 [b] inside [0, n). x [b, n, c], out [b, c]. */
+/* out[b, m, :] = x[b, index[b, m], :]; index I32 [b, m], out [b, m, c], x [1 or b, n, c], 1: shared by all. An index
+ * outside [0, n) is an error that compute_finish tells at the latest. */
 void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
 
 /* out[n, q] = (x[n, q] + shift[n]) * (ELU(scale[n]) + 1), ELU(x) = x > 0 ? x : exp(x) - 1.
@@ -349,7 +350,8 @@ struct pixel_scale pixel_scale(float scale, const float mean[3], const float std
 
 /* out[h, w, c]: the 8-bit image pixels U8 [height, 3 width] (op_upload_rows), c of 3 channels, resized by `vertical`
  * (inputs == height) and `horizontal` (inputs == width), scaled. F32 weights: the filtered values themselves. I16:
- * resized across, rounded to 8 bits, resized down and rounded again. */
+ * resized across, rounded to 8 bits, resized down and rounded again; these bytes themselves where `scale` is NULL and
+ * `out` is U8. */
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
                      const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 

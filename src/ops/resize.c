@@ -163,9 +163,9 @@ void op_resize_image(struct compute *compute, struct tensor pixels, const struct
 {
     enum { CHANNELS = 3 };
     const char *const op = "op_resize_image";
-    const enum dtype dtype = vertical->weight.dtype == DTYPE_I16 ? DTYPE_I16 : DTYPE_F32;
+    const enum dtype dtype = vertical->weight.dtype == DTYPE_I16 || scale == NULL ? DTYPE_I16 : DTYPE_F32;
     if (skip(compute) || !check_tensor(compute, op, "pixels", &pixels, DTYPE_U8, 2) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 3) ||
+        !check_tensor(compute, op, "out", &out, scale == NULL ? DTYPE_U8 : DTYPE_F32, 3) ||
         !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], CHANNELS) ||
         !check_filter(compute, op, "vertical", vertical, dtype, pixels.dim[0], out.dim[0]) ||
         !check_filter(compute, op, "horizontal", horizontal, dtype, pixels.dim[1] / CHANNELS, out.dim[1]) ||

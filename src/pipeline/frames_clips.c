@@ -53,16 +53,17 @@ static int allocate_all(struct frames_clips *clips)
     clips->features = allocate(HISTORY + tubelets, patches, width, sizeof(float));
     clips->scores = allocate(HISTORY + tubelets, 1, 1, sizeof(float));
     clips->pooled = allocate(tubelets, width, 1, sizeof(float));
-    if (surprise) {
-        clips->context = allocate(tubelets, patches, width, sizeof(float));
+    if (surprise)
         clips->expected = allocate(tubelets, patches, width, sizeof(float));
-    }
     if (clips->options->labels)
         clips->logits = allocate(clips->config->label_count, 1, 1, sizeof(float));
     if (!clips->squares || !clips->clip || !clips->features || !clips->scores || !clips->pooled ||
-        (surprise && (!clips->context || !clips->expected)) || (clips->options->labels && !clips->logits))
+        (surprise && !clips->expected) || (clips->options->labels && !clips->logits))
         return error_memory("a clip");
-    return 0;
+    if (!surprise)
+        return 0;
+    return DEVICE_TENSOR_CREATE(vjepa2_get_device(clips->model), DTYPE_F32, &clips->context, 1,
+                                (tubelets - predicted_tubelets(tubelets)) * patches, width);
 }
 
 static bool keep_going(int done, int total, void *user_data)
@@ -116,15 +117,14 @@ uint8_t *frames_clips_square(struct frames_clips *clips, int64_t index)
 }
 
 /* Encodes frames first .. first + count - 1, which the ring holds. */
-static int encode(struct frames_clips *clips, int64_t first, int64_t count, float *features, float *logits)
+static int encode(struct frames_clips *clips, int64_t first, int64_t count, const struct vjepa2_output *out)
 {
     const int side = clips->config->crop_size;
     const struct vjepa2_clips batch = {clips->clip, 1, count, VJEPA2_WHOLE};
-    const struct vjepa2_output out = {.features = features, .logits = logits};
 
     for (int64_t i = 0; i < count; i++)
         clips->clip[i] = (struct vjepa2_frame){frames_clips_square(clips, first + i), side, side, (size_t)side * 3};
-    return vjepa2_encode(clips->model, clips->compute, &batch, NULL, &clips->control, &out);
+    return vjepa2_encode(clips->model, clips->compute, &batch, NULL, &clips->control, out);
 }
 
 /* The mean over the patches of each tubelet. */
@@ -229,30 +229,33 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
     }
 }
 
-/* scores[tubelets] of the clip from frame `first`; changes `features`. The first part is encoded alone, so that
- * nothing of what comes is known to the predictor. */
-static int surprise(struct frames_clips *clips, int64_t first, float *features, int64_t tubelets, float *scores)
+/* scores[tubelets] of the clip of `count` frames from frame `first`; changes `features`. The first part is encoded
+ * alone, so that nothing of what comes is known to the predictor. */
+static int surprise(struct frames_clips *clips, int64_t first, int64_t count, float *features, float *scores)
 {
-    const int64_t wanted = predicted_tubelets(tubelets), seen = tubelets - wanted, patches = patches_of(clips);
+    const int64_t tubelets = vjepa2_tubelets(clips->config, count), wanted = predicted_tubelets(tubelets),
+                  seen = tubelets - wanted, patches = patches_of(clips);
     const int64_t width = clips->config->encoder.width;
     struct vjepa2_mask target = {NULL, wanted * patches};
+    struct tensor context;
     int32_t *ids;
     int status;
 
     for (int64_t t = 0; t < tubelets; t++)
         scores[t] = NAN;
-    if (wanted < 1)
-        return 0;
+    if (wanted < 1 || count < clips->config->tubelet_size)
+        return 0; /* a video of less than a tubelet is one repeated moment */
     ids = allocate(wanted, patches, 1, sizeof(*ids));
     if (!ids)
         return error_memory("token positions");
     for (int64_t i = 0; i < wanted * patches; i++)
         ids[i] = (int32_t)(seen * patches + i);
     target.ids = ids;
-    status = encode(clips, first, seen * clips->config->tubelet_size, clips->context, NULL);
+    context = tensor_slice(clips->context, 1, 0, seen * patches);
+    status = encode(clips, first, seen * clips->config->tubelet_size, &(struct vjepa2_output){.kept = &context});
     if (!status)
-        status = vjepa2_predict(clips->model, clips->compute, clips->context, 1, seen * patches, NULL, &target, NULL,
-                                &clips->control, clips->expected);
+        status = vjepa2_predict(clips->model, clips->compute, context, NULL, &target, NULL, &clips->control,
+                                clips->expected);
     free(ids);
     if (status)
         return status;
@@ -283,7 +286,7 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
 
     if (first != clips->end)
         clips->history = 0;
-    status = encode(clips, first, count, features, clips->logits);
+    status = encode(clips, first, count, &(struct vjepa2_output){.features = features, .logits = clips->logits});
     if (!status)
         status = write_features(clips, features, count);
     if (!status)
@@ -302,7 +305,7 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
     } else if (clips->options->kind == FRAMES_VARIANCE) {
         status = importance_variance(features, (struct importance_shape){tubelets, patches, width}, scores);
     } else {
-        status = surprise(clips, first, features, tubelets, scores);
+        status = surprise(clips, first, count, features, scores);
     }
     if (!status)
         frames_track_score(track, first, count, clips->config->tubelet_size, scores, tubelets,
@@ -314,11 +317,12 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
 void frames_clips_free(struct frames_clips *clips)
 {
     safetensors_writer_abort(&clips->writer);
+    if (clips->context.buffer)
+        device_tensor_free(vjepa2_get_device(clips->model), &clips->context);
     compute_free(&clips->compute);
     free(clips->squares);
     free(clips->clip);
     free(clips->features);
-    free(clips->context);
     free(clips->expected);
     free(clips->scores);
     free(clips->pooled);

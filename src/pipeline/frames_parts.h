@@ -40,7 +40,8 @@ struct frames_clips {
     struct vjepa2_frame *clip; /* [frames]: the ring in time order */
     float *features;           /* [history + tubelets][patches][width] */
     int64_t history;           /* tubelets of the clip before that lie in front of it */
-    float *context, *expected; /* surprise: the first part's features, and what is predicted from them */
+    struct tensor context;     /* surprise: the first part's features, on the model's device */
+    float *expected;           /* what is predicted from them */
     float *scores, *pooled, *logits;
     int64_t end; /* frames looked at by the clips so far */
     struct safetensors_writer writer;

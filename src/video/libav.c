@@ -45,15 +45,6 @@ void libav_start(void)
     pthread_once(&once, start);
 }
 
-bool libav_has_cameras(void)
-{
-#ifdef VIDEO_HAVE_DEVICES
-    return true;
-#else
-    return false;
-#endif
-}
-
 static int status_of(int code)
 {
     switch (code) {

@@ -65,7 +65,7 @@ static float *download(struct compute *compute, struct tensor tensor)
 
     assert_int_equal(tensor.dtype, DTYPE_F32);
     op_download(compute, tensor, values);
-    check(compute_status(compute));
+    check(compute_finish(compute));
     return values;
 }
 
@@ -144,19 +144,19 @@ static void test_tokens(void **state)
     }
 }
 
-/* The queries of a set; traced where `trace` is given. Freed by the caller. */
-static float *encode(struct fixture *fixture, const char *set, const struct model_trace *trace, int64_t *count)
+/* The queries of a set; traced where `trace` is given. */
+static struct owlv2_queries encode(struct fixture *fixture, const char *set, const struct model_trace *trace)
 {
     const struct host_tensor *golden = expected_tensor(&fixture->expected, "%s.ids", set);
     int64_t total = host_tensor_count(golden);
     int32_t *ids = malloc(sizeof(int32_t) * (size_t)total);
-    float *queries = new_floats(golden->dim[0] * fixture->config->projection);
+    struct owlv2_queries queries;
 
     assert_non_null(ids);
     for (int64_t i = 0; i < total; i++)
         ids[i] = expected_i32(golden, i);
-    *count = golden->dim[0];
-    check(owlv2_encode_text(fixture->model, fixture->compute, ids, *count, trace, queries));
+    check(owlv2_encode_text(fixture->model, fixture->compute, ids, golden->dim[0], trace, &queries));
+    assert_int_equal(queries.count, golden->dim[0]);
     free(ids);
     return queries;
 }
@@ -170,14 +170,15 @@ static void test_text_tower(void **state)
         struct model_trace trace = {compare_trace, &fixture};
         for (int set = 0; set < 2; set++) {
             bool traced = strcmp(expected_sets[set], "many") == 0;
-            int64_t count;
 
             fixture.set = expected_sets[set];
-            float *queries = encode(&fixture, fixture.set, traced ? &trace : NULL, &count);
+            struct owlv2_queries queries = encode(&fixture, fixture.set, traced ? &trace : NULL);
             const struct host_tensor *golden = expected_tensor(&fixture.expected, "%s.text.embeds", fixture.set);
-            assert_int_equal(host_tensor_count(golden), count * fixture.config->projection);
-            expected_compare("text.embeds", queries, golden, 0, host_tensor_count(golden));
-            free(queries);
+            assert_int_equal(host_tensor_count(golden), queries.count * fixture.config->projection);
+            float *vectors = download(fixture.compute, queries.vectors);
+            expected_compare("text.embeds", vectors, golden, 0, host_tensor_count(golden));
+            free(vectors);
+            owlv2_queries_free(fixture.model, &queries);
         }
         assert_int_equal(fixture.traced, fixture.config->text.layers);
         close_case(&fixture);
@@ -188,9 +189,8 @@ static void test_text_tower(void **state)
 static void detect_and_compare(struct fixture *fixture, const char *set, int first, int batch,
                                const struct model_trace *trace)
 {
-    int64_t queries_count;
-    float *queries = encode(fixture, set, NULL, &queries_count);
-    float *logits = new_floats(batch * fixture->patches * queries_count);
+    struct owlv2_queries queries = encode(fixture, set, NULL);
+    float *logits = new_floats(batch * fixture->patches * queries.count);
     float *boxes = new_floats(batch * fixture->patches * 4);
     float *objectness = new_floats(batch * fixture->patches);
     struct owlv2_image images[8];
@@ -201,11 +201,10 @@ static void detect_and_compare(struct fixture *fixture, const char *set, int fir
         struct sowlv2_image image = expected_image(&fixture->expected, first + i);
         images[i] = (struct owlv2_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
-    check(
-        owlv2_detect(fixture->model, fixture->compute, images, batch, queries, NULL, queries_count, trace, NULL, &out));
+    check(owlv2_detect(fixture->model, fixture->compute, images, batch, &queries, trace, NULL, &out));
     for (int i = 0; i < batch; i++) {
         const struct host_tensor *golden = expected_tensor(&fixture->expected, "%s.image.%d.logits", set, first + i);
-        int64_t count = fixture->patches * queries_count;
+        int64_t count = fixture->patches * queries.count;
 
         assert_int_equal(host_tensor_count(golden), count);
         expected_compare("logits", logits + i * count, golden, 0, count);
@@ -214,7 +213,7 @@ static void detect_and_compare(struct fixture *fixture, const char *set, int fir
         golden = expected_tensor(&fixture->expected, "image.%d.objectness", first + i);
         expected_compare("objectness", objectness + i * fixture->patches, golden, 0, fixture->patches);
     }
-    free(queries);
+    owlv2_queries_free(fixture->model, &queries);
     free(logits);
     free(boxes);
     free(objectness);
@@ -309,29 +308,59 @@ static void test_preprocessing(void **state)
 static void test_masked_query(void **state)
 {
     struct fixture fixture;
-    int64_t count;
 
     (void)state;
     open_case("owlv2_tiny", &fixture);
-    float *queries = encode(&fixture, "many", NULL, &count);
+    struct owlv2_queries queries = encode(&fixture, "many", NULL);
+    const int64_t count = queries.count;
     float *logits = new_floats(fixture.patches * count);
     float *boxes = new_floats(fixture.patches * 4);
     struct sowlv2_image image = expected_image(&fixture.expected, 0);
     struct owlv2_image input = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
     struct owlv2_output out = {logits, boxes, NULL};
-    bool masked[EXPECTED_MAX_PROMPTS] = {false, true, false, true, false};
     const struct host_tensor *golden = expected_tensor(&fixture.expected, "many.image.0.logits");
 
     assert_int_equal(count, 5);
-    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, queries, masked, count, NULL, NULL, &out));
+    for (int64_t q = 0; q < count; q++)
+        assert_false(queries.masked[q]);
+    queries.masked[1] = queries.masked[3] = true;
+    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, &queries, NULL, NULL, &out));
     for (int64_t i = 0; i < fixture.patches * count; i++)
-        if (masked[i % count])
+        if (queries.masked[i % count])
             assert_true(logits[i] == -FLT_MAX);
         else
             expected_compare("logits beside masked ones", logits + i, golden, i, 1);
-    free(queries);
+    owlv2_queries_free(fixture.model, &queries);
     free(logits);
     free(boxes);
+    close_case(&fixture);
+}
+
+/* An id that the model has not is refused before anything is uploaded, and a first id of 0 masks. */
+static void test_ids(void **state)
+{
+    struct fixture fixture;
+    struct owlv2_queries queries;
+
+    (void)state;
+    open_case("owlv2_tiny", &fixture);
+    const int length = fixture.config->text_length;
+    int32_t *ids = calloc(2 * (size_t)length, sizeof(*ids));
+    assert_non_null(ids);
+    ids[0] = ids[length + 1] = 1;
+    check(owlv2_encode_text(fixture.model, fixture.compute, ids, 2, NULL, &queries));
+    assert_false(queries.masked[0]);
+    assert_true(queries.masked[1]);
+    owlv2_queries_free(fixture.model, &queries);
+    const int32_t wrong[] = {-1, INT32_MIN, (int32_t)fixture.config->vocab_size, INT32_MAX};
+    for (int i = 0; i < 4; i++) {
+        ids[2 * length - 1] = wrong[i];
+        assert_int_equal(owlv2_encode_text(fixture.model, fixture.compute, ids, 2, NULL, &queries),
+                         SOWLV2_ERROR_ARGUMENT);
+        assert_non_null(strstr(sowlv2_error_message(), "prompt 1: token id"));
+        assert_null(queries.vectors.buffer);
+    }
+    free(ids);
     close_case(&fixture);
 }
 
@@ -339,11 +368,11 @@ static void test_masked_query(void **state)
 static void test_row_bytes(void **state)
 {
     struct fixture fixture;
-    int64_t count;
 
     (void)state;
     open_case("owlv2_tiny", &fixture);
-    float *queries = encode(&fixture, "one", NULL, &count);
+    struct owlv2_queries queries = encode(&fixture, "one", NULL);
+    const int64_t count = queries.count;
     float *logits = new_floats(fixture.patches * count);
     float *boxes = new_floats(fixture.patches * 4);
     struct sowlv2_image image = expected_image(&fixture.expected, 1);
@@ -356,11 +385,11 @@ static void test_row_bytes(void **state)
         memcpy(pixels + apart * (size_t)y, image.pixels + row * (size_t)y, row);
     struct owlv2_image input = {pixels, image.width, image.height, apart};
     struct owlv2_output out = {logits, boxes, NULL};
-    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, queries, NULL, count, NULL, NULL, &out));
+    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, &queries, NULL, NULL, &out));
     expected_compare("logits", logits, expected_tensor(&fixture.expected, "one.image.1.logits"), 0,
                      fixture.patches * count);
     free(pixels);
-    free(queries);
+    owlv2_queries_free(fixture.model, &queries);
     free(logits);
     free(boxes);
     close_case(&fixture);
@@ -373,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_image_tower),  cmocka_unit_test(test_every_image_and_set),
         cmocka_unit_test(test_batches),      cmocka_unit_test(test_preprocessing),
         cmocka_unit_test(test_masked_query), cmocka_unit_test(test_row_bytes),
+        cmocka_unit_test(test_ids),
     };
 
     if (expected_level_missing())

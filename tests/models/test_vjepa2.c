@@ -119,7 +119,7 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
     assert_int_equal(tensor_count(&tensor), host_tensor_count(golden));
     float *values = new_floats(tensor_count(&tensor));
     op_download(compute, tensor, values);
-    check(compute_status(compute));
+    check(compute_finish(compute));
     double tolerance = strcmp(name, "pixel_values") == 0 ? PIXEL_TOLERANCE : TOLERANCE;
     compare(fixture, name, values, golden, tolerance, tolerance);
     free(values);
@@ -140,6 +140,21 @@ static struct vjepa2_frame *clip_frames(const struct host_tensor *pixels)
     return frames;
 }
 
+/* Features that stay on the device: `values`, unless NULL. */
+static struct tensor keep_features(struct fixture *fixture, int64_t batch, int64_t tokens, const void *values)
+{
+    const int64_t dim[] = {batch, tokens, fixture->config->encoder.width};
+    struct tensor kept;
+
+    check(device_tensor_create(fixture->device, DTYPE_F32, 3, dim, &kept));
+    if (values != NULL) {
+        compute_begin(fixture->compute);
+        op_copy(fixture->compute, op_upload(fixture->compute, DTYPE_F32, 3, dim, values), kept);
+        check(compute_finish(fixture->compute));
+    }
+    return kept;
+}
+
 /* Features of set `set`, compared; also everything behind them that the goldens have. */
 static void run_set(struct fixture *fixture, int set, const struct host_tensor *pixels)
 {
@@ -151,7 +166,8 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     float *pooled = new_floats(batch * width), *logits = new_floats(batch * (labels + 1));
     struct model_trace trace = {compare_trace, fixture};
     struct vjepa2_clips clips = {frames, batch, count, VJEPA2_CENTRE};
-    struct vjepa2_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL};
+    struct tensor kept = keep_features(fixture, batch, tokens, NULL);
+    struct vjepa2_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL, &kept};
 
     snprintf(fixture->prefix, sizeof(fixture->prefix), "%d", set);
     check(vjepa2_encode(fixture->model, fixture->compute, &clips, &trace, NULL, &out));
@@ -160,17 +176,17 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     assert_int_equal(golden->dim[1], tokens);
     compare(fixture, "features", features, golden, TOLERANCE, TOLERANCE);
     if (vjepa2_has_predictor(fixture->model)) {
-        check(vjepa2_predict(fixture->model, fixture->compute, features, batch, tokens, NULL, NULL, NULL, NULL,
-                             predicted));
+        check(vjepa2_predict(fixture->model, fixture->compute, kept, NULL, NULL, NULL, NULL, predicted));
         compare(fixture, "predicted", predicted, find(fixture, "%d.predicted", set), TOLERANCE, TOLERANCE);
     }
     if (classifier) {
         compare(fixture, "pooled", pooled, find(fixture, "%d.pooled", set), TOLERANCE, TOLERANCE);
         compare(fixture, "logits", logits, find(fixture, "%d.logits", set), TOLERANCE, TOLERANCE);
         memset(logits, 0, sizeof(float) * (size_t)(batch * labels));
-        check(vjepa2_classify(fixture->model, fixture->compute, features, batch, tokens, NULL, NULL, logits));
+        check(vjepa2_classify(fixture->model, fixture->compute, kept, NULL, NULL, logits));
         compare(fixture, "logits again", logits, find(fixture, "%d.logits", set), TOLERANCE, TOLERANCE);
     }
+    device_tensor_free(fixture->device, &kept);
     free(frames);
     free(features);
     free(predicted);
@@ -227,18 +243,17 @@ static void test_masks(void **state)
             int64_t batch = golden->dim[0], tokens = golden->dim[1], width = golden->dim[2];
             struct vjepa2_mask context, target;
             int32_t *a = mask_ids(context_ids, &context), *b = mask_ids(find(&fixture, "0.%d.target", run), &target);
-            float *features = new_floats(batch * tokens * width), *out = new_floats(batch * target.count * width);
+            float *out = new_floats(batch * target.count * width);
+            struct tensor features = keep_features(&fixture, batch, tokens, golden->data);
             struct model_trace trace = {compare_trace, &fixture};
 
-            memcpy(features, golden->data, sizeof(float) * (size_t)(batch * tokens * width));
             snprintf(fixture.prefix, sizeof(fixture.prefix), "0.%d", run);
-            check(vjepa2_predict(fixture.model, fixture.compute, features, batch, tokens, &context, &target, &trace,
-                                 NULL, out));
+            check(vjepa2_predict(fixture.model, fixture.compute, features, &context, &target, &trace, NULL, out));
             compare(&fixture, "predicted", out, find(&fixture, "0.%d.predicted", run), TOLERANCE, TOLERANCE);
             compared++;
             free(a);
             free(b);
-            free(features);
+            device_tensor_free(fixture.device, &features);
             free(out);
         }
         traced += fixture.traced;
@@ -264,13 +279,13 @@ static void test_batch_and_view(void **state)
     double difference = 0.0;
 
     check(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,
-                        &(struct vjepa2_output){features, NULL, NULL}));
+                        &(struct vjepa2_output){.features = features}));
     for (int64_t i = 0; i < values; i++)
         assert_true(fabs((double)features[i] - (double)value(golden, values + i)) <=
                     1e-4 + 1e-4 * fabs((double)features[i]));
     clips.view = VJEPA2_WHOLE;
     check(
-        vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &(struct vjepa2_output){whole, NULL, NULL}));
+        vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &(struct vjepa2_output){.features = whole}));
     for (int64_t i = 0; i < values; i++) {
         assert_true(isfinite(whole[i]));
         difference = fmax(difference, fabs((double)features[i] - (double)whole[i]));
@@ -292,7 +307,7 @@ static void test_bad_input(void **state)
 {
     struct fixture fixture;
     float *features = new_floats(1 << 16);
-    struct vjepa2_output out = {features, NULL, NULL};
+    struct vjepa2_output out = {.features = features};
 
     (void)state;
     open_case("vjepa2_tiny", &fixture);
@@ -305,10 +320,16 @@ static void test_bad_input(void **state)
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, &control, &out),
                      SOWLV2_ERROR_CANCELLED);
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,
-                                   &(struct vjepa2_output){features, features, NULL}),
+                                   &(struct vjepa2_output){.features = features, .pooled = features}),
                      SOWLV2_ERROR_UNSUPPORTED);
-    assert_int_equal(vjepa2_classify(fixture.model, fixture.compute, features, 1, 4, NULL, NULL, features),
+    struct tensor kept = keep_features(&fixture, 1, 16, NULL), wrong = tensor_slice(kept, 2, 0, 1);
+    assert_int_equal(vjepa2_classify(fixture.model, fixture.compute, kept, NULL, NULL, features),
                      SOWLV2_ERROR_UNSUPPORTED);
+    out.kept = &kept; /* of a clip of another length */
+    clips.count = 2 * fixture.config->tubelet_size;
+    assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
+    out.kept = NULL;
+    clips.count = 1;
     frames[0].width = 0;
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
     frames[0].width = 1;
@@ -317,20 +338,22 @@ static void test_bad_input(void **state)
 
     int32_t ids[] = {0, 16}, negative[] = {-1};
     struct vjepa2_mask inside = {ids, 1}, outside = {ids, 2}, below = {negative, 1}, empty = {ids, 0};
-    assert_int_equal(
-        vjepa2_predict(fixture.model, fixture.compute, features, 1, 16, &outside, &inside, NULL, NULL, features),
-        SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(
-        vjepa2_predict(fixture.model, fixture.compute, features, 1, 16, &inside, &below, NULL, NULL, features),
-        SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(
-        vjepa2_predict(fixture.model, fixture.compute, features, 1, 16, &empty, &inside, NULL, NULL, features),
-        SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, &outside, &inside, NULL, NULL, features),
+                     SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, &inside, &below, NULL, NULL, features),
+                     SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, &empty, &inside, NULL, NULL, features),
+                     SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, wrong, &inside, &inside, NULL, NULL, features),
+                     SOWLV2_ERROR_ARGUMENT);
+    device_tensor_free(fixture.device, &kept);
     free(frames);
     close_case(&fixture);
     open_case("vjepa2_classifier_bare", &fixture);
-    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, features, 1, 4, NULL, NULL, NULL, NULL, features),
+    kept = keep_features(&fixture, 1, 4, NULL);
+    assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, NULL, NULL, NULL, NULL, features),
                      SOWLV2_ERROR_UNSUPPORTED);
+    device_tensor_free(fixture.device, &kept);
     close_case(&fixture);
     free(features);
 }

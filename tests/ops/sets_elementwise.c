@@ -209,32 +209,38 @@ static void test_embed(void **state)
     field_free(&expected);
 }
 
+/* Rows of each entry's own x, and of one that all share. */
 static void test_gather_rows(void **state)
 {
     struct sides *sides = *state;
-    const int32_t rows[] = {4, 0, 2, 2, 1, 3};
-    struct field index = field_i32(DIMS(6), rows);
-    struct field x = field_random(true, -1.0F, 1.0F, DIMS(6, 5, 19));
-    struct field out = field_poisoned(true, DIMS(6, 19)), expected = field_poisoned(false, DIMS(6, 19));
-    sides_begin(sides);
-    op_gather_rows(sides->compute[REFERENCE], x.tensor, index.tensor, expected.tensor);
-    op_gather_rows(sides->compute[UNDER_TEST], x.tensor, index.tensor, out.tensor);
-    sides_check(sides);
-    compare_tensors("gather_rows", &out.tensor, &expected.tensor, 0.0, 0.0);
-    field_check_output(&out);
-
-    static const int32_t bad[] = {-1, 5, INT32_MAX, INT32_MIN};
-    for (int i = 0; i < COUNT(bad); i++) {
-        ((int32_t *)host_data(index.tensor))[5] = bad[i];
+    enum { BATCH = 3, PICKED = 4, ROWS = 5, WIDTH = 19 };
+    const int32_t rows[BATCH * PICKED] = {4, 0, 2, 2, 1, 3, 0, 0, 4, 4, 3, 1};
+    for (int64_t own = 1; own <= BATCH; own += BATCH - 1) {
+        struct field index = field_i32(DIMS(BATCH, PICKED), rows);
+        struct field x = field_random(true, -1.0F, 1.0F, DIMS(own, ROWS, WIDTH));
+        struct field out = field_poisoned(true, DIMS(BATCH, PICKED, WIDTH));
         sides_begin(sides);
         op_gather_rows(sides->compute[UNDER_TEST], x.tensor, index.tensor, out.tensor);
-        assert_int_equal(compute_status(sides->compute[UNDER_TEST]), SOWLV2_ERROR_ARGUMENT);
-        assert_non_null(strstr(error_message(), "op_gather_rows"));
+        sides_check(sides);
+        for (int64_t i = 0; i < BATCH * PICKED * WIDTH; i++) {
+            const int64_t entry = own == 1 ? 0 : i / (PICKED * WIDTH), row = rows[i / WIDTH];
+            assert_true(*tensor_element(&out.tensor, i) ==
+                        *tensor_element(&x.tensor, (entry * ROWS + row) * WIDTH + i % WIDTH));
+        }
+        field_check_output(&out);
+
+        static const int32_t bad[] = {-1, ROWS, INT32_MAX, INT32_MIN};
+        for (int i = 0; i < COUNT(bad); i++) {
+            ((int32_t *)host_data(index.tensor))[BATCH * PICKED - 1] = bad[i];
+            sides_begin(sides);
+            op_gather_rows(sides->compute[UNDER_TEST], x.tensor, index.tensor, out.tensor);
+            assert_int_equal(compute_finish(sides->compute[UNDER_TEST]), SOWLV2_ERROR_ARGUMENT);
+            assert_non_null(strstr(error_message(), "op_gather_rows"));
+        }
+        field_free(&index);
+        field_free(&x);
+        field_free(&out);
     }
-    field_free(&index);
-    field_free(&x);
-    field_free(&out);
-    field_free(&expected);
 }
 
 static void test_shift_scale(void **state)

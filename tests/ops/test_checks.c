@@ -157,9 +157,13 @@ static void test_lookups(void **state)
     REJECTED("op_embed", op_embed(compute, ids, table, F32(4, 6), out));
     REJECTED("op_embed", op_embed(compute, ids, table, positions, F32(3, 2, 5)));
     struct tensor x = F32(2, 3, 5);
-    REJECTED("op_gather_rows", op_gather_rows(compute, x, i32(3), F32(2, 5)));
-    REJECTED("op_gather_rows", op_gather_rows(compute, x, i32(2), F32(2, 3)));
-    REJECTED("op_gather_rows", op_gather_rows(compute, x, F32(2), F32(2, 5)));
+    struct tensor index = TENSOR_RESHAPE(i32(8), 2, 4);
+    REJECTED("op_gather_rows", op_gather_rows(compute, x, TENSOR_RESHAPE(i32(9), 3, 3), F32(3, 3, 5)));
+    index = TENSOR_RESHAPE(i32(8), 2, 4);
+    REJECTED("op_gather_rows", op_gather_rows(compute, x, index, F32(2, 3, 5)));
+    index = TENSOR_RESHAPE(i32(8), 2, 4);
+    REJECTED("op_gather_rows", op_gather_rows(compute, x, index, F32(2, 4, 3)));
+    REJECTED("op_gather_rows", op_gather_rows(compute, x, F32(2, 4), F32(2, 4, 5)));
 }
 
 static void test_resize(void **state)
@@ -180,6 +184,9 @@ static void test_resize(void **state)
     pixels = op_upload_rows(compute, bytes, 11, 4, 11);
     resize = op_upload_filter(compute, &filter);
     REJECTED(op, op_resize_image(compute, pixels, &resize, &resize, &scale, out));
+    pixels = op_upload_rows(compute, bytes, 12, 4, 12);
+    resize = op_upload_filter(compute, &filter); /* bytes come of whole numbers alone */
+    REJECTED(op, op_resize_image(compute, pixels, &resize, &resize, NULL, COMPUTE_TENSOR(compute, DTYPE_U8, 3, 3, 3)));
     op = "op_resize_planes";
     resize = op_upload_filter(compute, &filter);
     REJECTED(op, op_resize_planes(compute, F32(1, 4, 5), &resize, &resize, F32(1, 3, 3)));
@@ -203,7 +210,7 @@ static void test_empty(void **state)
     op_layer_norm(compute, F32(0, 3), F32(3), F32(3), 1e-5F, F32(0, 3));
     op_attention(compute, F32(0, 3, 1, 4), F32(0, 3, 1, 4), F32(0, 3, 1, 4), 1.0F, false, F32(0, 3, 1, 4));
     op_add(compute, F32(2, 0), F32(1, 1), F32(2, 0));
-    op_gather_rows(compute, F32(0, 2, 3), i32(0), F32(0, 3));
+    op_gather_rows(compute, F32(0, 2, 3), TENSOR_RESHAPE(i32(0), 0, 1), F32(0, 1, 3));
     assert_int_equal(compute_status(compute), 0);
 }
 

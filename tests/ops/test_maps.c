@@ -177,9 +177,13 @@ static void test_resize_u8(void **state)
         for (int side = 0; side < SIDES; side++) {
             struct compute *compute = sides->compute[side];
             struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, new_height, new_width, 3);
+            struct tensor bytes = COMPUTE_TENSOR(compute, DTYPE_U8, new_height, new_width, 3);
             resize_image_u8(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 1.0F, mean, std, out);
-            assert_int_equal(compute_status(compute), 0);
+            resize_image_u8(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 0.0F, NULL, NULL, bytes);
+            assert_int_equal(compute_finish(compute), 0);
             expected_compare(&out, file, group, "pixels", 0.0, 0.0);
+            for (int64_t i = 0; i < tensor_count(&out); i++)
+                assert_true((float)((uint8_t *)host_data(bytes))[i] == ((float *)host_data(out))[i]);
         }
         filter_u8_free(&vertical);
         filter_u8_free(&horizontal);

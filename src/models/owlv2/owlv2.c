@@ -61,28 +61,35 @@ const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model)
     return model->tokenizer;
 }
 
-struct device *owlv2_get_device(const struct owlv2 *model)
+/* The logits of masked queries. */
+static void mask_logits(float *logits, int64_t rows, const struct owlv2_queries *queries)
 {
-    return model->device;
+    for (int64_t q = 0; q < queries->count; q++)
+        for (int64_t i = 0; queries->masked[q] && i < rows; i++)
+            logits[i * queries->count + q] = -FLT_MAX;
 }
 
-/* The reference gives prompts whose first token id is 0 the lowest float. */
-static void mask_logits(float *logits, int64_t rows, const bool *masked, int64_t query_count)
+/* Results on the device, as struct owlv2_output has them on the host. */
+struct results {
+    struct tensor logits, boxes, objectness; /* `objectness` without memory: not wanted */
+};
+
+static struct results part_of(struct results results, int64_t first, int64_t count)
 {
-    for (int64_t q = 0; q < query_count; q++)
-        for (int64_t i = 0; masked[q] && i < rows; i++)
-            logits[i * query_count + q] = -FLT_MAX;
+    const struct results part = {
+        tensor_slice(results.logits, 0, first, count), tensor_slice(results.boxes, 0, first, count),
+        results.objectness.rank > 0 ? tensor_slice(results.objectness, 0, first, count) : results.objectness};
+    return part;
 }
 
-/* One pass over `batch` images; outputs as in owlv2_detect. */
-static int detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
-                           int64_t batch, const float *queries, int64_t query_count, const struct model_trace *trace,
-                           const struct model_control *control, const struct owlv2_output *out)
+/* `batch` images at once. */
+static void detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+                            int64_t batch, struct tensor queries, const struct model_trace *trace,
+                            const struct model_control *control, struct results out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
-
-    compute_begin(compute);
+    const size_t start = compute_mark(compute);
     struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, config->vision.width);
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, batch, size, size, 3);
@@ -91,56 +98,73 @@ static int detect_together(const struct owlv2 *model, struct compute *compute, c
     model_emit(trace, compute, pixel_values, "pixel_values");
     owlv2_image_tower(model, compute, pixel_values, trace, control, features);
     compute_release(compute, mark);
-
-    struct tensor boxes = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4);
-    struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, query_count);
-    struct tensor query = op_upload(compute, DTYPE_F32, 2, (int64_t[]){query_count, config->projection}, queries);
-    owlv2_box_head(model, compute, features, boxes);
-    owlv2_class_head(model, compute, features, query, logits);
-    op_download(compute, boxes, out->boxes);
-    op_download(compute, logits, out->logits);
-    if (out->objectness != NULL) {
-        struct tensor objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
-        owlv2_objectness_head(model, compute, features, objectness);
-        op_download(compute, objectness, out->objectness);
-    }
-    return compute_finish(compute);
+    owlv2_box_head(model, compute, features, out.boxes);
+    owlv2_class_head(model, compute, features, queries, out.logits);
+    if (out.objectness.rank > 0)
+        owlv2_objectness_head(model, compute, features, out.objectness);
+    compute_release(compute, start);
 }
 
-/* Progress of one pass as a part of all passes. */
-struct passes {
+/* Progress of some images as progress of all. */
+struct share {
     const struct model_control *control;
-    int done, total; /* passes */
+    int64_t done, count, total; /* images */
 };
 
 static bool keep_going(int done, int total, void *user_data)
 {
-    const struct passes *passes = user_data;
-    return passes->control->keep_going(passes->done * total + done, passes->total * total, passes->control->user_data);
+    const struct share *share = user_data;
+    return share->control->keep_going((int)(share->done * total + share->count * done), (int)(share->total * total),
+                                      share->control->user_data);
+}
+
+/* One pass. Images go through together as long as one alone does not fill the products: beyond that a batch is no
+ * faster, and only takes memory. */
+static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+                       int64_t batch, const struct owlv2_queries *queries, const struct model_trace *trace,
+                       struct share *share, const struct owlv2_output *out)
+{
+    const int64_t patches = model->config.grid * model->config.grid;
+    const int64_t enough = device_hints(model->device).enough_rows, together = enough > patches ? enough / patches : 1;
+    const struct model_control control = {keep_going, share};
+    compute_begin(compute);
+    struct results all = {COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, queries->count),
+                          COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4),
+                          {0}};
+    if (out->objectness != NULL)
+        all.objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
+    for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += share->count) {
+        share->count = batch - first < together ? batch - first : together;
+        detect_together(model, compute, images + first, share->count, queries->vectors, trace,
+                        share->control != NULL ? &control : NULL, part_of(all, first, share->count));
+        share->done += share->count;
+    }
+    op_download(compute, all.boxes, out->boxes);
+    op_download(compute, all.logits, out->logits);
+    if (out->objectness != NULL)
+        op_download(compute, all.objectness, out->objectness);
+    return compute_finish(compute);
 }
 
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct model_trace *trace,
+                 const struct owlv2_queries *queries, const struct model_trace *trace,
                  const struct model_control *control, const struct owlv2_output *out)
 {
-    /* Images go through together as long as one alone does not fill the products: beyond that a batch is
-     * no faster, and only takes memory. */
-    enum { ENOUGH_TOKENS = 1024 };
+    /* As many images a pass as have results worth one transfer. */
     const int64_t patches = model->config.grid * model->config.grid;
-    const int64_t together = patches >= ENOUGH_TOKENS ? 1 : ENOUGH_TOKENS / patches;
-    struct passes passes = {control, 0, (int)((batch + together - 1) / together)};
-    const struct model_control part = {keep_going, &passes};
+    const int64_t bytes = patches * (queries->count + 5) * (int64_t)sizeof(float);
+    const int64_t fetched = device_hints(model->device).transfer_bytes / bytes;
     const bool asked = control != NULL && control->keep_going != NULL;
+    struct share share = {.control = asked ? control : NULL, .total = batch};
     int status = 0;
-    for (int64_t first = 0; first < batch && status == 0; first += together, passes.done++) {
-        const int64_t count = batch - first < together ? batch - first : together;
-        const struct owlv2_output slice = {out->logits + first * patches * query_count,
-                                           out->boxes + first * patches * 4,
-                                           out->objectness != NULL ? out->objectness + first * patches : NULL};
-        status = detect_together(model, compute, images + first, count, queries, query_count, trace,
-                                 asked ? &part : NULL, &slice);
+    for (int64_t first = 0, count; first < batch && status == 0; first += count) {
+        count = fetched < 1 ? 1 : batch - first < fetched ? batch - first : fetched;
+        const struct owlv2_output part = {out->logits + first * patches * queries->count,
+                                          out->boxes + first * patches * 4,
+                                          out->objectness != NULL ? out->objectness + first * patches : NULL};
+        status = detect_pass(model, compute, images + first, count, queries, trace, &share, &part);
     }
-    if (masked != NULL && status == 0)
-        mask_logits(out->logits, batch * patches, masked, query_count);
+    if (status == 0)
+        mask_logits(out->logits, batch * patches, queries);
     return status;
 }

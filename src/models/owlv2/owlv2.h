@@ -26,16 +26,24 @@ void owlv2_free(struct owlv2 **model);
 
 const struct owlv2_config *owlv2_get_config(const struct owlv2 *model);
 const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model);
-struct device *owlv2_get_device(const struct owlv2 *model);
 
 /* What a trace receives: "pixel_values" [b, size, size, 3],
  * "vision.embeddings" (after the pre-layer norm) [b, 1 + patches, width], "vision.block.0" ...,
  * "features" [b, patches, width], "text.block.0" ... [n, length, width]. */
 
-/* Encodes `count` prompts of config.text_length token ids each, ids [count][text_length], into
- * queries [count][projection] (host memory of the caller), each of unit length. */
+/* Encoded prompts, on the model's device; any number of threads may detect with them. */
+struct owlv2_queries {
+    int64_t count;
+    struct tensor vectors; /* [count, projection], each of unit length */
+    bool *masked; /* [count]: the lowest float is the query's logit (the reference's rule for prompts whose first
+                   * token id is 0) */
+};
+
+/* Encodes `count` prompts of config.text_length token ids each, ids [count][text_length]. `out` is freed by
+ * owlv2_queries_free; on error nothing is left. Errors: ARGUMENT (an id that the model has not), MEMORY. */
 int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const int32_t *ids, int64_t count,
-                      const struct model_trace *trace, float *queries);
+                      const struct model_trace *trace, struct owlv2_queries *out);
+void owlv2_queries_free(const struct owlv2 *model, struct owlv2_queries *queries);
 
 /* One image as the caller holds it. */
 struct owlv2_image {
@@ -46,17 +54,14 @@ struct owlv2_image {
 
 /* What an image pass gives, in host memory of the caller, patches in row-major order of the grid. */
 struct owlv2_output {
-    float *logits;     /* [batch][patches][query_count] */
+    float *logits;     /* [batch][patches][queries] */
     float *boxes;      /* [batch][patches][4]: center x, center y, width, height, 0 to 1 of the padded square */
     float *objectness; /* [batch][patches] logits, or NULL: not computed */
 };
 
-/* The image tower and all heads for `batch` images and `query_count` queries [query_count][projection]
- * at once. A query whose `masked` entry is true gets the lowest float as its logits (the reference's
- * rule for prompts whose first token id is 0); `masked` NULL: none. `control` is
- * asked between layers. */
+/* The image tower and all heads for `batch` images and all queries. `control` is asked between layers. */
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
-                 const float *queries, const bool *masked, int64_t query_count, const struct model_trace *trace,
+                 const struct owlv2_queries *queries, const struct model_trace *trace,
                  const struct model_control *control, const struct owlv2_output *out);
 
 /* ---- post-processing (host) ---- */

@@ -47,11 +47,6 @@ const struct sam2_config *sam2_get_config(const struct sam2 *model)
     return &model->config;
 }
 
-struct device *sam2_get_device(const struct sam2 *model)
-{
-    return model->device;
-}
-
 int sam2_features_create(const struct sam2 *model, struct sam2_features **out)
 {
     *out = NULL;

@@ -26,7 +26,6 @@ int sam2_open(const char *folder, struct device *device, struct sam2 **out);
 void sam2_free(struct sam2 **model);
 
 const struct sam2_config *sam2_get_config(const struct sam2 *model);
-struct device *sam2_get_device(const struct sam2 *model);
 
 /* What a trace receives. Of sam2_encode: "pixel_values" [size, size, 3],
  * "embeddings" [side, side, dim], "block.0" ... likewise, "fpn.N" [side^2, C] of levels that are computed on

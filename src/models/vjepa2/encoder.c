@@ -54,9 +54,11 @@ void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const s
 
     embed(model, compute, clips, trace, features);
     model_emit(trace, compute, features, "embeddings");
-    const struct nn_rope rope = vjepa2_rope_tables(compute, config, tower, NULL, 1, features.dim[1]);
+    struct nn_rope turns;
+    const struct nn_rope *const rope =
+        vjepa2_rope_of_clip(compute, config, tower, weights->turns, vjepa2_tubelets(config, clips->count), &turns);
     const struct nn_watch watch = {trace, "encoder.block", control, "video features"};
-    nn_tower_forward(compute, tower, weights->layers, false, &rope, &watch, features);
+    nn_tower_forward(compute, tower, weights->layers, false, rope, &watch, features);
     nn_norm_forward(compute, &weights->final_norm, tower->eps, features, features);
     compute_release(compute, mark);
 }

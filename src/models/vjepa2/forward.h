@@ -13,14 +13,22 @@ struct vjepa2 {
     struct parameters *parameters;
 };
 
-/* Rotations of a tower's queries and keys by the tokens' positions ids[batch][count]; NULL: 0, 1, ... and a batch of 1.
- */
-struct nn_rope vjepa2_rope_tables(struct compute *compute, const struct vjepa2_config *config,
-                                  const struct nn_tower *tower, const int32_t *ids, int64_t batch, int64_t count);
+/* Rotations of a tower's queries and keys by the tokens' positions: of a clip's tubelets in their order, or of
+ * positions ids[batch][count] not below 0. `table`: the tower's (weights.h). `out`, filled, or NULL where nothing is
+ * turned. */
+const struct nn_rope *vjepa2_rope_of_clip(struct compute *compute, const struct vjepa2_config *config,
+                                          const struct nn_tower *tower, struct tensor table, int64_t tubelets,
+                                          struct nn_rope *out);
+const struct nn_rope *vjepa2_rope_of_tokens(struct compute *compute, const struct vjepa2_config *config,
+                                            const struct nn_tower *tower, struct tensor table, const int32_t *ids,
+                                            int64_t batch, int64_t count, struct nn_rope *out);
 
 /* frames[count] -> out [count, crop, crop, 3], as the reference's video processor. */
 void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
                        int64_t count, enum vjepa2_view view, struct tensor out);
+
+/* ARGUMENT unless they are [clips, tokens, width]. */
+int vjepa2_features_check(const struct vjepa2 *model, struct tensor features);
 
 /* clips -> features [batch, tokens, width]. */
 void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,

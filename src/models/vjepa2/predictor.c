@@ -4,7 +4,6 @@
 #include "base/error.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The masks of one call, in one piece: ids [batch][context + target]. */
 struct positions {
@@ -43,71 +42,65 @@ static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *c
     return 0;
 }
 
-/* features [batch][tokens][width] at the context's positions -> a new tensor [batch, context, width]. */
-static struct tensor select_context(struct compute *compute, const float *features, int64_t batch, int64_t tokens,
-                                    int64_t width, const struct positions *positions)
+/* Features at the context's positions; all of them, in their order, where there is no mask. */
+static struct tensor select_context(struct compute *compute, struct tensor features, const struct vjepa2_mask *context)
 {
-    const int64_t dim[] = {batch, positions->context, width}, stride = positions->context + positions->target;
-    const int64_t values = batch * positions->context * width;
-    float *rows = values > 0 ? malloc((size_t)values * sizeof(float)) : NULL;
-    if (rows == NULL) {
-        compute_fail(compute, error_memory("the predictor's context"));
-        return (struct tensor){0};
-    }
-    for (int64_t b = 0; b < batch; b++) {
-        for (int64_t i = 0; i < positions->context; i++) {
-            memcpy(rows + (b * positions->context + i) * width,
-                   features + (b * tokens + positions->ids[b * stride + i]) * width, (size_t)width * sizeof(float));
-        }
-    }
-    struct tensor out = op_upload(compute, DTYPE_F32, 3, dim, rows);
-    free(rows);
+    if (context == NULL)
+        return features;
+    const int64_t batch = features.dim[0], width = features.dim[2];
+    const struct tensor index = op_upload(compute, DTYPE_I32, 2, (int64_t[]){batch, context->count}, context->ids);
+    const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, batch, context->count, width);
+    op_gather_rows(compute, features, index, out);
     return out;
 }
 
 /* The reference sorts tokens by position before the layers and back after them. Attention does not see the
  * order of tokens, only their rotations, so that they stay where they are here. */
-static void predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct positions *positions, const struct model_trace *trace,
-                    const struct model_control *control, float *out)
+static struct tensor predict(const struct vjepa2 *model, struct compute *compute, struct tensor features,
+                             const struct vjepa2_mask *context, const struct positions *positions,
+                             const struct model_trace *trace, const struct model_control *control)
 {
     const struct vjepa2_config *config = &model->config;
     const struct nn_tower *tower = &config->predictor;
     const struct vjepa2_weights *weights = &model->weights;
-    const int64_t seen = positions->context, wanted = positions->target;
+    const int64_t batch = features.dim[0], seen = positions->context, wanted = positions->target;
 
+    struct tensor expected = COMPUTE_TENSOR(compute, DTYPE_F32, batch, wanted, config->encoder.width);
     struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, batch, seen + wanted, tower->width);
     const size_t mark = compute_mark(compute);
-    struct tensor context = select_context(compute, features, batch, tokens, config->encoder.width, positions);
-    op_linear(compute, weights->predictor_in, context, ACTIVATION_NONE, NULL, tensor_slice(x, 1, 0, seen));
+    op_linear(compute, weights->predictor_in, select_context(compute, features, context), ACTIVATION_NONE, NULL,
+              tensor_slice(x, 1, 0, seen));
     compute_release(compute, mark);
     struct tensor mask = tensor_repeat(tensor_repeat(weights->mask_token, 0, batch), 1, wanted);
     op_copy(compute, mask, tensor_slice(x, 1, seen, wanted));
     model_emit(trace, compute, x, "predictor.embeddings");
 
-    const struct nn_rope rope = vjepa2_rope_tables(compute, config, tower, positions->ids, batch, seen + wanted);
+    struct nn_rope turns;
+    const struct nn_rope *const rope = vjepa2_rope_of_tokens(compute, config, tower, weights->predictor_turns,
+                                                             positions->ids, batch, seen + wanted, &turns);
     const struct nn_watch watch = {trace, "predictor.block", control, "video features"};
-    nn_tower_forward(compute, tower, weights->predictor_layers, false, &rope, &watch, x);
+    nn_tower_forward(compute, tower, weights->predictor_layers, false, rope, &watch, x);
     struct tensor targets = tensor_slice(x, 1, seen, wanted); /* [batch, target, predictor width] */
-    struct tensor expected = COMPUTE_TENSOR(compute, DTYPE_F32, batch, wanted, config->encoder.width);
     nn_norm_forward(compute, &weights->predictor_norm, tower->eps, targets, targets);
     op_linear(compute, weights->predictor_out, targets, ACTIVATION_NONE, NULL, expected);
-    op_download(compute, expected, out);
+    return expected;
 }
 
-int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                   int64_t tokens, const struct vjepa2_mask *context, const struct vjepa2_mask *target,
-                   const struct model_trace *trace, const struct model_control *control, float *out)
+int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, struct tensor features,
+                   const struct vjepa2_mask *context, const struct vjepa2_mask *target, const struct model_trace *trace,
+                   const struct model_control *control, float *out)
 {
     if (!model->weights.has_predictor) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "this V-JEPA 2 checkpoint has no predictor: choose another "
                                                    "kind of importance, or another checkpoint");
     }
     struct positions positions = {0};
-    int status = join_masks(batch, tokens, context, target, &positions);
+    int status = vjepa2_features_check(model, features);
+    if (status == 0)
+        status = join_masks(features.dim[0], features.dim[1], context, target, &positions);
     if (status == 0) {
         compute_begin(compute);
-        predict(model, compute, features, batch, tokens, &positions, trace, control, out);
+        op_download(compute, predict(model, compute, features, context, &positions, trace, control), out);
         status = compute_finish(compute);
     }
     free(positions.ids);

@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "ops/filter.h"
 
-#include <stdlib.h>
-
 /* Both axes' filters of one frame size. */
 struct frame_resize {
     int width, height; /* 0: none yet */
@@ -34,6 +32,7 @@ static int make_resize(struct compute *compute, const struct vjepa2_config *conf
     return 0;
 }
 
+/* `scale` NULL: the resized bytes. */
 static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct pixel_scale *scale,
                        const struct vjepa2_frame *frames, int64_t count, enum vjepa2_view view, struct tensor out)
 {
@@ -62,18 +61,10 @@ void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *conf
 int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
                   enum vjepa2_view view, uint8_t *out)
 {
-    static const struct pixel_scale bytes = {1.0F, {0}, {1.0F, 1.0F, 1.0F}}; /* the resized bytes, as floats */
-    const int64_t side = model->config.crop_size, count = side * side * 3;
-    float *values = malloc((size_t)count * sizeof(*values));
-    if (values == NULL)
-        return error_memory("a frame");
+    const int64_t side = model->config.crop_size;
     compute_begin(compute);
-    struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, 3);
-    preprocess(compute, &model->config, &bytes, frame, 1, view, pixels);
-    op_download(compute, pixels, values);
-    const int status = compute_finish(compute);
-    for (int64_t i = 0; i < count && status == 0; i++)
-        out[i] = (uint8_t)(values[i] + 0.5F);
-    free(values);
-    return status;
+    struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_U8, 1, side, side, 3);
+    preprocess(compute, &model->config, NULL, frame, 1, view, pixels);
+    op_download(compute, pixels, out);
+    return compute_finish(compute);
 }

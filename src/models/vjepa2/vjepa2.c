@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int open_parts(const char *folder, struct vjepa2 *model)
 {
@@ -96,6 +97,21 @@ static void classify(const struct vjepa2 *model, struct compute *compute, struct
     }
 }
 
+/* The pooler works in place, and these features are kept, or still to be fetched. */
+static struct tensor copy_features(struct compute *compute, struct tensor features)
+{
+    struct tensor x = compute_tensor(compute, DTYPE_F32, features.rank, features.dim);
+    op_copy(compute, features, x);
+    return x;
+}
+
+int vjepa2_features_check(const struct vjepa2 *model, struct tensor features)
+{
+    const bool fits = features.rank == 3 && features.dtype == DTYPE_F32 && features.dim[0] >= 1 &&
+                      features.dim[1] >= 1 && features.dim[2] == model->config.encoder.width;
+    return fits ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "features: not [clips, tokens, the model's width]");
+}
+
 static int need_classifier(const struct vjepa2 *model)
 {
     if (model->weights.has_classifier)
@@ -118,30 +134,31 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     int status;
     if (wants_classes && (status = need_classifier(model)) != 0)
         return status;
-    const int64_t tokens = vjepa2_tokens(&model->config, clips->count);
+    const int64_t dim[] = {clips->batch, vjepa2_tokens(&model->config, clips->count), model->config.encoder.width};
+    const bool kept = out->kept != NULL;
+    if (kept &&
+        ((status = vjepa2_features_check(model, *out->kept)) != 0 || memcmp(out->kept->dim, dim, sizeof(dim)) != 0)) {
+        return status != 0 ? status
+                           : error_set(SOWLV2_ERROR_ARGUMENT, "features: made for another number of clips or frames");
+    }
     compute_begin(compute);
-    struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, clips->batch, tokens, model->config.encoder.width);
+    struct tensor x = kept ? *out->kept : compute_tensor(compute, DTYPE_F32, 3, dim);
     vjepa2_encoder(model, compute, clips, trace, control, x);
     if (out->features != NULL)
         op_download(compute, x, out->features);
     if (wants_classes)
-        classify(model, compute, x, trace, out->pooled, out->logits);
+        classify(model, compute, kept || out->features != NULL ? copy_features(compute, x) : x, trace, out->pooled,
+                 out->logits);
     return compute_finish(compute);
 }
 
-int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct model_trace *trace, float *pooled, float *logits)
+int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, struct tensor features,
+                    const struct model_trace *trace, float *pooled, float *logits)
 {
-    const int status = need_classifier(model);
-    if (status != 0)
+    int status = need_classifier(model);
+    if (status != 0 || (status = vjepa2_features_check(model, features)) != 0)
         return status;
-    if (batch < 1 || tokens < 1 || batch > MAX_BATCH) {
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld tokens cannot be classified", (long long)batch,
-                         (long long)tokens);
-    }
     compute_begin(compute);
-    struct tensor x =
-        op_upload(compute, DTYPE_F32, 3, (int64_t[]){batch, tokens, model->config.encoder.width}, features);
-    classify(model, compute, x, trace, pooled, logits);
+    classify(model, compute, copy_features(compute, features), trace, pooled, logits);
     return compute_finish(compute);
 }

@@ -65,11 +65,13 @@ struct vjepa2_clips {
 int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
                   enum vjepa2_view view, uint8_t *out);
 
-/* What a pass gives, in host memory of the caller; NULL: not wanted, and not computed. */
+/* What a pass gives, in host memory of the caller but for `kept`; NULL: not wanted, and not computed. */
 struct vjepa2_output {
-    float *features; /* [batch][tokens][width] */
-    float *pooled;   /* [batch][width]: needs a classifier's checkpoint */
-    float *logits;   /* [batch][label_count]: likewise */
+    float *features;           /* [batch][tokens][width] */
+    float *pooled;             /* [batch][width]: needs a classifier's checkpoint */
+    float *logits;             /* [batch][label_count]: likewise */
+    const struct tensor *kept; /* [batch, tokens, width] of the model's device: the features stay there, for the passes
+                                * below */
 };
 
 /* Encodes clips and, where wanted, pools and classifies them. `trace` and `control` may be NULL.
@@ -79,10 +81,10 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
                   const struct model_trace *trace, const struct model_control *control,
                   const struct vjepa2_output *out);
 
-/* Pools and classifies features that were computed before, features [batch][tokens][width]; pooled and logits
- * as above, either may be NULL. */
-int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                    int64_t tokens, const struct model_trace *trace, float *pooled, float *logits);
+/* Pools and classifies features [batch, tokens, width] that a device tensor kept; pooled and logits as above, either
+ * may be NULL. */
+int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, struct tensor features,
+                    const struct model_trace *trace, float *pooled, float *logits);
 
 /* Token positions, ids[batch][count]. */
 struct vjepa2_mask {
@@ -90,11 +92,11 @@ struct vjepa2_mask {
     int64_t count;
 };
 
-/* What the predictor expects at `target` after it has seen `context` of features [batch][tokens][width]; into
- * out [batch][target count][width]. A NULL mask stands for all tokens. Context positions lie inside the clip,
- * targets may lie behind its end. Errors: ARGUMENT, UNSUPPORTED (no predictor), CANCELLED, MEMORY. */
-int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, const float *features, int64_t batch,
-                   int64_t tokens, const struct vjepa2_mask *context, const struct vjepa2_mask *target,
-                   const struct model_trace *trace, const struct model_control *control, float *out);
+/* What the predictor expects at `target` after it has seen `context` of features [batch, tokens, width] that a device
+ * tensor kept; into out [batch][target count][width]. A NULL mask stands for all tokens. Context positions lie inside
+ * the clip, targets may lie behind its end. Errors: ARGUMENT, UNSUPPORTED (no predictor), CANCELLED, MEMORY. */
+int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, struct tensor features,
+                   const struct vjepa2_mask *context, const struct vjepa2_mask *target, const struct model_trace *trace,
+                   const struct model_control *control, float *out);
 
 #endif

@@ -61,6 +61,20 @@ static void load_patch(struct loader *loader, const struct load *load)
     free(plain_bias);
 }
 
+/* Positions of a usual clip; longer ones bring a table of their own. */
+static void load_turns(struct loader *loader, const struct vjepa2_config *config, const struct nn_tower *tower,
+                       struct tensor *out)
+{
+    const int64_t tubelets = config->frames_per_clip / config->tubelet_size, axis = vjepa2_axis(tower);
+    const int64_t positions = tubelets > config->grid ? tubelets : config->grid;
+    if (axis == 0 || !loader_preparing(loader))
+        return;
+    float *const table = vjepa2_axis_table(positions, axis);
+    loader_fail(loader, table == NULL ? error_memory("rotation tables") : 0);
+    loader_values(loader, table, LOADER_DIMS(2, positions, axis), out);
+    free(table);
+}
+
 static void load_encoder(struct loader *loader, const struct load *load)
 {
     const struct nn_block_names names = tower_names(load->config);
@@ -70,6 +84,7 @@ static void load_encoder(struct loader *loader, const struct load *load)
     load_patch(loader, load);
     out->layers = loader_blocks(loader, load->rows, &load->config->encoder, &names, layers, out->layers);
     loader_norm(loader, load->config->encoder.width, load->prefix, "encoder.layernorm", &out->final_norm);
+    load_turns(loader, load->config, &load->config->encoder, &out->turns);
 }
 
 static void load_predictor(struct loader *loader, const struct load *load)
@@ -91,6 +106,7 @@ static void load_predictor(struct loader *loader, const struct load *load)
         loader_blocks(loader, load->rows, &config->predictor, &names, layers, out->predictor_layers);
     loader_norm(loader, inner, load->prefix, "predictor.layernorm", &out->predictor_norm);
     loader_linear(loader, load->rows, width, inner, load->prefix, "predictor.proj", &out->predictor_out);
+    load_turns(loader, config, &config->predictor, &out->predictor_turns);
 }
 
 static void load_cross_layer(struct loader *loader, const struct load *load)

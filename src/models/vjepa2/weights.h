@@ -21,11 +21,13 @@ struct vjepa2_weights {
     const struct linear *patch; /* [width, tubelet patch patch 3]: frames, rows, columns, channels */
     struct nn_block *layers;    /* [config.encoder.layers] */
     struct nn_norm final_norm;
+    struct tensor turns; /* [2, positions, axis]: cosines and sines of positions along an axis; none where axis is 0 */
 
     const struct linear *predictor_in; /* [predictor width, width] */
     struct tensor mask_token;          /* [1, 1, predictor width]: what stands for a token to be predicted */
     struct nn_block *predictor_layers; /* [config.predictor.layers] */
     struct nn_norm predictor_norm;
+    struct tensor predictor_turns;      /* as `turns` */
     const struct linear *predictor_out; /* [width, predictor width] */
 
     struct tensor pooler_query;     /* [1, 1, width] */
@@ -33,6 +35,9 @@ struct vjepa2_weights {
     struct vjepa2_cross_layer pooler_cross;
     const struct linear *classifier; /* [label_count, width] */
 };
+
+/* Cosines and sines [2][positions][axis], as of `turns`, to be freed with free(); NULL: no memory. */
+float *vjepa2_axis_table(int64_t positions, int64_t axis);
 
 /* How many classes the checkpoint's classifier has; 0: it has none. */
 int64_t vjepa2_weights_labels(const struct checkpoint *checkpoint);

@@ -27,15 +27,18 @@ void reference_embed(struct compute *compute, struct tensor ids, struct tensor t
 
 void reference_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
 {
-    const int32_t *row = host_data(index);
-    for (int64_t b = 0; b < x.dim[0]; b++) {
-        if (row[b] < 0 || row[b] >= x.dim[1]) {
-            compute_fail(compute,
-                         error_set(SOWLV2_ERROR_ARGUMENT, "op_gather_rows: index %d of entry %lld: there are %lld rows",
-                                   (int)row[b], (long long)b, (long long)x.dim[1]));
-            return;
+    for (int64_t b = 0; b < index.dim[0]; b++) {
+        const int32_t *const row = (const int32_t *)host_data(index) + b * index.stride[0];
+        const float *const from = (const float *)host_data(x) + (x.dim[0] > 1 ? b : 0) * x.stride[0];
+        float *const to = (float *)host_data(out) + b * out.stride[0];
+        for (int64_t m = 0; m < index.dim[1]; m++) {
+            if (row[m] < 0 || row[m] >= x.dim[1]) {
+                compute_fail(compute, error_set(SOWLV2_ERROR_ARGUMENT,
+                                                "op_gather_rows: index %d of entry [%lld, %lld]: there are %lld rows",
+                                                (int)row[m], (long long)b, (long long)m, (long long)x.dim[1]));
+                return;
+            }
+            memcpy(to + m * out.stride[1], from + row[m] * x.stride[1], (size_t)x.dim[2] * sizeof(float));
         }
-        const float *from = (const float *)host_data(x) + b * x.stride[0] + row[b] * x.stride[1];
-        memcpy(matrix_row(&out, b), from, (size_t)x.dim[2] * sizeof(float));
     }
 }

@@ -39,10 +39,13 @@ void reference_resize_image_u8(struct compute *compute, struct tensor pixels, co
             int64_t sum = (int64_t)1 << down.precision >> 1;
             for (int32_t j = 0; j < down.count[y]; j++)
                 sum += weight[j] * (int64_t)lines[(down.first[y] + j) * columns + i];
-            const int64_t x = i / CHANNELS, c = i % CHANNELS;
-            ((float *)host_data(out))[y * out.stride[0] + x * out.stride[1] + c] =
-                (float)(((double)round_sum(sum, down.precision) * (double)scale->scale - (double)scale->mean[c]) /
-                        (double)scale->std[c]);
+            const int64_t c = i % CHANNELS, at = y * out.stride[0] + i / CHANNELS * out.stride[1] + c;
+            const uint8_t value = round_sum(sum, down.precision);
+            if (scale == NULL)
+                ((uint8_t *)host_data(out))[at] = value;
+            else
+                ((float *)host_data(out))[at] =
+                    (float)(((double)value * (double)scale->scale - (double)scale->mean[c]) / (double)scale->std[c]);
         }
     }
     compute_release(compute, mark);
