@@ -69,6 +69,10 @@ static void dump(struct compute *compute, const char *name, struct tensor tensor
     if (strcmp(name, "image_embedding") == 0 || strcmp(name, "s0") == 0 || strcmp(name, "s1") == 0) {
         float *values = allocate((size_t)tensor_count(&tensor) * sizeof(*values));
         op_download(compute, tensor, values);
+        if (compute_finish(compute) != 0) {
+            fprintf(stderr, "%s\n", sowlv2_error_message());
+            exit(1);
+        }
         write_floats(folder, name, values, (size_t)tensor_count(&tensor));
         free(values);
     }

@@ -2,6 +2,7 @@
 #include "sam2_case.h"
 
 #include "base/error.h"
+#include "model_device.h"
 #include "ops/cpu/level.h"
 
 #include <math.h>
@@ -35,7 +36,7 @@ void sam2_case_open(const char *name, struct sam2_case *test)
     snprintf(test->folder, sizeof(test->folder), "%s/models/data/%s", TEST_DATA, name);
     snprintf(path, sizeof(path), "%s/expected.safetensors", test->folder);
     sam2_check(safetensors_open(path, &test->file));
-    sam2_check(device_open(&(struct device_options){.threads = 0}, &test->device));
+    sam2_check(model_device_open(&test->device));
     sam2_check(compute_create(test->device, &test->compute));
     sam2_check(sam2_open(test->folder, test->device, &test->model));
     test->config = sam2_get_config(test->model);
@@ -119,7 +120,7 @@ void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const str
     assert_int_equal(tensor.dim[tensor.rank - 1], golden->dim[golden->rank - 1]);
     float *values = sam2_floats(tensor_count(&tensor));
     op_download(test->compute, tensor, values);
-    sam2_check(compute_status(test->compute));
+    sam2_check(compute_finish(test->compute));
     sam2_compare(test, "(tensor)", values, golden);
     free(values);
     test->compared++;

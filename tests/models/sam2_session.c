@@ -13,6 +13,7 @@ static void receive(struct compute *compute, const char *name, struct tensor ten
     if (strcmp(name, last) == 0 && !session->attended) {
         session->attended = true;
         op_download(compute, tensor_at(tensor, 0), session->attention);
+        sam2_check(compute_finish(compute));
     }
 }
 

@@ -1,5 +1,6 @@
 /* OWLv2 against the reference, tensor by tensor, for every configuration in tests/models/data. */
 #include "expected.h"
+#include "model_device.h"
 
 #include "models/owlv2/owlv2.h"
 
@@ -34,7 +35,7 @@ static void open_case(const char *name, struct fixture *fixture)
 {
     memset(fixture, 0, sizeof(*fixture));
     expected_open(name, &fixture->expected);
-    check(device_open(&(struct device_options){.threads = 0}, &fixture->device));
+    check(model_device_open(&fixture->device));
     check(compute_create(fixture->device, &fixture->compute));
     check(owlv2_open(fixture->expected.folder, fixture->device, &fixture->model));
     fixture->config = owlv2_get_config(fixture->model);

@@ -70,6 +70,7 @@ static int check_memory(struct sam2_session *session, int64_t row, int64_t frame
     assert_non_null(memory);
     compute_begin(session->test.compute);
     op_download(session->test.compute, memory->features, found);
+    sam2_check(compute_finish(session->test.compute));
     int different = 0;
     for (int64_t i = 0; i < count; i++) {
         const double wanted = (double)values[row * count + i];
@@ -88,7 +89,7 @@ static int check_memory(struct sam2_session *session, int64_t row, int64_t frame
         op_copy(session->test.compute, op_upload(session->test.compute, DTYPE_F32, 2, dim, values + row * count),
                 memory->features);
     }
-    sam2_check(compute_status(session->test.compute));
+    sam2_check(compute_finish(session->test.compute));
     free(values);
     free(found);
     return different;
@@ -142,7 +143,7 @@ static void check_step(struct sam2_session *session, int64_t frame, bool forced,
         struct tensor x = op_upload(test->compute, DTYPE_F32, 2, (int64_t[]){pixels, width}, session->attention);
         op_layer_norm(test->compute, x, norm->gamma, norm->beta, 1e-5F, x);
         op_download(test->compute, x, found);
-        sam2_check(compute_status(test->compute));
+        sam2_check(compute_finish(test->compute));
         float *values = sam2_values(attention);
         worse(&worst->attention, largest_error(found, values, pixels * width));
         assert_true(worst->attention <= tolerance);

@@ -1,5 +1,6 @@
 /* V-JEPA 2 against the reference, tensor by tensor, for every configuration in tests/models/data/vjepa2_*
  * (made by tests/reference/make_vjepa2.py). */
+#include "model_device.h"
 #include "models/vjepa2/vjepa2.h"
 #include "ops/cpu/level.h"
 #include "sowlv2.h"
@@ -51,7 +52,7 @@ static void open_case(const char *name, struct fixture *fixture)
     snprintf(path, sizeof(path), "%s/models/data/%s/expected.safetensors", TEST_DATA, name);
     check(safetensors_open(path, &fixture->expected));
     *strrchr(path, '/') = '\0';
-    check(device_open(&(struct device_options){.threads = 0}, &fixture->device));
+    check(model_device_open(&fixture->device));
     check(compute_create(fixture->device, &fixture->compute));
     check(vjepa2_open(path, fixture->device, &fixture->model));
     fixture->config = vjepa2_get_config(fixture->model);

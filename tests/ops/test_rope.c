@@ -23,7 +23,7 @@ static void test_formula(void **state)
         struct tensor sines = op_upload(compute, DTYPE_F32, DIMS(1, 1, 4), s);
         op_rope(compute, tensor, cosines, sines);
         op_download(compute, tensor, found);
-        assert_int_equal(compute_status(compute), 0);
+        assert_int_equal(compute_finish(compute), 0);
         assert_memory_equal(found, expected, sizeof(expected));
     }
 }

@@ -1,0 +1,11 @@
+/* The device that the tests of models compute on. */
+#ifndef TESTS_MODELS_MODEL_DEVICE_H
+#define TESTS_MODELS_MODEL_DEVICE_H
+
+#include "ops/ops.h"
+
+/* The CPU at the level of SOWLV2_CPU; where SOWLV2_TEST_DEVICE is "late", wrapped in the set of tests/ops/late_set.h, so
+ * that a pass that reads results too early fails its goldens. */
+int model_device_open(struct device **out);
+
+#endif
