@@ -72,6 +72,12 @@ bool check_tensor(struct compute *compute, const char *op, const char *name, con
     return true;
 }
 
+bool check_narrow(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank)
+{
+    const enum dtype narrow = compute_narrow(compute);
+    return check_tensor(compute, op, name, tensor, tensor->dtype == narrow ? narrow : DTYPE_F32, rank);
+}
+
 bool check_shape(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank,
                  const int64_t *dim)
 {
@@ -87,7 +93,7 @@ bool check_shape(struct compute *compute, const char *op, const char *name, cons
 
 static bool same_view(const struct tensor *a, const struct tensor *b)
 {
-    if (a->buffer != b->buffer || a->offset != b->offset || a->rank != b->rank)
+    if (a->buffer != b->buffer || a->offset != b->offset || a->dtype != b->dtype || a->rank != b->rank)
         return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i] || (a->dim[i] > 1 && a->stride[i] != b->stride[i]))

@@ -9,6 +9,9 @@
 bool check_tensor(struct compute *compute, const char *op, const char *name, const struct tensor *tensor,
                   enum dtype dtype, int rank);
 
+/* The same where ops.h says narrow: F32, or the device's narrow type. */
+bool check_narrow(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank);
+
 /* The tensor has exactly these dimensions. */
 bool check_shape(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank,
                  const int64_t *dim);

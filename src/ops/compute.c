@@ -112,6 +112,11 @@ size_t compute_peak_scratch(const struct compute *compute)
     return scratch_peak(compute->scratch);
 }
 
+enum dtype compute_narrow(const struct compute *compute)
+{
+    return compute->device->precision;
+}
+
 size_t compute_mark(const struct compute *compute)
 {
     return scratch_mark(compute->scratch);

@@ -14,11 +14,18 @@ static bool check_same(struct compute *compute, const char *op, const struct ten
            check_shape(compute, op, "out", out, x->rank, x->dim) && check_overlap(compute, op, "x", x, out, true);
 }
 
+/* The same, both of them narrow. */
+static bool check_same_narrow(struct compute *compute, const char *op, const struct tensor *x, const struct tensor *out)
+{
+    return check_narrow(compute, op, "x", x, -1) && check_narrow(compute, op, "out", out, -1) &&
+           check_shape(compute, op, "out", out, x->rank, x->dim) && check_overlap(compute, op, "x", x, out, true);
+}
+
 void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
                    struct tensor out)
 {
     const char *op = "op_layer_norm";
-    if (skip(compute) || !check_same(compute, op, &x, &out) ||
+    if (skip(compute) || !check_same_narrow(compute, op, &x, &out) ||
         !check_tensor(compute, op, "gamma", &gamma, DTYPE_F32, 1) ||
         !check_tensor(compute, op, "beta", &beta, DTYPE_F32, 1) ||
         !CHECK_SHAPE(compute, op, "gamma", &gamma, x.dim[x.rank - 1]) ||
@@ -46,7 +53,7 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
 
 void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
 {
-    if (skip(compute) || !check_same(compute, "op_activation", &x, &out))
+    if (skip(compute) || !check_same_narrow(compute, "op_activation", &x, &out))
         return;
     if ((int)activation < 0 || activation > ACTIVATION_SIGMOID) {
         check_failed(compute, "op_activation", "there is no activation %d", (int)activation);
@@ -77,9 +84,8 @@ static struct tensor rank4(struct tensor tensor)
 static bool check_pair(struct compute *compute, const char *op, const struct tensor *a, const struct tensor *b,
                        const struct tensor *out)
 {
-    if (skip(compute) || !check_tensor(compute, op, "a", a, DTYPE_F32, -1) ||
-        !check_tensor(compute, op, "b", b, DTYPE_F32, -1) || !check_tensor(compute, op, "out", out, DTYPE_F32, -1) ||
-        !check_shape(compute, op, "out", out, a->rank, a->dim))
+    if (skip(compute) || !check_narrow(compute, op, "a", a, -1) || !check_tensor(compute, op, "b", b, DTYPE_F32, -1) ||
+        !check_narrow(compute, op, "out", out, -1) || !check_shape(compute, op, "out", out, a->rank, a->dim))
         return false;
     bool fits = a->rank == b->rank && a->rank <= 4;
     for (int i = 0; fits && i < a->rank; i++)

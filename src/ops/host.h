@@ -6,10 +6,29 @@
 #include "ops/filter.h"
 #include "ops/set.h"
 
+#include <string.h>
+
 /* The address of a tensor's first element; NULL where it has no memory. */
 static inline void *host_data(struct tensor tensor)
 {
     return tensor.buffer != NULL ? (char *)tensor.buffer->memory + tensor.offset : NULL;
+}
+
+/* F32 as BF16, rounded to the nearest, ties to even; NaN stays NaN. */
+static inline uint16_t host_round_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    const uint32_t rounded = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16, nan = bits >> 16 | 0x40U;
+    return (uint16_t)((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded);
+}
+
+static inline float host_widen_bf16(uint16_t value)
+{
+    const uint32_t bits = (uint32_t)value << 16;
+    float out;
+    memcpy(&out, &bits, sizeof(out));
+    return out;
 }
 
 /* Entries of a set: see ops/set.h. */

@@ -50,7 +50,9 @@ void op_copy(struct compute *compute, struct tensor from, struct tensor out)
     if (skip(compute) || !check_view(compute, op, "from", &from, true) ||
         !check_view(compute, op, "out", &out, false) || !check_shape(compute, op, "out", &out, from.rank, from.dim))
         return;
-    if (from.dtype != out.dtype) {
+    const bool rounds = from.dtype == DTYPE_F32 && out.dtype == DTYPE_BF16;
+    const bool widens = (from.dtype == DTYPE_BF16 || from.dtype == DTYPE_U8) && out.dtype == DTYPE_F32;
+    if (from.dtype != out.dtype && !rounds && !widens) {
         check_failed(compute, op, "from is %s, out is %s", dtype_name(from.dtype), dtype_name(out.dtype));
         return;
     }
@@ -61,7 +63,7 @@ void op_copy(struct compute *compute, struct tensor from, struct tensor out)
 void op_fill(struct compute *compute, float value, struct tensor out)
 {
     const char *op = "op_fill";
-    if (skip(compute) || !check_tensor(compute, op, "out", &out, DTYPE_F32, -1))
+    if (skip(compute) || !check_narrow(compute, op, "out", &out, -1))
         return;
     if (out.rank > 4)
         check_failed(compute, op, "out has rank %d, at most 4 is needed", out.rank);
@@ -72,8 +74,7 @@ void op_fill(struct compute *compute, float value, struct tensor out)
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)
 {
     const char *op = "op_max_pool2d";
-    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 4) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 4))
+    if (skip(compute) || !check_narrow(compute, op, "x", &x, 4) || !check_narrow(compute, op, "out", &out, 4))
         return;
     if (size < 1) {
         check_failed(compute, op, "windows of %d", size);

@@ -8,9 +8,17 @@
  * worked.
  *
  * Every op checks its shapes and strides here, once for all sets; a set's own functions may rely on them. Shapes are
- * written [rows, columns], row-major. Activations are f32. The last dimension of every tensor is dense (stride 1); the
- * others may have any stride that is not smaller than what they hold, so that slices of a larger tensor can be given
- * and filled. Outputs may not overlap inputs unless the op says so. */
+ * written [rows, columns], row-major. The last dimension of every tensor is dense (stride 1); the others may have any
+ * stride that is not smaller than what they hold, so that slices of a larger tensor can be given and filled. Outputs
+ * may not overlap inputs unless the op says so.
+ *
+ * Precision belongs to the device. Tensors are F32 unless an op says more; one that it calls narrow is F32 or has the
+ * device's narrow type (compute_narrow): BF16 on a device that computes in bfloat16, F32 on one that computes in f32.
+ * A pass asks for that type where products hand each other many values (what a norm gives, queries, keys and values,
+ * what was attended, hidden layers); the residual stream, results and everything small stay F32. Linear layers,
+ * op_matmul_transposed, convolutions (but op_depthwise_conv2d) and the ops of attention and masks round what they
+ * multiply to the device's type, whatever type it comes in, and sum in F32 or better; all else is computed in F32 or
+ * better and rounded where it is stored. */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 
@@ -147,6 +155,8 @@ struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank
 #define COMPUTE_TENSOR(compute, dtype, ...)                                                                            \
     compute_tensor((compute), (dtype), (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                      \
                    (int64_t[]){__VA_ARGS__})
+/* The type in which products hand each other many values on this device: DTYPE_F32 or DTYPE_BF16. */
+enum dtype compute_narrow(const struct compute *compute);
 size_t compute_mark(const struct compute *compute);
 void compute_release(struct compute *compute, size_t mark);
 
@@ -172,20 +182,22 @@ enum activation {
 };
 
 /* out[..., outputs] = activation(x[..., inputs] W^T + b) + residual[..., outputs]. `residual` may be NULL
- * and may be `out` itself. Leading dimensions of x, residual and out are equal. */
+ * and may be `out` itself. Leading dimensions of x, residual and out are equal. x and out narrow; with a residual, out
+ * is F32. */
 void op_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                const struct tensor *residual, struct tensor out);
 
-/* out[n, m] = a[n, d] b[m, d]^T. */
+/* out[n, m] = a[n, d] b[m, d]^T. a and b narrow. */
 void op_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
 
 /* out[n, oh, ow, outputs] = conv(x[n, h, w, inputs]) + b + residual; channels last;
- * oh = (h + 2 padding - kernel_height) / stride + 1, ow likewise. `residual` may be NULL. */
+ * oh = (h + 2 padding - kernel_height) / stride + 1, ow likewise. `residual` may be NULL. x and out narrow; with a
+ * residual, out is F32. */
 void op_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
                struct tensor out);
 
 /* out = (x - mean) / sqrt(variance + eps) * gamma + beta over the last dimension (biased variance).
- * x, out [..., c]; gamma, beta [c]. `out` may be `x`. */
+ * x, out [..., c]; gamma, beta [c]. `out` may be `x`. x and out narrow. */
 void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
                    struct tensor out);
 
@@ -195,11 +207,11 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
 /* Scaled dot-product attention; no score matrix is kept in memory.
  * q [batch, queries, heads, d], k [batch, keys, heads, d], v [batch, keys, heads, dv],
  * out [batch, queries, heads, dv]: out = softmax(scale q k^T) v for each batch entry and head.
- * `causal`: query i sees keys 0..i (queries == keys). */
+ * `causal`: query i sees keys 0..i (queries == keys). q, k and v narrow, of one type; out narrow. */
 void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                   struct tensor out);
 
-/* All tensors of the next three ops are dense. */
+/* All tensors of the next three ops are dense, and F32. */
 
 /* Few queries over many rows that are keys and values at once: out[b, m] = sum over n of w[n] x[b, n], w the softmax
  * over n of scale q[b, m] . (x[b, n] + positions[n]). q, out [batch, m, c]; x [1 or batch, n, c], 1: shared by all;
@@ -241,15 +253,15 @@ void op_upscale_masks(struct compute *compute, const struct mask_upscaling *upsc
 
 /* Rotary position embedding, in place: turns the first `r` values of every x[b, t, h, :] in pairs, the others
  * stay: (x[2j], x[2j+1]) becomes (x[2j] c[2j] - x[2j+1] s[2j], x[2j+1] c[2j+1] + x[2j] s[2j+1]).
- * x [batch, tokens, heads, d]; cosines and sines [1 or batch, tokens, r], r even and at most d. */
+ * x [batch, tokens, heads, d], narrow; cosines and sines [1 or batch, tokens, r], r even and at most d. */
 void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
 
 /* out = a + b and out = a * b; b's dimensions of size 1 are repeated along a's. Same rank, at most 4.
- * `out` has a's shape and may be `a`. */
+ * `out` has a's shape and may be `a`. a and out narrow. */
 void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
 void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
 
-/* out = activation(x); `out` may be `x`. */
+/* out = activation(x); `out` may be `x`. x and out narrow. */
 void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
 
 /* out[b, n, :] = table[ids[b, n], :] + positions[n, :]. ids I32 [b, n], table [vocab, c], positions
@@ -355,16 +367,16 @@ struct pixel_scale pixel_scale(float scale, const float mean[3], const float std
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
                      const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 
-/* out = from: equal shape and type. Either may be a view with exchanged axes (tensor_swap_axes), and
- * `from` one with repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest
- * upsampling are views and a copy. */
+/* out = from: equal shape, and on every device any type that both have, F32 as BF16 (rounded to the nearest, ties to
+ * even), BF16 as F32 or U8 as F32. Either may be a view with exchanged axes (tensor_swap_axes), and `from` one with
+ * repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest upsampling are views and a copy. */
 void op_copy(struct compute *compute, struct tensor from, struct tensor out);
 
-/* Every element of `out` (F32) becomes `value`. */
+/* Every element of `out` (narrow) becomes `value`. */
 void op_fill(struct compute *compute, float value, struct tensor out);
 
 /* out[n, oh, ow, c] = the maximum over windows of `size` x `size` of x[n, h, w, c], side by side;
- * oh = h / size and ow = w / size, what is left over is not looked at. */
+ * oh = h / size and ow = w / size, what is left over is not looked at. x and out narrow. */
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
 
 /* out[n, oh, ow, c] = bias[c] + the sum over taps of x[n, y + dy - padding, x + dx - padding, c] * weight[dy, dx, c],

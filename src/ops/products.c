@@ -19,12 +19,20 @@ static bool check_leading(struct compute *compute, const char *op, const char *n
                                 shape_text(tensor->rank, tensor->dim).text, shape_text(out->rank, out->dim).text);
 }
 
+/* Narrow, and F32 where something F32 is added to it. */
+static bool check_out(struct compute *compute, const char *op, const struct tensor *residual, const struct tensor *out,
+                      int rank)
+{
+    return residual != NULL ? check_tensor(compute, op, "out", out, DTYPE_F32, rank)
+                            : check_narrow(compute, op, "out", out, rank);
+}
+
 void op_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                const struct tensor *residual, struct tensor out)
 {
     const char *op = "op_linear";
-    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, -1) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, -1) || !check_leading(compute, op, "x", &x, &out))
+    if (skip(compute) || !check_narrow(compute, op, "x", &x, -1) || !check_out(compute, op, residual, &out, -1) ||
+        !check_leading(compute, op, "x", &x, &out))
         return;
     if (x.dim[x.rank - 1] != linear->inputs || out.dim[out.rank - 1] != linear->outputs) {
         check_failed(compute, op, "x is %s, out is %s: the layer has %lld inputs and %lld outputs",
@@ -54,8 +62,8 @@ void op_linear(struct compute *compute, const struct linear *linear, struct tens
 void op_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
     const char *op = "op_matmul_transposed";
-    if (skip(compute) || !check_tensor(compute, op, "a", &a, DTYPE_F32, 2) ||
-        !check_tensor(compute, op, "b", &b, DTYPE_F32, 2) || !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) ||
+    if (skip(compute) || !check_narrow(compute, op, "a", &a, 2) || !check_narrow(compute, op, "b", &b, 2) ||
+        !check_tensor(compute, op, "out", &out, DTYPE_F32, 2) ||
         !CHECK_SHAPE(compute, op, "b", &b, b.dim[0], a.dim[1]) ||
         !CHECK_SHAPE(compute, op, "out", &out, a.dim[0], b.dim[0]) ||
         !check_overlap(compute, op, "a", &a, &out, false) || !check_overlap(compute, op, "b", &b, &out, false))
@@ -79,8 +87,7 @@ void op_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor
                struct tensor out)
 {
     const char *op = "op_conv2d";
-    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 4) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 4) ||
+    if (skip(compute) || !check_narrow(compute, op, "x", &x, 4) || !check_out(compute, op, residual, &out, 4) ||
         !CHECK_SHAPE(compute, op, "x", &x, x.dim[0], x.dim[1], x.dim[2], conv->inputs))
         return;
     int64_t height = conv_outputs(conv, x.dim[1], conv->kernel_height);
@@ -105,9 +112,8 @@ void op_attention(struct compute *compute, struct tensor q, struct tensor k, str
                   struct tensor out)
 {
     const char *op = "op_attention";
-    if (skip(compute) || !check_tensor(compute, op, "q", &q, DTYPE_F32, 4) ||
-        !check_tensor(compute, op, "k", &k, DTYPE_F32, 4) || !check_tensor(compute, op, "v", &v, DTYPE_F32, 4) ||
-        !check_tensor(compute, op, "out", &out, DTYPE_F32, 4) ||
+    if (skip(compute) || !check_narrow(compute, op, "q", &q, 4) || !check_tensor(compute, op, "k", &k, q.dtype, 4) ||
+        !check_tensor(compute, op, "v", &v, q.dtype, 4) || !check_narrow(compute, op, "out", &out, 4) ||
         !CHECK_SHAPE(compute, op, "k", &k, q.dim[0], k.dim[1], q.dim[2], q.dim[3]) ||
         !CHECK_SHAPE(compute, op, "v", &v, q.dim[0], k.dim[1], q.dim[2], v.dim[3]) ||
         !CHECK_SHAPE(compute, op, "out", &out, q.dim[0], q.dim[1], q.dim[2], v.dim[3]))

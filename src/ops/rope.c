@@ -4,7 +4,7 @@
 void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines)
 {
     const char *op = "op_rope";
-    if (compute_status(compute) != 0 || !check_tensor(compute, op, "x", &x, DTYPE_F32, 4) ||
+    if (compute_status(compute) != 0 || !check_narrow(compute, op, "x", &x, 4) ||
         !check_tensor(compute, op, "cosines", &cosines, DTYPE_F32, 3) ||
         !check_tensor(compute, op, "sines", &sines, DTYPE_F32, 3) ||
         !CHECK_SHAPE(compute, op, "cosines", &cosines, cosines.dim[0], x.dim[1], cosines.dim[2]) ||

@@ -3,7 +3,8 @@
  *
  * What the checked ops have done when an entry is called: the pass has not failed, no tensor is empty, every last
  * stride is 1. linear, layer_norm, l2_normalize, activation, affine and step get rank 2 (leading dimensions are joined;
- * where strides do not allow that, the entry is called once a part); add and mul get rank 4. */
+ * where strides do not allow that, the entry is called once a part); add and mul get rank 4. Types
+ * are as ops.h says: BF16 comes only to a set that opened in it, but to copy always. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
 
@@ -90,7 +91,7 @@ struct ops_set {
     void (*gather_rows)(struct compute *, struct tensor x, struct tensor index, struct tensor out);
     void (*shift_scale)(struct compute *, struct tensor x, struct tensor shift, struct tensor scale, struct tensor out);
 
-    /* from, out: rank 5, any strides that do not overlap in `out`. */
+    /* from, out: rank 5, any strides that do not overlap in `out`. Types: see op_copy. */
     void (*copy)(struct compute *, struct tensor from, struct tensor out);
     void (*fill)(struct compute *, float value, struct tensor out); /* rank 4 */
     void (*max_pool2d)(struct compute *, struct tensor x, int size, struct tensor out);

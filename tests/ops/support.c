@@ -53,6 +53,21 @@ float random_float(float low, float high)
     return low + (high - low) * (float)(random_bits() >> 8) * 0x1p-24F;
 }
 
+float nearest_bf16(float value)
+{
+    if (!isfinite(value))
+        return value;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    const uint32_t low_bits = bits & 0xFFFF0000U, high_bits = low_bits + 0x10000U;
+    float low, high;
+    memcpy(&low, &low_bits, sizeof(low));
+    memcpy(&high, &high_bits, sizeof(high));
+    const double below = fabs((double)value - (double)low);
+    const double above = fabs((isfinite(high) ? (double)high : copysign(0x1p128, (double)value)) - (double)value);
+    return below < above || (below == above && (low_bits >> 16 & 1U) == 0) ? low : high;
+}
+
 static struct field field_make(bool gaps, enum dtype dtype, int rank, const int64_t *dim)
 {
     struct field field = {.tensor = {.dtype = dtype, .rank = rank}};

@@ -30,6 +30,9 @@ float random_float(float low, float high);
 /* One of the entries. */
 #define RANDOM_OF(array) ((array)[random_range(0, COUNT(array) - 1)])
 
+/* The nearest bfloat16, by trying both neighbours: of two as near, the even one. */
+float nearest_bf16(float value);
+
 /* A tensor in memory of its own, with a guard before and after and, where wanted, gaps between rows.
  * Everything that is not the tensor's holds NaN of a certain pattern. */
 struct field {

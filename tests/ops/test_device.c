@@ -49,6 +49,12 @@ static void test_device_open(void **state)
     const struct device_options whole = {.device = "reference", .precision = DTYPE_I32};
     assert_int_equal(device_open(&whole, &device), SOWLV2_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error_message(), "I32"));
+    const struct device_options narrow = {.device = "cpu", .precision = DTYPE_BF16};
+    if (best != CPU_REFERENCE) {
+        unsetenv("SOWLV2_CPU");
+        assert_int_equal(device_open(&narrow, &device), SOWLV2_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(error_message(), "BF16"));
+    }
 
     setenv("SOWLV2_CPU", "reference", 1);
     assert_int_equal(open_cpu("auto", 0, &device), 0);

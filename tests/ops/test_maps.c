@@ -6,6 +6,7 @@
 #include "ops/filter.h"
 #include "sowlv2.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,72 @@ static void test_copy(void **state)
         field_free(&from);
         field_free(&out);
         field_free(&expected);
+    }
+}
+
+/* Values whose rounding to bfloat16 is not like the others', and any bits. */
+static float odd_value(int64_t i)
+{
+    static const uint32_t odd[] = {0x00000000, 0x80000000, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001,
+                                   0xFFFFFFFF, 0x7F7FFFFF, 0xFF7F8000, 0x3F808000, 0x3F818000, 0x3F808001,
+                                   0x3F807FFF, 0x00000001, 0x00008000, 0x00018000, 0x80008001, 0x007FFFFF};
+    const uint32_t bits = i < COUNT(odd) ? odd[i] : random_bits();
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* The elements as a device has them, dense. */
+static void fetch(struct compute *compute, struct tensor tensor, void *out)
+{
+    op_download(compute, tensor, out);
+    assert_int_equal(compute_finish(compute), 0);
+}
+
+/* Copies that change the type: F32 to BF16 rounds to the nearest, and back, and bytes become floats; also into and out
+ * of views. */
+static void test_copy_types(void **state)
+{
+    struct sides *sides = *state;
+    enum { ROWS = 37, COLUMNS = 51, WHOLE = ROWS * COLUMNS };
+    static float values[WHOLE], back[WHOLE], floats[WHOLE];
+    static uint8_t bytes[WHOLE];
+    for (int64_t i = 0; i < WHOLE; i++) {
+        values[i] = odd_value(i);
+        bytes[i] = (uint8_t)random_bits();
+    }
+    for (int side = 0; side < SIDES; side++) {
+        for (int exchanged = 0; exchanged < 2; exchanged++) {
+            struct compute *const compute = sides->compute[side];
+            compute_begin(compute);
+            struct tensor x = op_upload(compute, DTYPE_F32, DIMS(ROWS, COLUMNS), values);
+            struct tensor u = op_upload(compute, DTYPE_U8, DIMS(ROWS, COLUMNS), bytes);
+            struct tensor half =
+                COMPUTE_TENSOR(compute, DTYPE_BF16, exchanged ? COLUMNS : ROWS, exchanged ? ROWS : COLUMNS);
+            struct tensor y = COMPUTE_TENSOR(compute, DTYPE_F32, ROWS, COLUMNS);
+            struct tensor z = COMPUTE_TENSOR(compute, DTYPE_F32, ROWS, COLUMNS);
+            half = exchanged ? tensor_swap_axes(half, 0, 1) : half;
+            op_copy(compute, x, half);
+            op_copy(compute, half, y);
+            op_copy(compute, u, z);
+            fetch(compute, y, back);
+            fetch(compute, z, floats);
+            for (int64_t i = 0; i < WHOLE; i++) {
+                const float wanted = nearest_bf16(values[i]);
+                if (isnan(wanted) ? !isnan(back[i]) : memcmp(&wanted, &back[i], sizeof(wanted)) != 0)
+                    fail_msg("%a becomes %a, not %a", (double)values[i], (double)back[i], (double)wanted);
+                assert_true(floats[i] == (float)bytes[i]);
+            }
+            /* One entry shown again and again, and a type that nothing becomes. */
+            struct tensor row = COMPUTE_TENSOR(compute, DTYPE_BF16, ROWS, COLUMNS);
+            op_copy(compute, tensor_repeat(tensor_slice(x, 0, 1, 1), 0, ROWS), row);
+            op_copy(compute, row, y);
+            fetch(compute, y, back);
+            for (int64_t i = 0; i < WHOLE; i++)
+                assert_true(back[i] == nearest_bf16(values[COLUMNS + i % COLUMNS]) || isnan(back[i]));
+            op_copy(compute, row, u);
+            assert_int_not_equal(compute_status(compute), 0);
+        }
     }
 }
 
@@ -260,8 +327,9 @@ int main(void)
     if (!level_under_test(&level))
         return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy),   cmocka_unit_test(test_fill_and_pool), cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_planes), cmocka_unit_test(test_resize_u8),     cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_copy),        cmocka_unit_test(test_copy_types), cmocka_unit_test(test_fill_and_pool),
+        cmocka_unit_test(test_activations), cmocka_unit_test(test_planes),     cmocka_unit_test(test_resize_u8),
+        cmocka_unit_test(test_checks),
     };
     return cmocka_run_group_tests_name("maps", tests, setup, teardown);
 }

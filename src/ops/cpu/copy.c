@@ -57,17 +57,48 @@ static void copy_run(const char *from, int64_t from_stride, char *to, int64_t to
     }
 }
 
+/* Runs that change the type; those that lie densely in both become vectors. */
+#define CONVERT_RUN(NAME, FROM, TO, VALUE)                                                                             \
+    static void NAME(const char *source, int64_t from_stride, char *target, int64_t to_stride, int64_t count)          \
+    {                                                                                                                  \
+        const FROM *restrict from = (const FROM *)(const void *)source;                                                \
+        TO *restrict to = (TO *)(void *)target;                                                                        \
+        if (from_stride == 1 && to_stride == 1) {                                                                      \
+            _Pragma("omp simd") for (int64_t i = 0; i < count; i++) to[i] = VALUE(from[i]);                            \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < count; i++)                                                                            \
+            to[i * to_stride] = VALUE(from[i * from_stride]);                                                          \
+    }
+CONVERT_RUN(round_run, float, uint16_t, host_round_bf16)
+CONVERT_RUN(widen_run, uint16_t, float, host_widen_bf16)
+CONVERT_RUN(float_run, uint8_t, float, (float))
+
+static void any_run(const struct tensor *from, int64_t from_at, const struct tensor *out, int64_t out_at, int64_t count)
+{
+    const int64_t from_size = (int64_t)dtype_size(from->dtype), out_size = (int64_t)dtype_size(out->dtype);
+    const int64_t from_stride = from->stride[from->rank - 1], out_stride = out->stride[out->rank - 1];
+    const char *const source = (const char *)host_data(*from) + from_at * from_size;
+    char *const target = (char *)host_data(*out) + out_at * out_size;
+    if (from->dtype == out->dtype)
+        copy_run(source, from_stride, target, out_stride, count, from_size);
+    else if (out->dtype == DTYPE_BF16)
+        round_run(source, from_stride, target, out_stride, count);
+    else if (from->dtype == DTYPE_BF16)
+        widen_run(source, from_stride, target, out_stride, count);
+    else
+        float_run(source, from_stride, target, out_stride, count);
+}
+
 void cpu_copy(struct compute *compute, struct tensor from, struct tensor out)
 {
     join_axes(&from, &out);
     const int last = from.rank - 1;
-    const int64_t run = from.dim[last], runs = tensor_count(&from) / run, size = (int64_t)dtype_size(from.dtype);
+    const int64_t run = from.dim[last], runs = tensor_count(&from) / run, size = (int64_t)dtype_size(out.dtype);
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (runs * run * size > PARALLEL_BYTES)
-    for (int64_t i = 0; i < runs; i++) {
-        copy_run((const char *)host_data(from) + offset_of(&from, last, i) * size, from.stride[last],
-                 (char *)host_data(out) + offset_of(&out, last, i) * size, out.stride[last], run, size);
-    }
+    for (int64_t i = 0; i < runs; i++)
+        any_run(&from, offset_of(&from, last, i), &out, offset_of(&out, last, i), run);
 }
 
 void cpu_fill(struct compute *compute, float value, struct tensor out)

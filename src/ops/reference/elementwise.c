@@ -30,43 +30,47 @@ double reference_activate(enum activation activation, double x)
 
 void reference_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
 {
-    (void)compute;
-    for (int64_t i = 0; i < x.dim[0]; i++) {
-        const float *row = matrix_row(&x, i);
-        float *to = matrix_row(&out, i);
+    const size_t mark = compute_mark(compute);
+    double *row = reference_doubles(compute, x.dim[1]);
+    for (int64_t i = 0; i < x.dim[0] && row != NULL; i++) {
+        reference_load(&x, i * x.stride[0], x.dim[1], row);
         for (int64_t j = 0; j < x.dim[1]; j++)
-            to[j] = (float)reference_activate(activation, (double)row[j]);
+            row[j] = reference_activate(activation, row[j]);
+        reference_store(&out, i * out.stride[0], x.dim[1], row);
     }
+    compute_release(compute, mark);
 }
 
 /* out = a + b or a * b of rank 4; b stands still along its axes of 1. */
-static void combine(const struct tensor *a, const struct tensor *b, bool multiply, const struct tensor *out)
+static void combine(struct compute *compute, const struct tensor *a, const struct tensor *b, bool multiply,
+                    const struct tensor *out)
 {
+    const size_t mark = compute_mark(compute);
+    double *row = reference_doubles(compute, a->dim[3]);
     int64_t step[4];
     for (int i = 0; i < 4; i++)
         step[i] = b->dim[i] == 1 ? 0 : b->stride[i];
-    for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2]; i++) {
+    for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2] && row != NULL; i++) {
         int64_t i0 = i / a->dim[2] / a->dim[1], i1 = i / a->dim[2] % a->dim[1], i2 = i % a->dim[2];
-        const float *row_a = (const float *)host_data(*a) + i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
         const float *row_b = (const float *)host_data(*b) + i0 * step[0] + i1 * step[1] + i2 * step[2];
-        float *to = (float *)host_data(*out) + i0 * out->stride[0] + i1 * out->stride[1] + i2 * out->stride[2];
+        reference_load(a, i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2], a->dim[3], row);
         for (int64_t j = 0; j < a->dim[3]; j++) {
-            float y = row_b[j * step[3]];
-            to[j] = multiply ? row_a[j] * y : row_a[j] + y;
+            const double y = (double)row_b[j * step[3]];
+            row[j] = multiply ? row[j] * y : row[j] + y;
         }
+        reference_store(out, i0 * out->stride[0] + i1 * out->stride[1] + i2 * out->stride[2], a->dim[3], row);
     }
+    compute_release(compute, mark);
 }
 
 void reference_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    (void)compute;
-    combine(&a, &b, false, &out);
+    combine(compute, &a, &b, false, &out);
 }
 
 void reference_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    (void)compute;
-    combine(&a, &b, true, &out);
+    combine(compute, &a, &b, true, &out);
 }
 
 void reference_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,

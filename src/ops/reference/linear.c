@@ -8,8 +8,7 @@
 
 int reference_linear_create(struct device *device, const struct linear_source *source, void **state)
 {
-    (void)device;
-    return reference_weights_create(source, false, state);
+    return reference_weights_create(device, source, false, state);
 }
 
 void reference_linear_free(struct device *device, void *state)
@@ -21,7 +20,8 @@ void reference_linear_free(struct device *device, void *state)
 }
 
 /* The weights of a layer or, `channels_last`, of a convolution. */
-int reference_weights_create(const struct linear_source *source, bool channels_last, void **state)
+int reference_weights_create(const struct device *device, const struct linear_source *source, bool channels_last,
+                             void **state)
 {
     struct host_weights joined;
     struct reference_weights *const weights = calloc(1, sizeof(*weights));
@@ -39,6 +39,8 @@ int reference_weights_create(const struct linear_source *source, bool channels_l
     weights->outputs = source->outputs;
     weights->bias = joined.bias != NULL ? weights->values + count : NULL;
     memcpy(weights->values, joined.weight, count * sizeof(float));
+    for (size_t i = 0; i < count && device->precision == DTYPE_BF16; i++)
+        weights->values[i] = host_widen_bf16(host_round_bf16(weights->values[i]));
     if (joined.bias != NULL)
         memcpy(weights->bias, joined.bias, outputs * sizeof(float));
     host_weights_free(&joined);
@@ -46,43 +48,51 @@ int reference_weights_create(const struct linear_source *source, bool channels_l
     return 0;
 }
 
-static double dot(const float *a, const float *b, int64_t count)
+static double dot(const double *a, const float *b, int64_t count)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < count; i++)
-        sum += (double)a[i] * (double)b[i];
+        sum += a[i] * (double)b[i];
     return sum;
 }
 
-void reference_product(const struct reference_weights *weights, struct tensor x, enum activation activation,
-                       const struct tensor *residual, struct tensor out)
+void reference_product(struct compute *compute, const struct reference_weights *weights, struct tensor x,
+                       enum activation activation, const struct tensor *residual, struct tensor out)
 {
-    for (int64_t i = 0; i < x.dim[0]; i++) {
-        const float *row = matrix_row(&x, i);
-        float *to = matrix_row(&out, i);
+    const size_t mark = compute_mark(compute);
+    double *row = reference_doubles(compute, weights->inputs), *y = reference_doubles(compute, weights->outputs);
+    for (int64_t i = 0; i < x.dim[0] && y != NULL; i++) {
+        reference_load_factors(compute, &x, i * x.stride[0], weights->inputs, row);
         for (int64_t o = 0; o < weights->outputs; o++) {
-            double y = dot(row, weights->values + o * weights->inputs, weights->inputs);
+            y[o] = dot(row, weights->values + o * weights->inputs, weights->inputs);
             if (weights->bias != NULL)
-                y += (double)weights->bias[o];
-            y = reference_activate(activation, y);
+                y[o] += (double)weights->bias[o];
+            y[o] = reference_activate(activation, y[o]);
             if (residual != NULL)
-                y += (double)matrix_row(residual, i)[o];
-            to[o] = (float)y;
+                y[o] += (double)matrix_row(residual, i)[o];
         }
+        reference_store(&out, i * out.stride[0], weights->outputs, y);
     }
+    compute_release(compute, mark);
 }
 
 void reference_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
                       const struct tensor *residual, struct tensor out)
 {
-    (void)compute;
-    reference_product(linear->state, x, activation, residual, out);
+    reference_product(compute, linear->state, x, activation, residual, out);
 }
 
 void reference_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
 {
-    (void)compute;
-    for (int64_t i = 0; i < a.dim[0]; i++)
-        for (int64_t j = 0; j < b.dim[0]; j++)
-            matrix_row(&out, i)[j] = (float)dot(matrix_row(&a, i), matrix_row(&b, j), a.dim[1]);
+    const int64_t depth = a.dim[1];
+    const size_t mark = compute_mark(compute);
+    double *row = reference_doubles(compute, depth), *other = reference_doubles(compute, depth);
+    for (int64_t j = 0; j < b.dim[0] && other != NULL; j++) {
+        reference_load_factors(compute, &b, j * b.stride[0], depth, other);
+        for (int64_t i = 0; i < a.dim[0]; i++) {
+            reference_load_factors(compute, &a, i * a.stride[0], depth, row);
+            matrix_row(&out, i)[j] = (float)reference_dot(row, other, depth);
+        }
+    }
+    compute_release(compute, mark);
 }

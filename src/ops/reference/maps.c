@@ -1,33 +1,34 @@
 /* Pooling of maps and resizing of planes. */
 #include "ops/reference/reference.h"
 
-static float window_maximum(const struct tensor *x, int64_t n, int64_t y, int64_t column, int64_t channel, int size)
+/* row[c] = the maximum of its window. `corner`: the window's first element. */
+static void window_maximum(const struct tensor *x, int64_t corner, int size, double *other, double *row)
 {
-    const float *corner = (const float *)host_data(*x) + n * x->stride[0] + y * size * x->stride[1] +
-                          column * size * x->stride[2] + channel;
-    float largest = corner[0];
+    const int64_t channels = x->dim[3];
+    reference_load(x, corner, channels, row);
     for (int dy = 0; dy < size; dy++) {
         for (int dx = 0; dx < size; dx++) {
-            const float value = corner[dy * x->stride[1] + dx * x->stride[2]];
-            /* NaN stays. */
-            largest = !(value <= largest) ? value : largest;
+            reference_load(x, corner + dy * x->stride[1] + dx * x->stride[2], channels, other);
+            for (int64_t c = 0; c < channels; c++)
+                row[c] = !(other[c] <= row[c]) ? other[c] : row[c];
         }
     }
-    return largest;
 }
 
 void reference_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)
 {
-    (void)compute;
-    for (int64_t n = 0; n < out.dim[0]; n++) {
+    const size_t mark = compute_mark(compute);
+    double *other = reference_doubles(compute, x.dim[3]), *row = reference_doubles(compute, x.dim[3]);
+    for (int64_t n = 0; n < out.dim[0] && row != NULL; n++) {
         for (int64_t y = 0; y < out.dim[1]; y++) {
             for (int64_t i = 0; i < out.dim[2]; i++) {
-                float *to = (float *)host_data(out) + n * out.stride[0] + y * out.stride[1] + i * out.stride[2];
-                for (int64_t c = 0; c < out.dim[3]; c++)
-                    to[c] = window_maximum(&x, n, y, i, c, size);
+                const int64_t corner = n * x.stride[0] + y * size * x.stride[1] + i * size * x.stride[2];
+                window_maximum(&x, corner, size, other, row);
+                reference_store(&out, n * out.stride[0] + y * out.stride[1] + i * out.stride[2], out.dim[3], row);
             }
         }
     }
+    compute_release(compute, mark);
 }
 
 /* One value of the resized plane. */

@@ -1,20 +1,33 @@
-/* The portable set of ops: plain loops with sums in double, so that it can judge the other sets.
- * Shapes were checked by the callers, see ops/set.h. */
+/* The portable set of ops: plain loops with sums in double, so that it can judge the other sets. In BF16 it shows what
+ * a device that computes in bfloat16 may do: what is multiplied is rounded to it, and so is what it stores in that
+ * type; what lies between stays in double. Shapes were checked by the callers, see ops/set.h. */
 #ifndef OPS_REFERENCE_REFERENCE_H
 #define OPS_REFERENCE_REFERENCE_H
 
 #include "ops/host.h"
 
+/* elements.c: `count` elements from element `at` on of an F32 or BF16 tensor, where they lie behind each other. */
+double *reference_doubles(struct compute *compute, int64_t count); /* scratch; NULL where the pass has failed */
+void reference_load(const struct tensor *tensor, int64_t at, int64_t count, double *row);
+/* As factors of a product: rounded to the device's type. */
+void reference_load_factors(const struct compute *compute, const struct tensor *tensor, int64_t at, int64_t count,
+                            double *row);
+void reference_round(const struct compute *compute, int64_t count, double *row);
+/* Rounded to the tensor's type. */
+void reference_store(const struct tensor *tensor, int64_t at, int64_t count, const double *row);
+double reference_dot(const double *a, const double *b, int64_t count);
+
 /* linear.c */
 struct reference_weights {
     int64_t outputs, inputs;
-    float *values; /* [outputs, inputs], owned */
+    float *values; /* [outputs, inputs], rounded to the device's type; owned */
     float *bias;   /* [outputs] behind them, or NULL */
 };
-int reference_weights_create(const struct linear_source *source, bool channels_last, void **state);
+int reference_weights_create(const struct device *device, const struct linear_source *source, bool channels_last,
+                             void **state);
 /* out = activation(x W^T + b) + residual, for matrices. */
-void reference_product(const struct reference_weights *weights, struct tensor x, enum activation activation,
-                       const struct tensor *residual, struct tensor out);
+void reference_product(struct compute *compute, const struct reference_weights *weights, struct tensor x,
+                       enum activation activation, const struct tensor *residual, struct tensor out);
 int reference_linear_create(struct device *device, const struct linear_source *source, void **state);
 void reference_linear_free(struct device *device, void *state);
 void reference_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
