@@ -4,8 +4,9 @@
 
 #include "ops/ops.h"
 
-/* The CPU at the level of SOWLV2_CPU; where SOWLV2_TEST_DEVICE is "late", wrapped in the set of tests/ops/late_set.h, so
- * that a pass that reads results too early fails its goldens. */
+/* The CPU at the level of SOWLV2_CPU. Where SOWLV2_TEST_DEVICE is "late", it is wrapped in the set of
+ * tests/ops/late_set.h, so that a pass that reads results too early fails its goldens; where that is "bf16", it is the
+ * reference set in bfloat16. */
 int model_device_open(struct device **out);
 
 #endif
