@@ -3,8 +3,8 @@
  *
  * What the checked ops have done when an entry is called: the pass has not failed, no tensor is empty, every last
  * stride is 1. linear, layer_norm, l2_normalize, activation, affine and step get rank 2 (leading dimensions are joined;
- * where strides do not allow that, the entry is called once a part); add and mul get rank 4. Types
- * are as ops.h says: BF16 comes only to a set that opened in it, but to copy always. */
+ * where strides do not allow that, the entry is called once a part); add and mul get rank 4. Types are as ops.h says:
+ * BF16 comes only to a set that opened in it, but to copy always. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
 

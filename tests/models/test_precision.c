@@ -223,7 +223,7 @@ struct followed {
 /* Objects followed through all of a run's frames with memories of our own. */
 static void follow(const char *model, const char *run, struct followed *total)
 {
-    const struct sam2_tracker_options options = {.reference_rules = true};
+    const struct tracker_options options = {.reference_rules = true};
     struct sam2_session session;
     sam2_session_open(model, &options, &session);
     const struct host_tensor *const steps = sam2_golden(&session.test, "%s.steps", run);
@@ -234,7 +234,7 @@ static void follow(const char *model, const char *run, struct followed *total)
         int64_t count;
         sam2_session_prompt(&session, run, step, -1);
         sam2_session_encode(&session, sam2_whole(steps, step));
-        const struct sam2_track *const tracks = sam2_session_run(&session, sam2_whole(steps, step), &count);
+        const struct session_track *const tracks = sam2_session_run(&session, sam2_whole(steps, step), &count);
         assert_int_equal(count, golden->dim[0]);
         float *const scores = sam2_values(sam2_golden(&session.test, "%s.%d.scores", run, step));
         for (int64_t i = 0; i < count; i++) {
