@@ -287,7 +287,7 @@ int output_claim_begin(struct output_claim *claim)
     if (!status)
         remove_leftovers(claim);
     claim->begun = !status;
-    claim->was_marked = true;
+    claim->was_marked |= claim->begun;
     return status;
 }
 
