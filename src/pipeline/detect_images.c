@@ -88,20 +88,20 @@ static int open_output(struct run *run, struct detect_images_report *report)
     return status;
 }
 
-/* Gives this thread's error, if `status` is none. */
+/* Closes it; an error before counts. */
 static int close_output(struct run *run, int status)
 {
-    const bool kept = run->claim && !output_claim_has_begun(run->claim) && output_claim_has_results(run->claim) &&
-                      !output_claim_resumes(run->claim);
-    char *why = status ? strdup(error_message()) : NULL;
+    const struct output_claim *claim = run->claim;
+    char *why;
     int closed;
 
-    if (!run->claim)
+    if (!claim)
         return status;
-    if (kept && !status && run->inputs.names.count > 0)
+    if (!status && run->inputs.names.count > 0 && !output_claim_has_begun(claim) && output_claim_has_results(claim))
         log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
+    why = status ? strdup(error_message()) : NULL;
     closed = output_claim_end(run->claim);
-    if (run->claim != run->options->claim)
+    if (claim != run->options->claim)
         output_claim_close(&run->claim);
     if (status)
         error_set(status, "%s", why ? why : "out of memory");
