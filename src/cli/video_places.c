@@ -102,7 +102,7 @@ static int go_on(const struct search *search, struct video_place *place, const c
     if (!status)
         status = output_video_is_whole(folder, video, &place->done);
     if (!status && !place->done)
-        log_notice("%s: the earlier run did not finish it: it begins again", name);
+        log_notice("%s: the earlier run did not finish it, or part of it is gone: it begins again", name);
     return status;
 }
 
