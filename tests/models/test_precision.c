@@ -106,20 +106,21 @@ static void note_detections(const struct expected *expected, const struct owlv2 
     int32_t *const values = malloc(ids->bytes);
     assert_non_null(values);
     memcpy(values, ids->data, ids->bytes);
-    float *const queries = sam2_floats(count * config->projection), *const logits = sam2_floats(patches * count);
+    struct owlv2_queries queries;
+    float *const logits = sam2_floats(patches * count);
     float *const boxes = sam2_floats(patches * 4), *const objectness = sam2_floats(patches);
     const struct owlv2_output out = {logits, boxes, objectness};
-    sam2_check(owlv2_encode_text(model, compute, values, count, NULL, queries));
+    sam2_check(owlv2_encode_text(model, compute, values, count, NULL, &queries));
     for (int i = 0; i < expected->images; i++) {
         const struct sowlv2_image image = expected_image(expected, i);
         const struct owlv2_image pixels = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
-        sam2_check(owlv2_detect(model, compute, &pixels, 1, queries, NULL, count, NULL, NULL, &out));
+        sam2_check(owlv2_detect(model, compute, &pixels, 1, &queries, NULL, NULL, &out));
         note_values(OWLV2_BOX, boxes, expected_tensor(expected, "image.%d.boxes", i), 1000.0);
         note_probabilities(OWLV2_SCORE, logits, expected_tensor(expected, "%s.image.%d.logits", set, i));
         note_probabilities(OWLV2_OBJECTNESS, objectness, expected_tensor(expected, "image.%d.objectness", i));
     }
+    owlv2_queries_free(model, &queries);
     free(values);
-    free(queries);
     free(logits);
     free(boxes);
     free(objectness);
@@ -277,8 +278,8 @@ static void softmax(float *values, int64_t count)
 }
 
 /* One set of clips of a golden file. */
-static void note_clips(const struct vjepa2 *model, struct compute *compute, const struct safetensors *file, int set,
-                       const struct host_tensor *pixels)
+static void note_clips(const struct vjepa2 *model, struct device *device, struct compute *compute,
+                       const struct safetensors *file, int set, const struct host_tensor *pixels)
 {
     const struct vjepa2_config *const config = vjepa2_get_config(model);
     const int64_t batch = pixels->dim[0], count = pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
@@ -293,12 +294,14 @@ static void note_clips(const struct vjepa2 *model, struct compute *compute, cons
         frames[i] = (struct vjepa2_frame){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
                                           (int)height, 3 * (size_t)width};
     const struct vjepa2_clips clips = {frames, batch, count, VJEPA2_CENTRE};
-    const struct vjepa2_output out = {features, NULL, classifier ? logits : NULL};
+    struct tensor kept;
+    sam2_check(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, batch, tokens, config->encoder.width));
+    const struct vjepa2_output out = {.features = features, .logits = classifier ? logits : NULL, .kept = &kept};
     sam2_check(vjepa2_encode(model, compute, &clips, NULL, NULL, &out));
     snprintf(name, sizeof(name), "%d.features", set);
     note_golden_norm(VJEPA2_FEATURES, features, safetensors_find(file, name));
     if (vjepa2_has_predictor(model)) {
-        sam2_check(vjepa2_predict(model, compute, features, batch, tokens, NULL, NULL, NULL, NULL, predicted));
+        sam2_check(vjepa2_predict(model, compute, kept, NULL, NULL, NULL, NULL, predicted));
         snprintf(name, sizeof(name), "%d.predicted", set);
         note_golden_norm(VJEPA2_PREDICTED, predicted, safetensors_find(file, name));
     }
@@ -313,6 +316,7 @@ static void note_clips(const struct vjepa2 *model, struct compute *compute, cons
             note(VJEPA2_CLASS, fabs((double)logits[i] - (double)wanted[i]));
         free(wanted);
     }
+    device_tensor_free(device, &kept);
     free(frames);
     free(features);
     free(predicted);
@@ -338,7 +342,7 @@ static void test_vjepa2(void **state)
         sam2_check(vjepa2_open(path, device, &model));
         for (int set = 0;
              snprintf(name, sizeof(name), "%d.pixels", set), (pixels = safetensors_find(file, name)) != NULL; set++)
-            note_clips(model, compute, file, set, pixels);
+            note_clips(model, device, compute, file, set, pixels);
         vjepa2_free(&model);
         compute_free(&compute);
         device_close(&device);
