@@ -42,12 +42,12 @@ static const struct {
     [SAM2_IOU] = {"SAM 2: a predicted IoU", 0.015, 0.0072},
     [SAM2_OBJECT] = {"SAM 2: an object score, as a probability", 0.008, 0.0033},
     [VIDEO_MASK] = {"SAM 2 through video: a mask's logits, relative in norm", 0.2, 0.12},
-    [VIDEO_CHOICE] = {"SAM 2 through video: masks where another of several was best", 0.04, 0.015},
-    [VIDEO_OVERLAP] = {"SAM 2 through video: 1 - IoU of all masks", 0.03, 0.015},
-    [VIDEO_PRESENT] = {"SAM 2 through video: an object score, as a probability", 0.04, 0.02},
-    [VJEPA2_FEATURES] = {"V-JEPA 2: a clip's features, relative in norm", 0.01, 0.0052},
-    [VJEPA2_PREDICTED] = {"V-JEPA 2: predicted features, relative in norm", 0.01, 0.0051},
-    [VJEPA2_CLASS] = {"V-JEPA 2: a class, as a probability", 0.007, 0.0033},
+    [VIDEO_CHOICE] = {"SAM 2 through video: masks where another of several was best", 0.1, 0.045},
+    [VIDEO_OVERLAP] = {"SAM 2 through video: 1 - IoU of all other masks", 0.01, 0.0047},
+    [VIDEO_PRESENT] = {"SAM 2 through video: an object score, as a probability", 0.04, 0.016},
+    [VJEPA2_FEATURES] = {"V-JEPA 2: a clip's features, relative in norm", 0.01, 0.0049},
+    [VJEPA2_PREDICTED] = {"V-JEPA 2: predicted features, relative in norm", 0.012, 0.0058},
+    [VJEPA2_CLASS] = {"V-JEPA 2: a class, as a probability", 0.008, 0.004},
 };
 static double worst[FIGURES];
 
@@ -55,6 +55,16 @@ static void note(enum figure figure, double error)
 {
     if (!(error <= worst[figure]))
         worst[figure] = isnan(error) ? INFINITY : error;
+}
+
+/* Of what linear layers and attention read since the last call, the part that is F32: a residual stream read without a
+ * norm, results of passes, and what has few rows. */
+static void check_wide(const char *what, double most)
+{
+    const struct values_read read = model_device_values_read();
+    const double wide = (double)read.wide / (double)(read.narrow + read.wide);
+    print_message("%s: %.3f of the values read are F32, at most %.2f\n", what, wide, most);
+    assert_true(wide <= most);
 }
 
 static double probability(float logit)
@@ -145,6 +155,7 @@ static void test_owlv2(void **state)
         device_close(&device);
         expected_close(&expected);
     }
+    check_wide("OWLv2", 0.01);
 }
 
 /* Masks of several goldens together: pixels in both, and in either. */
@@ -212,12 +223,13 @@ static void test_sam2(void **state)
         sam2_case_close(&test);
     }
     note_overlap(SAM2_OVERLAP, &pixels);
+    check_wide("SAM 2: images and prompts", 0.35);
 }
 
 /* Masks of objects that are seen. One that is far off is another of the decoder's several, which had nearly as high an
  * IoU, or one of an object that only one side sees. */
 struct followed {
-    struct pixels pixels;
+    struct pixels pixels; /* of those that are not */
     int64_t masks, others;
 };
 
@@ -243,12 +255,13 @@ static void follow(const char *model, const char *run, struct followed *total)
             if (!(tracks[i].object_score > 0.0F) && !(scores[i] > 0.0F))
                 continue; /* the object is not seen: all logits are one number */
             const double error = norm(tracks[i].mask, wanted + i * area, area);
-            count_pixels(tracks[i].mask, wanted + i * area, area, &total->pixels);
             total->masks++;
-            if (error > 0.5)
+            if (error > 0.5) {
                 total->others++;
-            else
-                note(VIDEO_MASK, error);
+                continue;
+            }
+            note(VIDEO_MASK, error);
+            count_pixels(tracks[i].mask, wanted + i * area, area, &total->pixels);
         }
         free(scores);
         free(wanted);
@@ -266,6 +279,7 @@ static void test_sam2_video(void **state)
     follow("sam2_video_fields", "point", &total);
     note_overlap(VIDEO_OVERLAP, &total.pixels);
     note(VIDEO_CHOICE, (double)total.others / (double)total.masks);
+    check_wide("SAM 2 through video", 0.25);
 }
 
 static void softmax(float *values, int64_t count)
@@ -348,6 +362,7 @@ static void test_vjepa2(void **state)
         device_close(&device);
         safetensors_close(&file);
     }
+    check_wide("V-JEPA 2", 0.1);
 }
 
 /* Within the bounds, and not what f32 gives. */
