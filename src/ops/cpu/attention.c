@@ -41,8 +41,9 @@ struct head {
 
 /* What a panel of queries keeps from block to block. */
 struct panel {
-    float *q;   /* [d][lanes] */
-    float *out; /* [dv][lanes] */
+    int vectors; /* 1 where there are no more queries */
+    float *q;    /* [d][lanes] */
+    float *out;  /* [dv][lanes] */
     vfloat maximum[PANEL_VECTORS], sum[PANEL_VECTORS];
 };
 
@@ -214,28 +215,38 @@ SIMD_INLINE void add_values(const int most, const int vectors, const struct head
         value_tile(1, vectors, keys, v + j, stride, weights, correction, first, out + j * lanes);
 }
 
+/* Functions of their own, so that every tile has all registers. */
+#define PANEL_FUNCTIONS(name, most, vectors)                                                                           \
+    static __attribute__((noinline)) void name##_score(const struct head *head, const float *k, int64_t keys,          \
+                                                       const float *q, float *scores, vfloat *top)                     \
+    {                                                                                                                  \
+        score(most, vectors, head, k, keys, q, scores, top);                                                           \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void name##_weigh(int64_t keys, float *scores, const vfloat *top,                 \
+                                                       struct panel *panel, vfloat *correction)                        \
+    {                                                                                                                  \
+        weigh(vectors, keys, scores, top, panel, correction);                                                          \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void name##_add(const struct head *head, const float *v, int64_t keys,            \
+                                                     const float *weights, const vfloat *correction, bool first,       \
+                                                     float *out)                                                       \
+    {                                                                                                                  \
+        add_values(most, vectors, head, v, keys, weights, correction, first, out);                                     \
+    }
+PANEL_FUNCTIONS(wide, WIDE_ROWS, 2)
+PANEL_FUNCTIONS(slim, SLIM_ROWS, 1)
+
 /* Keys from `key` on; where causal, the panel's first query sees `visible` of them beside itself. */
-SIMD_INLINE void panel_block(const int most, const int vectors, const struct head *head, int64_t key, int64_t keys,
-                             int64_t visible, struct panel *panel, float *scores)
+static void panel_block(const struct head *head, int64_t key, int64_t keys, int64_t visible, struct panel *panel,
+                        float *scores)
 {
+    const bool wide = panel->vectors == 2;
     vfloat top[PANEL_VECTORS], correction[PANEL_VECTORS];
-    score(most, vectors, head, head->k + key * head->k_stride, keys, panel->q, scores, top);
+    (wide ? wide_score : slim_score)(head, head->k + key * head->k_stride, keys, panel->q, scores, top);
     if (visible < keys)
-        mask_future(vectors, visible, keys, scores, top);
-    weigh(vectors, keys, scores, top, panel, correction);
-    add_values(most, vectors, head, head->v + key * head->v_stride, keys, scores, correction, key == 0, panel->out);
-}
-
-static __attribute__((noinline)) void wide_block(const struct head *head, int64_t key, int64_t keys, int64_t visible,
-                                                 struct panel *panel, float *scores)
-{
-    panel_block(WIDE_ROWS, 2, head, key, keys, visible, panel, scores);
-}
-
-static __attribute__((noinline)) void slim_block(const struct head *head, int64_t key, int64_t keys, int64_t visible,
-                                                 struct panel *panel, float *scores)
-{
-    panel_block(SLIM_ROWS, 1, head, key, keys, visible, panel, scores);
+        mask_future(panel->vectors, visible, keys, scores, top);
+    (wide ? wide_weigh : slim_weigh)(keys, scores, top, panel, correction);
+    (wide ? wide_add : slim_add)(head, head->v + key * head->v_stride, keys, scores, correction, key == 0, panel->out);
 }
 
 /* x[0..LANES) of rows that lie `stride` apart: `rows` of them and `columns` of each, else 0. */
@@ -254,8 +265,9 @@ static int part(int64_t left)
 }
 
 /* Queries from `first` on, times `scale`, to lanes. */
-static void turn_queries(const struct head *head, int64_t first, int vectors, float scale, float *to)
+static void turn_queries(const struct head *head, int64_t first, float scale, struct panel *panel)
 {
+    const int vectors = panel->vectors;
     const vfloat factor = v_set(scale);
     for (int n = 0; n < vectors; n++) {
         const int64_t row = first + n * SIMD_LANES;
@@ -265,13 +277,14 @@ static void turn_queries(const struct head *head, int64_t first, int vectors, fl
             load_square(head->q + row * head->q_stride + i, head->q_stride, head->queries - row, columns, x);
             v_turn(x);
             for (int c = 0; c < columns; c++)
-                v_store(to + ((i + c) * vectors + n) * SIMD_LANES, v_mul(x[c], factor));
+                v_store(panel->q + ((i + c) * vectors + n) * SIMD_LANES, v_mul(x[c], factor));
         }
     }
 }
 
-static void turn_results(const struct head *head, int64_t first, int vectors, const struct panel *panel)
+static void turn_results(const struct head *head, int64_t first, const struct panel *panel)
 {
+    const int vectors = panel->vectors;
     for (int n = 0; n < vectors; n++) {
         const int64_t row = first + n * SIMD_LANES, stride = vectors * SIMD_LANES;
         const int rows = part(head->queries - row);
@@ -305,27 +318,26 @@ static void query_block(const struct head *head, int64_t first, int64_t count, f
     struct panel panels[QUERY_BLOCK / PANEL];
     float *scores = scratch, *free = scratch + KEY_BLOCK * PANEL;
     for (int64_t p = 0; p * PANEL < count; p++) {
-        panels[p] = (struct panel){.q = free, .out = free + PANEL * head->d};
+        panels[p] =
+            (struct panel){.vectors = count - p * PANEL > SIMD_LANES ? 2 : 1, .q = free, .out = free + PANEL * head->d};
         free += PANEL * (head->d + head->dv);
         for (int n = 0; n < PANEL_VECTORS; n++) {
             panels[p].maximum[n] = v_set(MASKED);
             panels[p].sum[n] = v_zero();
         }
-        turn_queries(head, first + p * PANEL, count - p * PANEL > SIMD_LANES ? 2 : 1, scale, panels[p].q);
+        turn_queries(head, first + p * PANEL, scale, &panels[p]);
     }
     for (int64_t key = 0; key < head->keys; key += KEY_BLOCK) {
         for (int64_t p = 0; p * PANEL < count; p++) {
-            const int64_t rows = count - p * PANEL < PANEL ? count - p * PANEL : PANEL, query = first + p * PANEL;
-            const int64_t limit = causal && query + rows < head->keys ? query + rows : head->keys;
+            const int64_t query = first + p * PANEL, last = query + PANEL;
+            const int64_t limit = causal && last < head->keys ? last : head->keys;
             const int64_t keys = limit - key < KEY_BLOCK ? limit - key : KEY_BLOCK;
-            if (keys > 0) {
-                (rows > SIMD_LANES ? wide_block : slim_block)(head, key, keys, causal ? query - key : keys, &panels[p],
-                                                              scores);
-            }
+            if (keys > 0)
+                panel_block(head, key, keys, causal ? query - key : keys, &panels[p], scores);
         }
     }
     for (int64_t p = 0; p * PANEL < count; p++)
-        turn_results(head, first + p * PANEL, count - p * PANEL > SIMD_LANES ? 2 : 1, &panels[p]);
+        turn_results(head, first + p * PANEL, &panels[p]);
 }
 
 /* x [batch, rows, heads, width] with each head's rows dense: rows that lie a multiple of 4 KB apart have few places
