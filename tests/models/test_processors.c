@@ -98,7 +98,7 @@ static float *prepare(const struct fixture *fixture, const char *model, const st
     compute_begin(compute);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, *side, *side, 3);
     if (strcmp(model, "owlv2") == 0) {
-        const struct owlv2_image view = {pixels, width, height, row};
+        const struct model_image view = {pixels, width, height, row};
         owlv2_preprocess(compute, &config->owlv2, &view, tensor_at(out, 0));
     } else if (strcmp(model, "vjepa2") == 0) {
         const struct vjepa2_frame frame = {pixels, width, height, row};
