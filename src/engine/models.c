@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "models/owlv2/detector.h"
 #include "models/sam2/segmenter.h"
+#include "models/vjepa2/scorer.h"
 #include "weights/config.h"
 #include "weights/model_kind.h"
 
@@ -10,6 +11,7 @@
 
 static const struct detector_model *const detectors[] = {&owlv2_detector};
 static const struct segmenter_model *const segmenters[] = {&sam2_segmenter};
+static const struct scorer_model *const scorers[] = {&vjepa2_scorer};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -47,5 +49,16 @@ int find_segmenter(const char *folder, const struct segmenter_model **out)
     for (size_t i = 0; i < COUNT(segmenters); i++)
         if (strcmp(segmenters[i]->kind, kind) == 0)
             *out = segmenters[i];
+    return status;
+}
+
+int find_scorer(const char *folder, const struct scorer_model **out)
+{
+    const char *kind;
+    const int status = read_kind(folder, &kind);
+    *out = scorers[0];
+    for (size_t i = 0; i < COUNT(scorers); i++)
+        if (strcmp(scorers[i]->kind, kind) == 0)
+            *out = scorers[i];
     return status;
 }
