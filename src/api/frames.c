@@ -153,7 +153,7 @@ int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source, cons
     if (status != 0)
         return status;
     const struct frames_options inner = inner_options(source, &call);
-    status = frames_run(model->model, &inner, &report);
+    status = frames_run(model->scorer, &inner, &report);
     if (status == 0)
         status = take_report(&report, out);
     frames_report_free(&report);

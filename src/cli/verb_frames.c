@@ -85,7 +85,7 @@ static struct frames_options make_options(const struct settings *settings, struc
 }
 
 /* An exit status; the device must outlive the model. */
-static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
+static int open_model(const struct settings *settings, struct device **device, struct scorer **model)
 {
     const int status = vjepa2_model_open(settings, settings->revision, device, model);
 
@@ -203,9 +203,9 @@ static int fail_status(int status)
     return verb_fail(EXIT_ALL_FAILED);
 }
 
-static int run(const struct settings *settings, const struct vjepa2 *model, struct pictures *pictures)
+static int run(const struct settings *settings, const struct scorer *model, struct pictures *pictures)
 {
-    char *const *labels = vjepa2_get_config(model)->labels;
+    char *const *labels = scorer_info(model)->labels;
     struct frames_report report = {0};
     struct progress progress;
     int status;
@@ -242,7 +242,7 @@ int verb_frames(struct settings *settings)
 {
     struct pictures pictures = {.settings = settings};
     struct device *device = NULL;
-    struct vjepa2 *model = NULL;
+    struct scorer *model = NULL;
     int result;
 
     if (check_settings(settings))
@@ -262,7 +262,6 @@ int verb_frames(struct settings *settings)
     for (int64_t i = 0; i < pictures.count; i++)
         image_free(&pictures.thumbs[i].image);
     free(pictures.thumbs);
-    vjepa2_free(&model);
-    device_close(&device);
+    vjepa2_model_close(&device, &model);
     return result;
 }

@@ -73,7 +73,7 @@ static void tell_keys(const struct track_options *options, const struct track_pl
 
 /* V-JEPA's choice. */
 static int choose_by_model(const struct settings *settings, const struct track_options *options,
-                           const struct vjepa2 *model, struct track_plan *plan)
+                           const struct scorer *model, struct track_plan *plan)
 {
     struct progress progress;
     struct frames_report report = {0};
@@ -136,7 +136,7 @@ static int choose(const struct settings *settings, const struct track_options *o
                   struct video_plan *out)
 {
     struct device *device = NULL;
-    struct vjepa2 *model = NULL;
+    struct scorer *model = NULL;
     int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &device, &model) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
@@ -151,8 +151,7 @@ static int choose(const struct settings *settings, const struct track_options *o
         out->used = settings->use_temporal_detection;
         status = out->used ? choose_evenly(settings, options, info, &out->plan) : 0;
     }
-    vjepa2_free(&model);
-    device_close(&device);
+    vjepa2_model_close(&device, &model);
     return status;
 }
 

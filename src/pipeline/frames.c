@@ -28,29 +28,29 @@ const char *frames_kind_name(enum frames_kind kind)
     return names[kind];
 }
 
-int frames_check(const struct vjepa2 *model, const struct frames_options *options)
+int frames_check(const struct scorer *scorer, const struct frames_options *options)
 {
-    const struct vjepa2_config *config = vjepa2_get_config(model);
-    const int64_t frames = options->frames_per_clip > 0 ? options->frames_per_clip : config->frames_per_clip;
+    const struct scorer_info *info = scorer_info(scorer);
+    const int64_t frames = options->frames_per_clip > 0 ? options->frames_per_clip : info->frames_per_clip;
 
-    if (frames < config->tubelet_size)
+    if (frames < info->tubelet_size)
         return error_set(SOWLV2_ERROR_ARGUMENT, "clips of %" PRId64 " frames: the model looks at %d at once: give more",
-                         frames, config->tubelet_size);
+                         frames, info->tubelet_size);
     if (options->clip_overlap >= frames)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "an overlap of %" PRId64 " frames: clips have %" PRId64 ": it must be less",
                          options->clip_overlap, frames);
-    if (options->labels && !vjepa2_has_classifier(model))
+    if (options->labels && info->label_count == 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "labels: this V-JEPA 2 checkpoint has no classifier: give one that "
                                                    "has, for example facebook/vjepa2-vitl-fpc16-256-ssv2");
-    if (options->kind == FRAMES_SURPRISE && !vjepa2_has_predictor(model))
+    if (options->kind == FRAMES_SURPRISE && !info->predictor)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "surprise: this V-JEPA 2 checkpoint has no predictor: choose another kind of importance");
-    if (options->kind == FRAMES_SURPRISE && frames < 2 * (int64_t)config->tubelet_size)
+    if (options->kind == FRAMES_SURPRISE && frames < 2 * (int64_t)info->tubelet_size)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "surprise: clips of %" PRId64 " frames have nothing to predict from: "
                          "give at least %d",
-                         frames, 2 * config->tubelet_size);
+                         frames, 2 * info->tubelet_size);
     return 0;
 }
 
@@ -58,7 +58,7 @@ int frames_check(const struct vjepa2 *model, const struct frames_options *option
 static int take(struct frames_run *run)
 {
     const struct image *image = &run->frame.image;
-    const struct vjepa2_frame frame = {image->pixels, image->width, image->height, (size_t)image->width * 3};
+    const struct model_image frame = {image->pixels, image->width, image->height, (size_t)image->width * 3};
     const int64_t index = run->track.count;
     uint8_t *grey = run->grey[index % 2];
     struct frames_item item = {
@@ -68,8 +68,8 @@ static int take(struct frames_run *run)
     importance_grey(image->pixels, image->width, image->height, grey);
     if (index > 0)
         item.motion = importance_motion(run->grey[(index + 1) % 2], grey, GREY);
-    status = vjepa2_shrink(run->clips.model, run->clips.compute, &frame,
-                           run->options->whole ? VJEPA2_WHOLE : VJEPA2_CENTRE, frames_clips_square(&run->clips, index));
+    status = scorer_session_shrink(run->clips.session, &frame, run->options->whole ? SCORER_WHOLE : SCORER_CENTRE,
+                                   frames_clips_square(&run->clips, index));
     if (!status)
         status = frames_track_add(&run->track, &item);
     if (!status && run->keep)
@@ -154,7 +154,7 @@ static int commit_features(struct frames_run *run)
     return safetensors_writer_commit(&run->clips.writer, text);
 }
 
-int frames_run(const struct vjepa2 *model, const struct frames_options *options, struct frames_report *report)
+int frames_run(const struct scorer *scorer, const struct frames_options *options, struct frames_report *report)
 {
     struct frames_run *run = calloc(1, sizeof(*run));
     const double start = clock_seconds();
@@ -164,11 +164,11 @@ int frames_run(const struct vjepa2 *model, const struct frames_options *options,
     if (!run)
         return error_memory("frames");
     run->options = options;
-    status = frames_check(model, options);
+    status = frames_check(scorer, options);
     if (!status)
         status = open_reader(run);
     if (!status)
-        status = frames_clips_open(model, options, &run->clips);
+        status = frames_clips_open(scorer, options, &run->clips);
     if (!status)
         status = look(run, report);
     if (!status)
@@ -181,7 +181,7 @@ int frames_run(const struct vjepa2 *model, const struct frames_options *options,
         report->classes = 0;
         if (options->labels)
             report->classes =
-                run->clips.config->label_count < FRAMES_CLASSES ? (int)run->clips.config->label_count : FRAMES_CLASSES;
+                run->clips.info->label_count < FRAMES_CLASSES ? (int)run->clips.info->label_count : FRAMES_CLASSES;
         run->clips.done = NULL;
     }
     if (!status && options->picture)

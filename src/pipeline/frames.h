@@ -3,8 +3,8 @@
 #ifndef PIPELINE_FRAMES_H
 #define PIPELINE_FRAMES_H
 
+#include "engine/scorer.h"
 #include "media/image.h"
-#include "models/vjepa2/vjepa2.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -90,11 +90,11 @@ struct frames_report {
  * ARGUMENT (a clip shorter than a tubelet, an overlap as long as the clip, more than max_pixels), UNSUPPORTED (labels
  * or surprise asked of a checkpoint without them), IO, FORMAT (of the input or the features' file), MEMORY,
  * CANCELLED. */
-int frames_run(const struct vjepa2 *model, const struct frames_options *options, struct frames_report *report);
+int frames_run(const struct scorer *scorer, const struct frames_options *options, struct frames_report *report);
 void frames_report_free(struct frames_report *report);
 
 /* What the options ask that this model cannot give; frames_run() checks it too. Errors: ARGUMENT, UNSUPPORTED. */
-int frames_check(const struct vjepa2 *model, const struct frames_options *options);
+int frames_check(const struct scorer *scorer, const struct frames_options *options);
 
 /* Writes the scores of all frames to `path`, whose ending says how: .json or .csv. `labels` are the model's classes.
  * Errors: ARGUMENT (another ending), IO, MEMORY. */
