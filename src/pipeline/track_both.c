@@ -196,16 +196,23 @@ static bool is_interrupted(void *user_data)
     return track_is_interrupted(user_data);
 }
 
+int track_both_open_budget(struct track_both *both)
+{
+    const struct budget budget = {.fraction = both->run->options->budget, .most_gap = BUDGET_MOST_GAP};
+
+    return budget_stream_open(&budget, &both->budget);
+}
+
 /* The passes after the output is there. */
 static int passes(struct track_both *both, struct track_feed *feed)
 {
     const struct track_run *run = both->run;
     struct video_reader_options reader = run->options->reader;
-    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
-    int status = budget_stream_open(&budget, &both->budget);
+    int status = track_both_open_budget(both);
 
     reader.interrupted = is_interrupted;
     reader.user_data = both->run;
+    reader.quiet = true; /* the feed says it */
     if (!status)
         status = video_reader_open(run->options->source, &reader, &both->reader);
     if (!status)
@@ -230,10 +237,8 @@ int track_both_ways(struct track_run *run)
     } else if (!status) {
         status = passes(&both, feed);
     }
-    if (!status) {
-        track_tell_damage(run, feed);
-        status = track_emitter_flush(run->emitter);
-    }
+    if (!status)
+        status = track_end(run, feed);
     track_feed_close(&feed);
     track_spool_close(&both.spool);
     free(both.seeds);

@@ -217,6 +217,7 @@ int video_reader_open(const char *source, const struct video_reader_options *opt
     reader->options = *options;
     if (reader->options.max_pixels == 0)
         reader->options.max_pixels = IMAGE_DEFAULT_MAX_PIXELS;
+    reader->told_damage = options->quiet;
     reader->interrupt = (struct interrupt){options->interrupted, options->user_data};
     reader->given = &reader->pictures[0];
     reader->current = &reader->pictures[1];

@@ -47,7 +47,7 @@ static int folder_read(struct source *source, struct picture *out)
             folder->furthest = index + 1;
         if (status) {
             source->damage.skipped += !again;
-            if (!again)
+            if (!again && !source->quiet)
                 log_warning("%s", error_message());
             continue;
         }
@@ -63,7 +63,7 @@ static int folder_read(struct source *source, struct picture *out)
 static int scale(struct folder *folder, const struct image *image, struct image *out)
 {
     const struct source *source = &folder->source;
-    if (!folder->told_size)
+    if (!folder->told_size && !source->quiet)
         log_notice("%s: a picture of %d x %d after %d x %d: it is scaled to the first one's size", source->name,
                    image->width, image->height, source->info.width, source->info.height);
     folder->told_size = true;
@@ -136,6 +136,7 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
         return error_memory(name);
     folder->source.kind = &kind;
     folder->source.name = name;
+    folder->source.quiet = options->quiet;
     folder->interrupt = interrupt;
     folder->options = image_options_default();
     folder->options.max_pixels = options->max_pixels;

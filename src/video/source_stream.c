@@ -133,7 +133,7 @@ static int check_frame(struct stream *stream, const AVFrame *frame)
     if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->decoder.max_pixels / frame->width)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a frame of %d x %d pixels: more than %lld", stream->source.name,
                          frame->width, frame->height, (long long)stream->decoder.max_pixels);
-    if (converter->width > 0 && !stream->told_size &&
+    if (converter->width > 0 && !stream->told_size && !stream->source.quiet &&
         (frame->width != converter->width || frame->height != converter->height)) {
         stream->told_size = true;
         log_notice("%s: the picture changes from %d x %d to %d x %d at %.3f s: it is scaled to the first size",
@@ -253,7 +253,7 @@ static struct orientation find_orientation(const struct stream *stream)
     struct orientation orientation;
     if (!matrix && side && side->size >= 9 * sizeof(int32_t))
         matrix = (const int32_t *)(const void *)side->data;
-    if (!orientation_from_matrix(matrix, &orientation))
+    if (!orientation_from_matrix(matrix, &orientation) && !stream->source.quiet)
         log_notice("%s: its rotation is not by quarter turns: the nearest one is used", stream->source.name);
     return orientation;
 }
@@ -323,6 +323,7 @@ int source_open_stream(const char *address, const struct video_reader_options *o
         return error_memory(address);
     stream->source.kind = &kind;
     stream->source.name = libav_source_name(address);
+    stream->source.quiet = options->quiet;
     stream->decoder = (struct decoder){.name = stream->source.name,
                                        .address = address,
                                        .max_pixels = options->max_pixels,

@@ -35,6 +35,7 @@ struct video_reader_options {
     int threads;                     /* of the decoder; 0: one a core, at most 4 */
     bool allow_truncated;            /* of a folder of images, take what is there of those that were cut */
     bool allow_playlists;            /* open what lists other files and addresses, and them */
+    bool quiet;                      /* give no notices: another reader of the same source does */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with
      * SOWLV2_ERROR_CANCELLED. Called from the reading thread. NULL: never. */
