@@ -261,8 +261,8 @@ static void tell_damage(struct video_reader *reader)
         return;
     reader->told_damage = true;
     if (damage->skipped > 0 || damage->concealed > 0)
-        log_notice("%s: damaged: %lld pieces were skipped, %lld frames are partly broken", name,
-                   (long long)damage->skipped, (long long)damage->concealed);
+        log_notice("%s: damaged: %lld %s were skipped, %lld frames are partly broken", name, (long long)damage->skipped,
+                   reader->source->pieces, (long long)damage->concealed);
     if (damage->repaired > 0)
         log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
                    (long long)damage->repaired);

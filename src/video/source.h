@@ -36,6 +36,7 @@ struct source {
     const struct source_kind *kind;
     const char *name;       /* for messages; the reader's */
     bool quiet;             /* but for errors there are none */
+    const char *pieces;     /* what it consists of, for messages: "pieces", "images" */
     struct video_info info; /* frame_rate of the whole source; frames: all of them, 0: unknown */
     struct video_damage damage;
     double tolerance; /* seconds: times closer than that are the same (rounded timestamps) */

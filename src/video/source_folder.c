@@ -136,6 +136,7 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
         return error_memory(name);
     folder->source.kind = &kind;
     folder->source.name = name;
+    folder->source.pieces = "images";
     folder->source.quiet = options->quiet;
     folder->interrupt = interrupt;
     folder->options = image_options_default();

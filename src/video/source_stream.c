@@ -323,6 +323,7 @@ int source_open_stream(const char *address, const struct video_reader_options *o
         return error_memory(address);
     stream->source.kind = &kind;
     stream->source.name = libav_source_name(address);
+    stream->source.pieces = "pieces";
     stream->source.quiet = options->quiet;
     stream->decoder = (struct decoder){.name = stream->source.name,
                                        .address = address,

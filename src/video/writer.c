@@ -265,7 +265,8 @@ static int make_copy(struct video_writer *writer, struct audio *audio)
     int status = file_writer_open(writer->path, &file);
     if (status)
         return status;
-    status = remux(writer->path, writer->running, file.temporary, audio);
+    double last = (double)writer->length * av_q2d(writer->encoder.context->time_base);
+    status = remux(writer->path, writer->running, file.temporary, last, audio);
     if (!status)
         return file_writer_commit(&file);
     file_writer_abort(&file);
