@@ -26,6 +26,7 @@ static int look_at(const struct track_options *options, struct video_info *out)
     int status;
 
     quiet.quiet = true; /* it is opened again to be tracked */
+    quiet.check_length = true;
     status = video_reader_open(options->source, &quiet, &reader);
 
     if (!status)

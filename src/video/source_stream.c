@@ -1,6 +1,7 @@
 /* A stream that FFmpeg decodes. */
 #include "base/error.h"
 #include "base/log.h"
+#include "video/clock_check.h"
 #include "video/decoder.h"
 #include "video/formats.h"
 #include "video/frame_clock.h"
@@ -28,6 +29,7 @@ struct stream {
     bool counted;   /* unless reading began elsewhere */
 
     bool unreliable; /* timestamps needed repair: seek from the beginning only */
+    bool checked;    /* whether pieces with clocks of their own were joined */
     bool again;      /* reading what was read before: damage is counted already */
     double furthest; /* time of the last picture that was ever read */
     bool corrupt;    /* so was the last picture that was decoded */
@@ -216,11 +218,21 @@ static int seek_before(struct stream *stream, double time, double margin)
     return stream->held_time <= time && !stream->unreliable ? 0 : VIDEO_END;
 }
 
+/* Whether pieces with clocks of their own were joined. Moves reading. */
+static void check_clock(struct stream *stream)
+{
+    if (!stream->checked && !clock_check(&stream->decoder.input, stream->decoder.index))
+        stream->unreliable = true;
+    stream->checked = true;
+}
+
 static int stream_seek(struct source *source, double time)
 {
     struct stream *stream = (struct stream *)source;
     stream->again = true;
     /* After a failure to open again there is no decoder. */
+    if (stream->decoder.context && !stream->unreliable && time > 0)
+        check_clock(stream);
     bool indexed = stream->decoder.context && stream->clock.has_origin &&
                    !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
     for (double margin = 0; indexed && !stream->unreliable && margin <= 64; margin = margin > 0 ? margin * 8 : 1) {
@@ -291,6 +303,20 @@ static void fill_info(struct stream *stream)
     info->origin = stream->clock.has_origin ? (double)stream->clock.origin * stream->clock.unit : 0;
 }
 
+/* The length of joined pieces is not what the last one's clock says. */
+static int check_length(struct stream *stream)
+{
+    if (!(stream->decoder.input.format->iformat->flags & AVFMT_TS_DISCONT))
+        return 0;
+    stream->again = true;
+    check_clock(stream);
+    if (stream->unreliable) {
+        stream->source.info.duration = 0;
+        stream->source.info.frames = 0;
+    }
+    return restart(stream);
+}
+
 /* The data ended without a picture. */
 static int explain_no_frame(const struct stream *stream)
 {
@@ -349,6 +375,12 @@ int source_open_stream(const char *address, const struct video_reader_options *o
         return status;
     }
     fill_info(stream);
+    if (options->check_length)
+        status = check_length(stream);
+    if (status) {
+        stream_close(&stream->source);
+        return status;
+    }
     *out = &stream->source;
     return 0;
 }

@@ -207,6 +207,19 @@ static void test_joined(void **state)
             if (!(clip.times[k] > k * 0.04 - 1e-3 && clip.times[k] < k * 0.04 + 1e-3))
                 fail_msg("frame %d at %.3f s", k, clip.times[k]);
 
+        struct video_reader *reader;
+        assert_int_equal(video_reader_open(all, &(struct video_reader_options){.check_length = true}, &reader), 0);
+        assert_true(video_reader_info(reader)->duration == 0);
+        video_reader_close(&reader);
+
+        /* A part of it begins where it should: its times are no places. */
+        const double start = 0.04 * (count * 2 / 3) + 0.01;
+        struct clip part = clip_read(all, &(struct video_reader_options){.start = start});
+        assert_int_equal(part.count, count - count * 2 / 3 - 1);
+        assert_memory_equal(part.pixels, clip_frame(&clip, count - part.count),
+                            (size_t)part.count * (size_t)clip.width * (size_t)clip.height * 3);
+        clip_free(&part);
+
         struct video_writer *writer;
         const struct video_writer_options options = {.width = clip.width,
                                                      .height = clip.height,
