@@ -136,6 +136,7 @@ static int choose_evenly(const struct settings *settings, const struct track_opt
     if (!keys)
         return error_memory("key frames");
     find_part(&options->reader, info, &first, &last);
+    plan->end = last;
     for (size_t i = 0; i < count && last > first; i++)
         keys[plan->key_count++] = first + (last - first) * ((double)i + 0.5) / (double)count;
     tell_keys(options, plan, "equal steps");

@@ -13,6 +13,7 @@ struct track_plan {
     size_t key_count;
     size_t steps; /* key_times are so many equal steps through a length that was not measured: where it is another one,
                      or was not known at all, they are chosen anew among the frames that are there; 0: they are not */
+    double end;   /* seconds: of that length; 0: not known */
     double merge_iou; /* detections of key frames whose masks overlap more than this are one object */
     bool both_ways;   /* follow each object from its best detection forward and backward; needs a source that can be
                          read twice. Else key frames are detected on as they come. */

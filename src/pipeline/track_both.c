@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a film's length: frames that come later are more than a mistake of rounding. */
+static const double FAR_BEYOND = 1.1;
+
 /* The seed that a seed turned out to be, in the end. */
 static struct track_seed *resolve(const struct track_both *both, size_t seed)
 {
@@ -173,8 +176,20 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
     return track_emitter_add(run->emitter, frame, true, objects, count);
 }
 
+/* Equal steps through a length that ends far before the frames do leave the rest out. */
+static void tell_longer(const struct track_both *both, double end)
+{
+    const struct track_plan *plan = both->run->options->plan;
+
+    if (plan->steps > 0 && plan->end > 0 && end > plan->end * FAR_BEYOND + 1)
+        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it says: no key frame lies in the rest: "
+                   "--detect-every looks there, without --use-temporal-detection",
+                   both->run->options->source, end, plan->end);
+}
+
 int track_both_forward(struct track_both *both, struct track_feed *feed)
 {
+    double end = 0;
     int status = 0;
 
     while (!status) {
@@ -185,9 +200,12 @@ int track_both_forward(struct track_both *both, struct track_feed *feed)
         both->run->report->read_seconds += clock_seconds() - start;
         if (status)
             break;
+        end = frame.time + frame.duration;
         status = step(both, &frame);
         track_tell_progress(both->run, track_feed_info(feed));
     }
+    if (status == VIDEO_END)
+        tell_longer(both, end);
     return status == VIDEO_END ? 0 : status;
 }
 

@@ -255,6 +255,7 @@ static int choose_anew(struct discovery *discovery)
     const struct track_both *both = discovery->both;
     const struct track_plan *plan = both->run->options->plan;
     const size_t known = (size_t)both->known_count, count = plan->steps < known ? plan->steps : known;
+    const double first = both->known[0].time, step = (discovery->end - first) / (double)count;
     struct string text = {0};
 
     free(discovery->chosen);
@@ -262,7 +263,7 @@ static int choose_anew(struct discovery *discovery)
     if (!discovery->chosen)
         return error_memory("key frames");
     for (size_t i = 0; i < count; i++) {
-        discovery->chosen[i] = both->known[(2 * i + 1) * known / (2 * count)].time;
+        discovery->chosen[i] = first + ((double)i + 0.5) * step;
         string_append_format(&text, "%s%.2f", i > 0 ? ", " : "", discovery->chosen[i]);
     }
     log_notice("%s: its frames end at %.2f s, %s: key frames by equal steps at %s s", both->run->options->source,

@@ -75,7 +75,7 @@ static int ts_packet(const uint8_t *head, int size)
     static const struct {
         int first, length;
     } kinds[] = {{0, 188}, {4, 192}, {0, 204}};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && size > 4 * 204; i++) {
         int at = kinds[i].first;
         while (at < size && head[at] == TS_SYNC)
             at += kinds[i].length;

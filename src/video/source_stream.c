@@ -303,14 +303,16 @@ static void fill_info(struct stream *stream)
     info->origin = stream->clock.has_origin ? (double)stream->clock.origin * stream->clock.unit : 0;
 }
 
-/* The length of joined pieces is not what the last one's clock says. */
+/* The length of joined pieces is not what the last one's clock says, and one that is guessed from the size is none. */
 static int check_length(struct stream *stream)
 {
-    if (!(stream->decoder.input.format->iformat->flags & AVFMT_TS_DISCONT))
+    const AVFormatContext *format = stream->decoder.input.format;
+    bool guessed = format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
+    if (!guessed && !(format->iformat->flags & AVFMT_TS_DISCONT))
         return 0;
     stream->again = true;
     check_clock(stream);
-    if (stream->unreliable) {
+    if (guessed || stream->unreliable) {
         stream->source.info.duration = 0;
         stream->source.info.frames = 0;
     }

@@ -35,8 +35,8 @@ struct video_reader_options {
     int threads;                     /* of the decoder; 0: one a core, at most 4 */
     bool allow_truncated;            /* of a folder of images, take what is there of those that were cut */
     bool allow_playlists;            /* open what lists other files and addresses, and them */
-    bool check_length;               /* make sure that info.duration is that of all pieces of a broadcast that was
-                                        joined; else it is 0 */
+    bool check_length;               /* make sure that info.duration is no guess, and that of all pieces of a broadcast
+                                        that was joined; else it is 0 */
     bool quiet;                      /* give no notices: another reader of the same source does */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with

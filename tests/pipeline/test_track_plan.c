@@ -46,7 +46,7 @@ static const struct plan_case cases[] = {
      3,
      3,
      true,
-     "its frames end at 2.00 s, a length that it does not give: key frames by equal steps at 0.30, 1.00, 1.65 s"},
+     "its frames end at 2.00 s, a length that it does not give: key frames by equal steps at 0.33, 1.00, 1.67 s"},
     {"chosen, and all but the last too late",
      {0.5, 9, 10},
      3,
@@ -93,6 +93,27 @@ static void test_forward(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         run_case(&cases[i], false);
+}
+
+/* Frames that go on beyond the length that the plan was made for are said to be left out. */
+static void test_longer(void **state)
+{
+    double keys[] = {0.1, 0.3};
+    struct track_plan plan = {.key_times = keys, .key_count = 2, .steps = 2, .end = 0.4, .both_ways = true};
+    struct movie_run *run = movie_open(&movie);
+
+    (void)state;
+    run->options.plan = &plan;
+    notices_begin();
+    movie_track_all(run);
+    assert_non_null(strstr(notices(), "its frames go on to 2.00 s, beyond the 0.40 s that it says"));
+    notices_end();
+    plan.end = 1.9;
+    notices_begin();
+    movie_track_all(run);
+    assert_int_equal(notices_count(), 0);
+    notices_end();
+    movie_close(run);
 }
 
 /* What a part of the video leaves of the plan: keys before it are its first frame's. */
@@ -166,8 +187,8 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_ways), cmocka_unit_test(test_forward), cmocka_unit_test(test_part),
-        cmocka_unit_test(test_one_frame), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_both_ways), cmocka_unit_test(test_forward),   cmocka_unit_test(test_part),
+        cmocka_unit_test(test_longer),    cmocka_unit_test(test_one_frame), cmocka_unit_test(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
