@@ -91,7 +91,7 @@ static int read_owners(struct bench *bench, const char *path)
 /* V-JEPA's scores in place of the pixels' motion. */
 static int look(struct bench *bench, const char *video, const char *how, const char *folder)
 {
-    struct frames_options options = {.input = video, .spacing = 1, .max_pixels = 100000000};
+    struct frames_options options = {.input = video, .spacing = 1, .reader = {.max_pixels = 100000000}};
     struct frames_report report = {0};
     struct device *device = NULL;
     struct scorer *model = NULL;

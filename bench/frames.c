@@ -69,7 +69,7 @@ static int choose(const struct bench *bench, const struct frames_report *report,
 static int measure(const struct bench *bench, enum frames_kind kind, bool last)
 {
     const struct frames_options options = {
-        .input = bench->video, .fps = RATE, .kind = kind, .spacing = SPACING, .max_pixels = 100000000};
+        .input = bench->video, .fps = RATE, .kind = kind, .spacing = SPACING, .reader = {.max_pixels = 100000000}};
     struct frames_report report = {0};
     int status = frames_run(bench->model, &options, &report);
     float *scores = malloc(((size_t)report.count + 1) * sizeof(*scores));

@@ -286,7 +286,7 @@ const struct option_spec options_images[] = {
     {.name = "allow-truncated",
      .kind = OPTION_FLAG,
      .group = GROUP_SPEED,
-     .verbs = FOR_IMAGES,
+     .verbs = FOR_IMAGES | FOR_FRAMES,
      .offset = AT(allow_truncated),
      .help = "Take what is there of an image that was cut short; without it such an image fails."},
 

@@ -42,6 +42,13 @@ const struct option_spec options_video[] = {
      .verbs = FOR_IMAGES,
      .offset = AT(video.as_video),
      .help = "A folder of images is one video, its images the frames in natural order; else each is on its own."},
+    {.name = "allow-playlists",
+     .kind = OPTION_FLAG,
+     .group = GROUP_VIDEO,
+     .verbs = FOR_IMAGES | FOR_FRAMES,
+     .offset = AT(video.allow_playlists),
+     .help = "Read playlists (.m3u8, .mpd, ffconcat) and the files and addresses that they name. Without it only an "
+             "address whose name says that it is one."},
     {.name = "realtime",
      .kind = OPTION_FLAG,
      .group = GROUP_VIDEO,

@@ -44,7 +44,7 @@ struct video_settings {
     bool no_cuts, separate;
     double match_iou, frame_budget;
     int64_t lost_after, max_objects, max_cond_frames;
-    bool require_vjepa2;
+    bool require_vjepa2, allow_playlists;
 };
 
 /* Strings belong to the command line, to `owned`, or are static. */

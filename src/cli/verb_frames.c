@@ -67,7 +67,10 @@ static struct frames_options make_options(const struct settings *settings, struc
         .features = own->features,
         .pooled = own->pooled,
         .labels = own->labels,
-        .max_pixels = settings->max_pixels,
+        .reader = {.fps = own->fps,
+                   .max_pixels = settings->max_pixels,
+                   .allow_truncated = settings->allow_truncated,
+                   .allow_playlists = settings->video.allow_playlists},
         .progress = progress_update,
         .progress_user_data = progress,
         .interrupted = &signals_interrupted,
@@ -208,7 +211,7 @@ static int run(const struct settings *settings, const struct scorer *model, stru
     char *const *labels = scorer_info(model)->labels;
     struct frames_report report = {0};
     struct progress progress;
-    int status;
+    int status, result = EXIT_DONE;
 
     progress_begin(&progress);
     struct frames_options options = make_options(settings, &progress);
@@ -234,8 +237,12 @@ static int run(const struct settings *settings, const struct scorer *model, stru
         print_results(&report, labels);
         print_summary(settings, &options, &report);
     }
+    if (!status && report.broken) {
+        terminal_error(report.failure ? report.failure : "out of memory");
+        result = EXIT_SOME_FAILED;
+    }
     frames_report_free(&report);
-    return status ? fail_status(status) : EXIT_DONE;
+    return status ? fail_status(status) : result;
 }
 
 int verb_frames(struct settings *settings)

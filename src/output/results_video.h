@@ -17,9 +17,11 @@ struct results_track {
 };
 
 struct results_video_frame {
-    const char *name; /* of the video: the path below the input */
-    int64_t number;   /* from 1 */
-    double time;      /* seconds */
+    const char *name;        /* of the video: the path below the input */
+    int64_t number;          /* from 1 */
+    double time;             /* seconds */
+    const char *source_name; /* of the image that is the frame, below its folder, and */
+    int64_t source_number;   /* which of the folder's images it is, from 1; NULL: neither is written */
     int width, height;
     const struct results_track *objects;
     size_t count;

@@ -2,12 +2,16 @@
 #include "analysis/importance.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "pipeline/frames_parts.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { GREY = IMPORTANCE_GREY };
+static const double SAME_TIME = 1e-6;
 
 struct frames_run {
     const struct frames_options *options;
@@ -17,6 +21,8 @@ struct frames_run {
     struct frames_clips clips;
     struct frames_kept kept;
     bool keep;             /* the source cannot be read again, and pictures are wanted */
+    double least_step;     /* seconds from frame to frame that are looked at; 0: all are */
+    double first, next;    /* times of the first frame, and from which on another one is looked at */
     uint8_t grey[2][GREY]; /* of this frame and the one before, taking turns */
 };
 
@@ -86,6 +92,23 @@ static void tell_progress(const struct frames_run *run)
                                run->options->progress_user_data);
 }
 
+/* The next frame to be looked at, into `frame`. */
+static int read_frame(struct frames_run *run)
+{
+    int status;
+
+    do
+        status = video_reader_next(run->reader, &run->frame);
+    while (!status && run->track.count > 0 && run->frame.time < run->next - SAME_TIME);
+    if (status || run->least_step <= 0)
+        return status;
+    if (run->track.count == 0)
+        run->first = run->frame.time;
+    run->next =
+        run->first + (floor((run->frame.time - run->first + SAME_TIME) / run->least_step) + 1) * run->least_step;
+    return 0;
+}
+
 /* Runs a clip whenever it is full, and one at the end that holds the last frames. */
 static int look(struct frames_run *run, struct frames_report *report)
 {
@@ -94,7 +117,7 @@ static int look(struct frames_run *run, struct frames_report *report)
     int status;
 
     tell_progress(run);
-    while ((status = video_reader_next(run->reader, &run->frame)) == 0 && (status = take(run)) == 0) {
+    while ((status = read_frame(run)) == 0 && (status = take(run)) == 0) {
         const int64_t count = run->track.count;
 
         if (count < clips->frames || (clips->end > 0 && count - clips->end < clips->step))
@@ -127,16 +150,20 @@ static bool is_interrupted(void *user_data)
     return run->options->interrupted && *run->options->interrupted;
 }
 
+/* Frames that have a number in their own sequence are read in that one, and thinned here. */
 static int open_reader(struct frames_run *run)
 {
-    const struct video_reader_options options = {.fps = run->options->fps,
-                                                 .start = run->options->start,
-                                                 .end = run->options->end,
-                                                 .max_pixels = run->options->max_pixels,
-                                                 .interrupted = is_interrupted,
-                                                 .user_data = run};
-    const int status = video_reader_open(run->options->input, &options, &run->reader);
+    struct video_reader_options reader = run->options->reader;
+    const bool folder = file_is_directory(run->options->input),
+               numbered = reader.first_frame > 0 || reader.last_frame > 0;
+    int status;
 
+    if (!folder && !numbered)
+        reader.fps = run->options->fps;
+    run->least_step = !folder && numbered && run->options->fps > 0 ? 1 / run->options->fps : 0;
+    reader.interrupted = is_interrupted;
+    reader.user_data = run;
+    status = video_reader_open(run->options->input, &reader, &run->reader);
     run->keep = !status && run->options->picture && !video_reader_info(run->reader)->seekable;
     return status;
 }
@@ -184,6 +211,10 @@ int frames_run(const struct scorer *scorer, const struct frames_options *options
                 run->clips.info->label_count < FRAMES_CLASSES ? (int)run->clips.info->label_count : FRAMES_CLASSES;
         run->clips.done = NULL;
     }
+    if (!status) {
+        report->broken = video_reader_broken(run->reader);
+        report->failure = report->broken ? strdup(error_message()) : NULL;
+    }
     if (!status && options->picture)
         status = frames_give_pictures(run->reader, &run->kept, options, report);
     if (!status)
@@ -202,5 +233,6 @@ void frames_report_free(struct frames_report *report)
 {
     free(report->items);
     free(report->clips);
+    free(report->failure);
     *report = (struct frames_report){0};
 }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a film's length: frames that come later are more than a mistake of rounding. */
+static const double FAR_BEYOND = 1.1;
+
 /* The seed that a seed turned out to be, in the end. */
 static struct track_seed *resolve(const struct track_both *both, size_t seed)
 {
@@ -173,8 +176,20 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
     return track_emitter_add(run->emitter, frame, true, objects, count);
 }
 
+/* Equal steps through a length that ends far before the frames do leave the rest out. */
+static void tell_longer(const struct track_both *both, double end)
+{
+    const struct track_plan *plan = both->run->options->plan;
+
+    if (plan->steps > 0 && plan->end > 0 && end > plan->end * FAR_BEYOND + 1)
+        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it says: no key frame lies in the rest: "
+                   "--detect-every looks there, without --use-temporal-detection",
+                   both->run->options->source, end, plan->end);
+}
+
 int track_both_forward(struct track_both *both, struct track_feed *feed)
 {
+    double end = 0;
     int status = 0;
 
     while (!status) {
@@ -185,9 +200,12 @@ int track_both_forward(struct track_both *both, struct track_feed *feed)
         both->run->report->read_seconds += clock_seconds() - start;
         if (status)
             break;
+        end = frame.time + frame.duration;
         status = step(both, &frame);
         track_tell_progress(both->run, track_feed_info(feed));
     }
+    if (status == VIDEO_END)
+        tell_longer(both, end);
     return status == VIDEO_END ? 0 : status;
 }
 
@@ -196,16 +214,23 @@ static bool is_interrupted(void *user_data)
     return track_is_interrupted(user_data);
 }
 
+int track_both_open_budget(struct track_both *both)
+{
+    const struct budget budget = {.fraction = both->run->options->budget, .most_gap = BUDGET_MOST_GAP};
+
+    return budget_stream_open(&budget, &both->budget);
+}
+
 /* The passes after the output is there. */
 static int passes(struct track_both *both, struct track_feed *feed)
 {
     const struct track_run *run = both->run;
     struct video_reader_options reader = run->options->reader;
-    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
-    int status = budget_stream_open(&budget, &both->budget);
+    int status = track_both_open_budget(both);
 
     reader.interrupted = is_interrupted;
     reader.user_data = both->run;
+    reader.quiet = true; /* the feed says it */
     if (!status)
         status = video_reader_open(run->options->source, &reader, &both->reader);
     if (!status)
@@ -230,10 +255,8 @@ int track_both_ways(struct track_run *run)
     } else if (!status) {
         status = passes(&both, feed);
     }
-    if (!status) {
-        track_tell_damage(run, feed);
-        status = track_emitter_flush(run->emitter);
-    }
+    if (!status)
+        status = track_end(run, feed);
     track_feed_close(&feed);
     track_spool_close(&both.spool);
     free(both.seeds);

@@ -63,12 +63,24 @@ void track_emitter_free(struct track_emitter **emitter)
 static int give(struct track_emitter *emitter, struct track_feed_frame *frame, struct track_object *objects,
                 size_t count)
 {
-    struct track_frame out = {
-        .image = frame->image, .number = frame->number, .time = frame->time, .objects = objects, .count = count};
+    struct track_frame out = {.image = frame->image,
+                              .number = frame->number,
+                              .time = frame->time,
+                              .duration = frame->duration,
+                              .source_number = frame->source_number,
+                              .objects = objects,
+                              .count = count};
     const double start = clock_seconds();
     int status;
 
     frame->image = (struct image){0};
+    if (frame->source_name) {
+        out.source_name = strdup(frame->source_name);
+        if (!out.source_name) {
+            track_frame_free(&out);
+            return error_memory("frames");
+        }
+    }
     emitter->run->report->frames++;
     status = track_output_add(emitter->run->output, &out);
     emitter->run->report->wait_seconds += clock_seconds() - start;

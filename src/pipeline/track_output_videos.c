@@ -120,6 +120,7 @@ static int open_writer(struct track_output *output, struct track_video *video)
         .keep = true,
         .audio_source = is_mask(video) ? NULL : options->audio_source,
         .audio_origin = options->audio_origin,
+        .audio_playlists = options->audio_playlists,
         .audio_quiet = options->merged && !is_merged(video), /* the merged overlay says it */
     };
     char *below = names_video_path(video->kind, video->object, video->slug, video_codec_suffix(settings.codec));
@@ -162,8 +163,10 @@ static void abandon(struct track_output *output, struct track_video *video, int 
     video_writer_close(&video->writer);
 }
 
-int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels, double time)
+int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels,
+                    const struct track_frame *frame)
 {
+    const double time = frame->time;
     int status = 0;
 
     if (!video->writer) {
@@ -173,6 +176,8 @@ int track_video_add(struct track_output *output, struct track_video *video, cons
     }
     if (!status)
         status = add_picture(output, video, pixels, time);
+    if (!status)
+        video_writer_hold(video->writer, frame->duration);
     if (status)
         abandon(output, video, status);
     return status;

@@ -106,6 +106,18 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
 /* Gives up what was out of sight for too long. */
 int track_give_up(struct track_run *run, int64_t frame);
 
+/* The key frames of a plan as they come by. */
+struct track_keys {
+    const double *times; /* [count], rising */
+    size_t count, passed;
+};
+
+/* Whether the frame that is shown from `time` until `until` is a key frame: its time is one's, or would be between this
+ * frame and the next. The last frame (`until` INFINITY) is that of all that would come later. */
+bool track_keys_pass(struct track_keys *keys, double until);
+/* How many keys that have not passed come when a frame shown until then is over. */
+size_t track_keys_after(const struct track_keys *keys, double end);
+
 /* Whether to detect on the frame. */
 struct track_schedule;
 int track_schedule_create(const struct track_options *options, struct track_schedule **out);

@@ -23,4 +23,7 @@ bool libav_frame_is_key(const AVFrame *frame);
 /* A stream's display matrix of 9 numbers, inside the stream; NULL: none. */
 const int32_t *libav_display_matrix(const AVStream *stream);
 
+/* Whether a stream comes with what a player needs to ask for a key. */
+bool libav_has_encryption(const AVStream *stream);
+
 #endif

@@ -220,8 +220,7 @@ static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, in
     return 0;
 }
 
-int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
-                        const struct track_prompt *prompt)
+int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt)
 {
     int status = check_prompt(tracker->video, prompt);
     if (status != 0)
