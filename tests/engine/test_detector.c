@@ -4,6 +4,7 @@
 
 #include "engine/detections.h"
 #include "models/expected.h"
+#include "models/model_device.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,7 +51,7 @@ static int open_fixture(void **state)
     static const char *const texts[] = {"cat", "dog"};
     static struct fixture f;
     expected_open("owlv2_tiny", &f.expected);
-    check(device_open(&(struct device_options){.device = "reference", .threads = 1}, &f.device));
+    check(model_device_open(&f.device));
     check(detector_open(f.expected.folder, f.device, &f.detector));
     check(detector_open(f.expected.folder, f.device, &f.other));
     check(detector_prompts_encode(f.detector, texts, 2, "a photo of a {}", &f.prompts));

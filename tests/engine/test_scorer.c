@@ -3,6 +3,7 @@
 #include "engine/scorer.h"
 
 #include "models/expected.h"
+#include "models/model_device.h"
 #include "weights/safetensors.h"
 
 #include <float.h>
@@ -36,7 +37,7 @@ static void open_case(const char *name, struct fixture *f)
     snprintf(f->expected.folder, sizeof(f->expected.folder), "%s/models/data/%s", TEST_DATA, name);
     snprintf(path, sizeof(path), "%s/expected.safetensors", f->expected.folder);
     check(safetensors_open(path, &f->expected.file));
-    check(device_open(&(struct device_options){.device = "reference", .threads = 1}, &f->device));
+    check(model_device_open(&f->device));
     check(scorer_open(f->expected.folder, f->device, &f->scorer));
     check(scorer_session_create(f->scorer, &f->session));
     f->info = scorer_info(f->scorer);
