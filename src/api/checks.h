@@ -14,8 +14,8 @@ size_t image_row_bytes(const struct sowlv2_image *image);
 /* Opens the device that the options name. Errors: UNSUPPORTED, MEMORY. */
 int open_named_device(const struct sowlv2_device_options *options, struct device **out);
 
-/* The folder of the model that the options name, of `kind` "owlv2" or "sam2", downloaded where that is needed and
- * allowed; freed by the caller. Errors: MODEL, IO, CANCELLED, FORMAT, ARGUMENT, MEMORY. */
+/* The folder of the model that the options name, for what models of `kind` do (weights/model_kind.h), downloaded where
+ * that is needed and allowed; freed by the caller. Errors: MODEL, IO, CANCELLED, FORMAT, ARGUMENT, MEMORY. */
 int find_model(const struct sowlv2_model_options *options, const char *kind, char **folder);
 
 #endif
