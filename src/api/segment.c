@@ -152,7 +152,7 @@ static int prepare(struct pass *pass, const struct sowlv2_segment_prompt *prompt
     pass->area = (size_t)side * (size_t)side;
     pass->total = (int)count * (pass->options->refine ? 2 : 1);
     for (size_t i = 0; i < count && status == 0; i++)
-        status = segment_prompt_check(&prompts[i], i, pass->width, pass->height, side);
+        status = segment_prompt_check(&prompts[i], i + 1, pass->width, pass->height, side);
     return status;
 }
 

@@ -150,7 +150,7 @@ static int sort_folder(const struct settings *settings, const char *folder, stru
     struct string_list videos = {0}, images = {0};
     int status;
 
-    if (settings->video.as_video)
+    if (settings->video.as_video.all)
         return add_folder_of_frames(out, folder);
     status = list_videos(folder, &videos);
     for (size_t i = 0; !status && i < videos.count; i++) {
