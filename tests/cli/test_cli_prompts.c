@@ -84,7 +84,7 @@ static void test_several_in_one(void **state)
 {
     static const char *const pairs[][2] = {
         {"fox, bus", "'fox, bus' is looked for as one thing: for several write --prompt fox bus"},
-        {"fox,red bus,", "for several write --prompt fox \"red bus\""},
+        {"fox,red gnu,", "for several write --prompt fox \"red gnu\""},
         {"a; b; c; d", "for several write --prompt a b c ..."},
         {"a|b", "for several write --prompt a b"},
         {"fox . bus .", "for several write --prompt fox bus"},
@@ -119,18 +119,18 @@ static void test_file(void **state)
 
     (void)state;
     test_write_text(folder, "classes.txt",
-                    "\xEF\xBB\xBF# animals\r\nzebra\r\n\r\n   red bus \t\r\n#cat\n\xe7\x8c\xab\rlion");
+                    "\xEF\xBB\xBF# animals\r\nzebra\r\n\r\n   red gnu \t\r\n#cat\n\xe7\x8c\xab\rlion");
     test_write_text(folder, "more.txt", "owl");
     assert_true(asprintf(&yaml, "prompts-file: %s\nprompt: kiwi\n", classes) > 0);
     test_write_text(folder, "run.yaml", yaml);
     free(yaml);
-    tool_expect(0, "prompt \"zebra\", \"red bus\", \"\xe7\x8c\xab\", \"lion\": this small",
+    tool_expect(0, "prompt \"zebra\", \"red gnu\", \"\xe7\x8c\xab\", \"lion\": this small",
                 ARGUMENTS(TELL, "--prompts-file", classes));
     /* In addition to --prompt, and several files. */
-    tool_expect(0, "prompt \"kiwi\", \"owl\", \"zebra\", \"red bus\", \"\xe7\x8c\xab\", \"lion\": this small",
+    tool_expect(0, "prompt \"kiwi\", \"owl\", \"zebra\", \"red gnu\", \"\xe7\x8c\xab\", \"lion\": this small",
                 ARGUMENTS(TELL, "--prompts-file", more, classes, "--prompt", "kiwi"));
     /* A configuration file has it too; prompts of the command line replace those of the file. */
-    tool_expect(0, "prompt \"kiwi\", \"zebra\", \"red bus\"", ARGUMENTS(TELL, "--config", config));
+    tool_expect(0, "prompt \"kiwi\", \"zebra\", \"red gnu\"", ARGUMENTS(TELL, "--config", config));
     tool_expect(0, "prompt \"newt\": this small", ARGUMENTS(TELL, "--config", config, "--prompt", "newt"));
     tool_expect(0, "prompt \"owl\": this small", ARGUMENTS(TELL, "--config", config, "--prompts-file", more));
     /* One line that looks like several is said. */
