@@ -56,6 +56,8 @@ static size_t user_length(const char *host)
         later = memrchr(host + length, '@', strcspn(host + length, " \t"));
     if (later)
         at = later;
+    if (at && strncmp(host, "USER:PASSWORD@", 14) == 0) /* how a message says where they go */
+        return 0;
     return at ? (size_t)(at - host) : 0;
 }
 

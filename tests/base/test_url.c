@@ -43,6 +43,7 @@ static void secrets_are_hidden(void **state)
         {"http://h: no answer from org/name@main", "http://h: no answer from org/name@main"},
         {"http://[::1]:80/x@y", "http://[::1]:80/x@y"},
         {"no address: a?b@c", "no address: a?b@c"},
+        {"give them as http://USER:PASSWORD@HOST:PORT", "give them as http://USER:PASSWORD@HOST:PORT"},
         {"://", "://"},
         {"x://@", "x://@"},
     };
