@@ -171,9 +171,11 @@ bool file_is_directory(const char *path)
 
 static int make_directory(const char *path)
 {
-    if (mkdir(path, 0777) == 0 || file_is_directory(path))
+    if (mkdir(path, 0777) == 0)
         return 0;
-    int code = errno;
+    const int code = errno; /* before it is looked at, which may fail for another reason */
+    if (file_is_directory(path))
+        return 0;
     if (code == EEXIST)
         return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: a file of that name is in the way", path);
     return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: %s", path, strerror(code));

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -153,17 +154,19 @@ static int write_plot(const struct pictures *pictures, const struct frames_optio
     struct plot_point *points = calloc(report->count > 0 ? (size_t)report->count : 1, sizeof(*points));
     struct plot plot = {
         .points = points, .count = report->count, .thumbs = pictures->thumbs, .thumb_count = pictures->count};
-    char title[256];
+    char title[256], *name;
     int status;
 
     if (!points)
         return error_memory("plot");
+    name = url_is(options->input) ? url_name(options->input) : strdup(path_base(options->input));
     for (int64_t i = 0; i < report->count; i++)
         points[i] = (struct plot_point){report->items[i].time, report->items[i].score, report->items[i].chosen,
                                         report->items[i].scene_start};
     snprintf(title, sizeof(title), "importance (%s%s), %" PRId64 " of %" PRId64 " frames chosen: %.120s",
              frames_kind_name(options->kind), options->motion_weight > 0 ? " with motion" : "", report->chosen_count,
-             report->count, path_base(options->input));
+             report->count, name ? name : "");
+    free(name);
     plot.title = title;
     status = plot_write(pictures->settings->frames.plot, &plot);
     free(points);
@@ -254,7 +257,7 @@ int verb_frames(struct settings *settings)
 
     if (check_settings(settings))
         return verb_fail(EXIT_USAGE);
-    if (strcmp(settings->input, "-") != 0 && !strstr(settings->input, "://") && access(settings->input, R_OK) != 0) {
+    if (strcmp(settings->input, "-") != 0 && !url_is(settings->input) && access(settings->input, R_OK) != 0) {
         error_set(SOWLV2_ERROR_IO, "%s: cannot be read: give a video or a folder of images", settings->input);
         return verb_fail(EXIT_ALL_FAILED);
     }

@@ -4,6 +4,7 @@
 #include "analysis/importance.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -40,7 +41,7 @@ static bool can_be_read_again(const char *source)
 {
     struct stat info;
 
-    return strcmp(source, "-") != 0 && !strstr(source, "://") && stat(source, &info) == 0 &&
+    return strcmp(source, "-") != 0 && !url_is(source) && stat(source, &info) == 0 &&
            (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
 }
 

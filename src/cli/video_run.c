@@ -75,6 +75,10 @@ static struct track_options make_options(const struct settings *settings, const 
 
     options.detect.threshold = (float)settings->threshold;
     options.detect.nms_iou = (float)settings->nms;
+    options.detect.objectness = settings->objectness;
+    options.multimask = settings->multimask;
+    options.refine = settings->refine;
+    options.dedupe_iou = (float)settings->dedupe;
     options.track.mask_threshold = (float)settings->mask_threshold;
     options.track.fill_holes = (int)settings->fill_holes;
     options.track.remove_sprinkles = (int)settings->remove_sprinkles;

@@ -48,6 +48,7 @@ static void append_object(struct string *row, const struct results_video_frame *
         string_append_text(row, ",\"prompt\":");
         json_append_string(row, object->prompt);
         append_score(row, "score", object->score);
+        append_score(row, "objectness", object->objectness > 0 ? object->objectness : NAN);
     }
     append_box(row, object->mask);
     append_score(row, "mask_score", object->mask->mask_score);

@@ -10,6 +10,7 @@ struct results_track {
     int64_t id;
     const char *prompt;             /* bare; NULL: it has neither prompt nor score */
     float score;                    /* the detector's */
+    float objectness;               /* likewise; not over 0: left out */
     const struct sowlv2_mask *mask; /* area, box, scores; a score that is not a number is left out */
     bool lost, interpolated;
     const char *file; /* of its mask, below the output folder; NULL: none */

@@ -38,6 +38,10 @@ struct track_options {
     const char *prompt_template;
     struct sowlv2_detect_options detect;
     struct sowlv2_track_options track; /* `pixels` is off always */
+    bool multimask, refine; /* as in struct sowlv2_segment_options: objects are then followed from the mask that the
+                               image's decoder makes so, not from the prompt itself */
+    float dedupe_iou;       /* as in struct sowlv2_find_options; a find that overlaps what is followed this much is no
+                               new object, of whatever prompt; 0: off */
 
     /* When to detect. While nothing is followed, every frame is looked at, later two a second; and: */
     bool cuts;            /* where a scene begins */

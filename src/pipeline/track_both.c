@@ -30,8 +30,10 @@ static int get_thing(struct track_both *both, struct track_seed *seed, int64_t f
     *out = seed->id > 0 ? track_things_find(&both->run->things, seed->id) : NULL;
     if (!*out && seed->id == 0) {
         status = track_things_add(&both->run->things, seed->prompt, seed->score, frame, out);
-        if (!status)
+        if (!status) {
             seed->id = (*out)->id;
+            (*out)->objectness = seed->objectness;
+        }
     }
     return status;
 }
@@ -71,8 +73,7 @@ static int64_t find_followed(const struct track_both *both, const struct track_s
     for (size_t i = 0; i < run->things.count; i++) {
         const struct track_thing *thing = &run->things.items[i];
 
-        if (thing->visible && thing->prompt == seed->prompt &&
-            sowlv2_mask_iou(&thing->mask, mask) >= run->options->match_iou)
+        if (thing->visible && track_is_same(run, thing->prompt, seed->prompt, sowlv2_mask_iou(&thing->mask, mask)))
             return thing->id;
     }
     return 0;
@@ -83,12 +84,12 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
 {
     struct track_run *run = both->run;
     struct track_seed *seed = resolve(both, index);
-    const struct sowlv2_track_prompt prompt = {.box = both->seeds[index].box};
+    const struct sowlv2_segment_prompt prompt = {.box = both->seeds[index].box};
     struct track_thing *thing;
     int status = 0;
 
     if (seed->id == 0 && run->things.count > 0) {
-        const struct sowlv2_segment_options options = {.mask_threshold = run->options->track.mask_threshold};
+        const struct sowlv2_segment_options options = track_segment_options(run);
         const struct sowlv2_segment_prompt box = {.box = seed->box};
         struct sowlv2_mask mask = {0};
 
@@ -99,10 +100,10 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     }
     if (!status)
         status = get_thing(both, seed, frame, &thing);
-    if (!status && thing && both->seeds[index].score > thing->score)
-        thing->score = both->seeds[index].score;
-    if (!status && thing) /* else it was given up before */
-        status = sowlv2_track_prompt(run->tracker, thing->id, &prompt);
+    if (!status && thing) { /* else it was given up before */
+        track_thing_see(thing, both->seeds[index].score, both->seeds[index].objectness);
+        status = track_ask(run, run->tracker, thing->id, &prompt, thing);
+    }
     return status;
 }
 

@@ -31,6 +31,7 @@ float track_importance(const struct track_plan *plan, const struct track_feed_fr
 struct track_seed {
     int prompt;
     float score, box[4]; /* of its best detection */
+    float objectness;    /* likewise; not over 0: not known */
     int64_t frame;       /* of it */
     float last[3][4];    /* boxes of the last three detections */
     int last_count;      /* all so far */

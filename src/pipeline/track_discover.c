@@ -94,6 +94,8 @@ static void note(struct track_seed *seed, const struct sowlv2_detection *detecti
     memcpy(seed->last[seed->last_count++ % 3], detection->box, sizeof(detection->box));
     if (detection->score > seed->score) {
         seed->score = detection->score;
+        seed->objectness = detection->objectness;
+        seed->prompt = detection->prompt; /* another one where they are deduped */
         seed->frame = seed->first = frame;
         memcpy(seed->box, detection->box, sizeof(seed->box));
     }
@@ -106,9 +108,10 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
     const double iou = run->options->plan->merge_iou;
     int status = track_candidates_match(candidates, &discovery->things, iou);
 
+    track_candidates_match_any(run, candidates, &discovery->things);
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
-        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+        const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
         const bool followed = candidate->match != 0;
         int64_t seed = candidate->match - 1; /* ids count from 1 */
 
@@ -124,8 +127,9 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
             break;
         candidate->match = seed + 1;
         note(&discovery->both->seeds[seed], &candidate->detection, frame);
+        discovery->things.items[seed].prompt = discovery->both->seeds[seed].prompt;
         if (!followed)
-            status = sowlv2_track_prompt(discovery->session, seed + 1, &prompt);
+            status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
     return status;
 }

@@ -106,7 +106,11 @@ static int fill_object(const struct between_frames *frames, const struct track_o
 {
     int status;
 
-    *out = (struct track_object){.id = last->id, .prompt = last->prompt, .score = last->score, .interpolated = true};
+    *out = (struct track_object){.id = last->id,
+                                 .prompt = last->prompt,
+                                 .score = last->score,
+                                 .objectness = last->objectness,
+                                 .interpolated = true};
     status = masks_between(frames, &last->mask, next ? &next->mask : NULL, &out->mask);
     out->lost = out->mask.area == 0;
     return status;

@@ -16,6 +16,7 @@ struct track_object {
     int64_t id;              /* from 1; never another object's */
     int prompt;              /* index; -1: none */
     float score;             /* the detector's */
+    float objectness;        /* likewise; not over 0: not known */
     struct sowlv2_mask mask; /* runs, area, box, object_score, mask_score; owned */
     bool lost;               /* it is out of sight */
     bool interpolated;       /* its mask was filled in from neighbours */

@@ -199,6 +199,7 @@ static int write_row(const struct work *work)
         tracks[i] = (struct results_track){.id = object->id,
                                            .prompt = track_output_prompt(work->output, object->prompt),
                                            .score = object->score,
+                                           .objectness = object->objectness,
                                            .mask = &object->mask,
                                            .lost = object->lost,
                                            .interpolated = object->interpolated,
