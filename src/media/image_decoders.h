@@ -83,8 +83,9 @@ int image_exif_orientation_marked(const uint8_t *data, size_t size);
 /* The first tiff:Orientation of an XMP packet; 0: it has none. */
 int image_xmp_orientation(const uint8_t *data, size_t size);
 
-/* EXIF in PNG text as ImageMagick writes it ("\nexif\n  length\nhex digits"). 0: none, or damaged. */
-int image_text_profile_orientation(const char *text, size_t size);
+/* EXIF in PNG text as ImageMagick writes it ("\nexif\n  length\nhex digits"). 0: none, or damaged; a negative number:
+ * the error MEMORY. */
+int image_text_profile_orientation(const uint8_t *text, size_t size);
 
 /* Turns the pixels as `orientation` says; sizes swap for 5 to 8. Errors: MEMORY (pixels unchanged). */
 int image_apply_orientation(const char *name, struct image *image, int orientation);
