@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "media/image_decoders.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,19 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
     if (source->options->allow_truncated)
         memset(pixels, 0, bytes);
     *out = (struct image){(int)width, (int)height, pixels};
+    return 0;
+}
+
+int image_reserve(const struct image_source *source, uint64_t bytes)
+{
+    static const uint64_t always = (uint64_t)8 << 20; /* for what does not depend on the picture's size */
+    if (bytes > PTRDIFF_MAX - always)
+        return error_memory(source->name);
+    size_t wanted = (size_t)(bytes + always);
+    void *memory = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return error_memory(source->name);
+    munmap(memory, wanted);
     return 0;
 }
 
@@ -146,7 +160,11 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
                                         .options = options,
                                         .deadline = options->seconds > 0 ? thread_clock() + options->seconds : 0};
     int orientation = 1;
+    /* Some libraries blame the file when they get no memory: the allocator tells. */
+    errno = 0;
     int status = decode(&source, out, &orientation);
+    if ((status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED) && errno == ENOMEM)
+        status = error_memory(name);
     if (!status)
         status = image_apply_orientation(name, out, orientation);
     if (status)

@@ -39,6 +39,10 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
  * NULL: out of memory. */
 uint8_t *image_pixels(size_t bytes);
 
+/* Asks ahead for as much memory as a library is going to want, and a little: some of them end the process when they get
+ * none. Nothing keeps it, so other threads may still take it away. Errors: MEMORY. */
+int image_reserve(const struct image_source *source, uint64_t bytes);
+
 /* A number of four bytes, the highest first. */
 static inline uint32_t image_read_u32(const uint8_t *at)
 {

@@ -148,15 +148,6 @@ static int read_rows(struct png_reader *reader, struct image *out)
     return status ? status : code == SPNG_EOI ? 0 : png_error(reader, code);
 }
 
-/* What comes before the pixels: a file that was cut there holds no picture. */
-static int header_error(const struct png_reader *reader, int code)
-{
-    if (code != SPNG_IO_EOF)
-        return png_error(reader, code);
-    return error_set(SOWLV2_ERROR_FORMAT, "%s: the PNG data is truncated before any pixel: replace the file",
-                     reader->source->name);
-}
-
 static int read_stream(spng_ctx *spng, void *user_data, void *to, size_t size)
 {
     (void)spng;
@@ -197,12 +188,14 @@ static int decode(struct png_reader *reader, struct image *out, int *orientation
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "%s: a PNG of an unusual kind: its picture needs a chunk '%.4s': export it as a plain PNG",
                          source->name, reader->parts.unknown_critical);
-    png_feed_start(&reader->feed, source);
+    status = png_feed_start(&reader->feed, source);
+    if (status)
+        return status;
     int code = spng_set_png_stream(reader->spng, read_stream, &reader->feed);
     if (!code)
         code = spng_get_ihdr(reader->spng, &reader->header);
     if (code)
-        return header_error(reader, code);
+        return png_error(reader, code);
     status = image_allocate(source, reader->header.width, reader->header.height, out);
     if (!status && reader->feed.indexed)
         status = take_palette(reader);

@@ -202,32 +202,36 @@ int png_parts_orientation(const struct image_source *source, const struct png_pa
     return orientation;
 }
 
-void png_feed_start(struct png_feed *feed, const struct image_source *source)
+int png_feed_start(struct png_feed *feed, const struct image_source *source)
 {
-    *feed = (struct png_feed){.source = source, .span = source->data, .left = source->size};
-    struct chunk header;
-    if (!chunk_at(source, SIGNATURE_BYTES, &header) || !is_type(&header, "IHDR") || header.size != HEADER_BYTES ||
-        !is_whole(&header))
-        return; /* the whole file as it is: its error is libspng's to name */
-    feed->at = HEADER_END;
-    feed->left = HEADER_END;
+    *feed = (struct png_feed){.source = source, .at = HEADER_END, .span = source->data, .left = HEADER_END};
+    struct chunk header = {.cut = true};
+    bool is_header = chunk_at(source, SIGNATURE_BYTES, &header) && is_type(&header, "IHDR");
+    if (header.cut)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: the PNG data is truncated before any pixel: replace the file",
+                         source->name);
+    if (!is_header || header.size != HEADER_BYTES || !is_whole(&header))
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: damaged PNG: its header is missing or broken: copy or export the file again",
+                         source->name);
     bool packed = header.data[8] <= 8; /* more bits are an error in an indexed picture, not in a grey one */
     if (header.data[9] != INDEXED || !packed)
-        return;
-    memcpy(feed->header, source->data, HEADER_END);
+        return 0;
     feed->indexed = true;
+    memcpy(feed->header, source->data, HEADER_END);
     feed->header[COLOR_TYPE_AT] = GREY;
     uLong sum = crc32(crc32(0, NULL, 0), feed->header + SIGNATURE_BYTES + 4, HEADER_BYTES + 4);
     for (int i = 0; i < 4; i++)
         feed->header[HEADER_END - 4 + i] = (uint8_t)(sum >> (24 - 8 * i));
     feed->span = feed->header;
+    return 0;
 }
 
 /* Goes to the next chunk of pixels, or the end. */
 static bool next_span(struct png_feed *feed)
 {
     struct chunk chunk;
-    while (feed->at > 0 && chunk_at(feed->source, feed->at, &chunk)) {
+    while (chunk_at(feed->source, feed->at, &chunk)) {
         size_t begin = feed->at, bytes = AROUND + chunk.size;
         bool wanted = is_type(&chunk, "IDAT") || is_type(&chunk, "IEND");
         feed->at = chunk.cut ? feed->source->size : begin + bytes;
@@ -237,7 +241,7 @@ static bool next_span(struct png_feed *feed)
             return true;
         }
     }
-    feed->damaged |= feed->at > 0 && feed->at < feed->source->size && feed->source->size - feed->at >= 8;
+    feed->damaged |= feed->at < feed->source->size && feed->source->size - feed->at >= 8;
     return false;
 }
 

@@ -41,7 +41,8 @@ struct png_feed {
     uint8_t header[33];  /* signature and header, where they differ from the file's */
 };
 
-void png_feed_start(struct png_feed *feed, const struct image_source *source);
+/* Errors: FORMAT (there is no header, or a broken one). */
+int png_feed_start(struct png_feed *feed, const struct image_source *source);
 /* Copies the next `size` bytes. False: there are not as many. */
 bool png_feed_read(struct png_feed *feed, void *to, size_t size);
 

@@ -329,6 +329,8 @@ static bool find_palette(struct tiff_reader *reader)
     uint16_t *red, *green, *blue;
     if (!TIFFGetField(reader->tiff, TIFFTAG_COLORMAP, &red, &green, &blue))
         return false;
+    if (!red || !green || !blue) /* there was no memory for it */
+        return false;
     unsigned used = 0;
     for (size_t i = 0; reader->bits <= 8 && i < (size_t)1 << reader->bits; i++)
         used |= red[i] | green[i] | blue[i];
@@ -389,6 +391,11 @@ static int decode(struct tiff_reader *reader, struct image *out, int *orientatio
     int status = image_allocate(reader->source, reader->width, reader->height, out);
     if (status)
         return status;
+    uint64_t block = TIFFIsTiled(reader->tiff) ? TIFFTileSize64(reader->tiff) : (uint64_t)TIFFStripSize64(reader->tiff);
+    uint64_t most = (uint64_t)reader->width * reader->height * 16;
+    status = image_reserve(reader->source, 2 * (block < most ? block : most));
+    if (status)
+        return status;
     reader->errors = 0; /* of tags: those that matter are missed where they are needed */
     status = read_pixels(reader, out);
     if (status)
@@ -401,6 +408,9 @@ static int decode(struct tiff_reader *reader, struct image *out, int *orientatio
 int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation)
 {
     struct tiff_reader reader = {.source = source};
+    int status = image_reserve(source, 0);
+    if (status)
+        return status;
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options)
         return error_memory(source->name);
@@ -414,7 +424,7 @@ int image_decode_tiff(const struct image_source *source, struct image *out, int 
     TIFFOpenOptionsFree(options);
     if (!reader.tiff)
         return tiff_error(&reader);
-    int status = decode(&reader, out, orientation);
+    status = decode(&reader, out, orientation);
     TIFFClose(reader.tiff);
     if (status)
         image_free(out);
