@@ -121,6 +121,12 @@ void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t cou
     }
 }
 
+static int not_an_image(const char *name, const char *description)
+{
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
+                     name, description ? description : "not an image of a known format");
+}
+
 static int decode(const struct image_source *source, struct image *out, int *orientation)
 {
     const char *description = NULL;
@@ -144,8 +150,7 @@ static int decode(const struct image_source *source, struct image *out, int *ori
     case IMAGE_FORMAT_OTHER:
         break;
     }
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
-                     source->name, description ? description : "not an image of a known format");
+    return not_an_image(source->name, description);
 }
 
 int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
@@ -185,12 +190,36 @@ int image_decode(const char *name, const void *data, size_t size, int64_t max_pi
     return image_decode_with(name, data, size, &options, out);
 }
 
+/* What is being read before it is decoded. */
+struct arrival {
+    const char *name;
+    const struct image_options *options;
+    bool endless; /* nobody knows how much will come */
+};
+
+/* Nothing else is read to its end, be it a film of some gigabytes or an endless pipe. */
+static int check_head(void *user_data, const char *data, size_t size, size_t *limit)
+{
+    const struct arrival *arrival = user_data;
+    const char *description = NULL;
+    const uint8_t *bytes = (const uint8_t *)data;
+    enum image_format format = image_format_detect(bytes, size, &description);
+    if (format == IMAGE_FORMAT_OTHER && size > 0)
+        return not_an_image(arrival->name, description);
+    if (!arrival->endless)
+        return 0;
+    uint64_t most = image_most_bytes(format, bytes, size, (uint64_t)arrival->options->max_pixels);
+    *limit = most < largest_file ? (size_t)most : largest_file;
+    return 0;
+}
+
 int image_read_with(const char *path, const struct image_options *options, struct image *out)
 {
-    *out = (struct image){0};
+    struct arrival arrival = {.name = path, .options = options};
     char *data;
     size_t size;
-    int status = file_read(path, largest_file, &data, &size);
+    *out = (struct image){0};
+    int status = file_read_checked(path, largest_file, check_head, &arrival, &data, &size);
     if (status)
         return status;
     status = image_decode_with(path, data, size, options, out);
@@ -206,13 +235,14 @@ int image_read(const char *path, int64_t max_pixels, struct image *out)
 
 int image_read_stdin(const struct image_options *options, struct image *out)
 {
-    *out = (struct image){0};
+    struct arrival arrival = {.name = "standard input", .options = options, .endless = true};
     char *data;
     size_t size;
-    int status = file_read_descriptor(STDIN_FILENO, "standard input", largest_file, &data, &size);
+    *out = (struct image){0};
+    int status = file_read_descriptor(STDIN_FILENO, arrival.name, largest_file, check_head, &arrival, &data, &size);
     if (status)
         return status;
-    status = image_decode_with("standard input", data, size, options, out);
+    status = image_decode_with(arrival.name, data, size, options, out);
     free(data);
     return status;
 }

@@ -77,6 +77,10 @@ enum image_format {
  * article ("an icon (ICO)"), or NULL where it is not known; static storage. */
 enum image_format image_format_detect(const uint8_t *data, size_t size, const char **description);
 
+/* More bytes than that no file of this format has that begins with these and is to be read: by its size in pixels, its
+ * length where it tells that, and room for text, profiles and the like. */
+uint64_t image_most_bytes(enum image_format format, const uint8_t *data, size_t size, uint64_t max_pixels);
+
 /* Orientation in a TIFF structure (EXIF without its "Exif\0\0"), reading what Pillow reads of a
  * damaged one. 0: it has none; 1 also for values without a meaning. */
 int image_exif_orientation(const uint8_t *data, size_t size);
