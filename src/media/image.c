@@ -105,6 +105,15 @@ int image_truncated(const struct image_source *source, const char *kind)
     return 0;
 }
 
+void image_tell_hdr(const struct image_source *source, unsigned transfer)
+{
+    enum { PQ = 16, HLG = 18 };
+    if (transfer == PQ || transfer == HLG)
+        log_notice("%s: an HDR image (%s): it is not brought to standard range, and looks flat: export it as a plain "
+                   "JPEG or PNG if objects are not found in it",
+                   source->name, transfer == PQ ? "PQ" : "HLG");
+}
+
 static inline uint8_t multiply_255(unsigned a, unsigned b)
 {
     unsigned product = a * b + 128;

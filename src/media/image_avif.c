@@ -99,6 +99,8 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
         status = convert(source, decoder, out);
     if (!status && decoder->imageCount > 1)
         log_notice("%s: an animation: its first frame is taken", source->name);
+    if (!status)
+        image_tell_hdr(source, decoder->image->transferCharacteristics);
     *orientation = orientation_of(decoder->image);
     return status;
 }

@@ -58,6 +58,10 @@ int image_out_of_time(const struct image_source *source);
 /* A file that was cut, `kind` such as "PNG": 0 and a notice where that is allowed, else the error FORMAT. */
 int image_truncated(const struct image_source *source, const char *kind);
 
+/* A notice where the transfer characteristics (ITU-T H.273) are those of HDR, which is not brought to standard range.
+ */
+void image_tell_hdr(const struct image_source *source, unsigned transfer);
+
 /* CMYK to RGB as Pillow does; `light`: 255 is no ink, as in JPEG; else 255 is full ink. */
 void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t count);
 

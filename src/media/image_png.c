@@ -174,6 +174,7 @@ static void tell(const struct png_reader *reader)
                    "convert it to 8 bits first if it looks too bright",
                    name);
     image_depth_tell(&reader->depth, name);
+    image_tell_hdr(reader->source, reader->parts.transfer);
     if (reader->parts.frames > 1)
         log_notice("%s: an animation: its first frame is taken", name);
 }

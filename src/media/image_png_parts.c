@@ -106,6 +106,8 @@ static bool take(const struct chunk *chunk, unsigned color_type, bool before_pix
         parts->palette = part_behind(chunk->data, chunk->data + chunk->size, false);
     else if (is_type(chunk, "acTL") && before_pixels && chunk->size >= 8)
         parts->frames = image_read_u32(chunk->data);
+    else if (is_type(chunk, "cICP") && before_pixels && chunk->size == 4)
+        parts->transfer = chunk->data[1];
     else if (is_type(chunk, "sBIT") && before_pixels)
         take_significant(chunk, color_type, parts);
     else

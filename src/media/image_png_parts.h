@@ -21,6 +21,7 @@ struct png_parts {
     struct png_part xmp;          /* the XMP packet, a text chunk too */
     unsigned frames;              /* that an animation announces; 0: it is none */
     unsigned significant;         /* bits of a colour sample that the file calls significant; 0: it does not say */
+    unsigned transfer;            /* of its colours, as ITU-T H.273 numbers them; 0: it does not say */
     const char *unknown_critical; /* type of a chunk that its picture needs and nobody here knows; NULL: none */
 };
 

@@ -58,6 +58,7 @@ static const struct {
     {"deep_rgba", "", "use 12 bits only: taken as 12-bit samples"},
     {"deep_grey_alpha", "", "use 12 bits only: taken as 12-bit samples"},
     {"deep_nearly", ".png", "it is nearly black"},
+    {"hdr", ".png", "an HDR image (PQ)"},
     {"palette_bytes", ".tif", "use 8 of 16 bits"},
 };
 

@@ -33,13 +33,14 @@ static const struct {
 
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
 
-static size_t notices;
+static size_t notices, hdr_notices; /* of data that was cut, and of HDR */
 
 static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)level;
     (void)user_data;
     notices += strstr(message, "truncated") != NULL;
+    hdr_notices += strstr(message, "an HDR image (HLG)") != NULL;
 }
 
 static bool is_left_out(size_t sample, int status)
@@ -331,6 +332,26 @@ static void test_standard_input(void **state)
     free(data);
 }
 
+/* HDR in formats of film codecs is read as it is, but not without a word. */
+static void test_hdr(void **state)
+{
+    static const char *const names[] = {DATA "lossless.avif", DATA "lossless.heic"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t size;
+        struct image image;
+        char *data = patched(names[i], "nclx\0\1\0\x0d", 8, "nclx\0\x9\0\x12", &size);
+        int status = image_decode("photo", data, size, IMAGE_DEFAULT_MAX_PIXELS, &image);
+        free(data);
+        if (status == SOWLV2_ERROR_UNSUPPORTED)
+            continue; /* its library is missing */
+        assert_int_equal(status, 0);
+        image_free(&image);
+        assert_int_equal(hdr_notices, 1);
+        hdr_notices = 0;
+    }
+}
+
 /* Writes `head` and then zeros for as long as somebody reads them, and reads that as standard input. */
 static int read_endless(const void *head, size_t size, const struct image_options *options, double *megabytes)
 {
@@ -430,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_content_decides),
         cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_hdr),
         cmocka_unit_test(test_large_file_of_another_kind),
         cmocka_unit_test(test_endless_input),
         cmocka_unit_test(test_slow_files),

@@ -293,6 +293,7 @@ def plain_pngs():
         png_writer.encode(index, 4, 3, before=colours)
     yield "palette_two.png", png_writer.encode(index, 4, 3, before=chunk(b"PLTE", bytes(24)) + colours), \
         png_writer.encode(index, 4, 3, before=colours)
+    yield "hdr.png", png_writer.encode(small, 8, 2, before=chunk(b"cICP", bytes([9, 16, 0, 1]))), plain
     yield "animation_two.png", png_writer.encode(
         small, 8, 2, before=chunk(b"acTL", struct.pack(">II", 2, 0))
         + chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 6, 5, 0, 0, 1, 10, 0, 0)),
