@@ -73,8 +73,6 @@ int track_open_output(struct track_run *run, const struct video_info *info)
                                                 .width = info->width,
                                                 .height = info->height,
                                                 .frame_rate = info->frame_rate,
-                                                .aspect_width = info->aspect_width,
-                                                .aspect_height = info->aspect_height,
                                                 .binary = options->binary,
                                                 .overlay = options->overlay,
                                                 .merged = options->merged,

@@ -47,7 +47,6 @@ struct track_output_options {
     size_t prompt_count;
     int width, height; /* of every frame */
     double frame_rate; /* a hint; 0: unknown */
-    int aspect_width, aspect_height;
 
     bool binary, overlay, merged; /* write masks; overlays; those of all objects together */
     bool videos;                  /* write DIR/video/... */

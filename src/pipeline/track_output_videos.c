@@ -113,8 +113,6 @@ static int open_writer(struct track_output *output, struct track_video *video)
         .frame_rate = options->frame_rate,
         .codec = is_mask(video) ? options->mask_codec : VIDEO_CODEC_H264,
         .threads = 1, /* the videos are the threads' work */
-        .aspect_width = options->aspect_width,
-        .aspect_height = options->aspect_height,
         .preset = whole ? MERGED_PRESET : QUICK_PRESET,
         .quality = whole ? MERGED_QUALITY : 0,
         .keep = true,

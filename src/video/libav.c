@@ -103,8 +103,7 @@ bool libav_frame_is_key(const AVFrame *frame)
 #endif
 }
 
-/* A stream's side data; NULL: it has none of that kind. */
-static const void *stream_side_data(const AVStream *stream, enum AVPacketSideDataType type, size_t *size)
+const void *libav_side_data(const AVStream *stream, enum AVPacketSideDataType type, size_t *size)
 {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
     const AVPacketSideData *side =
@@ -120,12 +119,12 @@ static const void *stream_side_data(const AVStream *stream, enum AVPacketSideDat
 const int32_t *libav_display_matrix(const AVStream *stream)
 {
     size_t size;
-    const void *data = stream_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    const void *data = libav_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
     return data && size >= 9 * sizeof(int32_t) ? data : NULL;
 }
 
 bool libav_has_encryption(const AVStream *stream)
 {
     size_t size;
-    return stream_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, &size) != NULL;
+    return libav_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, &size) != NULL;
 }

@@ -122,7 +122,7 @@ static int find_size(struct folder *folder)
     info->height = first.image.height;
     image_free(&first.image);
     folder->next--;
-    converter_start(&folder->converter, info->width, info->height, (struct orientation){0});
+    converter_start(&folder->converter, info->width, info->height, (struct orientation){0}, 0);
     return 0;
 }
 
@@ -158,7 +158,6 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
     info->frame_rate = folder->rate;
     info->frames = (int64_t)folder->names.count;
     info->duration = (double)folder->names.count / folder->rate;
-    info->aspect_width = info->aspect_height = 1;
     info->seekable = info->again = true;
     info->codec = "images";
     *out = &folder->source;

@@ -6,6 +6,7 @@
 #include "video/formats.h"
 #include "video/frame_clock.h"
 #include "video/libav.h"
+#include "video/shown.h"
 #include "video/source.h"
 
 #include <libavutil/avstring.h>
@@ -28,11 +29,12 @@ struct stream {
     int64_t number; /* pictures read since the beginning; */
     bool counted;   /* unless reading began elsewhere */
 
-    bool unreliable; /* timestamps needed repair: seek from the beginning only */
-    bool checked;    /* whether pieces with clocks of their own were joined */
-    bool again;      /* reading what was read before: damage is counted already */
-    double furthest; /* time of the last picture that was ever read */
-    bool corrupt;    /* so was the last picture that was decoded */
+    bool unreliable;   /* timestamps needed repair: seek from the beginning only */
+    bool checked;      /* whether pieces with clocks of their own were joined */
+    bool again;        /* reading what was read before: damage is counted already */
+    double furthest;   /* time of the last picture that was ever read */
+    bool corrupt;      /* so was the last picture that was decoded */
+    int width, height; /* of the first frame */
     bool told_size;
     struct converter converter;
 };
@@ -127,7 +129,6 @@ static double frame_time(struct stream *stream, const AVFrame *frame)
 
 static int check_frame(struct stream *stream, const AVFrame *frame)
 {
-    const struct converter *converter = &stream->converter;
     const bool corrupt = frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT);
     stream->corrupt = corrupt || (stream->corrupt && stream->decoder.draining);
     if (corrupt)
@@ -135,12 +136,11 @@ static int check_frame(struct stream *stream, const AVFrame *frame)
     if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->decoder.max_pixels / frame->width)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a frame of %d x %d pixels: more than %lld", stream->source.name,
                          frame->width, frame->height, (long long)stream->decoder.max_pixels);
-    if (converter->width > 0 && !stream->told_size && !stream->source.quiet &&
-        (frame->width != converter->width || frame->height != converter->height)) {
+    if (stream->width > 0 && !stream->told_size && !stream->source.quiet &&
+        (frame->width != stream->width || frame->height != stream->height)) {
         stream->told_size = true;
         log_notice("%s: the picture changes from %d x %d to %d x %d at %.3f s: it is scaled to the first size",
-                   stream->source.name, converter->width, converter->height, frame->width, frame->height,
-                   stream->clock.last);
+                   stream->source.name, stream->width, stream->height, frame->width, frame->height, stream->clock.last);
     }
     return 0;
 }
@@ -270,22 +270,35 @@ static struct orientation find_orientation(const struct stream *stream)
     return orientation;
 }
 
+/* Sizes and colours of the pictures that are given, by the first frame. */
+static void start_converter(struct stream *stream)
+{
+    struct video_info *info = &stream->source.info;
+    AVFormatContext *format = stream->decoder.input.format;
+    AVStream *video = format->streams[stream->decoder.index];
+    AVFrame *frame = stream->held;
+    const char *name = stream->source.name;
+    struct orientation orientation = find_orientation(stream);
+    double peak = tone_peak(frame, video);
+    int width, height;
+    stream->width = frame->width;
+    stream->height = frame->height;
+    if (!shown_size(format, video, frame, stream->decoder.max_pixels, &width, &height) && !stream->source.quiet)
+        log_notice("%s: the shape it gives its pixels makes no sense: they are taken as square", name);
+    if (!stream->source.quiet)
+        shown_tell_colours(name, frame, video, peak);
+    converter_start(&stream->converter, width, height, orientation, peak);
+    info->width = orientation.exchange ? height : width;
+    info->height = orientation.exchange ? width : height;
+}
+
 /* What is known once the first frame is decoded. */
 static void fill_info(struct stream *stream)
 {
     struct video_info *info = &stream->source.info;
     const AVStream *video = decoder_stream(&stream->decoder);
     const AVFormatContext *format = stream->decoder.input.format;
-    const AVFrame *frame = stream->held;
-    struct orientation orientation = find_orientation(stream);
-    converter_start(&stream->converter, frame->width, frame->height, orientation);
-    info->width = orientation.exchange ? frame->height : frame->width;
-    info->height = orientation.exchange ? frame->width : frame->height;
-    AVRational aspect = frame->sample_aspect_ratio.num > 0 ? frame->sample_aspect_ratio : video->sample_aspect_ratio;
-    if (aspect.num <= 0 || aspect.den <= 0)
-        aspect = (AVRational){1, 1};
-    info->aspect_width = orientation.exchange ? aspect.den : aspect.num;
-    info->aspect_height = orientation.exchange ? aspect.num : aspect.den;
+    start_converter(stream);
     info->frame_rate = average_rate(video);
     info->has_audio = stream->decoder.has_audio;
     info->codec = stream->decoder.context->codec->name;

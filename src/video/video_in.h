@@ -4,7 +4,8 @@
  * Pixels are those of `ffmpeg -i FILE -sws_flags bicubic+accurate_rnd+full_chroma_int+bitexact -pix_fmt rgb24`:
  * range and matrix are what the stream says; a stream that names no matrix is taken as BT.601, at every
  * size, as FFmpeg, OpenCV and what is built on them do (players take BT.709 from 720 lines on). Rotation
- * and mirroring from the display matrix are applied. The pixels' shape (sample aspect) is reported, not applied.
+ * and mirroring from the display matrix are applied. Pixels that are not square are scaled to square ones, so that one
+ * side grows. HDR (PQ, HLG) is brought to standard range: see tone.h.
  *
  * Times are seconds since the video's first frame and rise strictly. They come from the timestamps; where
  * one is missing or repeats, the frame is put close behind the one before it, and a jump back (or far ahead:
@@ -46,12 +47,10 @@ struct video_reader_options {
 };
 
 struct video_info {
-    int width, height; /* of every frame given, as shown: after rotation */
+    int width, height; /* of every frame given, as shown: turned, in square pixels */
     double frame_rate; /* frames a second of the sampled sequence, on average; 0: unknown */
     double duration;   /* seconds of the whole source; 0: unknown */
     int64_t frames;    /* estimate of how many will be given, for a progress bar; 0: unknown */
-    int aspect_width;  /* shape of a pixel as shown, aspect_width : aspect_height; */
-    int aspect_height; /* 1 : 1 where the stream does not say */
     bool seekable;     /* video_reader_seek works */
     bool live;         /* a camera or an endless stream: what is not read in time is lost */
     bool again;        /* opened a second time it gives the same: a file, a folder, an address that is not live */

@@ -28,11 +28,10 @@ struct video_writer_options {
     int channels;      /* 1 (grey, 0 to 255) or 3 (RGB) */
     double frame_rate; /* expected, from video_info; 0: unknown. Only a hint: times rule */
     enum video_codec codec;
-    int quality;                     /* x264's crf, or MPEG-4's quantiser / 1, 1 (best) to 51; 0: 18 (MPEG-4: 3) */
-    const char *preset;              /* x264's; NULL: "veryfast" */
-    int threads;                     /* of the encoder; 0: 1 */
-    int aspect_width, aspect_height; /* shape of a pixel, from video_info; 0: 1 : 1 */
-    bool keep;                       /* an error leaves the pictures until then under the final name: see close */
+    int quality;        /* x264's crf, or MPEG-4's quantiser / 1, 1 (best) to 51; 0: 18 (MPEG-4: 3) */
+    const char *preset; /* x264's; NULL: "veryfast" */
+    int threads;        /* of the encoder; 0: 1 */
+    bool keep;          /* an error leaves the pictures until then under the final name: see close */
 
     /* The file whose sound is copied, from the first picture's time to the end of the last one; NULL: none. Sound that
      * mp4 does not take, or that cannot be read again (a pipe), is left out with a notice. */
