@@ -98,7 +98,7 @@ static double light_of(int step)
 static void fill_tables(struct tone *tone, enum tone_kind kind, int white, double peak)
 {
     for (int i = 0; i < CODES; i++) {
-        double code = (i + 0.5) * (65536 / CODES) / white;
+        double code = (i + 0.5) * (65536.0 / CODES) / white;
         code = i == 0 ? 0 : code < 1 ? code : 1;
         tone->light[i] = (float)(kind == TONE_PQ ? pq_to_nits(code) / white_nits : hlg_to_scene(code));
     }
