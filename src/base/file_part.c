@@ -50,7 +50,7 @@ void file_part_close(struct file_part *part)
 {
     if (part->data)
         munmap(address(part->data), part->size + 1);
-    if (part->path || part->descriptor > 0)
+    if (part->descriptor >= 0)
         close(part->descriptor);
     free(part->path);
     *part = (struct file_part){.descriptor = -1};
