@@ -1,4 +1,4 @@
-/* Files: mapping, reading whole, folders, paths. */
+/* Files: reading whole, folders, paths. */
 #include "base/file.h"
 
 #include "base/error.h"
@@ -7,12 +7,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file for reading; never waits on a pipe or a device. */
-static int open_regular(const char *path, int *descriptor, size_t *size)
+int file_open_regular(const char *path, int *descriptor, size_t *size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -36,55 +34,6 @@ static int open_regular(const char *path, int *descriptor, size_t *size)
     *descriptor = fd;
     *size = (size_t)status.st_size;
     return 0;
-}
-
-int file_map_open(const char *path, struct file_map *out)
-{
-    *out = (struct file_map){0};
-    int fd = -1;
-    size_t size = 0;
-    int status = open_regular(path, &fd, &size);
-    if (status)
-        return status;
-    if (size > 0) {
-        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED) {
-            int code = errno;
-            close(fd);
-            return error_set(SOWLV2_ERROR_IO, "%s: cannot map into memory: %s", path, strerror(code));
-        }
-        out->data = data;
-        out->size = size;
-    }
-    close(fd);
-    return 0;
-}
-
-/* The whole pages inside [data, data+bytes); empty where there is none. */
-static void whole_pages(const void *data, size_t bytes, uintptr_t *begin, uintptr_t *end)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    *begin = ((uintptr_t)data + page - 1) / page * page;
-    *end = ((uintptr_t)data + bytes) / page * page;
-}
-
-void file_map_close(struct file_map *map)
-{
-    if (map->data) {
-        uintptr_t address = (uintptr_t)map->data;
-        munmap((void *)address, map->size);
-    }
-    *map = (struct file_map){0};
-}
-
-void file_map_drop(const void *data, size_t bytes)
-{
-    if (!data || bytes == 0)
-        return;
-    uintptr_t begin, end;
-    whole_pages(data, bytes, &begin, &end);
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 /* What is being read. */
@@ -171,7 +120,7 @@ int file_read_checked(const char *path, size_t limit, file_check check, void *us
     int fd = -1;
     *out = NULL;
     *size = 0;
-    int status = open_regular(path, &fd, &reading.expected);
+    int status = file_open_regular(path, &fd, &reading.expected);
     if (status)
         return status;
     status = read_all(&reading, fd, out, size);

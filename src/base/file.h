@@ -1,4 +1,4 @@
-/* Files: mapping, reading whole, writing so that a file appears complete or not at all. */
+/* Files: reading whole, writing so that a file appears complete or not at all. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -7,19 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A file mapped read-only. */
-struct file_map {
-    const uint8_t *data; /* NULL when size is 0 */
-    size_t size;
-};
-
-/* Maps a regular file. Errors: IO (names the path). */
-int file_map_open(const char *path, struct file_map *out);
-void file_map_close(struct file_map *map);
-
-/* Tells the system that [data, data+bytes) of a mapping will not be read soon, so that its pages
- * stop counting as resident; they come back from the file when touched. */
-void file_map_drop(const void *data, size_t bytes);
+/* Opens a regular file for reading; never waits on a pipe or a device. Errors: IO (names the path). */
+int file_open_regular(const char *path, int *descriptor, size_t *size);
 
 /* Reads a whole regular file of at most `limit` bytes; `*out` is NUL-terminated beyond `*size` and
  * freed by the caller. Errors: IO, FORMAT (over the limit), MEMORY. */

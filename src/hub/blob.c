@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "hub/digest.h"
+#include "hub/limits.h"
 #include "hub/lock.h"
 #include "hub/store.h"
 
@@ -16,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TELL_STEP = 256 << 10 };
+enum { TELL_STEP = 256 << 10, ROOM_STEP = 1 << 20 };
 
 /* A blob on its way. */
 struct fetch {
@@ -28,6 +29,8 @@ struct fetch {
     int64_t there;         /* bytes written, of this run and earlier ones */
     int64_t before;        /* of these, the earlier ones' */
     int64_t told;          /* what the user was told of */
+    int64_t room_checked;  /* of `there`, when the disk's room was looked at */
+    bool too_long;         /* more came than a file of its kind can have */
     struct digest *digest; /* NULL: the etag is no hash */
 };
 
@@ -78,6 +81,18 @@ static int report_wrong_size(const struct fetch *fetch, int64_t found)
                      fetch->session->request->id, fetch->file->name, (long long)found, (long long)fetch->file->size);
 }
 
+/* What is still to come; below 0: nobody knows. */
+static int64_t missing(const struct fetch *fetch)
+{
+    return fetch->file->size < 0 ? -1 : fetch->file->size - fetch->there;
+}
+
+static int check_room(struct fetch *fetch)
+{
+    fetch->room_checked = fetch->there;
+    return hub_check_room(fetch->session, fetch->file->name, missing(fetch));
+}
+
 /* What an answer's headers say about its body, before the first byte is taken. */
 static int begin_body(struct fetch *fetch, const struct http_answer *answer)
 {
@@ -88,15 +103,20 @@ static int begin_body(struct fetch *fetch, const struct http_answer *answer)
     if (part && answer->range_start != fetch->there)
         return error_set(SOWLV2_ERROR_IO, "%s: %s: the hub sends another part than was asked for: try again later",
                          fetch->session->request->id, fetch->file->name);
-    return !part && fetch->there > 0 ? start_over(fetch) : 0; /* it does not know ranges */
+    const int status = !part && fetch->there > 0 ? start_over(fetch) : 0; /* it does not know ranges */
+    return status ? status : check_room(fetch);
 }
 
 static int take_body(const struct http_answer *answer, const void *bytes, size_t count, void *user_data)
 {
     struct fetch *fetch = user_data;
     int status = answer->body_begun ? 0 : begin_body(fetch, answer);
-    if (!status && fetch->file->size >= 0 && (int64_t)count > fetch->file->size - fetch->there)
+    if (!status && fetch->file->size >= 0 && (int64_t)count > missing(fetch))
         status = report_wrong_size(fetch, fetch->there + (int64_t)count);
+    if (!status && (status = hub_check_size(fetch->session, fetch->file->name, fetch->there + (int64_t)count)))
+        fetch->too_long = true;
+    if (!status && fetch->there - fetch->room_checked >= ROOM_STEP) /* others write to the disk too */
+        status = check_room(fetch);
     for (const char *at = bytes; !status && count > 0;) {
         const ssize_t written = pwrite(fetch->descriptor, at, count, (off_t)fetch->there);
         if (written < 0 && errno == EINTR)
@@ -109,6 +129,8 @@ static int take_body(const struct http_answer *answer, const void *bytes, size_t
         count -= (size_t)written;
         fetch->there += written;
         fetch->session->state.done += written;
+        if (fetch->session->state.total > 0 && fetch->session->state.done > fetch->session->state.total)
+            fetch->session->state.total = fetch->session->state.done; /* a file whose size nobody said */
     }
     if (!status && fetch->there - fetch->told >= TELL_STEP) {
         fetch->told = fetch->there;
@@ -161,8 +183,8 @@ static int open_temporary(struct fetch *fetch)
     fetch->there = fetch->before = (int64_t)status.st_size;
     fetch->session->state.done += fetch->there;
     fetch->session->state.resumed += fetch->before;
-    const bool too_long = fetch->file->size >= 0 && fetch->there > fetch->file->size;
-    return too_long ? start_over(fetch) : start_digest(fetch);
+    const int64_t most = fetch->file->size >= 0 ? fetch->file->size : hub_size_limit(fetch->file->name);
+    return fetch->there > most ? start_over(fetch) : start_digest(fetch);
 }
 
 static int receive(struct fetch *fetch)
@@ -191,6 +213,8 @@ static int receive(struct fetch *fetch)
     }
     if (!status && rename(fetch->temporary, fetch->path) != 0)
         status = hub_store_failed(fetch->path, errno);
+    if (fetch->too_long)
+        unlink(fetch->temporary); /* it is no beginning of a file that could be whole one day */
     digest_cancel(&fetch->digest);
     if (fetch->descriptor >= 0)
         close(fetch->descriptor);

@@ -94,10 +94,12 @@ static void free_tables(struct loader *loader)
 int loader_load(const struct checkpoint *checkpoint, struct parameters *parameters, const char *const *ignored,
                 void (*walk)(struct loader *loader, void *user_data), void *user_data)
 {
-    struct loader loader = {.binding = true, .parameters = parameters};
+    struct loader loader = {.binding = true, .checkpoint = checkpoint, .parameters = parameters};
     walk(&loader, user_data);
     if (bind(&loader, checkpoint, ignored) == 0)
         walk(&loader, user_data);
+    if (loader.status == 0)
+        loader.status = checkpoint_check(checkpoint);
     assert(loader.status != 0 || loader.next == loader.count);
     free_tables(&loader);
     return loader.status;
@@ -113,16 +115,24 @@ void *loader_layers(struct loader *loader, int64_t count, size_t size, void *mad
     return layers;
 }
 
+/* Brings a tensor's content; false after an error, and in the first walk. */
+static bool read_tensor(struct loader *loader, const struct host_tensor *tensor, bool keep)
+{
+    if (loader_preparing(loader))
+        loader_fail(loader, checkpoint_read(loader->checkpoint, tensor, keep));
+    return loader_preparing(loader);
+}
+
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,
                    struct tensor *out)
 {
-    if (!loader_preparing(loader))
+    const bool shown = source != NULL && source->dtype == DTYPE_F32; /* as it is */
+    if (!read_tensor(loader, source, shown))
         return;
     loader_fail(loader, parameters_tensor(loader->parameters, source, out));
     if (loader->status == 0)
         *out = tensor_reshape(*out, rank, dim);
-    if (source->dtype != DTYPE_F32) /* never shown as it is */
-        checkpoint_drop_pages(source);
+    checkpoint_forget(loader->checkpoint, source);
 }
 
 void loader_values(struct loader *loader, const float *values, int rank, const int64_t *dim, struct tensor *out)
@@ -133,32 +143,37 @@ void loader_values(struct loader *loader, const float *values, int rank, const i
 
 void loader_host(struct loader *loader, const struct host_tensor *source, float **out)
 {
-    if (!loader_preparing(loader))
+    if (!read_tensor(loader, source, false))
         return;
     const int64_t count = host_tensor_count(source);
     *out = malloc((size_t)count * sizeof(**out));
     loader_fail(loader,
                 *out == NULL ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
-    checkpoint_drop_pages(source);
+    checkpoint_forget(loader->checkpoint, source);
 }
 
 void loader_prepare_linear(struct loader *loader, int64_t rows, int parts, const struct host_tensor *const *weight,
                            const struct host_tensor *const *bias, const struct linear **out)
 {
-    if (!loader_preparing(loader))
-        return;
-    loader_fail(loader, parameters_linear(loader->parameters, parts, weight, bias, rows, out));
     for (int i = 0; i < parts; i++)
-        checkpoint_drop_pages(weight[i]);
+        if (!read_tensor(loader, weight[i], false) || (bias != NULL && !read_tensor(loader, bias[i], false)))
+            return;
+    loader_fail(loader, parameters_linear(loader->parameters, parts, weight, bias, rows, out));
+    for (int i = 0; i < parts; i++) {
+        checkpoint_forget(loader->checkpoint, weight[i]);
+        if (bias != NULL)
+            checkpoint_forget(loader->checkpoint, bias[i]);
+    }
 }
 
 void loader_prepare_conv2d(struct loader *loader, const struct host_tensor *weight, const struct host_tensor *bias,
                            int stride, int padding, const struct conv2d **out)
 {
-    if (!loader_preparing(loader))
+    if (!read_tensor(loader, weight, false) || !read_tensor(loader, bias, false))
         return;
     loader_fail(loader, parameters_conv2d(loader->parameters, weight, bias, stride, padding, out));
-    checkpoint_drop_pages(weight);
+    checkpoint_forget(loader->checkpoint, weight);
+    checkpoint_forget(loader->checkpoint, bias);
 }
 
 void loader_linear_values(struct loader *loader, int64_t rows, int64_t outputs, int64_t inputs, const float *weight,

@@ -18,7 +18,7 @@ static int open_shard(const struct checkpoint *checkpoint, const char *name, str
         return error_memory(name);
     int status;
     if (file_exists(path))
-        status = safetensors_open(path, out);
+        status = safetensors_open_unread(path, out);
     else
         status = error_set(SOWLV2_ERROR_MODEL,
                            "%s: the index names this file, but it is missing: download the model "
@@ -40,7 +40,8 @@ static int merge_entries(struct checkpoint *checkpoint)
     for (size_t i = 0; i < checkpoint->shard_count; i++)
         total += safetensors_count(checkpoint->shards[i]);
     checkpoint->entries = calloc(total + 1, sizeof(*checkpoint->entries));
-    if (!checkpoint->entries)
+    checkpoint->kept = calloc(total + 1, sizeof(*checkpoint->kept));
+    if (!checkpoint->entries || !checkpoint->kept)
         return error_memory(checkpoint->folder);
     for (size_t i = 0; i < checkpoint->shard_count; i++) {
         size_t count = safetensors_count(checkpoint->shards[i]);
@@ -140,6 +141,7 @@ void checkpoint_close(struct checkpoint **checkpoint)
         safetensors_close(&(*checkpoint)->shards[i]);
     free((*checkpoint)->shards);
     free((*checkpoint)->entries);
+    free((*checkpoint)->kept);
     free((*checkpoint)->folder);
     free(*checkpoint);
     *checkpoint = NULL;
@@ -164,7 +166,46 @@ const struct host_tensor *checkpoint_find(const struct checkpoint *checkpoint, c
     return index < 0 ? NULL : &checkpoint->entries[index].tensor;
 }
 
-void checkpoint_drop_pages(const struct host_tensor *tensor)
+/* The file that has the tensor's bytes; NULL: none has. */
+static const struct safetensors *find_shard(const struct checkpoint *checkpoint, const struct host_tensor *tensor)
 {
-    file_map_drop(tensor->data, tensor->bytes);
+    for (size_t i = 0; tensor && tensor->data && i < checkpoint->shard_count; i++)
+        if (safetensors_has(checkpoint->shards[i], tensor))
+            return checkpoint->shards[i];
+    return NULL;
+}
+
+/* Whether the tensor must stay in memory; NULL where it has no name. */
+static bool *find_kept(const struct checkpoint *checkpoint, const struct host_tensor *tensor)
+{
+    const ptrdiff_t index = tensor->name ? checkpoint_index(checkpoint, tensor->name) : -1;
+    return index < 0 ? NULL : &checkpoint->kept[index];
+}
+
+int checkpoint_read(const struct checkpoint *checkpoint, const struct host_tensor *tensor, bool keep)
+{
+    const struct safetensors *shard = find_shard(checkpoint, tensor);
+    bool *kept = shard ? find_kept(checkpoint, tensor) : NULL;
+    if (!shard || (kept && *kept))
+        return 0;
+    const int status = safetensors_read(shard, tensor);
+    if (!status && kept)
+        *kept = keep;
+    return status;
+}
+
+void checkpoint_forget(const struct checkpoint *checkpoint, const struct host_tensor *tensor)
+{
+    const struct safetensors *shard = find_shard(checkpoint, tensor);
+    const bool *kept = shard ? find_kept(checkpoint, tensor) : NULL;
+    if (kept && !*kept)
+        safetensors_forget(shard, tensor);
+}
+
+int checkpoint_check(const struct checkpoint *checkpoint)
+{
+    int status = 0;
+    for (size_t i = 0; !status && i < checkpoint->shard_count; i++)
+        status = safetensors_check(checkpoint->shards[i]);
+    return status;
 }

@@ -37,7 +37,13 @@ struct weight_row {
 int checkpoint_bind(const struct checkpoint *checkpoint, const struct weight_row *rows, size_t row_count,
                     const char *const *ignored_prefixes, struct host_tensor *tensors);
 
-/* Lets the system drop the resident pages of a tensor that was copied elsewhere. */
-void checkpoint_drop_pages(const struct host_tensor *tensor);
+/* Reads the content of a tensor that was found or bound: before that its `data` must not be touched. `keep`: it stays
+ * as long as the checkpoint is open. Does nothing for NULL and for data that are not the checkpoint's. Errors: IO (also
+ * where the file has become shorter), MEMORY. */
+int checkpoint_read(const struct checkpoint *checkpoint, const struct host_tensor *tensor, bool keep);
+/* Gives up the memory of a tensor that was read, unless it is kept. */
+void checkpoint_forget(const struct checkpoint *checkpoint, const struct host_tensor *tensor);
+/* Whether all files are as they were opened: else what was read may be of two versions. Errors: IO. */
+int checkpoint_check(const struct checkpoint *checkpoint);
 
 #endif

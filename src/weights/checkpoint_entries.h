@@ -12,6 +12,7 @@ struct checkpoint {
     size_t shard_count;
     struct safetensors_entry *entries; /* of all shards, sorted by name */
     size_t count;
+    bool *kept; /* [count]: must stay in memory */
 };
 
 /* Index of `name` in `entries`; -1 where there is none. */

@@ -1,6 +1,7 @@
 /* Files: mapping, reading whole, folders, and writing complete or not at all. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_part.h"
 #include "base/test_folder.h"
 
 #include <setjmp.h>
@@ -13,50 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static void map_shows_the_file(void **state)
-{
-    (void)state;
-    char *folder = test_folder_make(), *path = test_path(folder, "f"), *empty = test_path(folder, "empty");
-    test_write(folder, "f", "a\0b", 3);
-    test_write(folder, "empty", "", 0);
-    struct file_map map;
-    assert_int_equal(file_map_open(path, &map), 0);
-    assert_int_equal(map.size, 3);
-    assert_memory_equal(map.data, "a\0b", 3);
-    file_map_close(&map);
-    assert_null(map.data);
-    file_map_close(&map);
-    assert_int_equal(file_map_open(empty, &map), 0);
-    assert_int_equal(map.size, 0);
-    assert_null(map.data);
-    file_map_close(&map);
-    free(path);
-    free(empty);
-    test_folder_remove(folder);
-}
-
-static void dropped_pages_come_back(void **state)
-{
-    (void)state;
-    enum { SIZE = 1 << 20 };
-    char *folder = test_folder_make(), *path = test_path(folder, "f"), *bytes = malloc(SIZE);
-    for (int i = 0; i < SIZE; i++)
-        bytes[i] = (char)(i * 7 >> 3);
-    test_write(folder, "f", bytes, SIZE);
-    struct file_map map;
-    assert_int_equal(file_map_open(path, &map), 0);
-    assert_memory_equal(map.data, bytes, SIZE);
-    file_map_drop(map.data + 100, SIZE - 200);
-    file_map_drop(map.data + 100, 10);
-    file_map_drop(NULL, 10);
-    file_map_drop(map.data, 0);
-    assert_memory_equal(map.data, bytes, SIZE);
-    file_map_close(&map);
-    free(bytes);
-    free(path);
-    test_folder_remove(folder);
-}
 
 static void read_takes_the_whole_file(void **state)
 {
@@ -85,11 +42,11 @@ static void what_is_no_file_is_refused(void **state)
     char *folder = test_folder_make(), *missing = test_path(folder, "missing"), *pipe = test_path(folder, "pipe"),
          *text;
     const char *const paths[] = {missing, folder, pipe, "/dev/null"};
-    struct file_map map;
+    struct file_part part;
     size_t size;
     assert_int_equal(mkfifo(pipe, 0600), 0);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        assert_int_equal(file_map_open(paths[i], &map), SOWLV2_ERROR_IO);
+        assert_int_equal(file_part_open(paths[i], &part), SOWLV2_ERROR_IO);
         assert_non_null(strstr(error_message(), paths[i]));
         assert_int_equal(file_read(paths[i], 100, &text, &size), SOWLV2_ERROR_IO);
         assert_non_null(strstr(error_message(), paths[i]));
@@ -307,18 +264,11 @@ static void paths_are_joined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(map_shows_the_file),
-        cmocka_unit_test(dropped_pages_come_back),
-        cmocka_unit_test(read_takes_the_whole_file),
-        cmocka_unit_test(what_is_no_file_is_refused),
-        cmocka_unit_test(folders_are_made_with_parents),
-        cmocka_unit_test(why_a_folder_is_not_made),
-        cmocka_unit_test(committed_file_is_complete),
-        cmocka_unit_test(aborted_file_leaves_nothing),
-        cmocka_unit_test(failed_commit_leaves_nothing),
-        cmocka_unit_test(leftovers_are_removed),
-        cmocka_unit_test(impossible_targets_are_refused),
-        cmocka_unit_test(paths_are_joined),
+        cmocka_unit_test(read_takes_the_whole_file),      cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(folders_are_made_with_parents),  cmocka_unit_test(why_a_folder_is_not_made),
+        cmocka_unit_test(committed_file_is_complete),     cmocka_unit_test(aborted_file_leaves_nothing),
+        cmocka_unit_test(failed_commit_leaves_nothing),   cmocka_unit_test(leftovers_are_removed),
+        cmocka_unit_test(impossible_targets_are_refused), cmocka_unit_test(paths_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,16 @@ static bool has_fault(const struct exchange *exchange, enum fault_kind kind)
     return exchange->has_fault && exchange->fault.kind == kind;
 }
 
+/* Zeros, until there are enough of them or nobody takes them. */
+static void send_endless(struct exchange *exchange)
+{
+    static const char zeros[1 << 16];
+    long left = has_fault(exchange, FAULT_ENDLESS) ? exchange->fault.amount : 0;
+    for (; left > 0 && !listener_is_stopping(exchange->server->listener); left -= (long)sizeof(zeros))
+        if (!connection_send(&exchange->connection, zeros, sizeof(zeros)))
+            return;
+}
+
 static void send_part(struct exchange *exchange, const char *bytes, size_t count)
 {
     const size_t part = exchange->has_fault && exchange->fault.amount >= 0 && (size_t)exchange->fault.amount < count
@@ -147,6 +157,7 @@ static void send_part(struct exchange *exchange, const char *bytes, size_t count
             ;
     } else {
         connection_send(&exchange->connection, bytes, count);
+        send_endless(exchange);
     }
 }
 
@@ -168,8 +179,9 @@ static void send_file(struct exchange *exchange, const struct served_file *file,
         memcpy(changed, file->bytes + from, count < file->size - from ? count : file->size - from);
     if (has_fault(exchange, FAULT_WRONG_BYTE) && (size_t)exchange->fault.amount >= from)
         changed[(size_t)exchange->fault.amount - from] ^= 0x40;
-    send_text(exchange, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
-              part ? "206 Partial Content" : "200 OK", count);
+    send_text(exchange, "HTTP/1.1 %s\r\nConnection: close\r\n", part ? "206 Partial Content" : "200 OK");
+    if (!has_fault(exchange, FAULT_ENDLESS))
+        send_text(exchange, "Content-Length: %zu\r\n", count);
     if (part)
         send_text(exchange, "Content-Range: bytes %zu-%zu/%zu\r\n", from, file->size - 1, file->size);
     if (!storage)
@@ -202,6 +214,17 @@ static bool is_permitted(const struct exchange *exchange)
            (strncmp(exchange->authorization, "Bearer ", 7) == 0 && strcmp(exchange->authorization + 7, token) == 0);
 }
 
+static void send_redirect(struct exchange *exchange, const struct served_file *file)
+{
+    send_text(exchange,
+              "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nX-Repo-Commit: " SERVER_COMMIT
+              "\r\nX-Linked-Etag: \"%s\"\r\n",
+              file->etag);
+    if (!has_fault(exchange, FAULT_ENDLESS))
+        send_text(exchange, "X-Linked-Size: %zu\r\n", file->size);
+    send_text(exchange, "Location: %s/storage/%s\r\n\r\n", exchange->server->storage, file->name);
+}
+
 /* "/org/name/resolve/REVISION/FILE" */
 static void answer_resolve(struct exchange *exchange, const char *path)
 {
@@ -216,10 +239,7 @@ static void answer_resolve(struct exchange *exchange, const char *path)
     else if (!file)
         send_error(exchange, "404 Not Found", "X-Error-Code: EntryNotFound\r\nX-Repo-Commit: " SERVER_COMMIT "\r\n");
     else if (file->large)
-        send_text(exchange,
-                  "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nX-Repo-Commit: " SERVER_COMMIT
-                  "\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %zu\r\nLocation: %s/storage/%s\r\n\r\n",
-                  file->etag, file->size, exchange->server->storage, file->name);
+        send_redirect(exchange, file);
     else
         send_file(exchange, file, false);
 }

@@ -20,6 +20,7 @@ enum fault_kind {
     FAULT_NO_RANGE,    /* sends all where a part was asked for */
     FAULT_WRONG_RANGE, /* sends the part one byte further on */
     FAULT_HANG_UP,     /* closes without an answer */
+    FAULT_ENDLESS,     /* says no length; sends zeros behind the file, `amount` bytes of them */
     FAULT_LATE,        /* waits `amount` milliseconds before it answers */
 };
 

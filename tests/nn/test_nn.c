@@ -4,12 +4,17 @@
 #include "nn/loader.h"
 #include "sowlv2.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -185,6 +190,110 @@ static void test_walk_fails(void **state)
     tear_down(&f);
 }
 
+/* A file that shrinks after it was opened is an error, wherever it ends; one that changes too. */
+static void test_shrinks(void **state)
+{
+    static const long ends[] = {-1, -12, -200, 0}; /* below 0: so much less */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        struct fixture f;
+        struct part part = {0};
+        struct stat now;
+        set_up(&f, TENSORS);
+        char *const path = test_path(f.folder, "model.safetensors");
+        assert_int_equal(stat(path, &now), 0);
+        assert_int_equal(truncate(path, ends[i] < 0 ? now.st_size + ends[i] : ends[i]), 0);
+        assert_int_equal(loader_load(f.checkpoint, f.parameters, NULL, walk, &part), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), "model.safetensors: became shorter while it was read"));
+        assert_int_equal(truncate(path, now.st_size), 0); /* as long again, with zeros */
+        part = (struct part){0};
+        assert_int_equal(loader_load(f.checkpoint, f.parameters, NULL, walk, &part), SOWLV2_ERROR_IO);
+        assert_non_null(strstr(error_message(), "model.safetensors: was changed while it was read"));
+        free(path);
+        tear_down(&f);
+    }
+}
+
+/* What was loaded stays as it was, whatever becomes of the file. */
+static void test_shrinks_later(void **state)
+{
+    float gamma[INPUTS];
+    struct fixture f;
+    struct part part = {0};
+
+    (void)state;
+    set_up(&f, TENSORS);
+    check(loader_load(f.checkpoint, f.parameters, NULL, walk, &part));
+    char *const path = test_path(f.folder, "model.safetensors");
+    assert_int_equal(truncate(path, 0), 0);
+    free(path);
+    compute_begin(f.compute);
+    op_download(f.compute, part.norm.gamma, gamma);
+    check(compute_finish(f.compute));
+    assert_memory_equal(gamma, f.values + 10, sizeof(gamma));
+    tear_down(&f);
+}
+
+/* Another process: cuts the file and writes it whole again, over and over, with pauses of all lengths. */
+_Noreturn static void cut_and_mend(const char *path)
+{
+    char bytes[4096];
+    const int file = open(path, O_RDWR);
+    const ssize_t size = file < 0 ? -1 : pread(file, bytes, sizeof(bytes), 0);
+    for (unsigned i = 0; size > 0 && getppid() != 1; i++) {
+        const off_t end = (off_t)(i * 37U % (unsigned)size);
+        if (ftruncate(file, end) != 0 || pwrite(file, bytes + end, (size_t)(size - end), end) != size - end)
+            break;
+        usleep(i % 5 * 100);
+    }
+    _exit(1);
+}
+
+/* Opened and loaded while another process truncates it: an error or the right values, never an end by a signal. */
+static void test_truncated_by_another(void **state)
+{
+    enum { TRIES = 400 };
+    int loaded = 0, refused = 0;
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, TENSORS);
+    checkpoint_close(&f.checkpoint);
+    char *const path = test_path(f.folder, "model.safetensors");
+    const pid_t other = fork();
+    assert_true(other >= 0);
+    if (other == 0)
+        cut_and_mend(path);
+    for (int i = 0; i < TRIES; i++) {
+        struct part part = {0};
+        float gamma[INPUTS];
+        int status = checkpoint_open(f.folder, &f.checkpoint);
+        if (status == 0)
+            status = loader_load(f.checkpoint, f.parameters, NULL, walk, &part);
+        if (status != 0) {
+            assert_true(status == SOWLV2_ERROR_IO || status == SOWLV2_ERROR_FORMAT);
+            assert_non_null(strstr(error_message(), "model.safetensors: "));
+            refused++;
+        } else {
+            compute_begin(f.compute);
+            op_download(f.compute, part.norm.gamma, gamma);
+            check(compute_finish(f.compute));
+            assert_memory_equal(gamma, f.values + 10, sizeof(gamma));
+            loaded++;
+        }
+        parameters_free(&f.parameters); /* they show what the checkpoint has */
+        checkpoint_close(&f.checkpoint);
+        check(parameters_create(f.device, &f.parameters));
+    }
+    kill(other, SIGKILL);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    printf("%d loaded, %d refused\n", loaded, refused);
+    assert_true(refused > 0);
+    free(path);
+    tear_down(&f);
+}
+
 static void walk_layers(struct loader *loader, void *user_data)
 {
     struct part *const part = user_data;
@@ -256,9 +365,9 @@ static void test_feed_forward(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walks),
-        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_walk_fails),
+        cmocka_unit_test(test_walks),         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_walk_fails),    cmocka_unit_test(test_shrinks),
+        cmocka_unit_test(test_shrinks_later), cmocka_unit_test(test_truncated_by_another),
         cmocka_unit_test(test_feed_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ static void single_file_is_opened(void **state)
     assert_string_equal(checkpoint_folder(checkpoint), TEST_DATA "/weights/data/single");
     assert_int_equal(checkpoint_find(checkpoint, "model.f32")->bytes, 24);
     assert_null(checkpoint_find(checkpoint, "model.f3"));
-    checkpoint_drop_pages(checkpoint_find(checkpoint, "model.f32"));
+    assert_int_equal(checkpoint_read(checkpoint, checkpoint_find(checkpoint, "model.f32"), false), 0);
+    checkpoint_forget(checkpoint, checkpoint_find(checkpoint, "model.f32"));
+    assert_int_equal(checkpoint_check(checkpoint), 0);
     checkpoint_close(&checkpoint);
     assert_null(checkpoint);
     checkpoint_close(&checkpoint);
@@ -41,6 +43,7 @@ static void python_shards_are_opened(void **state)
         const struct host_tensor *tensor = checkpoint_find(checkpoint, name);
         assert_non_null(tensor);
         assert_int_equal(tensor->dim[0], 2 + i);
+        assert_int_equal(checkpoint_read(checkpoint, tensor, false), 0);
         assert_int_equal(dtype_to_f32(tensor->dtype, tensor->data, 2 + i, values), 0);
         for (int k = 0; k < 2 + i; k++)
             assert_true(values[k] == (float)k);
@@ -193,6 +196,8 @@ static void rows_are_bound(void **state)
     assert_int_equal(checkpoint_bind(checkpoint, rows, ROW_COUNT, NULL, tensors), 0);
     sowlv2_set_log(NULL, NULL);
     assert_string_equal(heard, "");
+    for (int i = 0; i < EXTRA; i++)
+        assert_int_equal(checkpoint_read(checkpoint, &tensors[i], false), 0);
     assert_int_equal(*(const unsigned char *)tensors[EMBEDDING].data, 0);
     assert_int_equal(*(const unsigned char *)tensors[WEIGHT_0].data, 24);
     assert_int_equal(*(const unsigned char *)tensors[WEIGHT_1].data, 32);

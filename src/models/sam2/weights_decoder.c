@@ -182,9 +182,16 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
         loader_fail(loader, error_memory("mask tokens"));
         return;
     }
-    loader_fail(loader, dtype_to_f32(object->dtype, object->data, width, tokens));
-    loader_fail(loader, dtype_to_f32(iou->dtype, iou->data, width, tokens + width));
-    loader_fail(loader, dtype_to_f32(masks->dtype, masks->data, config->mask_tokens * width, tokens + 2 * width));
+    const struct host_tensor *const parts[] = {object, iou, masks};
+    float *at = tokens;
+    for (int i = 0; i < 3; i++) {
+        float *values = NULL;
+        loader_host(loader, parts[i], &values);
+        if (values != NULL)
+            memcpy(at, values, (size_t)host_tensor_count(parts[i]) * sizeof(*at));
+        at += host_tensor_count(parts[i]);
+        free(values);
+    }
     loader_values(loader, tokens, LOADER_DIMS(1, count, width), &out->output_tokens);
     free(tokens);
 }
