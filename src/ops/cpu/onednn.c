@@ -7,6 +7,7 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ struct plan {
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t x, weight, bias, out;
     size_t scratch_bytes;
+    atomic_bool ran;
     struct plan *next;
 };
 
@@ -215,14 +217,15 @@ static void add_argument(struct arguments *arguments, int index, const dnnl_memo
         arguments->items[arguments->count++] = (dnnl_exec_arg_t){index, memory};
 }
 
-static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
+static int execute(dnnl_primitive_t primitive, struct arguments *arguments, bool first)
 {
     dnnl_stream_t stream = NULL;
     int status = arguments->status;
     if (status == 0)
         status = check(guarded_stream_create(&stream, engine), "creating a stream");
     if (status == 0)
-        status = check(guarded_primitive_execute(primitive, stream, arguments->count, arguments->items), "executing");
+        status = check(guarded_primitive_execute(primitive, stream, arguments->count, arguments->items, first),
+                       "running a matrix product");
     if (stream != NULL)
         dnnl_stream_destroy(stream);
     for (int i = 0; i < arguments->count; i++)
@@ -230,8 +233,8 @@ static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
     return status;
 }
 
-static int plan_run(const struct plan *plan, struct compute *compute, const float *x, const void *weight,
-                    const float *bias, float *out)
+static int plan_run(struct plan *plan, struct compute *compute, const float *x, const void *weight, const float *bias,
+                    float *out)
 {
     const size_t mark = compute_mark(compute);
     struct arguments arguments = {.count = 0};
@@ -252,7 +255,9 @@ static int plan_run(const struct plan *plan, struct compute *compute, const floa
             add_argument(&arguments, DNNL_ARG_SCRATCHPAD, &desc, host_data(scratch));
         }
     }
-    const int status = execute(plan->primitive, &arguments);
+    const int status = execute(plan->primitive, &arguments, !atomic_load(&plan->ran));
+    if (status == 0)
+        atomic_store(&plan->ran, true);
     compute_release(compute, mark);
     return status;
 }
@@ -321,7 +326,7 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
     if (status == 0) {
         add_argument(&arguments, DNNL_ARG_FROM, &plain, weight);
         add_argument(&arguments, DNNL_ARG_TO, &product->weight_desc, product->weight);
-        status = execute(reorder, &arguments);
+        status = execute(reorder, &arguments, true);
     }
     if (reorder != NULL)
         dnnl_primitive_destroy(reorder);

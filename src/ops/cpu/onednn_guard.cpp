@@ -14,7 +14,7 @@ constexpr size_t SPARE = 256 << 10;
 
 /* For what it compiles: each kernel takes 256 KiB that oneDNN does not check for, and one primitive has dozens of them
  * at the levels with tiles; and the first product of a process compiles what all of them share. */
-constexpr size_t CODE = 24 << 20;
+constexpr size_t CODE = 16 << 20;
 
 /* Calls that hold no memory any more and have not returned: what is free must do for all of them. */
 std::atomic<size_t> calls{0};
@@ -164,13 +164,13 @@ dnnl_status_t guarded_attr_set_post_ops(dnnl_primitive_attr_t attributes, const_
 dnnl_status_t guarded_primitive_desc_create(dnnl_primitive_desc_t *described, const_dnnl_op_desc_t operation,
                                             const_dnnl_primitive_attr_t attributes, dnnl_engine_t engine)
 {
-    return with_code([=] { return dnnl_primitive_desc_create(described, operation, attributes, engine, nullptr); });
+    return with_spare([=] { return dnnl_primitive_desc_create(described, operation, attributes, engine, nullptr); });
 }
 
 dnnl_status_t guarded_reorder_desc_create(dnnl_primitive_desc_t *described, const dnnl_memory_desc_t *from,
                                           const dnnl_memory_desc_t *to, dnnl_engine_t engine)
 {
-    return with_code([=] { return dnnl_reorder_primitive_desc_create(described, from, engine, to, engine, nullptr); });
+    return with_spare([=] { return dnnl_reorder_primitive_desc_create(described, from, engine, to, engine, nullptr); });
 }
 
 dnnl_status_t guarded_primitive_create(dnnl_primitive_t *primitive, const_dnnl_primitive_desc_t described)
@@ -190,10 +190,11 @@ dnnl_status_t guarded_stream_create(dnnl_stream_t *stream, dnnl_engine_t engine)
 }
 
 dnnl_status_t guarded_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
-                                        const dnnl_exec_arg_t *arguments)
+                                        const dnnl_exec_arg_t *arguments, bool first)
 {
-    return with_code([=] {
+    const auto run = [=] {
         const dnnl_status_t status = dnnl_primitive_execute(primitive, stream, count, arguments);
         return status != dnnl_success ? status : dnnl_stream_wait(stream);
-    });
+    };
+    return first ? with_code(run) : with_spare(run);
 }

@@ -5,6 +5,7 @@
 #define OPS_CPU_ONEDNN_GUARD_H
 
 #include <oneapi/dnnl/dnnl.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,9 +33,9 @@ dnnl_status_t guarded_memory_create(dnnl_memory_t *memory, const dnnl_memory_des
                                     void *data);
 dnnl_status_t guarded_stream_create(dnnl_stream_t *stream, dnnl_engine_t engine);
 
-/* Executes and waits. */
+/* Executes and waits. `first`: this primitive did not run yet, and may compile what it shares with others. */
 dnnl_status_t guarded_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
-                                        const dnnl_exec_arg_t *arguments);
+                                        const dnnl_exec_arg_t *arguments, bool first);
 
 #ifdef __cplusplus
 }
