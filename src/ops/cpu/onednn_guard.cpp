@@ -12,9 +12,10 @@ namespace
 /* For what a call allocates in small pieces: descriptions, caches, tables of arguments. */
 constexpr size_t SPARE = 256 << 10;
 
-/* For what it compiles: each kernel takes 256 KiB that oneDNN does not check for, and one primitive has dozens of them
- * at the levels with tiles; and the first product of a process compiles what all of them share. */
-constexpr size_t CODE = 16 << 20;
+/* For what it compiles: each kernel takes 256 KiB that oneDNN does not check for. A product has up to 32 of them (first
+ * or not, with and without what is left of rows, columns and depth, and a bias) and a few that copy; the first product
+ * of a process compiles smaller ones that all share. */
+constexpr size_t CODE = 10 << 20;
 
 /* Calls that hold no memory any more and have not returned: what is free must do for all of them. */
 std::atomic<size_t> calls{0};
