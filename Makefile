@@ -61,14 +61,14 @@ parity: build ## compare full-size random models with the reference (needs requi
 fuzz-afl: ## AFL++ with the tool itself over the tests' images, a minute a format (needs afl++)
 	@tools/afl.sh $(BUILD) 60
 
-format: ## put every C file into the house style
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+format: ## put every source file into the house style
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format -i
 
 lint-layers: ## fail where a layer includes what its CMakeLists.txt does not name (also part of `make test`)
 	@tools/lint_layers.sh
 
 lint: build lint-layers ## clang-format, clang-tidy and lint-layers
-	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format --dry-run --Werror
 	@git ls-files 'src/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD) --quiet
 
 clean: ## remove the build folder

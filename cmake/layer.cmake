@@ -3,8 +3,8 @@
 add_library(sowlv2_flags INTERFACE)
 target_compile_definitions(sowlv2_flags INTERFACE _GNU_SOURCE)
 target_compile_options(sowlv2_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
-  -Wwrite-strings -Wvla -Wundef -fno-math-errno
+  -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef -fno-math-errno
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
   $<$<C_COMPILER_ID:Clang>:-Wno-pass-failed>) # under sanitizers no loop becomes vectors
 # Costs nothing that can be measured: stack cookies, bounds of the C library's copies, the tables of functions closed
 # before main(), no stack over another mapping, no jumps to where none are meant.

@@ -3,6 +3,9 @@
  * Every function that can fail returns 0 for success or a negative enum sowlv2_status;
  * sowlv2_error_message() then says what happened, about which file, and what to do.
  *
+ * Pointers: NULL where a pointer is needed is SOWLV2_ERROR_ARGUMENT. After an error, what an `out` pointer names is
+ * NULL or empty, so that it may be freed without asking. Functions that return a value give 0, or NULL, for NULL.
+ *
  * Threads: a model and encoded prompts are immutable once made and may be used by any number of
  * threads at once. A session belongs to one thread at a time. The error message is per thread.
  *
@@ -111,11 +114,11 @@ SOWLV2_API struct sowlv2_model_options sowlv2_model_options_default(void);
 SOWLV2_API int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out);
 SOWLV2_API void sowlv2_detector_free(sowlv2_detector **detector);
 
-/* Side of the square image the detector computes on, in pixels. */
+/* Side of the square image the detector computes on, in pixels; 0 for NULL. */
 SOWLV2_API int sowlv2_detector_image_size(const sowlv2_detector *detector);
 
 /* The token ids of `text` as the text tower sees them: start token, text, end token, padding;
- * truncated keeping the end token. `ids` has room for sowlv2_detector_text_length() values. */
+ * truncated keeping the end token. `ids` has room for sowlv2_detector_text_length() values (0 for NULL). */
 SOWLV2_API int sowlv2_detector_text_length(const sowlv2_detector *detector);
 SOWLV2_API int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids);
 
@@ -141,7 +144,7 @@ SOWLV2_API void sowlv2_session_free(sowlv2_session **session);
 struct sowlv2_image {
     const uint8_t *pixels; /* [height][stride], pixel x at 3*x: R, G, B */
     int width, height;     /* pixels, >= 1 */
-    size_t stride;         /* bytes from row to row; 0: 3 * width */
+    size_t stride;         /* bytes from row to row, at least 3 * width; 0: that */
 };
 
 /* Progress of one call. `done` of `total` steps; return false to cancel: the call then ends soon
@@ -178,7 +181,8 @@ SOWLV2_API int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prom
                              size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
 
 /* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is
- * shown (EXIF orientation applied). `width` and `height` receive the shown size; either may be NULL. */
+ * shown (EXIF orientation applied). `width` and `height` receive the shown size, 0 where
+ * the file cannot be read; either may be NULL. */
 SOWLV2_API int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
                                   const struct sowlv2_detect_options *options, struct sowlv2_detections *out,
                                   int *width, int *height);
@@ -199,7 +203,7 @@ SOWLV2_API struct sowlv2_model_options sowlv2_segmenter_options_default(void);
 SOWLV2_API int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out);
 SOWLV2_API void sowlv2_segmenter_free(sowlv2_segmenter **segmenter);
 
-/* Side of the square low-resolution masks that the decoder gives and takes. */
+/* Side of the square low-resolution masks that the decoder gives and takes; 0 for NULL. */
 SOWLV2_API int sowlv2_segmenter_mask_side(const sowlv2_segmenter *segmenter);
 
 /* The segmenter must outlive the session. */
@@ -226,11 +230,11 @@ SOWLV2_API struct sowlv2_segment_options sowlv2_segment_options_default(void);
 SOWLV2_API int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv2_image *image,
                                         const struct sowlv2_segment_options *options);
 
-/* What one mask is asked by: a box, points, an earlier mask, or any of them together. Coordinates are
- * pixels of the image. */
+/* What one mask is asked by: a box, points, an earlier mask, or any of them together; none is an
+ * error. Coordinates are pixels of the image. */
 struct sowlv2_segment_prompt {
     const float *box;      /* x0 < x1, y0 < y1 as x0, y0, x1, y1; may reach out of the image; NULL: none */
-    const float *points;   /* [point_count][2]: x, y inside the image */
+    const float *points;   /* [point_count][2]: 0 <= x < width, 0 <= y < height */
     const int32_t *labels; /* [point_count]: 1 of the object, 0 not of it; NULL: all 1 */
     size_t point_count;
     const float *logits; /* [logits_side][logits_side], such as those of an earlier sowlv2_mask; NULL: none */
@@ -254,8 +258,8 @@ struct sowlv2_mask {
 
 /* The masks of `count` prompts on the session's image, decoded as batches. `out` has room for `count` masks,
  * to be given to sowlv2_masks_free. On error no mask is kept. `options` may be NULL.
- * Errors: ARGUMENT (no image; a box that is reversed, empty or wholly outside of the image; a point outside;
- * anything not finite; logits of another size), CANCELLED, MEMORY. */
+ * Errors: ARGUMENT (no image; an empty prompt; a box that is reversed, empty or wholly outside of the image; a point
+ * outside; anything not finite; logits of another size), CANCELLED, MEMORY. */
 SOWLV2_API int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_prompt *prompts,
                               size_t count, const struct sowlv2_segment_options *options, struct sowlv2_mask *out);
 
@@ -270,7 +274,7 @@ SOWLV2_API int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out);
 SOWLV2_API void sowlv2_rle_free(char **rle);
 
 /* How much two masks overlap: pixels of both through pixels of either, from their runs. 0 where both are
- * empty or the sizes differ. */
+ * empty, the sizes differ, or one is NULL or has no runs. */
 SOWLV2_API double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowlv2_mask *b);
 
 /* ---- detection and segmentation in one call --------------------------------------------------- */
@@ -411,7 +415,7 @@ SOWLV2_API int sowlv2_track_run(sowlv2_track_session *session, const struct sowl
 SOWLV2_API void sowlv2_tracks_free(struct sowlv2_tracks *tracks);
 
 /* The current frame as a segment session's image: sowlv2_segment() on it costs the decoder only, and knows nothing of
- * objects. Belongs to the track session; sowlv2_segment_set_image() on it ends the current frame. */
+ * objects. Belongs to the track session; sowlv2_segment_set_image() on it ends the current frame. NULL for NULL. */
 SOWLV2_API sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session);
 
 /* ---- key frames: V-JEPA 2 ---------------------------------------------------------------------- */
@@ -435,9 +439,10 @@ struct sowlv2_frames_model_info {
     bool predictor;      /* it can be surprised */
 };
 
+/* All 0 for NULL. */
 SOWLV2_API struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model);
 
-/* Name of a class; NULL where there is none of that number. Belongs to the model. */
+/* Name of a class; NULL where there is none of that number, or no model. Belongs to the model. */
 SOWLV2_API const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label);
 
 /* What makes a moment of a video important; docs/key-frames.md says how well each does. */

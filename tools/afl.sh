@@ -15,7 +15,7 @@ build=$(cd "$build" && pwd)
 # Paths are counted where untrusted bytes are read; elsewhere that only costs time.
 printf 'src: *src/media/*\nsrc: *src/pipeline/inputs*.c\nsrc: *src/base/file.c\n' >"$build/afl/allowlist"
 export AFL_LLVM_ALLOWLIST="$build/afl/allowlist" AFL_QUIET=1
-cmake -S "$source_dir" -B "$build/afl/build" -DCMAKE_C_COMPILER=afl-clang-fast -DSOWLV2_TESTS=OFF \
+cmake -S "$source_dir" -B "$build/afl/build" -DCMAKE_C_COMPILER=afl-clang-fast -DCMAKE_CXX_COMPILER=afl-clang-fast++ -DSOWLV2_TESTS=OFF \
   -DSOWLV2_WERROR=OFF >/dev/null
 cmake --build "$build/afl/build" --target sowlv2_tool -j "${JOBS:-2}" >/dev/null
 

@@ -21,7 +21,7 @@ sowlv2 needs, under your system's names for them: a C11 compiler with OpenMP, CM
 oneDNN 2 (dnnl), jansson, PCRE2, utf8proc, libjpeg-turbo, libspng, libtiff 4.5, libwebp, giflib, libyaml, libcurl,
 OpenSSL, Pango with Cairo, FFmpeg 5.1 (avformat, avcodec, avutil, swscale, avdevice), cmocka;
 for AVIF and HEIC images, if wanted, libavif and libheif with libde265
-(Fedora: gcc cmake onednn-devel jansson-devel pcre2-devel utf8proc-devel libjpeg-turbo-devel
+(Fedora: gcc gcc-c++ cmake onednn-devel jansson-devel pcre2-devel utf8proc-devel libjpeg-turbo-devel
  libspng-devel libtiff-devel libwebp-devel giflib-devel libavif-devel libheif-devel libde265-devel libyaml-devel pango-devel ffmpeg-free-devel libcmocka-devel libcurl-devel
  openssl-devel).
 TEXT

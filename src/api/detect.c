@@ -2,7 +2,6 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "media/image.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,10 +69,11 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     const struct sowlv2_detect_options defaults = sowlv2_detect_options_default();
-    enum { MAX_BATCH = 4096 };
-    if (session == NULL || prompts == NULL || out == NULL || (count > 0 && images == NULL) || count > MAX_BATCH) {
+    if (out != NULL && count <= API_MAX_BATCH)
+        memset(out, 0, count * sizeof(*out));
+    if (session == NULL || prompts == NULL || out == NULL || (count > 0 && images == NULL) || count > API_MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "sowlv2_detect: a session, prompts, at most %d images and out are needed", MAX_BATCH);
+                         "sowlv2_detect: a session, prompts, at most %d images and out are needed", API_MAX_BATCH);
     }
     if (prompts->detector != session->detector)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
@@ -88,16 +88,16 @@ int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, c
                        const struct sowlv2_detect_options *options, struct sowlv2_detections *out, int *width,
                        int *height)
 {
-    struct image image = {0};
-    int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    struct image image;
+    if (out != NULL)
+        *out = (struct sowlv2_detections){0};
+    const bool complete = session != NULL && prompts != NULL && out != NULL;
+    int status = read_image("sowlv2_detect_file", "a session, prompts, a path and out", complete ? path : NULL, width,
+                            height, &image);
     if (status != 0)
         return status;
     const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
     status = sowlv2_detect(session, prompts, &view, 1, options, out);
-    if (width != NULL)
-        *width = image.width;
-    if (height != NULL)
-        *height = image.height;
     image_free(&image);
     return status;
 }

@@ -8,6 +8,8 @@
 
 int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (options == NULL || options->model == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options, options->model and out are needed");
     sowlv2_detector *detector = calloc(1, sizeof(*detector));
@@ -43,15 +45,17 @@ void sowlv2_detector_free(sowlv2_detector **detector)
 
 int sowlv2_detector_image_size(const sowlv2_detector *detector)
 {
-    return detector_info(detector->detector)->image_size;
+    return detector != NULL ? detector_info(detector->detector)->image_size : 0;
 }
 
 int sowlv2_detector_text_length(const sowlv2_detector *detector)
 {
-    return detector_info(detector->detector)->text_length;
+    return detector != NULL ? detector_info(detector->detector)->text_length : 0;
 }
 
 int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids)
 {
+    if (detector == NULL || text == NULL || ids == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_tokenize: a detector, a text and ids are needed");
     return detector_tokenize(detector->detector, text, ids);
 }

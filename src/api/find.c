@@ -1,10 +1,11 @@
 /* Detection and segmentation in one call. */
+#include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "masks/masks.h"
-#include "media/image.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The masks of all detections of one image; the encoder runs only where there is one. */
 static int segment_detections(sowlv2_segment_session *session, const struct sowlv2_image *image,
@@ -80,10 +81,14 @@ int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts, sowlv2_s
                 struct sowlv2_objects *out)
 {
     struct sowlv2_find_options mine = options != NULL ? *options : sowlv2_find_options_default();
-    if (segment_session == NULL || out == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: a segment session and out are needed");
+    if (out != NULL && count <= API_MAX_BATCH)
+        memset(out, 0, count * sizeof(*out));
+    if (segment_session == NULL || out == NULL || count > API_MAX_BATCH) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: a segment session, at most %d images and out are needed",
+                         API_MAX_BATCH);
+    }
     mine.detect.clip = true; /* a box outside of the image is no prompt */
-    struct sowlv2_detections *found = calloc(count < SIZE_MAX / 2 ? count + 1 : count, sizeof(*found));
+    struct sowlv2_detections *found = calloc(count + 1, sizeof(*found));
     if (found == NULL)
         return error_memory("detections");
     int status = sowlv2_detect(session, prompts, images, count, &mine.detect, found);
@@ -102,16 +107,16 @@ int sowlv2_find_file(sowlv2_session *session, const sowlv2_prompts *prompts, sow
                      const char *path, const struct sowlv2_find_options *options, struct sowlv2_objects *out,
                      int *width, int *height)
 {
-    struct image image = {0};
-    int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    struct image image;
+    if (out != NULL)
+        *out = (struct sowlv2_objects){0};
+    const bool complete = session != NULL && prompts != NULL && segment_session != NULL && out != NULL;
+    int status = read_image("sowlv2_find_file", "sessions, prompts, a path and out", complete ? path : NULL, width,
+                            height, &image);
     if (status != 0)
         return status;
     const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
     status = sowlv2_find(session, prompts, segment_session, &view, 1, options, out);
-    if (width != NULL)
-        *width = image.width;
-    if (height != NULL)
-        *height = image.height;
     image_free(&image);
     return status;
 }

@@ -146,9 +146,10 @@ int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source, cons
     const struct sowlv2_frames_options defaults = sowlv2_frames_options_default();
     struct call call = {.options = options != NULL ? options : &defaults};
     struct frames_report report = {0};
+    if (out != NULL)
+        *out = (struct sowlv2_frames){0};
     if (model == NULL || source == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_run: a model, a source and out are needed");
-    *out = (struct sowlv2_frames){0};
     int status = check_options(call.options);
     if (status != 0)
         return status;
@@ -189,12 +190,16 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
                          size_t scene_count, size_t *chosen, size_t *chosen_count)
 {
     bool rising = true;
+    if (chosen_count != NULL)
+        *chosen_count = 0;
     for (size_t i = 1; scenes != NULL && i < scene_count; i++)
         rising = rising && scenes[i] > scenes[i - 1];
     if ((scores == NULL && count > 0) || chosen == NULL || chosen_count == NULL || !rising || count > INT64_MAX / 16) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_select_frames: scores, room for the chosen frames and rising scenes are needed");
     }
+    if (scenes == NULL)
+        scene_count = 0;
     int64_t *starts = new_numbers(scene_count), *found = new_numbers(wanted < count ? wanted : count), found_count = 0;
     int status = 0;
     if (starts == NULL || found == NULL) {
@@ -216,6 +221,8 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
 
 int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *chosen_count)
 {
+    if (chosen_count != NULL)
+        *chosen_count = 0;
     if (chosen == NULL || chosen_count == NULL || count > INT64_MAX / 16)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_uniform_frames: room for the chosen frames is needed");
     int64_t *found = new_numbers(wanted < count ? wanted : count);

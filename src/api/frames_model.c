@@ -8,6 +8,8 @@
 
 int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (options == NULL || options->model == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_model_open: options, options->model and out are needed");
     sowlv2_frames_model *model = calloc(1, sizeof(*model));
@@ -40,6 +42,8 @@ void sowlv2_frames_model_free(sowlv2_frames_model **model)
 
 struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model)
 {
+    if (model == NULL)
+        return (struct sowlv2_frames_model_info){0};
     const struct scorer_info *const info = scorer_info(model->scorer);
     return (struct sowlv2_frames_model_info){
         .crop_size = info->side,
@@ -54,6 +58,8 @@ struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_mod
 
 const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label)
 {
+    if (model == NULL)
+        return NULL;
     const struct scorer_info *const info = scorer_info(model->scorer);
     return label >= 0 && label < info->label_count ? info->labels[label] : NULL;
 }

@@ -123,11 +123,12 @@ static int run(struct merging *merging, size_t count)
 int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count, float iou, struct sowlv2_merged *out)
 {
     size_t total = 0, most = 0;
+    if (out != NULL)
+        *out = (struct sowlv2_merged){0};
     if (out == NULL || (frames == NULL && count > 0) || !(iou >= 0.0F && iou <= 1.0F)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_merge_detections: frames, out and an IoU from 0 to 1 are needed");
     }
-    *out = (struct sowlv2_merged){0};
     for (size_t i = 0; i < count; i++) {
         if (frames[i].items == NULL && frames[i].count > 0)
             return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frame %zu has a count and no items", i);

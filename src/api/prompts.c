@@ -25,11 +25,16 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
                           const struct sowlv2_prompt_options *options, sowlv2_prompts **out)
 {
     const struct sowlv2_prompt_options defaults = sowlv2_prompt_options_default();
+    if (out != NULL)
+        *out = NULL;
     if (detector == NULL || prompts == NULL || out == NULL || count < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_prompts_encode: a detector and at least one prompt are needed");
     enum { MAX_PROMPTS = 100000 };
     if (count > MAX_PROMPTS)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: %zu are too many, at most %d", count, MAX_PROMPTS);
+    for (size_t i = 0; i < count; i++)
+        if (prompts[i] == NULL)
+            return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_prompts_encode: prompt %zu is NULL", i);
     const char *template =
         options != NULL && options->prompt_template != NULL ? options->prompt_template : defaults.prompt_template;
     if (strstr(template, "{}") == NULL)

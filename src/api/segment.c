@@ -75,8 +75,14 @@ static int check(const struct call *call, const struct sowlv2_segment_prompt *pr
     if (status == 0 && !segment_session_has_image(session->session))
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
     segment_session_size(session->session, &width, &height);
-    for (size_t i = 0; i < count && status == 0; i++)
+    for (size_t i = 0; i < count && status == 0; i++) {
+        if (prompts[i].box == NULL && prompts[i].point_count == 0 && prompts[i].logits == NULL) {
+            return error_set(SOWLV2_ERROR_ARGUMENT,
+                             "prompt %zu: is empty: give a box, points, the logits of an earlier mask, or several",
+                             i + 1);
+        }
         status = segment_prompt_check(&prompts[i], i + 1, width, height, side);
+    }
     return status;
 }
 
@@ -100,6 +106,8 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
 {
     const struct sowlv2_segment_options defaults = sowlv2_segment_options_default();
     enum { MAX_PROMPTS = 1000000 };
+    if (out != NULL && count <= MAX_PROMPTS)
+        memset(out, 0, count * sizeof(*out));
     if (session == NULL || (count > 0 && (prompts == NULL || out == NULL)) || count > MAX_PROMPTS) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: a session, at most %d prompts and out are needed",
                          MAX_PROMPTS);
@@ -108,7 +116,6 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
     int status = check(&call, prompts, count);
     if (status != 0 || count == 0)
         return status;
-    memset(out, 0, count * sizeof(*out));
     struct segment_prompt *const converted = calloc(count, sizeof(*converted));
     int32_t *const ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
     status = converted != NULL && ones != NULL ? 0 : error_memory("prompts");

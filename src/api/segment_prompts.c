@@ -37,7 +37,7 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, const char *
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: points are missing", what);
     for (size_t i = 0; i < prompt->point_count; i++) {
         const float x = prompt->points[2 * i], y = prompt->points[2 * i + 1];
-        if (!(x >= 0.0F && x <= (float)width && y >= 0.0F && y <= (float)height)) {
+        if (!(x >= 0.0F && x < (float)width && y >= 0.0F && y < (float)height)) {
             return error_set(SOWLV2_ERROR_ARGUMENT, "%s: point %g,%g is outside of the image of %d x %d pixels", what,
                              (double)x, (double)y, width, height);
         }

@@ -8,6 +8,8 @@
 
 int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (options == NULL || options->model == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_open: options, options->model and out are needed");
     sowlv2_segmenter *segmenter = calloc(1, sizeof(*segmenter));
@@ -40,7 +42,7 @@ void sowlv2_segmenter_free(sowlv2_segmenter **segmenter)
 
 int sowlv2_segmenter_mask_side(const sowlv2_segmenter *segmenter)
 {
-    return segmenter_mask_side(segmenter->segmenter);
+    return segmenter != NULL ? segmenter_mask_side(segmenter->segmenter) : 0;
 }
 
 int sowlv2_segmenter_prepare_tracking(const sowlv2_segmenter *segmenter)
@@ -52,6 +54,8 @@ int sowlv2_segmenter_prepare_tracking(const sowlv2_segmenter *segmenter)
 
 int sowlv2_segment_session_create(const sowlv2_segmenter *segmenter, sowlv2_segment_session **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (segmenter == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_session_create: a segmenter and out are needed");
     sowlv2_segment_session *session = calloc(1, sizeof(*session));

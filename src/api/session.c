@@ -6,6 +6,8 @@
 
 int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (detector == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_session_create: a detector and out are needed");
     sowlv2_session *session = calloc(1, sizeof(*session));

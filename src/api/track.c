@@ -27,6 +27,8 @@ static int check_options(const struct sowlv2_track_options *options)
 int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct sowlv2_track_options *options,
                                 sowlv2_track_session **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (segmenter == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
     const struct sowlv2_track_options mine = options != NULL ? *options : sowlv2_track_options_default();
@@ -65,7 +67,7 @@ void sowlv2_track_session_free(sowlv2_track_session **session)
 
 sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session)
 {
-    return &session->frame;
+    return session != NULL ? &session->frame : NULL;
 }
 
 /* A mask prompt needs no more checks than the tracker's own. */

@@ -2,7 +2,6 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "media/image.h"
 
 static bool report_progress(int done, int total, void *user_data)
 {
@@ -20,7 +19,7 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
     if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_frame: a session and an image are needed");
     segment_session_forget(session->frame.session); /* also where this frame cannot be encoded */
-    const int status = check_images(image, 1);
+    const int status = check_segment_image(image);
     if (status != 0)
         return status;
     const struct segment_image view = {
@@ -31,19 +30,15 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
 
 int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width, int *height)
 {
-    if (session == NULL || path == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_file: a session and a path are needed");
-    struct image image = {0};
-    segment_session_forget(session->frame.session);
-    int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    struct image image;
+    if (session != NULL)
+        segment_session_forget(session->frame.session);
+    int status = read_image("sowlv2_track_set_file", "a session and a path", session != NULL ? path : NULL, width,
+                            height, &image);
     if (status != 0)
         return status;
     const struct sowlv2_image view = {.pixels = image.pixels, .width = image.width, .height = image.height};
     status = sowlv2_track_set_frame(session, frame, &view);
-    if (width != NULL)
-        *width = image.width;
-    if (height != NULL)
-        *height = image.height;
     image_free(&image);
     return status;
 }

@@ -46,9 +46,10 @@ static bool report_progress(int done, int total, void *user_data)
 int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,
                      struct sowlv2_tracks *out)
 {
+    if (out != NULL)
+        *out = (struct sowlv2_tracks){0};
     if (session == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_run: a session and out are needed");
-    *out = (struct sowlv2_tracks){0};
     if (!tracking_has_frame(session->tracking)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_run: no current frame: call sowlv2_track_set_frame first");

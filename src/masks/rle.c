@@ -68,6 +68,8 @@ static void add_columns(struct encoder *encoder, const uint8_t *pixels, int widt
 
 int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out)
 {
+    if (out != NULL)
+        *out = NULL;
     if (mask == NULL || out == NULL || mask->width < 1 || mask->height < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_mask_rle: a mask and out are needed");
     uint8_t *pixels = malloc((size_t)mask->width * (size_t)mask->height);

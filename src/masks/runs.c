@@ -100,6 +100,8 @@ static int64_t common_pixels(const struct sowlv2_mask *a, const struct sowlv2_ma
 
 double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowlv2_mask *b)
 {
+    if (a == NULL || b == NULL || a->runs == NULL || b->runs == NULL)
+        return 0.0;
     const bool apart = a->box[2] <= b->box[0] || b->box[2] <= a->box[0] || a->box[3] <= b->box[1] ||
                        b->box[3] <= a->box[1] || a->width != b->width || a->height != b->height;
     if (apart || a->area == 0 || b->area == 0)

@@ -86,6 +86,8 @@ static void test_points(void **state)
     set_image(40, 30);
     expect_point(-0.5f, 5, 1, "outside of the image");
     expect_point(5, 30.5f, 1, "outside of the image");
+    expect_point(40, 5, 1, "outside of the image");
+    expect_point(5, 30, 1, "outside of the image");
     expect_point(41, 5, 0, "outside of the image");
     expect_point(NAN, 5, 1, "outside of the image");
     expect_point(5, INFINITY, 1, "outside of the image");
@@ -159,7 +161,7 @@ static void test_odd_sizes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int width = sizes[i][0], height = sizes[i][1];
-        const float box[4] = {-3, -2, (float)width + 5, (float)height + 0.5f}, point[2] = {(float)width, 0};
+        const float box[4] = {-3, -2, (float)width + 5, (float)height + 0.5f}, point[2] = {(float)width - 0.5f, 0};
         const struct sowlv2_segment_prompt prompts[] = {{.box = box}, {.points = point, .point_count = 1}};
         struct sowlv2_mask masks[2];
 

@@ -145,7 +145,6 @@ static void test_parity(void **state)
         check_set(&test, "point.0", true);
         check_set(&test, "masks.0", false);
         check_set(&test, "mask.0", true);
-        check_set(&test, "none.0", false);
         set_image(&test, 1);
         check_set(&test, "boxes.1", false);
         close_test(&test);

@@ -1,12 +1,13 @@
 #include "ops/cpu/onednn.h"
 
+#include "ops/cpu/onednn_guard.h"
 #include "ops/host.h"
 
 #include "base/error.h"
 
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,8 @@ int onednn_start(enum cpu_level level)
     };
     if (engine != NULL)
         return 0;
-    const int status = check(dnnl_set_max_cpu_isa(isa[level]), "setting the CPU level");
-    return status != 0 ? status : check(dnnl_engine_create(&engine, dnnl_cpu, 0), "creating the engine");
+    const int status = check(guarded_set_max_cpu_isa(isa[level]), "setting the CPU level");
+    return status != 0 ? status : check(guarded_engine_create(&engine, dnnl_cpu, 0), "creating the engine");
 }
 
 /* oneDNN reads the number of threads from OpenMP's setting of the calling thread, when it compiles and
@@ -51,6 +52,18 @@ static int use_threads(int threads)
 /* Starting a second thread and meeting it again costs more than this much work, above all on a machine
  * that is busy with other things. */
 enum { SMALL_PRODUCT = 1 << 21, SMALL_COPY = 1 << 18 };
+
+/* The threads of the calling thread's passes, kernels' included: they are there, or there is an error and no end of the
+ * process. */
+static int start_threads(int threads)
+{
+    if (guarded_threads_start(threads) == dnnl_success)
+        return 0;
+    return error_set(SOWLV2_ERROR_MEMORY,
+                     "threads: %d cannot be started: use fewer, close other programs or raise the limit of processes "
+                     "(ulimit -u)",
+                     threads);
+}
 
 static int threads_for(int64_t multiplications, int threads)
 {
@@ -70,6 +83,7 @@ struct plan {
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t x, weight, bias, out;
     size_t scratch_bytes;
+    atomic_bool ran;
     struct plan *next;
 };
 
@@ -97,39 +111,37 @@ static int append_activation(dnnl_post_ops_t ops, enum activation activation)
     case ACTIVATION_NONE:
         return 0;
     case ACTIVATION_RELU:
-        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_relu, 0.0F, 0.0F), "relu");
+        return check(guarded_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_relu, 0.0F, 0.0F), "relu");
     case ACTIVATION_GELU:
-        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_erf, 0.0F, 0.0F), "gelu");
+        return check(guarded_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_erf, 0.0F, 0.0F), "gelu");
     case ACTIVATION_GELU_TANH:
-        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_tanh, 0.0F, 0.0F), "gelu");
+        return check(guarded_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_gelu_tanh, 0.0F, 0.0F), "gelu");
     case ACTIVATION_QUICK_GELU:
-        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_swish, 1.702F, 0.0F), "quick gelu");
+        return check(guarded_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_swish, 1.702F, 0.0F), "quick gelu");
     case ACTIVATION_SIGMOID:
-        return check(dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_logistic, 0.0F, 0.0F), "sigmoid");
+        return check(guarded_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_logistic, 0.0F, 0.0F), "sigmoid");
     }
     return error_set(SOWLV2_ERROR_ARGUMENT, "linear: no such activation: %d", (int)activation);
 }
 
 /* Attributes: the activation, then the sum with what the output holds; scratch given by the caller, so
- * that threads may run one primitive at once. */
+ * that threads may run one primitive at once. Destroyed by the caller, after an error too. */
 static int make_attributes(enum activation activation, bool accumulate, dnnl_primitive_attr_t *out)
 {
     dnnl_post_ops_t ops = NULL;
-    int status = check(dnnl_primitive_attr_create(out), "attributes");
+    int status = check(guarded_attr_create(out), "attributes");
     if (status != 0)
         return status;
     status = check(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), "scratchpad mode");
     if (status == 0)
-        status = check(dnnl_post_ops_create(&ops), "post-ops");
+        status = check(guarded_post_ops_create(&ops), "post-ops");
     if (status == 0)
         status = append_activation(ops, activation);
     if (status == 0 && accumulate)
-        status = check(dnnl_post_ops_append_sum(ops, 1.0F), "sum");
+        status = check(guarded_post_ops_append_sum(ops, 1.0F), "sum");
     if (status == 0)
-        status = check(dnnl_primitive_attr_set_post_ops(*out, ops), "post-ops");
+        status = check(guarded_attr_set_post_ops(*out, ops), "post-ops");
     dnnl_post_ops_destroy(ops);
-    if (status != 0)
-        dnnl_primitive_attr_destroy(*out);
     return status;
 }
 
@@ -162,14 +174,14 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
     if (status == 0)
         status = make_attributes(key->activation, key->accumulate, &attributes);
     if (status == 0) {
-        status = check(dnnl_primitive_desc_create(&described, &product, attributes, engine, NULL),
-                       "planning a matrix product");
+        status =
+            check(guarded_primitive_desc_create(&described, &product, attributes, engine), "planning a matrix product");
     }
     if (status == 0) {
         plan->weight = *dnnl_primitive_desc_query_md(described, dnnl_query_weights_md, 0);
         const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(described, dnnl_query_scratchpad_md, 0);
         plan->scratch_bytes = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
-        status = check(dnnl_primitive_create(&plan->primitive, described), "compiling a matrix product");
+        status = check(guarded_primitive_create(&plan->primitive, described), "compiling a matrix product");
     }
     dnnl_primitive_desc_destroy(described);
     dnnl_primitive_attr_destroy(attributes);
@@ -200,21 +212,20 @@ static void add_argument(struct arguments *arguments, int index, const dnnl_memo
         const void *read;
         void *handle; /* oneDNN's argument type has no const; inputs are only read */
     } pointer = {data};
-    arguments->status = check(dnnl_memory_create(&memory, desc, engine, pointer.handle), "wrapping memory");
+    arguments->status = check(guarded_memory_create(&memory, desc, engine, pointer.handle), "wrapping memory");
     if (arguments->status == 0)
         arguments->items[arguments->count++] = (dnnl_exec_arg_t){index, memory};
 }
 
-static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
+static int execute(dnnl_primitive_t primitive, struct arguments *arguments, bool first)
 {
     dnnl_stream_t stream = NULL;
     int status = arguments->status;
     if (status == 0)
-        status = check(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "creating a stream");
+        status = check(guarded_stream_create(&stream, engine), "creating a stream");
     if (status == 0)
-        status = check(dnnl_primitive_execute(primitive, stream, arguments->count, arguments->items), "executing");
-    if (status == 0)
-        status = check(dnnl_stream_wait(stream), "waiting");
+        status = check(guarded_primitive_execute(primitive, stream, arguments->count, arguments->items, first),
+                       "running a matrix product");
     if (stream != NULL)
         dnnl_stream_destroy(stream);
     for (int i = 0; i < arguments->count; i++)
@@ -222,8 +233,8 @@ static int execute(dnnl_primitive_t primitive, struct arguments *arguments)
     return status;
 }
 
-static int plan_run(const struct plan *plan, struct compute *compute, const float *x, const void *weight,
-                    const float *bias, float *out)
+static int plan_run(struct plan *plan, struct compute *compute, const float *x, const void *weight, const float *bias,
+                    float *out)
 {
     const size_t mark = compute_mark(compute);
     struct arguments arguments = {.count = 0};
@@ -244,7 +255,9 @@ static int plan_run(const struct plan *plan, struct compute *compute, const floa
             add_argument(&arguments, DNNL_ARG_SCRATCHPAD, &desc, host_data(scratch));
         }
     }
-    const int status = execute(plan->primitive, &arguments);
+    const int status = execute(plan->primitive, &arguments, !atomic_load(&plan->ran));
+    if (status == 0)
+        atomic_store(&plan->ran, true);
     compute_release(compute, mark);
     return status;
 }
@@ -306,14 +319,14 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
     dnnl_primitive_desc_t described = NULL;
     dnnl_primitive_t reorder = NULL;
     struct arguments arguments = {.count = 0};
-    status = check(dnnl_reorder_primitive_desc_create(&described, &plain, engine, &product->weight_desc, engine, NULL),
+    status = check(guarded_reorder_desc_create(&described, &plain, &product->weight_desc, engine),
                    "planning the packing of weights");
     if (status == 0)
-        status = check(dnnl_primitive_create(&reorder, described), "compiling the packing of weights");
+        status = check(guarded_primitive_create(&reorder, described), "compiling the packing of weights");
     if (status == 0) {
         add_argument(&arguments, DNNL_ARG_FROM, &plain, weight);
         add_argument(&arguments, DNNL_ARG_TO, &product->weight_desc, product->weight);
-        status = execute(reorder, &arguments);
+        status = execute(reorder, &arguments, true);
     }
     if (reorder != NULL)
         dnnl_primitive_destroy(reorder);
@@ -331,8 +344,8 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
     product->threads = threads;
     product->outputs = outputs;
     product->inputs = inputs;
-    int status = 0;
-    if (bias != NULL) {
+    int status = start_threads(threads);
+    if (status == 0 && bias != NULL) {
         product->bias = malloc((size_t)outputs * sizeof(float));
         if (product->bias == NULL)
             status = error_memory("bias");
@@ -371,10 +384,13 @@ int onednn_product_run(struct onednn_product *product, struct compute *compute, 
                        enum activation activation, bool accumulate, float *out)
 {
     const struct plan_key key = {rows, activation, accumulate};
+    int status = start_threads(product->threads);
+    if (status != 0)
+        return status;
     const int before = use_threads(threads_for(rows * product->inputs * product->outputs, product->threads));
     struct plan *plan = NULL;
     bool kept = false;
-    int status = find_plan(product, &key, &plan, &kept);
+    status = find_plan(product, &key, &plan, &kept);
     if (status == 0)
         status = plan_run(plan, compute, x, product->weight, product->bias, out);
     if (!kept)
@@ -391,8 +407,12 @@ int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int6
     const struct plan_key key = {n, ACTIVATION_NONE, false};
     dnnl_memory_desc_t weight;
     struct plan *plan = NULL;
-    const int before = use_threads(threads_for(n * m * d, device_threads(compute_device(compute))));
-    int status = describe(&weight, d, m, 1, d);
+    const int threads = device_threads(compute_device(compute));
+    int status = start_threads(threads);
+    if (status != 0)
+        return status;
+    const int before = use_threads(threads_for(n * m * d, threads));
+    status = describe(&weight, d, m, 1, d);
     if (status == 0)
         status = plan_compile(&key, m, d, &weight, false, &plan);
     if (status == 0)
