@@ -128,6 +128,7 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     if (status)
         return status;
     struct video_writer *writer = calloc(1, sizeof(*writer));
+    errno = 0; /* for libav_is_short(), here and in the functions below */
     if (!writer)
         return error_memory(path);
     writer->path = strdup(path);
@@ -234,6 +235,7 @@ static int add_picture(struct video_writer *writer, const uint8_t *pixels, size_
 
 int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
 {
+    errno = 0;
     int status = add_picture(writer, pixels, stride, time);
     if (status)
         writer->failed = true;
@@ -344,6 +346,7 @@ int video_writer_close(struct video_writer **closed)
         video_writer_abort(closed);
         return 0;
     }
+    errno = 0;
     int status = finish_running(writer);
     bool mkv = writer->encoder.codec == VIDEO_CODEC_FFV1;
     bool copied = false;
