@@ -35,11 +35,17 @@ bool file_is_directory(const char *path);
 /* Makes a folder and its parents. Errors: IO (names the part that failed and why). */
 int file_make_directories(const char *path);
 
-/* A file being written beside its final name. */
+/* Writes all of it, as often as signals interrupt that. -1 with errno set: it could not. */
+int file_write_whole(int descriptor, const void *data, size_t size);
+
+/* A file being written beside its final name. A signal fails none of its writes, and the first one that fails gives the
+ * reason in the commit's message. */
 struct file_writer {
     FILE *stream;
-    char *path;      /* final name */
-    char *temporary; /* name it has until commit */
+    int descriptor;                    /* which it writes to */
+    struct file_writer_output *output; /* what is between them */
+    char *path;                        /* final name */
+    char *temporary;                   /* name it has until commit */
 };
 
 /* Opens a new file beside `path`. */

@@ -47,6 +47,72 @@ static bool lock_temporary(int fd)
     return fstat(fd, &status) != 0 || status.st_nlink > 0;
 }
 
+int file_write_whole(int descriptor, const void *data, size_t size)
+{
+    const char *at = data;
+    while (size > 0) {
+        const ssize_t written = write(descriptor, at, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = ENOSPC; /* no disk says so without a reason but a full one */
+        if (written <= 0)
+            return -1;
+        at += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+/* ---- the stream: the C library's own gives a file up where a signal interrupts a write ---- */
+
+struct file_writer_output {
+    int descriptor;
+    int error; /* errno of the first write that failed */
+};
+
+static ssize_t write_output(void *cookie, const char *data, size_t size)
+{
+    struct file_writer_output *output = cookie;
+    if (file_write_whole(output->descriptor, data, size) == 0)
+        return (ssize_t)size;
+    if (!output->error)
+        output->error = errno;
+    return 0; /* how a stream is told of a failure */
+}
+
+static int seek_output(void *cookie, off64_t *place, int from)
+{
+    const struct file_writer_output *output = cookie;
+    const off_t at = lseek(output->descriptor, (off_t)*place, from);
+    if (at < 0)
+        return -1;
+    *place = at;
+    return 0;
+}
+
+static int close_output(void *cookie)
+{
+    const struct file_writer_output *output = cookie;
+    return close(output->descriptor) == 0 || errno == EINTR ? 0 : -1; /* it is closed then, too */
+}
+
+/* Takes the descriptor; closed where it fails. */
+static int open_output(struct file_writer *writer, int descriptor)
+{
+    const cookie_io_functions_t functions = {.write = write_output, .seek = seek_output, .close = close_output};
+    writer->output = malloc(sizeof(*writer->output));
+    if (writer->output) {
+        *writer->output = (struct file_writer_output){.descriptor = descriptor};
+        writer->descriptor = descriptor;
+        writer->stream = fopencookie(writer->output, "wb", functions);
+    }
+    if (writer->stream)
+        return 0;
+    close(descriptor);
+    return error_memory(path_base(writer->temporary));
+}
+
 int file_writer_open(const char *path, struct file_writer *out)
 {
     *out = (struct file_writer){0};
@@ -74,29 +140,31 @@ int file_writer_open(const char *path, struct file_writer *out)
         out->temporary = NULL;
         return status;
     }
-    out->path = strdup(path);
-    out->stream = fdopen(fd, "wb");
-    if (!out->stream)
-        close(fd);
-    if (!out->stream || !out->path) {
-        file_writer_abort(out);
-        return error_memory(path);
+    status = open_output(out, fd);
+    if (!status) {
+        out->path = strdup(path);
+        status = out->path ? 0 : error_memory(path);
     }
-    return 0;
+    if (status)
+        file_writer_abort(out);
+    return status;
 }
 
 int file_writer_commit(struct file_writer *writer)
 {
     if (!writer->stream)
         return error_set(SOWLV2_ERROR_ARGUMENT, "file writer: nothing is open");
-    int locked = fcntl(fileno(writer->stream), F_DUPFD_CLOEXEC, 0); /* shares the lock, past the stream's end */
+    int locked = fcntl(writer->descriptor, F_DUPFD_CLOEXEC, 0); /* shares the lock, past the stream's end */
     errno = 0;
-    bool failed = ferror(writer->stream) != 0;
+    bool failed = fflush(writer->stream) != 0;
+    failed |= ferror(writer->stream) != 0;
+    int why = writer->output->error, status = 0;
+    errno = 0;
     failed |= fclose(writer->stream) != 0;
     writer->stream = NULL;
     if (!failed)
         failed = rename(writer->temporary, writer->path) != 0;
-    int why = errno, status = 0;
+    why = why ? why : errno;
     if (locked >= 0)
         close(locked);
     if (failed) {
@@ -116,6 +184,7 @@ void file_writer_abort(struct file_writer *writer)
         unlink(writer->temporary);
     if (writer->stream)
         fclose(writer->stream);
+    free(writer->output);
     free(writer->temporary);
     free(writer->path);
     *writer = (struct file_writer){0};

@@ -98,7 +98,7 @@ static void write_tag(const struct hub_request *request)
     char *path = path_join(request->cache, "CACHEDIR.TAG");
     const int descriptor = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (descriptor >= 0) {
-        if (write(descriptor, cache_tag, sizeof(cache_tag) - 1) < 0)
+        if (file_write_whole(descriptor, cache_tag, sizeof(cache_tag) - 1) != 0)
             unlink(path);
         close(descriptor);
     }

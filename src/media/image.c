@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "media/image_decoders.h"
 
 #include <errno.h>
@@ -64,15 +65,7 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
 
 int image_reserve(const struct image_source *source, uint64_t bytes)
 {
-    static const uint64_t always = (uint64_t)8 << 20; /* for what does not depend on the picture's size */
-    if (bytes > PTRDIFF_MAX - always)
-        return error_memory(source->name);
-    size_t wanted = (size_t)(bytes + always);
-    void *memory = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return error_memory(source->name);
-    munmap(memory, wanted);
-    return 0;
+    return memory_check(source->name, bytes);
 }
 
 static double thread_clock(void)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "video/libav.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,8 +114,9 @@ int audio_next(struct audio *audio)
     audio->has_packet = false;
     for (;;) {
         av_packet_unref(packet);
+        errno = 0;
         int code = av_read_frame(audio->input.format, packet);
-        if (code == AVERROR(ENOMEM))
+        if (code == AVERROR(ENOMEM) || (code < 0 && libav_is_short()))
             return error_memory("sound");
         if (code < 0)
             return 0;

@@ -2,7 +2,9 @@
 #include "video/convert.h"
 
 #include "base/error.h"
+#include "video/libav.h"
 
+#include <errno.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdlib.h>
@@ -139,8 +141,11 @@ static int update_context(struct converter *converter, const char *name, const A
     if (!sws_isSupportedInput(format))
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: pixels of format %s cannot be converted", name,
                          format_name ? format_name : "unknown");
+    errno = 0;
     converter->context = sws_getContext(frame->width, frame->height, format, converter->width, converter->height,
                                         converter->target, SCALE_FLAGS, NULL, NULL, NULL);
+    if (!converter->context && libav_is_short())
+        return error_memory(name);
     if (!converter->context)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: no conversion from %s of %d x %d to RGB of %d x %d", name,
                          format_name ? format_name : "unknown", frame->width, frame->height, converter->width,
@@ -162,8 +167,11 @@ static int convert(struct converter *converter, const char *name, const AVFrame 
     uint8_t *target = converter->tone ? (uint8_t *)converter->deep : pixels;
     uint8_t *const planes[4] = {target};
     const int strides[4] = {converter->width * (converter->tone ? 6 : 3)};
+    errno = 0;
     int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
                          planes, strides);
+    if (rows != converter->height && (rows == AVERROR(ENOMEM) || libav_is_short()))
+        return error_memory(name);
     if (rows != converter->height)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);
     if (converter->tone)

@@ -3,9 +3,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "video/libav.h"
 #include "video/video_in.h"
 
+#include <errno.h>
 #include <libavutil/avstring.h>
 #include <unistd.h>
 
@@ -68,6 +70,34 @@ static int default_threads(void)
     return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
 }
 
+/* Codecs that conceal or leave out what they had no memory for do not say so. */
+static int get_buffer(AVCodecContext *context, AVFrame *frame, int flags)
+{
+    struct decoder *decoder = context->opaque;
+    const int code = avcodec_default_get_buffer2(context, frame, flags);
+    if (code == AVERROR(ENOMEM))
+        atomic_store_explicit(&decoder->short_of_memory, true, memory_order_relaxed);
+    return code;
+}
+
+/* What the threads of a codec ask for beyond the picture in hand: some FFmpeg crash where they do not get it. */
+static int check_memory(const struct decoder *decoder)
+{
+    enum { BYTES_A_PIXEL = 8 };
+    const AVCodecContext *context = decoder->context;
+    const uint64_t pixels =
+        context->width > 0 && context->height > 0 ? (uint64_t)context->width * (uint64_t)context->height : 0;
+    return memory_check(decoder->name, pixels * BYTES_A_PIXEL * (uint64_t)context->thread_count);
+}
+
+/* Whether memory was short since errno was set to 0, whatever the call gave: some codecs leave a picture out then and
+ * say that all is well. */
+static bool was_short(struct decoder *decoder, int code)
+{
+    return code == AVERROR(ENOMEM) || libav_is_short() ||
+           atomic_load_explicit(&decoder->short_of_memory, memory_order_relaxed);
+}
+
 static int open_codec(struct decoder *decoder)
 {
     const char *name = decoder->name;
@@ -85,10 +115,22 @@ static int open_codec(struct decoder *decoder)
     decoder->context->pkt_timebase = video->time_base;
     decoder->context->max_pixels = decoder->max_pixels;
     decoder->context->thread_count = decoder->threads > 0 ? decoder->threads : default_threads();
+    decoder->context->opaque = decoder;
+    decoder->context->get_buffer2 = get_buffer;
+#if LIBAVCODEC_VERSION_MAJOR < 60 /* there it would be called in this thread alone, and the codec's threads wait */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    decoder->context->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+    int status = check_memory(decoder);
+    if (status)
+        return status;
+    errno = 0;
     code = avcodec_open2(decoder->context, codec, NULL);
     if (code < 0)
         return libav_error(name, "cannot open its decoder", code);
-    return 0;
+    return was_short(decoder, code) ? error_memory(name) : 0; /* what the container says of the pictures may be lost */
 }
 
 /* The data have ended with `code`: notes whether they should have gone on. */
@@ -117,8 +159,9 @@ static int begin_draining(struct decoder *decoder)
 {
     decoder->draining = true;
     /* A decoder with threads reports here what it could not decode before. */
+    errno = 0;
     int code = avcodec_send_packet(decoder->context, NULL);
-    if (code == AVERROR(ENOMEM))
+    if (was_short(decoder, code))
         return error_memory(decoder->name);
     if (code < 0 && code != AVERROR_EOF)
         decoder->failures++;
@@ -148,6 +191,7 @@ static int take_packet(struct decoder *decoder)
 static int read_packet(struct decoder *decoder)
 {
     for (;;) {
+        errno = 0;
         int code =
             interrupt_wanted(decoder->interrupt) ? AVERROR_EXIT : av_read_frame(decoder->input.format, decoder->packet);
         if (code == AVERROR(EAGAIN)) {
@@ -155,6 +199,8 @@ static int read_packet(struct decoder *decoder)
             continue;
         }
         /* An interrupt is the end of the data, too, for some demuxers. */
+        if (code != AVERROR(EAGAIN) && libav_is_short())
+            code = AVERROR(ENOMEM); /* what was read is less than what there is */
         if (code < 0 && code != AVERROR(ENOMEM) && interrupt_wanted(decoder->interrupt))
             code = AVERROR_EXIT;
         if (code == AVERROR_EXIT || code == AVERROR(ENOMEM))
@@ -177,12 +223,16 @@ static int feed(struct decoder *decoder)
         if (status || decoder->draining)
             return status;
     }
+    int status = check_memory(decoder);
+    if (status)
+        return status;
+    errno = 0;
     int code = avcodec_send_packet(decoder->context, decoder->packet);
     if (code == AVERROR(EAGAIN))
         return 0; /* it wants to be emptied first */
     av_packet_unref(decoder->packet);
     decoder->packet_waits = false;
-    if (code == AVERROR(ENOMEM))
+    if (was_short(decoder, code))
         return error_memory(decoder->name);
     if (code < 0)
         decoder->failures++;
@@ -193,13 +243,14 @@ static int feed(struct decoder *decoder)
 int decoder_next(struct decoder *decoder, AVFrame *frame)
 {
     while (!decoder->ended) {
+        errno = 0;
         int code = avcodec_receive_frame(decoder->context, frame);
+        if (was_short(decoder, code))
+            return error_memory(decoder->name);
         if (code == 0)
             return 0;
         if (code == AVERROR_EOF)
             break;
-        if (code == AVERROR(ENOMEM))
-            return error_memory(decoder->name);
         if (code != AVERROR(EAGAIN))
             decoder->failures++;
         if (decoder->draining) {
@@ -224,6 +275,7 @@ int decoder_open(struct decoder *decoder)
     decoder->drain_failures = 0;
     decoder->begun = false;
     decoder->end = (struct input_end){.packet_end = -1};
+    decoder->short_of_memory = false;
     int status = input_open(&decoder->input, decoder->address, decoder->playlists, decoder->interrupt);
     if (!status) {
         status = find_stream(decoder);

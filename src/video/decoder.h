@@ -6,6 +6,7 @@
 #include "video/joints.h"
 
 #include <libavcodec/avcodec.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,7 +27,8 @@ struct decoder {
     bool packet_waits; /* the packet was read, but the codec did not take it yet */
     bool draining, ended;
     int drain_failures;
-    int64_t failures; /* packets that could not be decoded */
+    atomic_bool short_of_memory; /* a picture of the codec got none, in whatever thread */
+    int64_t failures;            /* packets that could not be decoded */
     struct joints joints;
     struct input_end end; /* of the packets so far */
     bool begun;           /* a packet was decoded */

@@ -119,7 +119,7 @@ static int open_context(struct encoder *encoder, const char *name, const struct 
     set_colours(context);
     int code = status ? 0 : avcodec_open2(context, codec, &extra);
     av_dict_free(&extra);
-    if (code == AVERROR(ENOMEM))
+    if (code == AVERROR(ENOMEM) || (code < 0 && libav_is_short()))
         return error_memory(name);
     if (code < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: the encoder %s refuses %d x %d with these settings", name,
@@ -230,7 +230,9 @@ static int fill_colour(struct encoder *encoder, const char *name, const uint8_t 
     const uint8_t *const planes[4] = {encoder->padded};
     const int strides[4] = {frame->width * 3};
     if (sws_scale(encoder->scale, planes, strides, 0, frame->height, frame->data, frame->linesize) != frame->height)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a picture cannot be converted for the encoder", name);
+        return libav_is_short()
+                   ? error_memory(name)
+                   : error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a picture cannot be converted for the encoder", name);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "video/input.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "video/formats.h"
 #include "video/libav.h"
 
@@ -182,17 +183,26 @@ static int open_format(struct input *input, const char *source, const struct add
         av_dict_free(&options);
         return error_memory(name);
     }
+    int status = memory_check(name, 0);
+    if (status) {
+        av_dict_free(&options);
+        return status;
+    }
+    errno = 0;
     int code = avformat_open_input(&input->format, address->url, address->format, &options);
     av_dict_free(&options);
     if (code < 0)
-        return input_explain(input, source, address, code);
+        return libav_is_short() ? error_memory(name) : input_explain(input, source, address, code);
     /* A camera delivers nothing for a moment after it is switched on, and says all of its format at once. */
     if (!input->camera)
         code = avformat_find_stream_info(input->format, NULL);
-    if (code < 0)
-        return input_is_encrypted(input) ? input_refuse_encrypted(name)
-                                         : libav_error(name, "cannot find its streams", code);
-    return 0;
+    /* Also where it has gone well: a stream, or what is known of it, may be lost. */
+    if (libav_is_short())
+        return error_memory(name);
+    if (code >= 0)
+        return 0;
+    return input_is_encrypted(input) ? input_refuse_encrypted(name)
+                                     : libav_error(name, "cannot find its streams", code);
 }
 
 int input_open(struct input *out, const char *source, bool playlists, const struct interrupt *interrupt)

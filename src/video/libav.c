@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <libavutil/log.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -25,9 +26,11 @@ static void take_log(void *object, int level, const char *format, va_list argume
     if (av_log_format_line2(object, level, format, arguments, line, sizeof(line), &prefix) < 0)
         return;
     size_t length = strcspn(line, "\r\n");
+    const int saved = errno; /* for libav_is_short() */
     line[length] = '\0';
     if (length > 0)
         log_debug("FFmpeg: %s", line);
+    errno = saved;
 }
 
 static void start(void)
@@ -68,10 +71,15 @@ static int status_of(int code)
     }
 }
 
+bool libav_is_short(void)
+{
+    return errno == ENOMEM;
+}
+
 int libav_error(const char *name, const char *what, int code)
 {
     char text[ERROR_TEXT];
-    if (code == AVERROR(ENOMEM))
+    if (code == AVERROR(ENOMEM) || libav_is_short())
         return error_memory(name);
     if (code == AVERROR_EXIT)
         return error_set(SOWLV2_ERROR_CANCELLED, "%s: %s: interrupted", name, what);

@@ -14,6 +14,10 @@ void libav_start(void);
  * (damaged or unknown data), IO. */
 int libav_error(const char *name, const char *what, int code);
 
+/* Whether memory was short since the caller set errno to 0. FFmpeg forgets that on its way up at times, and says that
+ * the data are damaged or at their end; the allocator's own word stays. */
+bool libav_is_short(void);
+
 /* The name that messages give to a source: "-" is standard input. */
 const char *libav_source_name(const char *source);
 

@@ -61,7 +61,8 @@ void video_writer_hold(struct video_writer *writer, double duration);
  * pointer. The last picture lasts as video_writer_hold() said, else as long as the one before it. Where only the copy
  * with the index in front fails, the running file takes the final name, with a notice: it plays too. Without any
  * picture no file appears. On an error nothing is left behind; with options.keep, on an error of its own or of an add
- * before (which it does not give again), the running file up to there takes the final name, with a notice. */
+ * before (which it does not give again), the running file up to there takes the final name, with a notice, if there is
+ * a picture in it. */
 int video_writer_close(struct video_writer **writer);
 
 /* Removes what was written, frees all and clears the pointer; harmless after close. */

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const double MOST_GAP = 10000;
@@ -23,7 +24,7 @@ struct video_writer {
     double audio_origin;
     bool audio_quiet, audio_playlists, keep;
     bool failed;       /* a picture could not be added */
-    int64_t safe_size; /* of the running file with its whole fragments */
+    int64_t safe_size; /* of the running file with its whole fragments; 0: none has a picture yet */
     struct encoder encoder;
     AVFormatContext *format;
     bool has_header;
@@ -127,6 +128,7 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     if (status)
         return status;
     struct video_writer *writer = calloc(1, sizeof(*writer));
+    errno = 0; /* for libav_is_short(), here and in the functions below */
     if (!writer)
         return error_memory(path);
     writer->path = strdup(path);
@@ -153,7 +155,16 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     return 0;
 }
 
-/* Writes the packet that is held, through all buffers into the file. */
+/* Writes out what the muxer has, through all buffers into the file. */
+static int flush(struct video_writer *writer)
+{
+    int code = av_write_frame(writer->format, NULL);
+    if (code >= 0)
+        avio_flush(writer->format->pb);
+    return code >= 0 ? writer->format->pb->error : code;
+}
+
+/* Writes the packet that is held. */
 static int write_held(struct video_writer *writer, int64_t duration)
 {
     if (!writer->has_held)
@@ -165,11 +176,10 @@ static int write_held(struct video_writer *writer, int64_t duration)
     int code = av_write_frame(writer->format, writer->held);
     av_packet_unref(writer->held);
     if (code >= 0)
-        code = av_write_frame(writer->format, NULL);
-    if (code >= 0)
-        avio_flush(writer->format->pb);
-    if (code >= 0)
-        code = writer->format->pb->error;
+        code = flush(writer);
+    /* The first time mp4 writes what comes before the fragments alone: a file that nothing plays yet. */
+    if (code >= 0 && writer->safe_size == 0)
+        code = flush(writer);
     if (code < 0)
         return fail(writer, code);
     writer->safe_size = avio_tell(writer->format->pb);
@@ -225,6 +235,7 @@ static int add_picture(struct video_writer *writer, const uint8_t *pixels, size_
 
 int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
 {
+    errno = 0;
     int status = add_picture(writer, pixels, stride, time);
     if (status)
         writer->failed = true;
@@ -316,7 +327,10 @@ static void keep_running(struct video_writer *writer)
         writer->has_header = false;
         avio_closep(&writer->format->pb);
     }
-    if (truncate(writer->running, writer->safe_size) == 0 && rename(writer->running, writer->path) == 0) {
+    /* Some file systems find out late that they are full: then it is shorter than what was written. */
+    struct stat info;
+    if (stat(writer->running, &info) == 0 && info.st_size >= writer->safe_size &&
+        truncate(writer->running, writer->safe_size) == 0 && rename(writer->running, writer->path) == 0) {
         log_notice("%s: kept as far as it was written", writer->path);
         free(writer->running);
         writer->running = NULL;
@@ -332,6 +346,7 @@ int video_writer_close(struct video_writer **closed)
         video_writer_abort(closed);
         return 0;
     }
+    errno = 0;
     int status = finish_running(writer);
     bool mkv = writer->encoder.codec == VIDEO_CODEC_FFV1;
     bool copied = false;

@@ -4,6 +4,7 @@
 #include "base/file_part.h"
 #include "base/test_folder.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -116,7 +117,7 @@ static void committed_file_is_complete(void **state)
     mode_t mask = umask(0);
     umask(mask);
     assert_int_equal(file_writer_open(path, &writer), 0);
-    assert_int_equal(fstat(fileno(writer.stream), &status), 0);
+    assert_int_equal(fstat(writer.descriptor, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0666 & ~mask); /* as any other file, not as mkstemp's */
     file_writer_abort(&writer);
     free(path);
@@ -152,9 +153,9 @@ static void failed_commit_leaves_nothing(void **state)
     assert_int_equal(test_count_entries(folder), 1);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(file_writer_open(path, &writer), 0);
-    fclose(writer.stream);
-    writer.stream = fopen("/dev/full", "wb"); /* a full disk */
-    assert_non_null(writer.stream);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC); /* a full disk */
+    assert_int_equal(dup2(full, writer.descriptor), writer.descriptor);
+    close(full);
     fputs("data", writer.stream);
     assert_int_equal(file_writer_commit(&writer), SOWLV2_ERROR_IO);
     assert_non_null(strstr(error_message(), "No space"));

@@ -473,6 +473,38 @@ static void test_full(void **state)
     tool_expect(4, "results.jsonl: is a symbolic link", ARGUMENTS(DETECT));
 }
 
+/* The disk gets full between two rows: those before are there and whole, and the run ends with the name of the file. */
+static void test_full_between_rows(void **state)
+{
+    enum { COUNT = 60 };
+    struct rlimit limit = {0}, small;
+    char name[16];
+
+    (void)state;
+#ifdef HAS_THREAD_SANITIZER
+    skip();
+#endif
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "%02d.png", i);
+        add_image(find(detector_goldens, "image.1.pixels"), name);
+    }
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 4000; /* some images' rows and lines of the journal */
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct tool_result result =
+        tool_run(ARGUMENTS("detect", "--owl-model", "demo", "--sam-model", "none", "--no-overlay", "--input", photos,
+                           "--output", output, "--prompt", "cat"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    if (result.status != 4 || !strstr(result.err, "File too large") || !strstr(result.err, output))
+        fail_msg("%d: %s", result.status, result.err);
+    tool_free(&result);
+    read_rows(); /* each is whole */
+    assert_true(row_count > 0 && row_count < COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_output_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_full_between_rows, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -425,6 +425,67 @@ static void test_full_disk(void **state)
     test_folder_remove(folder);
 }
 
+/* Like draw(), but an error leaves what was written; gives the first error. */
+static int draw_and_keep(const char *path, enum video_codec codec, int count)
+{
+    enum { SIDE = 64 };
+    static uint8_t pixels[SIDE * SIDE * 3];
+    struct video_writer_options options = {
+        .width = SIDE, .height = SIDE, .channels = 3, .frame_rate = 30, .codec = codec, .keep = true};
+    struct video_writer *writer;
+    int status = video_writer_open(path, &options, &writer), closed;
+    for (int i = 0; i < count && !status; i++) {
+        paint(pixels, SIDE, SIDE, 3, i);
+        status = video_writer_add(writer, pixels, (size_t)SIDE * 3, i / 30.0);
+    }
+    closed = video_writer_close(&writer);
+    return status ? status : closed;
+}
+
+/* Wherever the disk gets full, what has the final name then plays, or nothing has it. */
+static void test_full_disk_kept(void **state)
+{
+    enum { COUNT = 40 }; /* more than the encoder keeps back */
+    static const enum video_codec codecs[] = {VIDEO_CODEC_H264, VIDEO_CODEC_FFV1, VIDEO_CODEC_MPEG4};
+    (void)state;
+    need_ffmpeg();
+    struct rlimit keep, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &keep), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    for (int i = 0; i < 3; i++) {
+        char *folder = test_folder_make();
+        char *path = test_path(folder, codecs[i] == VIDEO_CODEC_FFV1 ? "a.mkv" : "a.mp4");
+        int kept = 0, none = 0;
+        /* The places around the heads one by one, then the fragments. */
+        for (rlim_t limit = 0; limit < 9000; limit += limit < 500 ? 100 : limit < 2500 ? 29 : 700) {
+            small = keep;
+            small.rlim_cur = limit;
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+            const int status = draw_and_keep(path, codecs[i], COUNT);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &keep), 0);
+            if (status == 0) /* there was room for all of it */
+                break;
+            assert_int_equal(status, SOWLV2_ERROR_IO);
+            if (access(path, F_OK) == 0) {
+                struct clip clip = clip_read(path, NULL);
+                if (clip.count < 1 || clip.count > COUNT || clip.broken || clip.damage.skipped > 0)
+                    fail_msg("codec %d, limit %ld: %d pictures, %s", i, (long)limit, clip.count, clip.reason);
+                clip_expect_ffmpeg(&clip, path, "", 0);
+                clip_free(&clip);
+                assert_int_equal(unlink(path), 0);
+                kept++;
+            } else {
+                none++;
+            }
+            assert_int_equal(test_count_entries(folder), 0);
+        }
+        if (kept < 5 || none < 5)
+            fail_msg("codec %d: %d films kept, %d none", i, kept, none);
+        free(path);
+        test_folder_remove(folder);
+    }
+}
+
 /* Room for the running file but not for the copy: the running file is the result. */
 static void test_no_room_for_copy(void **state)
 {
@@ -504,11 +565,12 @@ static void test_misuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_h264),      cmocka_unit_test(test_times),
-        cmocka_unit_test(test_lossless),  cmocka_unit_test(test_mpeg4),
-        cmocka_unit_test(test_sound),     cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_no_room_for_copy),
-        cmocka_unit_test(test_misuse),    cmocka_unit_test(test_last_picture),
+        cmocka_unit_test(test_h264),           cmocka_unit_test(test_times),
+        cmocka_unit_test(test_lossless),       cmocka_unit_test(test_mpeg4),
+        cmocka_unit_test(test_sound),          cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_no_room_for_copy),
+        cmocka_unit_test(test_full_disk_kept), cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_last_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,294 @@
+/* Memory that runs out while a film is read. The answer is the film, with every picture right, or the error
+ * MEMORY: a film is never called damaged for it, nor do pictures go missing without a word. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/test_folder.h"
+#include "video/support.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#if defined(__GLIBC__) && !defined(SANITIZED)
+/* Those that follow take the place of the C library's in every library of the process. */
+#define EXPORTED __attribute__((visibility("default")))
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static struct {
+    _Atomic bool armed;
+    bool lasting;         /* all from the chosen one on */
+    _Atomic long wanted;  /* allocations until the one that fails */
+    _Atomic long refused; /* so far */
+} shortage;
+
+static bool is_refused(void)
+{
+    if (!shortage.armed)
+        return false;
+    long left = shortage.wanted--;
+    if (left > 0 || (left < 0 && !shortage.lasting))
+        return false;
+    shortage.refused++;
+    errno = ENOMEM;
+    return true;
+}
+
+EXPORTED void *malloc(size_t size)
+{
+    return is_refused() ? NULL : __libc_malloc(size);
+}
+
+EXPORTED void *calloc(size_t count, size_t size)
+{
+    return is_refused() ? NULL : __libc_calloc(count, size);
+}
+
+EXPORTED void *realloc(void *old, size_t size)
+{
+    return is_refused() ? NULL : __libc_realloc(old, size);
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t size)
+{
+    return is_refused() ? NULL : __libc_memalign(alignment, size);
+}
+
+EXPORTED void *memalign(size_t alignment, size_t size)
+{
+    return is_refused() ? NULL : __libc_memalign(alignment, size);
+}
+
+EXPORTED int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    void *memory = is_refused() ? NULL : __libc_memalign(alignment, size);
+    if (!memory)
+        return ENOMEM;
+    *out = memory;
+    return 0;
+}
+
+static void drop_message(enum sowlv2_log_level level, const char *message, void *user_data)
+{
+    (void)level;
+    (void)message;
+    (void)user_data;
+}
+
+/* What reading a film gave. */
+struct answer {
+    int status;
+    int count;
+    double last_time;
+    uLong sum; /* of all pixels */
+    struct video_damage damage;
+    int broken;
+};
+
+static struct answer read_film(const char *path, int threads)
+{
+    const struct video_reader_options options = {.threads = threads};
+    struct video_reader *reader;
+    struct video_frame frame = {0};
+    struct answer answer = {.status = video_reader_open(path, &options, &reader)};
+    if (answer.status)
+        return answer;
+    while ((answer.status = video_reader_next(reader, &frame)) == 0) {
+        answer.count++;
+        answer.last_time = frame.time;
+        answer.sum =
+            crc32_z(answer.sum, frame.image.pixels, (size_t)frame.image.width * (size_t)frame.image.height * 3);
+    }
+    answer.damage = *video_reader_damage(reader);
+    answer.broken = answer.status == VIDEO_END ? video_reader_broken(reader) : 0;
+    video_frame_free(&frame);
+    video_reader_close(&reader);
+    return answer;
+}
+
+struct sample {
+    char *path;
+    int threads;
+    struct answer whole;
+};
+
+static bool is_right(const struct sample *sample, const struct answer *answer, const char *how, long number)
+{
+    const struct answer *whole = &sample->whole;
+    if (answer->status == SOWLV2_ERROR_MEMORY)
+        return true;
+    if (answer->status == VIDEO_END && answer->count == whole->count && answer->sum == whole->sum &&
+        answer->last_time == whole->last_time && !answer->broken &&
+        memcmp(&answer->damage, &whole->damage, sizeof(answer->damage)) == 0)
+        return true;
+    print_error("%s, %d threads, %ld %s: %d, %d pictures: %s\n", path_base(sample->path), sample->threads, number, how,
+                answer->status, answer->count, error_message());
+    return false;
+}
+
+/* How many allocations reading it makes. */
+static long count_allocations(const struct sample *sample)
+{
+    enum { MANY = 1 << 30 };
+    shortage.wanted = MANY;
+    shortage.lasting = false;
+    shortage.armed = true;
+    read_film(sample->path, sample->threads);
+    shortage.armed = false;
+    return MANY - shortage.wanted;
+}
+
+/* The ways memory runs out; false: the answer was not right, which is printed. */
+static bool with_failing(const struct sample *sample, long number)
+{
+    shortage.wanted = number;
+    shortage.armed = true;
+    const struct answer answer = read_film(sample->path, sample->threads);
+    shortage.armed = false;
+    return is_right(sample, &answer, shortage.lasting ? "allocation and all after it" : "allocation", number);
+}
+
+static bool with_limit(const struct sample *sample, long more)
+{
+    long pages = 0;
+    malloc_trim(0);
+    FILE *stream = fopen("/proc/self/statm", "r");
+    if (!stream || fscanf(stream, "%ld", &pages) != 1)
+        return false;
+    fclose(stream);
+    const rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)more * 1024;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0)
+        return false;
+    const struct answer answer = read_film(sample->path, sample->threads);
+    return is_right(sample, &answer, "KB more", more);
+}
+
+enum outcome { RIGHT, WRONG, CRASHED };
+
+/* In a process of its own. */
+static enum outcome in_child(bool (*read)(const struct sample *, long), const struct sample *sample, long number)
+{
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka's own would go on with the tests here */
+        signal(SIGABRT, SIG_DFL);
+        sowlv2_set_log(drop_message, NULL);
+        _exit(read(sample, number) ? 0 : 1);
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    return WIFSIGNALED(ended) ? CRASHED : ended != 0 ? WRONG : RIGHT;
+}
+
+#define SOURCE(size) "-f lavfi -i testsrc2=s=" size ":r=10:d=0.8 "
+struct film {
+    const char *name, *arguments;
+};
+
+static struct sample make_sample(const char *folder, const struct film *film, int threads)
+{
+    char *path = film_make(folder, film->name, film->arguments);
+    const struct sample sample = {path, threads, read_film(path, threads)};
+    assert_int_equal(sample.whole.status, VIDEO_END);
+    assert_int_equal(sample.whole.count, 8);
+    return sample;
+}
+
+/* One allocation fails, or it and all that come after it. A single one that fails while the rest is there makes some
+ * of FFmpeg's demuxers crash, which nobody outside can mend; the limits below are what a short memory is like. */
+static void test_allocations(void **state)
+{
+    static const struct film films[] = {
+        {"h264.mp4", SOURCE("96x64") "-c:v libx264 -g 4 -bf 2 -pix_fmt yuv420p"},
+        {"h264.ts", SOURCE("96x64") "-c:v libx264 -g 4 -pix_fmt yuv420p"},
+        {"ffv1.mkv", SOURCE("64x48") "-c:v ffv1"},
+        {"mpeg4.avi", SOURCE("64x48") "-c:v mpeg4 -bf 2"},
+    };
+    enum { MOST_RUNS = 60, MOST_CRASHES = 6 };
+    char *folder = test_folder_make();
+    int wrong = 0;
+    (void)state;
+    need_ffmpeg();
+    for (size_t i = 0; i < sizeof(films) / sizeof(*films); i++) {
+        const struct sample sample = make_sample(folder, &films[i], 1);
+        const long all = count_allocations(&sample), step = all / MOST_RUNS + 1;
+        int crashed = 0;
+        for (long n = 0; n < 2 * all; n += step) {
+            shortage.lasting = n >= all;
+            const enum outcome outcome = in_child(with_failing, &sample, n % all);
+            wrong += outcome == WRONG;
+            crashed += outcome == CRASHED;
+        }
+        if (crashed > MOST_CRASHES)
+            fail_msg("%s: %d crashes", sample.path, crashed);
+        free(sample.path);
+    }
+    assert_int_equal(wrong, 0);
+    test_folder_remove(folder);
+}
+
+static void test_limits(void **state)
+{
+    static const struct film films[] = {
+        {"large.mp4", SOURCE("640x480") "-c:v libx264 -g 4 -bf 2 -pix_fmt yuv420p"},
+        {"large.webm", SOURCE("640x480") "-c:v libvpx-vp9 -b:v 100k"},
+        {"large.mkv", SOURCE("640x480") "-c:v ffv1"},
+    };
+    char *folder = test_folder_make();
+    int wrong = 0;
+    (void)state;
+    need_ffmpeg();
+    for (size_t i = 0; i < sizeof(films) / sizeof(*films); i++)
+        for (int threads = 1; threads <= 2; threads++) {
+            const struct sample sample = make_sample(folder, &films[i], threads);
+            for (long more = 0; more < 65536; more += more < 16384 ? 1024 : 4096)
+                wrong += in_child(with_limit, &sample, more) != RIGHT;
+            free(sample.path);
+        }
+    assert_int_equal(wrong, 0);
+    test_folder_remove(folder);
+}
+#else
+static void test_allocations(void **state)
+{
+    (void)state;
+    skip(); /* the sanitizers have allocators of their own */
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    skip(); /* and take all addresses */
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
