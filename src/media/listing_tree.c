@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "media/listing.h"
 
 #include <dirent.h>
@@ -30,6 +31,8 @@ struct walk {
     struct listing *out;
     struct string_list *gone_through;  /* paths of folders; NULL: not wanted, else files do not matter */
     struct string_list folders, links; /* below the root, to be gone through: links when no folder is left */
+    struct string_list known_links;    /* those to folders that were gone through already: the first of them */
+    size_t known_link_count;
     struct identity *seen;
     size_t seen_count, seen_capacity;
     size_t looked_at;
@@ -200,8 +203,8 @@ static int visit_open(struct walk *walk, DIR *stream, const char *below, const c
         return 0;
     }
     status = meet(walk, &info, &met);
-    if (met && by_link)
-        log_notice("%s: links to a folder that is listed already: not gone through again", path);
+    if (!status && met && by_link && walk->known_link_count++ < SHOWN)
+        status = string_list_append(&walk->known_links, below);
     if (status || met)
         return status;
     if (walk->gone_through)
@@ -254,6 +257,22 @@ static bool is_same(const char *path, const struct stat *info)
     return stat(path, &other) == 0 && other.st_dev == info->st_dev && other.st_ino == info->st_ino;
 }
 
+/* One line for all of them: folders of systems have hundreds. */
+static void tell_known_links(const struct walk *walk)
+{
+    const size_t count = walk->known_link_count;
+    struct string names = {0};
+
+    for (size_t i = 0; i < walk->known_links.count; i++)
+        string_append_format(&names, "%s%s", i > 0 ? ", " : "", walk->known_links.items[i]);
+    if (count > walk->known_links.count)
+        string_append_text(&names, ", ...");
+    if (count > 0 && !names.failed)
+        log_notice("%s: %zu link%s to folders that are listed already: not gone through again: %s", walk->root, count,
+                   count == 1 ? "" : "s", names.data);
+    string_free(&names);
+}
+
 static int run(struct walk *walk)
 {
     const char *const apart = walk->options->leave_out;
@@ -275,6 +294,8 @@ static int run(struct walk *walk)
         status = visit(walk, below, by_link);
         free(below);
     }
+    tell_known_links(walk);
+    string_list_free(&walk->known_links);
     string_list_free(&walk->folders);
     string_list_free(&walk->links);
     free(walk->seen);

@@ -201,9 +201,11 @@ static void test_patterns(void **state)
     expect_notices(LIST("p/x/*: 1 file left out"));
     expect(plain, LIST("p/x/n.*", "p/1.png"), LIST("n.txt", "1.png"), NOTHING);
     expect(plain, LIST("p/**/nothing*", "p/1.png"), LIST("p/**/nothing*", "1.png"), NOTHING);
-    /* A link in a circle ends. */
+    /* Links in a circle end, with one line for all of them. */
     assert_int_equal(symlink("..", "p/x/loop"), 0);
+    assert_int_equal(symlink("..", "p/x/again"), 0);
     expect(plain, LIST("p/**/*.png"), LIST("1.png", "5.png", "2.png", "3.png"), NOTHING);
+    expect_notices(LIST("p/: 2 links to folders that are listed already: not gone through again: x/"));
 }
 
 /* One file, however it is called. */
@@ -223,6 +225,10 @@ static void test_spellings(void **state)
     expect_notices(LIST("./p/a.png: given more than once: done once", "p//a.png: ", "p/../p/a.png: ", absolute,
                         "link/a.png: ", absolute));
     expect(plain, LIST("other.png", "p/a.png"), LIST("other.png"), NOTHING);
+    /* One that is not there keeps its path: reading that says why. */
+    free(address);
+    assert_true(asprintf(&address, "file://%s.none", absolute) > 0);
+    expect(plain, LIST("p/a.png", address), LIST("a.png", strstr(address, absolute)), NOTHING);
     /* Folders: one line for all that is in them. */
     expect(plain, LIST("p", "link", "p/"), LIST("a.png", "b.png"), LIST("film.mkv"));
     expect_notices(LIST("link: 3 of its files are given more than once: done once", "p/: 3 of its files"));
