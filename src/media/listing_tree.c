@@ -68,12 +68,28 @@ static int meet(struct walk *walk, const struct stat *info, bool *met)
     return 0;
 }
 
+static void sort(struct string_list *names)
+{
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
+}
+
 static int leave_out(struct walk *walk, const char *name, bool folder)
 {
-    struct listing *const out = walk->out;
+    struct string_list *const some = &walk->out->some;
+    int status;
 
-    *(folder ? &out->folders : &out->files) += 1;
-    return out->some.count < SHOWN && !folder ? string_list_append(&out->some, name) : 0;
+    *(folder ? &walk->out->folders : &walk->out->files) += 1;
+    if (folder)
+        return 0;
+    if (some->count == SHOWN) { /* the first in the order of names, not in that of the disk */
+        if (listing_compare(name, some->items[SHOWN - 1]) >= 0)
+            return 0;
+        free(some->items[--some->count]);
+    }
+    status = string_list_append(some, name);
+    sort(some);
+    return status;
 }
 
 /* Whether what is below the root is a result of the tool, or a folder for results: nothing that was left out. */
@@ -300,12 +316,6 @@ static int run(struct walk *walk)
     string_list_free(&walk->links);
     free(walk->seen);
     return status;
-}
-
-static void sort(struct string_list *names)
-{
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
 }
 
 int listing_walk(const char *folder, const struct listing_options *options, struct listing *out)

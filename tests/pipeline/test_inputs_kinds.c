@@ -124,13 +124,17 @@ static void test_folder(void **state)
     add("p/bare", "film");
     add("p/notes.txt", "text");
     add("p/README", "text");
+    add("p/zebra", "text");
+    add("p/n10", "text");
+    add("p/n9", "text");
     add("p/.DS_Store", "text");
     add("p/sub/deep.3g2", "film");
     add("p/sub/deep.png", "image");
     expect(plain, LIST("p"), LIST("b.jpg"), LIST("bare", "film.asf"));
-    expect_notices(LIST("p: 2 files left out, neither images nor videos: ", "p: 1 folder in it not gone into"));
+    expect_notices(LIST("p: 5 files left out, neither images nor videos: README, n9, n10, ...",
+                        "p: 1 folder in it not gone into"));
     expect(recursive, LIST("p"), LIST("b.jpg", "sub/deep.png"), LIST("bare", "film.asf", "sub/deep.3g2"));
-    expect_notices(LIST("p: 2 files left out"));
+    expect_notices(LIST("p: 5 files left out"));
     /* Alone in a list of files nothing is left out: what is no image is tried as a film, but for text. */
     test_write(folder, "p/odd.bin", "\x01\x02\x03\x04", 4);
     expect(plain, LIST("p/b.jpg", "p/odd.bin", "p/notes.txt"), LIST("b.jpg", "notes.txt"), LIST("odd.bin"));
