@@ -212,6 +212,26 @@ static void test_patterns(void **state)
     expect_notices(LIST("p/: 2 links to folders that are listed already: not gone through again: x/"));
 }
 
+/* Results of other runs are left out, with one line for all of them. */
+static void test_outputs_below(void **state)
+{
+    static const char *const outputs[] = {"p/one", "p/two", "p/two/film", "p/x/three"};
+
+    (void)state;
+    add("p/a.png", "image");
+    add("p/x/b.png", "image");
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/.sowlv2/journal", outputs[i]);
+        add(path, "text");
+    }
+    expect(recursive, LIST("p"), LIST("a.png", "x/b.png"), NOTHING);
+    expect_notices(LIST("p: 4 folders in it have the results of earlier runs, which are left out: "));
+    expect(recursive, LIST("p/x"), LIST("b.png"), NOTHING);
+    expect_notices(LIST("p/x: 1 folder in it has the results of an earlier run, which are left out: three"));
+}
+
 /* One file, however it is called. */
 static void test_spellings(void **state)
 {
@@ -288,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_much_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spellings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_outputs_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_as_video, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
     };
