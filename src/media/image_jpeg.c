@@ -2,6 +2,7 @@
 #include "media/image_decoders.h"
 
 #include "base/error.h"
+#include "base/log.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -251,6 +252,24 @@ static void decode(struct jpeg_reader *reader)
     read_rows(reader);
 }
 
+/* Says where another picture begins right behind the first, as in a film of JPEG pictures. Pictures of cameras that
+ * list their previews (MPF) are one all the same. */
+static void tell_stream(const struct jpeg_reader *reader)
+{
+    static const uint8_t next[] = {0xff, 0xd9, 0xff, 0xd8, 0xff};
+    const uint8_t *const data = reader->input->data, *const end = data + reader->input->size;
+    const uint8_t *at = reader->source.next_input_byte;
+
+    at = at - data >= 2 ? at - 2 : data; /* the end's mark may have been read */
+    while (at < end && (at = memchr(at, 0xff, (size_t)(end - at))) && (end - at < 2 || at[1] != 0xd9))
+        at++;
+    if (!at || end - at < (ptrdiff_t)sizeof(next) || memcmp(at, next, sizeof(next)) != 0)
+        return;
+    if (!memmem(data, (size_t)(at - data), "MPF", 4))
+        log_notice("%s: several JPEG pictures one behind another: the first is taken: --as-video takes all",
+                   reader->input->name);
+}
+
 int image_decode_jpeg(const struct image_source *source, struct image *out, int *orientation)
 {
     struct jpeg_reader reader = {
@@ -277,6 +296,8 @@ int image_decode_jpeg(const struct image_source *source, struct image *out, int 
         reader.status = image_truncated(source, "JPEG");
     if (reader.status)
         image_free(out);
+    else if (!reader.cut)
+        tell_stream(&reader);
     *orientation = reader.orientation;
     return reader.status;
 }

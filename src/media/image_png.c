@@ -176,7 +176,7 @@ static void tell(const struct png_reader *reader)
     image_depth_tell(&reader->depth, name);
     image_tell_hdr(reader->source, reader->parts.transfer);
     if (reader->parts.frames > 1)
-        log_notice("%s: an animation: its first frame is taken", name);
+        log_notice("%s: an animation: its first frame is taken: --as-video takes all", name);
 }
 
 static int decode(struct png_reader *reader, struct image *out, int *orientation)

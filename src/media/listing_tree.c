@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "media/listing.h"
 
 #include <dirent.h>
@@ -24,12 +25,19 @@ struct identity {
     ino_t inode;
 };
 
+/* What is told of in one line. */
+struct met {
+    struct string_list some; /* the first, below the root */
+    size_t count;
+};
+
 struct walk {
     const char *root;
     const struct listing_options *options;
     struct listing *out;
     struct string_list *gone_through;  /* paths of folders; NULL: not wanted, else files do not matter */
     struct string_list folders, links; /* below the root, to be gone through: links when no folder is left */
+    struct met known_links, outputs;   /* links to folders that were gone through already; results of other runs */
     struct identity *seen;
     size_t seen_count, seen_capacity;
     size_t looked_at;
@@ -65,12 +73,28 @@ static int meet(struct walk *walk, const struct stat *info, bool *met)
     return 0;
 }
 
+static void sort(struct string_list *names)
+{
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
+}
+
 static int leave_out(struct walk *walk, const char *name, bool folder)
 {
-    struct listing *const out = walk->out;
+    struct string_list *const some = &walk->out->some;
+    int status;
 
-    *(folder ? &out->folders : &out->files) += 1;
-    return out->some.count < SHOWN && !folder ? string_list_append(&out->some, name) : 0;
+    *(folder ? &walk->out->folders : &walk->out->files) += 1;
+    if (folder)
+        return 0;
+    if (some->count == SHOWN) { /* the first in the order of names, not in that of the disk */
+        if (listing_compare(name, some->items[SHOWN - 1]) >= 0)
+            return 0;
+        free(some->items[--some->count]);
+    }
+    status = string_list_append(some, name);
+    sort(some);
+    return status;
 }
 
 /* Whether what is below the root is a result of the tool, or a folder for results: nothing that was left out. */
@@ -187,6 +211,11 @@ static bool is_of_kernel(DIR *stream)
     }
 }
 
+static int note(struct met *met, const char *below)
+{
+    return met->count++ < SHOWN ? string_list_append(&met->some, below) : 0;
+}
+
 static int visit_open(struct walk *walk, DIR *stream, const char *below, const char *path, bool by_link)
 {
     struct stat info;
@@ -200,8 +229,8 @@ static int visit_open(struct walk *walk, DIR *stream, const char *below, const c
         return 0;
     }
     status = meet(walk, &info, &met);
-    if (met && by_link)
-        log_notice("%s: links to a folder that is listed already: not gone through again", path);
+    if (!status && met && by_link)
+        status = note(&walk->known_links, below);
     if (status || met)
         return status;
     if (walk->gone_through)
@@ -225,9 +254,14 @@ static int visit(struct walk *walk, const char *below, bool by_link)
     }
     stream = opendir(path);
     if (stream) {
-        if (walk->options->recursive && listing_is_output(path) && !(walk->quiet_root && !*below))
+        const bool output = walk->options->recursive && listing_is_output(path);
+
+        if (output && !*below && !walk->quiet_root)
             log_notice("%s: the results of an earlier run in it are left out", path);
-        status = visit_open(walk, stream, below, path, by_link);
+        if (output && *below)
+            status = note(&walk->outputs, below);
+        if (!status)
+            status = visit_open(walk, stream, below, path, by_link);
         closedir(stream);
     } else if (walk->gone_through && *below) {
         log_warning("%s: cannot list the folder: %s: left out", path, strerror(errno));
@@ -254,6 +288,20 @@ static bool is_same(const char *path, const struct stat *info)
     return stat(path, &other) == 0 && other.st_dev == info->st_dev && other.st_ino == info->st_ino;
 }
 
+/* "3 links to folders ...: a, b, ...": one line for all of them, since folders of systems have hundreds. */
+static void tell_met(const struct walk *walk, const struct met *met, const char *one, const char *several)
+{
+    struct string names = {0};
+
+    for (size_t i = 0; i < met->some.count; i++)
+        string_append_format(&names, "%s%s", i > 0 ? ", " : "", met->some.items[i]);
+    if (met->count > met->some.count)
+        string_append_text(&names, ", ...");
+    if (met->count > 0 && !names.failed)
+        log_notice("%s: %zu %s: %s", walk->root, met->count, met->count == 1 ? one : several, names.data);
+    string_free(&names);
+}
+
 static int run(struct walk *walk)
 {
     const char *const apart = walk->options->leave_out;
@@ -275,16 +323,16 @@ static int run(struct walk *walk)
         status = visit(walk, below, by_link);
         free(below);
     }
+    tell_met(walk, &walk->known_links, "link to a folder that is listed already: not gone through again",
+             "links to folders that are listed already: not gone through again");
+    tell_met(walk, &walk->outputs, "folder in it has the results of an earlier run, which are left out",
+             "folders in it have the results of earlier runs, which are left out");
+    string_list_free(&walk->known_links.some);
+    string_list_free(&walk->outputs.some);
     string_list_free(&walk->folders);
     string_list_free(&walk->links);
     free(walk->seen);
     return status;
-}
-
-static void sort(struct string_list *names)
-{
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
 }
 
 int listing_walk(const char *folder, const struct listing_options *options, struct listing *out)

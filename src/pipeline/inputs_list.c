@@ -45,8 +45,12 @@ int inputs_keep_failed(struct inputs_lister *lister, int status, const char *pat
 {
     if (status != SOWLV2_ERROR_IO && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_UNSUPPORTED)
         return status;
+    char *const file = url_to_path(path); /* reading "file:///..." again would fail as an address does */
+
     lister->failure = status;
-    return inputs_add(lister, path, path, false);
+    status = inputs_add(lister, file ? file : path, file ? file : path, false);
+    free(file);
+    return status;
 }
 
 void inputs_tell_left_out(const char *given, size_t files, size_t folders, const struct string_list *some)

@@ -102,6 +102,8 @@ static int take_given(struct track_run *run, int64_t frame)
         status = track_things_add(&run->things, -1, 0, frame, &thing);
         if (!status)
             status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
+        if (status == SOWLV2_ERROR_ARGUMENT)
+            status = error_prefix(status, "%s: number %zu of the boxes and points", run->options->name, i + 1);
     }
     free(keep);
     if (!status)

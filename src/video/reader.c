@@ -261,14 +261,14 @@ static void tell_damage(struct video_reader *reader)
         return;
     reader->told_damage = true;
     if (damage->skipped > 0 || damage->concealed > 0)
-        log_notice("%s: damaged: %lld %s were skipped, %lld frames are partly broken", name, (long long)damage->skipped,
-                   reader->source->pieces, (long long)damage->concealed);
+        log_notice("%s: damaged: %s skipped: %lld, frames partly broken: %lld", name, reader->source->pieces,
+                   (long long)damage->skipped, (long long)damage->concealed);
     if (damage->repaired > 0)
         log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
                    (long long)damage->repaired);
     if (damage->joints > 0)
-        log_notice("%s: its clock begins anew %lld times: its pieces are taken one after another", name,
-                   (long long)damage->joints);
+        log_notice("%s: its clock begins anew %lld time%s: its pieces are taken one after another", name,
+                   (long long)damage->joints, damage->joints == 1 ? "" : "s");
 }
 
 int video_reader_broken(const struct video_reader *reader)

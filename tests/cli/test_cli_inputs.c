@@ -263,7 +263,8 @@ static void test_notices_once(void **state)
     assert_int_equal(result.status, 0);
     assert_int_equal(count_of(result.err, "given more than once"), 1);
     assert_int_equal(count_of(result.err, "1 file left out, neither images nor videos: notes.txt"), 1);
-    assert_int_equal(count_of(result.err, "links to a folder that is listed already"), 1);
+    assert_int_equal(count_of(result.err, "1 link to a folder that is listed already: not gone through again: loop"),
+                     1);
     tool_free(&result);
     read_rows();
     assert_int_equal(row_count, 2);

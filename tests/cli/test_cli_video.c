@@ -286,6 +286,15 @@ static void test_image_model(void **state)
     track_case_expect_file(film_output, "results.jsonl", false);
 }
 
+/* A point that cannot be names the video, and which one it is. */
+static void test_point_outside(void **state)
+{
+    (void)state;
+    tool_expect(4, ": number 2 of the boxes and points: prompt: point 9000,1 is outside of the image",
+                ARGUMENTS("segment", "--box", "1,1,9,9", "--box", "2,2,9,9", "--point", "9000,1", "--sam-model", "demo",
+                          "--output", film_output, "--input", film_path));
+}
+
 /* What images take, a video takes too: the results say so. */
 static void test_options_of_images(void **state)
 {
@@ -323,17 +332,10 @@ static void test_options_of_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_everything),
-        FILM_CASE(test_left_out),
-        FILM_CASE(test_parts),
-        FILM_CASE(test_bad_values),
-        FILM_CASE(test_detect_every),
-        FILM_CASE(test_odd_and_lossless),
-        FILM_CASE(test_separate),
-        FILM_CASE(test_budget),
-        FILM_CASE(test_temporal),
-        FILM_CASE(test_image_model),
-        FILM_CASE(test_options_of_images),
+        FILM_CASE(test_everything),  FILM_CASE(test_left_out),      FILM_CASE(test_parts),
+        FILM_CASE(test_bad_values),  FILM_CASE(test_detect_every),  FILM_CASE(test_odd_and_lossless),
+        FILM_CASE(test_separate),    FILM_CASE(test_budget),        FILM_CASE(test_temporal),
+        FILM_CASE(test_image_model), FILM_CASE(test_point_outside), FILM_CASE(test_options_of_images),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

@@ -45,10 +45,10 @@ static const struct {
     {"lzw_16", ".tif", "grey of more than 8 bits"},
     {"fractions", ".tif", "grey in fractions up to 0.93"},
     {"pages", ".tif", "several pages"},
-    {"animation", ".gif", "an animation: its first frame is taken"},
+    {"animation", ".gif", "an animation: its first frame is taken: --as-video takes all"},
     {"animation", ".webp", "an animation: its first frame is taken"},
     {"animation", ".avif", "an animation: its first frame is taken"},
-    {"animation_two", ".png", "an animation: its first frame is taken"},
+    {"animation_two", ".png", "an animation: its first frame is taken: --as-video takes all"},
     {"deep8", ".png", "use 8 bits only: taken as 8-bit samples"},
     {"deep10", ".png", "use 10 bits only: taken as 10-bit samples"},
     {"deep12", ".png", "use 12 bits only: taken as 12-bit samples"},
@@ -351,6 +351,62 @@ static void test_only_regular_files(void **state)
     rmdir(folder);
 }
 
+static size_t read_file(const char *path, uint8_t *out, size_t most)
+{
+    FILE *const file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t count = fread(out, 1, most, file);
+    assert_int_equal(fclose(file), 0);
+    assert_true(count > 4 && count < most);
+    return count;
+}
+
+/* Reads `count` bytes as a file; its notices are then in `notices`. */
+static void read_bytes(const uint8_t *bytes, size_t count)
+{
+    char path[] = "/tmp/test_image.XXXXXX";
+    const int file = mkstemp(path);
+    struct image image;
+
+    assert_true(file >= 0);
+    assert_int_equal(write(file, bytes, count), (ssize_t)count);
+    close(file);
+    *notices = '\0';
+    const int status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    unlink(path);
+    assert_int_equal(status, 0);
+    image_free(&image);
+}
+
+/* Pictures one behind another, as films of JPEG are, are told of; the previews that cameras list behind theirs are not,
+ * nor is one picture, also with other bytes behind it. */
+static void test_jpeg_streams(void **state)
+{
+    static const char *const names[] = {"arithmetic_420.jpg", "arithmetic_420_progressive.jpg", "cmyk_plain.jpg"};
+    static const uint8_t mpf[] = {0xff, 0xe2, 0, 8, 'M', 'P', 'F', 0, 0, 0};
+    static uint8_t bytes[1 << 18];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char path[512];
+        snprintf(path, sizeof(path), DATA "%s", names[i]);
+        const size_t count = read_file(path, bytes, sizeof(bytes) / 4);
+
+        read_bytes(bytes, count);
+        assert_string_equal(notices, "");
+        memcpy(bytes + count, bytes, count);
+        read_bytes(bytes, 2 * count);
+        assert_non_null(strstr(notices, "several JPEG pictures one behind another: the first is taken: --as-video"));
+        assert_ptr_equal(strchr(notices, '\n'), strrchr(notices, '\n'));
+        read_bytes(bytes, count + 1);
+        assert_string_equal(notices, "");
+        memmove(bytes + 2 + sizeof(mpf), bytes + 2, 2 * count - 2);
+        memcpy(bytes + 2, mpf, sizeof(mpf));
+        read_bytes(bytes, 2 * count + sizeof(mpf));
+        assert_string_equal(notices, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_invalid_files),        cmocka_unit_test(test_other_formats_are_named),
         cmocka_unit_test(test_errors_say_truncated), cmocka_unit_test(test_pixel_limit),
         cmocka_unit_test(test_scan_limit),           cmocka_unit_test(test_only_regular_files),
+        cmocka_unit_test(test_jpeg_streams),
     };
     sowlv2_set_log(take_notice, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

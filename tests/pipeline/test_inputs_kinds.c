@@ -124,13 +124,17 @@ static void test_folder(void **state)
     add("p/bare", "film");
     add("p/notes.txt", "text");
     add("p/README", "text");
+    add("p/zebra", "text");
+    add("p/n10", "text");
+    add("p/n9", "text");
     add("p/.DS_Store", "text");
     add("p/sub/deep.3g2", "film");
     add("p/sub/deep.png", "image");
     expect(plain, LIST("p"), LIST("b.jpg"), LIST("bare", "film.asf"));
-    expect_notices(LIST("p: 2 files left out, neither images nor videos: ", "p: 1 folder in it not gone into"));
+    expect_notices(LIST("p: 5 files left out, neither images nor videos: README, n9, n10, ...",
+                        "p: 1 folder in it not gone into"));
     expect(recursive, LIST("p"), LIST("b.jpg", "sub/deep.png"), LIST("bare", "film.asf", "sub/deep.3g2"));
-    expect_notices(LIST("p: 2 files left out"));
+    expect_notices(LIST("p: 5 files left out"));
     /* Alone in a list of files nothing is left out: what is no image is tried as a film, but for text. */
     test_write(folder, "p/odd.bin", "\x01\x02\x03\x04", 4);
     expect(plain, LIST("p/b.jpg", "p/odd.bin", "p/notes.txt"), LIST("b.jpg", "notes.txt"), LIST("odd.bin"));
@@ -201,9 +205,31 @@ static void test_patterns(void **state)
     expect_notices(LIST("p/x/*: 1 file left out"));
     expect(plain, LIST("p/x/n.*", "p/1.png"), LIST("n.txt", "1.png"), NOTHING);
     expect(plain, LIST("p/**/nothing*", "p/1.png"), LIST("p/**/nothing*", "1.png"), NOTHING);
-    /* A link in a circle ends. */
+    /* Links in a circle end, with one line for all of them. */
     assert_int_equal(symlink("..", "p/x/loop"), 0);
+    assert_int_equal(symlink("..", "p/x/again"), 0);
     expect(plain, LIST("p/**/*.png"), LIST("1.png", "5.png", "2.png", "3.png"), NOTHING);
+    expect_notices(LIST("p/: 2 links to folders that are listed already: not gone through again: x/"));
+}
+
+/* Results of other runs are left out, with one line for all of them. */
+static void test_outputs_below(void **state)
+{
+    static const char *const outputs[] = {"p/one", "p/two", "p/two/film", "p/x/three"};
+
+    (void)state;
+    add("p/a.png", "image");
+    add("p/x/b.png", "image");
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/.sowlv2/journal", outputs[i]);
+        add(path, "text");
+    }
+    expect(recursive, LIST("p"), LIST("a.png", "x/b.png"), NOTHING);
+    expect_notices(LIST("p: 4 folders in it have the results of earlier runs, which are left out: "));
+    expect(recursive, LIST("p/x"), LIST("b.png"), NOTHING);
+    expect_notices(LIST("p/x: 1 folder in it has the results of an earlier run, which are left out: three"));
 }
 
 /* One file, however it is called. */
@@ -223,6 +249,10 @@ static void test_spellings(void **state)
     expect_notices(LIST("./p/a.png: given more than once: done once", "p//a.png: ", "p/../p/a.png: ", absolute,
                         "link/a.png: ", absolute));
     expect(plain, LIST("other.png", "p/a.png"), LIST("other.png"), NOTHING);
+    /* One that is not there keeps its path: reading that says why. */
+    free(address);
+    assert_true(asprintf(&address, "file://%s.none", absolute) > 0);
+    expect(plain, LIST("p/a.png", address), LIST("a.png", strstr(address, absolute)), NOTHING);
     /* Folders: one line for all that is in them. */
     expect(plain, LIST("p", "link", "p/"), LIST("a.png", "b.png"), LIST("film.mkv"));
     expect_notices(LIST("link: 3 of its files are given more than once: done once", "p/: 3 of its files"));
@@ -278,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_much_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spellings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_outputs_below, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_as_video, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
     };
