@@ -84,7 +84,8 @@ struct tensor sam2_choose(const struct sam2 *model, struct compute *compute, con
 void sam2_pick(struct compute *compute, struct tensor x, struct tensor index, struct tensor out)
 {
     const int64_t n = x.dim[0], planes = x.dim[1], count = n > 0 ? tensor_count(&out) / n : 0;
-    op_gather_rows(compute, TENSOR_RESHAPE(x, n, planes, count), index, TENSOR_RESHAPE(out, n, count));
+    op_gather_rows(compute, TENSOR_RESHAPE(x, n, planes, count), TENSOR_RESHAPE(index, n, 1),
+                   TENSOR_RESHAPE(out, n, 1, count));
 }
 
 static struct sam2_decoded decode_batch(const struct sam2 *model, struct compute *compute,
