@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/download.h"
 #include "cli/exit_status.h"
+#include "cli/job.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -120,7 +121,8 @@ static struct sowlv2_segment_options segment_options(const struct settings *sett
 }
 
 static struct detect_images_options pipeline_options(const struct settings *settings, const struct string_list *inputs,
-                                                     const struct mark_objects *given, struct progress *progress)
+                                                     const struct mark_objects *given, struct output_claim *claim,
+                                                     struct progress *progress)
 {
     struct detect_images_options options = {
         .prompts = (const char *const *)settings->prompts.items,
@@ -130,6 +132,7 @@ static struct detect_images_options pipeline_options(const struct settings *sett
         .input_count = inputs->count,
         .recursive = settings->recursive,
         .output = settings->output,
+        .claim = claim,
         .detect = sowlv2_detect_options_default(),
         .segment = segment_options(settings),
         .dedupe_iou = (float)settings->dedupe,
@@ -139,7 +142,6 @@ static struct detect_images_options pipeline_options(const struct settings *sett
         .overlay = !settings->no_overlay,
         .merged = !settings->no_merged,
         .crops = settings->crops,
-        .resume = settings->resume,
         .draw = settings->draw ? settings->draw : automatic_draw(settings),
         .batch_size = settings->disable_gpu_batching ? 1 : (int)settings->batch_size,
         .io_threads = image_run_threads(settings),
@@ -222,7 +224,8 @@ static int open_models(const struct settings *settings, const struct mark_object
 /* The images. */
 static int run_images(const struct settings *settings, const struct string_list *inputs,
                       const struct mark_objects *given, const sowlv2_detector *detector,
-                      const sowlv2_segmenter *segmenter, double model_seconds, struct run_count *count)
+                      const sowlv2_segmenter *segmenter, struct output_claim *claim, double model_seconds,
+                      struct run_count *count)
 {
     struct detect_images_report report;
     struct progress progress;
@@ -230,7 +233,7 @@ static int run_images(const struct settings *settings, const struct string_list 
 
     progress_begin(&progress);
 
-    struct detect_images_options options = pipeline_options(settings, inputs, given, &progress);
+    struct detect_images_options options = pipeline_options(settings, inputs, given, claim, &progress);
 #ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
     while (__AFL_LOOP(1000))
         detect_images(detector, segmenter, &options, &report);
@@ -242,13 +245,14 @@ static int run_images(const struct settings *settings, const struct string_list 
     if (status)
         return status;
     print_summary(settings, &report, model_seconds + report.total_seconds);
-    count->done += report.images - report.failed;
+    count->done += report.images - report.failed + report.skipped;
     count->failed += report.failed;
     count->interrupted = report.interrupted;
     return 0;
 }
 
-static int run(const struct settings *settings, const struct mark_objects *given, const struct video_inputs *inputs)
+static int run(const struct settings *settings, const struct mark_objects *given, const struct video_inputs *inputs,
+               const struct run_output *output)
 {
     sowlv2_detector *detector = NULL;
     sowlv2_segmenter *segmenter = NULL;
@@ -258,19 +262,26 @@ static int run(const struct settings *settings, const struct mark_objects *given
 
     if (result == EXIT_DONE) {
         if (inputs->images.count > 0)
-            status = run_images(settings, &inputs->images, given, detector, segmenter, clock_seconds() - start, &count);
+            status = run_images(settings, &inputs->images, given, detector, segmenter, output->claim,
+                                clock_seconds() - start, &count);
         if (status && status != SOWLV2_ERROR_CANCELLED && inputs->videos.count > 0) {
             terminal_error(error_message()); /* the videos are done all the same */
             count.failed += inputs->images.count;
             status = 0;
         }
         if (!status && inputs->videos.count > 0 && !count.interrupted)
-            status = video_run(settings, given, detector, segmenter, inputs, &count);
+            video_run(settings, given, detector, segmenter, inputs, output, &count);
         result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&count);
     }
     sowlv2_segmenter_free(&segmenter);
     sowlv2_detector_free(&detector);
     return result;
+}
+
+static int no_input_error(void)
+{
+    return error_set(SOWLV2_ERROR_ARGUMENT, "--input: nothing but results of earlier runs, which are not taken as "
+                                            "input: copy what you want of them to another folder");
 }
 
 /* What is wrong with the images is said before the models are opened, which takes longer. */
@@ -283,6 +294,8 @@ static int check_images(const struct settings *settings, const struct string_lis
                                           .output = settings->output};
     int status = images->count > 0 ? inputs_list(&wanted, &inputs) : 0;
 
+    if (!status && inputs.paths.count == 0)
+        status = no_input_error();
     inputs_free(&inputs);
     if (status)
         return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_ALL_FAILED);
@@ -293,6 +306,10 @@ static int sort_inputs(const struct settings *settings, struct video_inputs *out
 {
     int status = video_inputs_sort(settings, out);
 
+    if (!status && out->videos.count + out->images.count == 0) {
+        no_input_error();
+        return verb_fail(EXIT_ALL_FAILED);
+    }
     if (!status && out->videos.count > 0 && !settings_want_masks(settings)) {
         if (out->images.count == 0)
             status = error_set(SOWLV2_ERROR_ARGUMENT,
@@ -307,6 +324,57 @@ static int sort_inputs(const struct settings *settings, struct video_inputs *out
     return status ? verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED) : EXIT_DONE;
 }
 
+/* The output folder, and what --resume finds there: whatever is wrong is said before the models are opened. */
+static int open_output(const struct settings *settings, unsigned verb, const struct video_inputs *inputs,
+                       struct run_output *output)
+{
+    struct output_claim_options wanted = {.folder = settings->output, .job = &output->job, .resume = settings->resume};
+    int status = job_describe(settings, verb, &output->job);
+
+    if (!status)
+        status = output_claim_open(&wanted, &output->claim);
+    if (!status && settings->resume && inputs->images.count > 0)
+        status = output_claim_load(output->claim);
+    if (!status)
+        status = video_places_find(inputs, output->claim, &output->job, &output->places);
+    if (status)
+        return verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED);
+    return EXIT_DONE;
+}
+
+static void close_output(const struct video_inputs *inputs, struct run_output *output)
+{
+    video_places_free(output->places, inputs->videos.count);
+    output_claim_close(&output->claim);
+    string_list_free(&output->job);
+}
+
+/* Whether an earlier run has done all there is. */
+static bool is_all_done(const struct video_inputs *inputs, const struct run_output *output)
+{
+    for (size_t i = 0; i < inputs->videos.count; i++)
+        if (!output->places[i].done)
+            return false;
+    return inputs->images.count == 0;
+}
+
+static int run_with_output(const struct settings *settings, const struct mark_objects *given,
+                           const struct video_inputs *inputs)
+{
+    struct run_output output = {0};
+    struct run_count count = {0};
+    int result = open_output(settings, given ? FOR_SEGMENT : FOR_DETECT, inputs, &output);
+
+    if (result == EXIT_DONE && is_all_done(inputs, &output)) {
+        video_run(settings, given, NULL, NULL, inputs, &output, &count); /* says so */
+        result = exit_status_of(&count);
+    } else if (result == EXIT_DONE) {
+        result = run(settings, given, inputs, &output);
+    }
+    close_output(inputs, &output);
+    return result;
+}
+
 int image_run(const struct settings *settings, const struct mark_objects *given)
 {
     struct video_inputs inputs;
@@ -319,7 +387,7 @@ int image_run(const struct settings *settings, const struct mark_objects *given)
         signals_catch_interrupts();
         if (strcmp(settings->device, "cuda") == 0)
             log_notice("--device: cuda is not built into this version yet: using the CPU");
-        result = run(settings, given, &inputs);
+        result = run_with_output(settings, given, &inputs);
     }
     video_inputs_free(&inputs);
     return result;

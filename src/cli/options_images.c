@@ -48,7 +48,7 @@ const struct option_spec options_images[] = {
      .offset = AT(output),
      .value = "DIR",
      .fallback = "output",
-     .help = "Folder of the results; made if missing."},
+     .help = "Folder of the results; made if missing. Those of an earlier run in it are replaced (see --resume)."},
     {.name = "config",
      .kind = OPTION_TEXT,
      .group = GROUP_MAIN,
@@ -88,7 +88,9 @@ const struct option_spec options_images[] = {
      .group = GROUP_OUTPUT,
      .verbs = FOR_IMAGES,
      .offset = AT(resume),
-     .help = "Go on where an earlier run into the same DIR ended: images that results.jsonl has are skipped."},
+     .help =
+         "Go on where an earlier run of the same job into DIR ended: images and videos that are done are passed over. "
+         "Prompts and options that the results depend on must be as they were."},
     {.name = "draw",
      .kind = OPTION_DRAW,
      .group = GROUP_OUTPUT,

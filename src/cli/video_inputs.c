@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "media/listing.h"
 
 #include <dirent.h>
@@ -158,8 +159,10 @@ static int sort_folder(const struct settings *settings, const char *folder, stru
         status = path ? add_video(out, path, videos.items[i]) : error_memory("list of videos");
         free(path);
     }
-    if (!status &&
-        (videos.count == 0 || settings->recursive || (listing_folder(folder, &images) == 0 && images.count > 0)))
+    if (!status && listing_folder(folder, &images) == 0 && images.count == 0 && videos.count == 0 &&
+        !settings->recursive && listing_holds_results(folder))
+        log_notice("%s: the results of an earlier run: left out", folder);
+    else if (!status && (videos.count == 0 || settings->recursive || images.count > 0))
         status = string_list_append(&out->images, folder);
     string_list_free(&images);
     string_list_free(&videos);
@@ -192,6 +195,10 @@ static int sort_path(const struct settings *settings, const char *path, struct v
                                                               : string_list_append(&out->images, path);
     if (stat(path, &info) != 0)
         return string_list_append(&out->images, path);
+    if (listing_is_result(path)) {
+        log_notice("%s: a result of an earlier run: left out", path);
+        return 0;
+    }
     if (S_ISDIR(info.st_mode))
         return sort_folder(settings, path, out);
     /* A pipe named like an image is none, which reading the images reports. */

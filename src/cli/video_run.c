@@ -9,7 +9,6 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/video_plan.h"
-#include "output/names.h"
 #include "pipeline/job.h"
 #include "pipeline/track.h"
 
@@ -29,14 +28,15 @@ static struct video_reader_options reader_options(const struct settings *setting
 }
 
 static struct track_options make_options(const struct settings *settings, const struct mark_objects *given,
-                                         const char *source, const char *name, const char *folder,
+                                         const char *source, const char *name, struct output_claim *claim,
                                          struct progress *progress)
 {
     const struct video_settings *video = &settings->video;
     struct track_options options = {
         .source = source,
         .name = name,
-        .output = folder,
+        .output = output_claim_folder(claim),
+        .claim = claim,
         .reader = reader_options(settings),
         .given = given ? given->items : NULL,
         .given_count = given ? given->count : 0,
@@ -108,7 +108,7 @@ static void print_timing(const struct track_report *report)
 }
 
 static int run_one(const struct settings *settings, const struct mark_objects *given, const sowlv2_detector *detector,
-                   const sowlv2_segmenter *segmenter, const char *source, const char *name, const char *folder,
+                   const sowlv2_segmenter *segmenter, const char *source, const char *name, struct output_claim *claim,
                    struct run_count *count)
 {
     struct track_report report = {0};
@@ -118,7 +118,7 @@ static int run_one(const struct settings *settings, const struct mark_objects *g
 
     progress_begin(&progress);
 
-    struct track_options options = make_options(settings, given, source, name, folder, &progress);
+    struct track_options options = make_options(settings, given, source, name, claim, &progress);
 
     status = given ? 0 : video_plan_make(settings, &options, &plan);
     options.plan = plan.used ? &plan.plan : NULL;
@@ -139,36 +139,57 @@ static int run_one(const struct settings *settings, const struct mark_objects *g
     }
     count->done++;
     terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", name, report.frames,
-                 report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s", folder,
-                 report.total_seconds, report.interrupted ? ", interrupted" : "");
+                 report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s",
+                 output_claim_folder(claim), report.total_seconds, report.interrupted ? ", interrupted" : "");
     return 0;
 }
 
-int video_run(const struct settings *settings, const struct mark_objects *given, const sowlv2_detector *detector,
-              const sowlv2_segmenter *segmenter, const struct video_inputs *inputs, struct run_count *count)
+/* Into a folder of its own, or, where `folder` is NULL, the output folder. */
+static int run_in_place(const struct settings *settings, const struct mark_objects *given,
+                        const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const char *source,
+                        const char *name, const char *folder, const struct run_output *output, struct run_count *count)
 {
-    const bool alone = inputs->videos.count == 1 && inputs->images.count == 0;
-    struct string_list stems = {0};
-    int status = names_stems((const char *const *)inputs->names.items, inputs->names.count, &stems);
+    struct output_claim *claim = NULL;
+    char *path;
+    int status;
 
-    if (settings->resume)
-        log_notice("--resume: videos begin again");
+    if (!folder)
+        return run_one(settings, given, detector, segmenter, source, name, output->claim, count);
+    path = path_join(settings->output, folder);
+    const struct output_claim_options wanted = {.folder = path, .job = &output->job, .below = true};
+    status = path ? output_claim_open(&wanted, &claim) : error_memory("output folder");
+    free(path);
+    if (status) {
+        count->failed++;
+        terminal_error(error_message());
+        return status;
+    }
+    status = run_one(settings, given, detector, segmenter, source, name, claim, count);
+    output_claim_close(&claim);
+    return status;
+}
+
+void video_run(const struct settings *settings, const struct mark_objects *given, const sowlv2_detector *detector,
+               const sowlv2_segmenter *segmenter, const struct video_inputs *inputs, const struct run_output *output,
+               struct run_count *count)
+{
     if (settings->crops)
         log_notice("--crops: of images alone, not of videos");
     if (settings->use_temporal_detection &&
         (settings->video.detect_every.frames > 0 || settings->video.detect_every.seconds > 0))
         log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
 
-    for (size_t i = 0; !status && i < inputs->videos.count && !count->interrupted; i++) {
-        char *folder = alone ? strdup(settings->output) : path_join(settings->output, stems.items[i]);
+    for (size_t i = 0; i < inputs->videos.count && !count->interrupted; i++) {
+        const struct video_place *place = &output->places[i];
+        const char *name = inputs->names.items[i];
 
-        if (!folder)
-            status = error_memory("output folder");
-        else
-            run_one(settings, given, detector, segmenter, inputs->videos.items[i], inputs->names.items[i], folder,
-                    count);
-        free(folder);
+        if (!place->done) {
+            run_in_place(settings, given, detector, segmenter, inputs->videos.items[i], name, place->folder, output,
+                         count);
+            continue;
+        }
+        count->done++;
+        terminal_say("%s: done before -> %s%s%s", name, settings->output, place->folder ? "/" : "",
+                     place->folder ? place->folder : "");
     }
-    string_list_free(&stems);
-    return status;
 }

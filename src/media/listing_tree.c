@@ -24,6 +24,7 @@ struct walk {
     struct string_list folders, links; /* below the root, to be gone through: links when no folder is left */
     struct identity *seen;
     size_t seen_count, seen_capacity;
+    bool quiet_root; /* the root is the run's own output */
 };
 
 /* The path of `below`, which "" makes the root's. */
@@ -109,8 +110,13 @@ static int visit(struct walk *walk, const char *below, bool by_link)
     if (!path)
         return error_memory("list of folders");
     int status = 0;
-    DIR *stream = opendir(path);
-    if (stream) {
+    bool left_out = *below && listing_is_result(path);
+    DIR *stream = left_out ? NULL : opendir(path);
+    if (left_out) {
+        log_debug("%s: results: left out", path);
+    } else if (stream) {
+        if (listing_is_output(path) && !(walk->quiet_root && !*below))
+            log_notice("%s: the results of an earlier run in it are left out", path);
         status = visit_open(walk, stream, below, path, by_link);
         closedir(stream);
     } else if (*below) {
@@ -142,9 +148,11 @@ int listing_tree(const char *folder, const char *leave_out, struct string_list *
     bool met;
     int status = 0;
     struct stat root;
-    if (leave_out && stat(leave_out, &info) == 0 &&
-        !(stat(folder, &root) == 0 && root.st_dev == info.st_dev && root.st_ino == info.st_ino))
-        status = meet(&walk, &info, &met);
+    if (leave_out && stat(leave_out, &info) == 0) {
+        walk.quiet_root = stat(folder, &root) == 0 && root.st_dev == info.st_dev && root.st_ino == info.st_ino;
+        if (!walk.quiet_root)
+            status = meet(&walk, &info, &met);
+    }
     if (!status)
         status = visit(&walk, "", false);
     while (!status && walk.folders.count + walk.links.count > 0) {

@@ -2,13 +2,13 @@
 
 #include <math.h>
 
-/* Scratch as `tensor`, but `width` values long in its last dimension. */
+/* Narrow scratch as `tensor`, but `width` values long in its last dimension. */
 static struct tensor beside(struct compute *compute, struct tensor tensor, int64_t width)
 {
     int64_t dim[TENSOR_MAX_RANK];
     for (int i = 0; i < tensor.rank; i++)
         dim[i] = i < tensor.rank - 1 ? tensor.dim[i] : width;
-    return compute_tensor(compute, DTYPE_F32, tensor.rank, dim);
+    return compute_tensor(compute, compute_narrow(compute), tensor.rank, dim);
 }
 
 void nn_norm_forward(struct compute *compute, const struct nn_norm *norm, float eps, struct tensor x, struct tensor out)

@@ -129,3 +129,13 @@ void json_append_string(struct string *string, const char *text)
     free(encoded);
     string_free(&valid);
 }
+
+void json_append_row_end(struct string *string, const char *job)
+{
+    string_append_text(string, "]");
+    if (job) {
+        string_append_text(string, ",\"job\":");
+        json_append_string(string, job);
+    }
+    string_append_text(string, "}\n");
+}

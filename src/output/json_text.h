@@ -15,4 +15,7 @@ void json_append_seconds(struct string *string, double seconds);
 /* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void json_append_string(struct string *string, const char *text);
 
+/* Appends the end of a row whose list of objects is open, with its job (NULL: left out). */
+void json_append_row_end(struct string *string, const char *job);
+
 #endif

@@ -56,38 +56,63 @@ static bool contains(const struct entry *entries, size_t count, const char *text
     return false;
 }
 
-/* Appends to `unique` the items of `plain`, with "~2", "~3" on each that repeats an earlier one, avoiding
- * names that are in `plain` themselves. Two different texts cannot meet: what stands before the last '~'
- * differs. */
-static int make_unique(const struct string_list *plain, struct string_list *unique)
+/* What names may not be: those of the same list, and those that are taken. */
+struct taken {
+    struct entry *plain, *reserved;
+    size_t plain_count, reserved_count;
+};
+
+static bool is_reserved(const struct taken *taken, const char *text)
 {
-    struct entry *entries = sort_entries(plain);
+    return contains(taken->reserved, taken->reserved_count, text);
+}
+
+/* "TEXT~N" with the next number that is free; NULL: out of memory. */
+static char *number_name(const struct taken *taken, const char *text, size_t *number)
+{
+    struct string name = {0};
+
+    do {
+        string_clear(&name);
+        string_append_format(&name, "%s~%zu", text, (*number)++);
+    } while (!name.failed && (contains(taken->plain, taken->plain_count, name.data) || is_reserved(taken, name.data)));
+    if (name.failed)
+        string_free(&name);
+    return name.data;
+}
+
+/* Appends to `unique` the items of `plain`, with "~2", "~3" on each that repeats an earlier one or is reserved,
+ * avoiding names that are in `plain` or `reserved` (NULL: none) themselves. Two different texts cannot meet: what
+ * stands before the last '~' differs. */
+static int make_unique(const struct string_list *plain, const struct string_list *reserved, struct string_list *unique)
+{
+    const struct string_list nothing = {0};
+    const struct taken taken = {.plain = sort_entries(plain),
+                                .plain_count = plain->count,
+                                .reserved = sort_entries(reserved ? reserved : &nothing),
+                                .reserved_count = reserved ? reserved->count : 0};
     char **renamed = calloc(plain->count + 1, sizeof(*renamed));
-    int status = entries && renamed ? 0 : error_memory("file names");
+    int status = taken.plain && taken.reserved && renamed ? 0 : error_memory("file names");
 
-    for (size_t i = 1, number = 2; !status && i < plain->count; i++) {
-        struct string name = {0};
+    for (size_t i = 0, number = 2; !status && i < plain->count; i++) {
+        const struct entry *entry = &taken.plain[i];
+        const bool repeats = i > 0 && strcmp(entry->text, entry[-1].text) == 0;
 
-        if (strcmp(entries[i].text, entries[i - 1].text) != 0) {
+        if (!repeats)
             number = 2;
+        if (!repeats && !is_reserved(&taken, entry->text))
             continue;
-        }
-        do {
-            string_clear(&name);
-            string_append_format(&name, "%s~%zu", entries[i].text, number++);
-        } while (!name.failed && contains(entries, plain->count, name.data));
-        if (name.failed) {
-            string_free(&name);
+        renamed[entry->index] = number_name(&taken, entry->text, &number);
+        if (!renamed[entry->index])
             status = error_memory("file names");
-        }
-        renamed[entries[i].index] = name.data;
     }
     for (size_t i = 0; !status && i < plain->count; i++)
         status = string_list_append(unique, renamed[i] ? renamed[i] : plain->items[i]);
     for (size_t i = 0; renamed && i < plain->count; i++)
         free(renamed[i]);
     free(renamed);
-    free(entries);
+    free(taken.plain);
+    free(taken.reserved);
     return status;
 }
 
@@ -168,7 +193,7 @@ int names_slugs(const char *const *prompts, size_t count, struct string_list *sl
         string_free(&slug);
     }
     if (!status)
-        status = make_unique(&plain, &unique);
+        status = make_unique(&plain, NULL, &unique);
     for (size_t i = 0; !status && i < count; i++)
         status = string_list_append(slugs, unique.items[place[i]]);
     string_list_free(&plain);
@@ -191,9 +216,9 @@ static size_t stem_length(const char *name)
     return length;
 }
 
-int names_stems(const char *const *inputs, size_t count, struct string_list *stems)
+/* The stems of the inputs; for `folders` none is empty or begins with a dot. */
+static int plain_stems(const char *const *inputs, size_t count, bool folders, struct string_list *plain)
 {
-    struct string_list plain = {0}, unique = {0};
     int status = 0;
 
     for (size_t i = 0; !status && i < count; i++) {
@@ -201,11 +226,23 @@ int names_stems(const char *const *inputs, size_t count, struct string_list *ste
         struct string stem = {0};
 
         string_append(&stem, name, stem_length(name));
-        status = stem.failed ? error_memory("file names") : string_list_append(&plain, stem.data ? stem.data : "");
+        if (folders && stem.length == 0)
+            string_append_text(&stem, "_");
+        for (size_t at = 0; folders && !stem.failed && stem.data[at] == '.'; at++)
+            stem.data[at] = '_';
+        status = stem.failed ? error_memory("file names") : string_list_append(plain, stem.data ? stem.data : "");
         string_free(&stem);
     }
+    return status;
+}
+
+int names_stems(const char *const *inputs, size_t count, const struct string_list *reserved, struct string_list *stems)
+{
+    struct string_list plain = {0}, unique = {0};
+    int status = plain_stems(inputs, count, false, &plain);
+
     if (!status)
-        status = make_unique(&plain, &unique);
+        status = make_unique(&plain, reserved, &unique);
     for (size_t i = 0; !status && i < count; i++) {
         if (strcmp(plain.items[i], unique.items[i]) != 0) // NOLINT(clang-analyzer-core.*): one for each input
             log_notice("%s: another input has the name '%s' too: its pictures are named '%s_...'", inputs[i],
@@ -214,6 +251,39 @@ int names_stems(const char *const *inputs, size_t count, struct string_list *ste
     }
     string_list_free(&plain);
     string_list_free(&unique);
+    return status;
+}
+
+/* The names of `taken`, and those that the output folder's own files have. */
+static int reserve_own(const struct string_list *taken, struct string_list *reserved)
+{
+    static const char *const own[] = {"binary", "overlay", "video", "crops", "results.jsonl"};
+    int status = 0;
+
+    for (size_t i = 0; !status && i < sizeof(own) / sizeof(own[0]); i++)
+        status = string_list_append(reserved, own[i]);
+    for (size_t i = 0; !status && taken && i < taken->count; i++)
+        status = string_list_append(reserved, taken->items[i]);
+    return status;
+}
+
+int names_folders(const char *const *inputs, size_t count, const struct string_list *taken, struct string_list *folders)
+{
+    struct string_list plain = {0}, reserved = {0};
+    int status = plain_stems(inputs, count, true, &plain);
+
+    if (!status)
+        status = reserve_own(taken, &reserved);
+    if (!status)
+        status = make_unique(&plain, &reserved, folders);
+    for (size_t i = 0; !status && i < count; i++) {
+        const char *name = path_base(inputs[i]), *folder = folders->items[folders->count - count + i];
+
+        if (strlen(folder) != stem_length(name) || strncmp(folder, name, strlen(folder)) != 0)
+            log_notice("%s: its results are in the folder '%s'", inputs[i], folder);
+    }
+    string_list_free(&plain);
+    string_list_free(&reserved);
     return status;
 }
 

@@ -17,9 +17,14 @@ enum {
  * characters. Different prompts that come out alike get "~2", "~3" in order. Errors: MEMORY. */
 int names_slugs(const char *const *prompts, size_t count, struct string_list *slugs);
 
-/* One stem an input, appended to `stems` in order: the base name without its last suffix, made unique
- * among all by "~2", "~3"; each such change gives a notice. Errors: MEMORY. */
-int names_stems(const char *const *inputs, size_t count, struct string_list *stems);
+/* One stem an input, appended to `stems` in order: the base name without its last suffix, made unique among all, and
+ * among `reserved` (NULL: none), by "~2", "~3"; each such change gives a notice. Errors: MEMORY. */
+int names_stems(const char *const *inputs, size_t count, const struct string_list *reserved, struct string_list *stems);
+
+/* The same for the folders of videos in an output folder, which stay in it and apart from its own files: "." at the
+ * beginning becomes "_", "binary" and its like are reserved too. */
+int names_folders(const char *const *inputs, size_t count, const struct string_list *taken,
+                  struct string_list *folders);
 
 /* The pictures of one image or frame. */
 enum names_kind {

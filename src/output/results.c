@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "output/claim_internal.h"
 #include "output/json_text.h"
-#include "output/results_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct results {
@@ -20,35 +21,72 @@ struct results {
     off_t size; /* bytes of whole rows */
 };
 
-/* `flags` beside those of writing. */
-int results_open_with(const char *folder, int flags, struct results **out)
+/* Results are never written through a link. */
+static int check_link(const char *path, bool *regular)
+{
+    struct stat info;
+
+    *regular = false;
+    if (lstat(path, &info) != 0)
+        return 0;
+    *regular = S_ISREG(info.st_mode);
+    return S_ISLNK(info.st_mode) ? output_link_error(path) : 0;
+}
+
+int results_check(const char *folder)
+{
+    char *path = path_join(folder, "results.jsonl");
+    bool regular;
+    const int status = path ? check_link(path, &regular) : error_memory("results.jsonl");
+
+    free(path);
+    return status;
+}
+
+static int open_file(struct results *results, bool anew)
+{
+    bool regular;
+    int status = check_link(results->path, &regular);
+
+    if (status)
+        return status;
+    if (anew && regular) /* not emptied: another name of the file, in a copy say, keeps its rows */
+        unlink(results->path);
+    results->descriptor = open(results->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (anew ? O_TRUNC : 0), 0666);
+    if (results->descriptor >= 0)
+        results->size = lseek(results->descriptor, 0, SEEK_END);
+    if (results->descriptor >= 0 && (results->size >= 0 || errno == ESPIPE))
+        return 0;
+    return error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s: choose another --output folder", results->path,
+                     strerror(errno));
+}
+
+static int open_results(const char *folder, bool anew, struct results **out)
 {
     struct results *results = calloc(1, sizeof(*results));
+    int status;
 
     *out = NULL;
     if (!results)
         return error_memory("results.jsonl");
+    results->descriptor = -1;
     results->path = path_join(folder, "results.jsonl");
-    if (!results->path) {
-        free(results);
-        return error_memory("results.jsonl");
-    }
-    results->descriptor = open(results->path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
-    if (results->descriptor >= 0)
-        results->size = lseek(results->descriptor, 0, SEEK_END);
-    if (results->descriptor < 0 || (results->size < 0 && errno != ESPIPE)) {
-        error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s: choose another --output folder", results->path,
-                  strerror(errno));
+    status = results->path ? open_file(results, anew) : error_memory("results.jsonl");
+    if (status)
         results_close(&results);
-        return SOWLV2_ERROR_IO;
-    }
-    *out = results;
-    return 0;
+    else
+        *out = results;
+    return status;
 }
 
 int results_open(const char *folder, struct results **out)
 {
-    return results_open_with(folder, O_TRUNC, out);
+    return open_results(folder, true, out);
+}
+
+int results_open_again(const char *folder, struct results **out)
+{
+    return open_results(folder, false, out);
 }
 
 int results_write(struct results *results, const char *row, size_t size)
@@ -157,5 +195,5 @@ void results_image_row(const struct results_image *image, struct string *row)
             string_append_text(row, ",");
         append_object(row, image, i);
     }
-    string_append_text(row, "]}\n");
+    json_append_row_end(row, image->job);
 }

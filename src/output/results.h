@@ -7,13 +7,15 @@
 
 struct results; /* an open results.jsonl */
 
-/* Creates (or empties) `folder`/results.jsonl; the folder must exist. Errors: IO, MEMORY. */
+/* Makes `folder`/results.jsonl, in place of one that is there; a pipe or a device of that name is written to. The
+ * folder must exist. Errors: IO (a symbolic link among others), MEMORY. */
 int results_open(const char *folder, struct results **out);
 
-/* Opens it to go on where an earlier run ended: rows that are whole and whose files are all there stay, and
- * their images' names are appended to `done`; a torn last line and rows that lack a file are taken out. A file
- * that is missing is made. Errors: IO, FORMAT (a line that is no row), MEMORY. */
-int results_resume(const char *folder, struct string_list *done, struct results **out);
+/* The same, behind the rows that are there. */
+int results_open_again(const char *folder, struct results **out);
+
+/* Whether results_open() would be kept from it by a symbolic link. Errors: IO, MEMORY. */
+int results_check(const char *folder);
 
 /* Appends `size` bytes of `row` (one or more whole lines, newline included) to the file at once. On error
  * (IO) what was written of it is taken back, so that the file keeps whole rows. */
@@ -38,6 +40,7 @@ struct results_image {
     const char *const *prompts;                 /* bare prompts, indexed by a detection's `prompt`; where that is
                                                    negative the object has neither prompt nor score */
     bool objectness;                            /* write each detection's objectness */
+    const char *job;                            /* what tells the run's job; NULL: left out */
 };
 
 /* Appends the row of an image, newline included, to `row`; `row->failed` says that memory ran out. */

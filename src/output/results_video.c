@@ -73,5 +73,5 @@ void results_video_row(const struct results_video_frame *frame, struct string *r
             string_append_text(row, ",");
         append_object(row, frame, &frame->objects[i]);
     }
-    string_append_text(row, "]}\n");
+    json_append_row_end(row, frame->job);
 }

@@ -23,6 +23,7 @@ struct results_video_frame {
     int width, height;
     const struct results_track *objects;
     size_t count;
+    const char *job; /* as in struct results_image */
 };
 
 /* Appends the row of a frame, newline included, to `row`; `row->failed` says that memory ran out. */

@@ -120,11 +120,19 @@ static void hand_on(struct run *run, struct job *job, int status)
         run->stopping = true;
         ledger_stop(run->ledger);
         abandon(run, job);
-    } else if (status) {
+        return;
+    }
+    if (status) {
         job_fail(job);
         give_up(run, job);
-    } else {
+        return;
+    }
+    status = write_announce(run, job);
+    if (!status) {
         stages_write(run, job);
+    } else {
+        ledger_abort(run->ledger, status);
+        abandon(run, job);
     }
 }
 

@@ -3,11 +3,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/log.h"
 #include "output/names.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Decoded pixels in hand that make no more images start: seven photographs of 12 megapixels. */
 static const size_t byte_budget = (size_t)256 << 20;
@@ -27,62 +28,85 @@ static int check_options(const struct detect_images_options *options)
     return 0;
 }
 
-static int make_folder(const struct detect_images_options *options, enum names_kind kind)
+static int make_folders(struct run *run)
 {
-    char *folder = path_join(options->output, names_folder(kind));
-    int status = folder ? file_make_directories(folder) : error_memory("output folder");
-
-    free(folder);
-    return status;
-}
-
-/* What a run that was killed left half written. */
-static void remove_leftovers(const struct detect_images_options *options)
-{
-    file_remove_leftovers(options->output);
-    for (int kind = 0; kind <= (int)NAMES_OBJECT_CROP; kind++) {
-        char *folder = path_join(options->output, names_folder((enum names_kind)kind));
-
-        if (folder)
-            file_remove_leftovers(folder);
-        free(folder);
-    }
-}
-
-static int make_output(const struct detect_images_options *options, bool masks)
-{
+    const struct detect_images_options *options = run->options;
     const bool wanted[] = {
-        [NAMES_OBJECT_MASK] = masks && options->binary,
-        [NAMES_MERGED_MASK] = masks && options->binary && options->merged,
-        [NAMES_OBJECT_OVERLAY] = masks && options->overlay,
+        [NAMES_OBJECT_MASK] = run->masks && options->binary,
+        [NAMES_MERGED_MASK] = run->masks && options->binary && options->merged,
+        [NAMES_OBJECT_OVERLAY] = run->masks && options->overlay,
         [NAMES_MERGED_OVERLAY] = options->overlay && options->merged,
-        [NAMES_OBJECT_CROP] = masks && options->crops,
+        [NAMES_OBJECT_CROP] = run->masks && options->crops,
     };
-    int status = file_make_directories(options->output);
+    int status = 0;
 
     for (size_t kind = 0; !status && kind < sizeof(wanted) / sizeof(wanted[0]); kind++)
         if (wanted[kind])
-            status = make_folder(options, (enum names_kind)kind);
-    if (!status)
-        remove_leftovers(options);
+            status = output_claim_make_folder(run->claim, names_folder((enum names_kind)kind));
     return status;
 }
 
-/* results.jsonl, and with --resume without the inputs that it has. */
-static int open_results(struct run *run, struct detect_images_report *report)
+int run_begin_output(struct run *run)
 {
-    struct string_list done = {0};
-    int64_t removed = 0;
     int status;
 
-    if (!run->options->resume)
-        return results_open(run->options->output, &run->results);
-    status = results_resume(run->options->output, &done, &run->results);
+    if (output_claim_has_begun(run->claim))
+        return 0;
+    status = output_claim_begin(run->claim);
+    return status ? status : make_folders(run);
+}
+
+/* The output folder, and with --resume without the inputs that it has. What an earlier run left there is replaced only
+ * when the first image is done: where none can be, it stays. */
+static int open_output(struct run *run, struct detect_images_report *report)
+{
+    const struct detect_images_options *options = run->options;
+    const struct output_claim_options wanted = {.folder = options->output, .resume = options->resume};
+    struct string_list stems = {0};
+    int64_t done = 0;
+    int status = 0;
+
+    run->claim = options->claim;
+    if (!run->claim)
+        status = output_claim_open(&wanted, &run->claim);
+    if (!status && output_claim_resumes(run->claim)) {
+        status = output_claim_load(run->claim);
+        if (!status)
+            done = inputs_take_out_done(&run->inputs, run->claim);
+        if (!status && done < 0)
+            status = (int)done;
+        if (!status)
+            status = output_claim_stems(run->claim, &stems);
+    }
     if (!status)
-        removed = inputs_remove(&run->inputs, &done);
-    string_list_free(&done);
-    report->skipped = removed > 0 ? (size_t)removed : 0;
-    return removed < 0 ? (int)removed : status;
+        status = inputs_name_files(&run->inputs, &stems);
+    if (!status &&
+        (output_claim_resumes(run->claim) || (run->inputs.names.count > 0 && !output_claim_has_results(run->claim))))
+        status = run_begin_output(run);
+    string_list_free(&stems);
+    report->skipped = done > 0 ? (size_t)done : 0;
+    return status;
+}
+
+/* Closes it; an error before counts. */
+static int close_output(struct run *run, int status)
+{
+    const struct output_claim *claim = run->claim;
+    char *why;
+    int closed;
+
+    if (!claim)
+        return status;
+    if (!status && run->inputs.names.count > 0 && !output_claim_has_begun(claim) && output_claim_has_results(claim))
+        log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
+    why = status ? strdup(error_message()) : NULL;
+    closed = output_claim_end(run->claim);
+    if (claim != run->options->claim)
+        output_claim_close(&run->claim);
+    if (status)
+        error_set(status, "%s", why ? why : "out of memory");
+    free(why);
+    return status ? status : closed;
 }
 
 static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
@@ -125,16 +149,13 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
                                           .output = options->output};
     int status = inputs_list(&wanted, &run->inputs);
 
-    if (!status)
-        status = inputs_name_files(&run->inputs);
+    run->masks = segmenter != NULL;
     if (!status)
         status = names_slugs(options->prompts, options->prompt_count, &run->slugs);
     if (!status)
         status = make_sessions(run, detector, segmenter, &report->prompt_seconds);
     if (!status)
-        status = make_output(options, segmenter != NULL);
-    if (!status)
-        status = open_results(run, report);
+        status = open_output(run, report);
     if (status)
         return status;
     /* One batch being computed, the next being decoded, and one image for each thread. */
@@ -143,7 +164,7 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     run->pending = calloc(run->window, sizeof(struct job *));
     run->decoded = queue_create(run->window);
     run->computed = queue_create(run->window * ((size_t)options->io_threads + 1));
-    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->results);
+    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->claim);
     if (!run->pending || !run->decoded || !run->computed || !run->ledger)
         return error_memory("image queues");
     return 0;
@@ -209,8 +230,7 @@ int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segme
         status = prepare(&run, detector, segmenter, report);
     if (!status)
         status = process(&run, report);
-    if (results_close(&run.results) != 0 && !status)
-        status = SOWLV2_ERROR_IO;
+    status = close_output(&run, status);
     release(&run);
     report->total_seconds = clock_seconds() - start;
     return status;

@@ -7,6 +7,8 @@
 
 #include <signal.h>
 
+struct output_claim;
+
 /* What was given to --draw; bits. */
 enum draw { DRAW_BOXES = 1, DRAW_LABELS = 2, DRAW_MASKS = 4 };
 
@@ -24,8 +26,10 @@ struct detect_images_options {
     size_t given_count;
     const char *const *inputs; /* as inputs_options.given in pipeline/inputs.h */
     size_t input_count;
-    bool recursive;     /* take the folders in folders too */
-    const char *output; /* folder, made if missing */
+    bool recursive;             /* take the folders in folders too */
+    const char *output;         /* folder, made if missing */
+    struct output_claim *claim; /* on that folder, the caller's; NULL: the folder is claimed for the call, and nothing
+                                   is known of the job */
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment; /* its `pixels` and `logits` are off always */
     float dedupe_iou;                      /* as in struct sowlv2_find_options */
@@ -33,13 +37,14 @@ struct detect_images_options {
     bool overlay;                          /* write overlay pictures */
     bool merged;                           /* write the masks and overlays of all objects of an image together */
     bool crops;                            /* write each object cut out */
-    bool resume;                           /* skip images that results.jsonl has already, and append to it */
-    unsigned draw;                         /* enum draw */
-    int batch_size;                        /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
-    int io_threads;                        /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
-    int64_t max_pixels;                    /* refuse larger images */
-    bool allow_truncated;                  /* take what is there of an image that was cut, with a notice */
-    pipeline_progress progress;            /* may be NULL */
+    bool
+        resume; /* without `claim`, whose word counts: skip images that are done already, and append to results.jsonl */
+    unsigned draw;              /* enum draw */
+    int batch_size;             /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
+    int io_threads;             /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
+    int64_t max_pixels;         /* refuse larger images */
+    bool allow_truncated;       /* take what is there of an image that was cut, with a notice */
+    pipeline_progress progress; /* may be NULL */
     void *progress_user_data;
     const volatile sig_atomic_t *interrupted; /* set to non-zero by a signal handler: finish what is in
                                                  hand and stop; may be NULL */

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "output/claim.h"
 #include "output/names.h"
 #include "pipeline/inputs_list.h"
 
@@ -21,14 +23,9 @@ int inputs_read_image(const struct inputs *inputs, size_t index, const struct im
     return image_read_with(path, options, out);
 }
 
-int inputs_name_files(struct inputs *inputs)
+int inputs_name_files(struct inputs *inputs, const struct string_list *reserved)
 {
-    return names_stems((const char *const *)inputs->names.items, inputs->names.count, &inputs->stems);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return names_stems((const char *const *)inputs->names.items, inputs->names.count, reserved, &inputs->stems);
 }
 
 static void keep_one(struct string_list *list, size_t from, size_t to)
@@ -45,29 +42,84 @@ static void cut(struct string_list *list, size_t count)
         free(list->items[--list->count]);
 }
 
-int64_t inputs_remove(struct inputs *inputs, const struct string_list *done)
+/* Whether the input is done already. */
+static int look_up(const struct inputs *inputs, size_t index, struct output_claim *claim, bool *done)
 {
-    const char **sorted = calloc(done->count + 1, sizeof(*sorted));
-    size_t count = inputs->names.count, kept = 0;
+    const char *name = inputs->names.items[index];
+    struct output_identity identity;
+    const int status = output_identity_of(inputs->paths.items[index], &identity);
+    enum output_match match;
 
-    if (!sorted)
-        return error_memory("list of images");
-    for (size_t i = 0; i < done->count; i++)
-        sorted[i] = done->items[i];
-    qsort(sorted, done->count, sizeof(*sorted), compare_names);
-    for (size_t i = 0; i < count; i++) {
-        if (bsearch(&inputs->names.items[i], sorted, done->count, sizeof(*sorted), compare_names))
+    if (status)
+        return status;
+    match = output_claim_find(claim, name, &identity);
+    if (match == OUTPUT_CHANGED)
+        log_notice(identity.path ? "%s: it has changed since it was done: done again"
+                                 : "%s: nothing tells whether it is what was done before: done again",
+                   name);
+    *done = match == OUTPUT_SAME;
+    output_identity_free(&identity);
+    return 0;
+}
+
+static bool is_taken(const struct inputs *inputs, size_t index, const struct output_claim *claim, const char *name)
+{
+    if (output_claim_has_name(claim, name))
+        return true;
+    for (size_t i = 0; i < inputs->names.count; i++)
+        if (i != index && strcmp(inputs->names.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Gives an input whose name is another file's row the name of its path, or, where that is taken too, of its absolute
+ * path. */
+static int rename_input(struct inputs *inputs, size_t index, const struct output_claim *claim)
+{
+    char *name = strdup(inputs->paths.items[index]);
+    int status = name ? inputs_make_utf8(&name) : error_memory("list of images");
+
+    if (!status && is_taken(inputs, index, claim, name)) {
+        free(name);
+        name = realpath(inputs->paths.items[index], NULL);
+        if (!name) /* it is gone, which reading it says */
+            return 0;
+        status = inputs_make_utf8(&name);
+    }
+    if (status) {
+        free(name);
+        return status;
+    }
+    free(inputs->names.items[index]);
+    inputs->names.items[index] = name;
+    return 0;
+}
+
+int64_t inputs_take_out_done(struct inputs *inputs, struct output_claim *claim)
+{
+    const size_t count = inputs->names.count;
+    size_t kept = 0;
+    int status = 0;
+
+    for (size_t i = 0; !status && i < count; i++) {
+        bool done = false;
+
+        status = look_up(inputs, i, claim, &done);
+        if (status || done)
             continue;
         keep_one(&inputs->names, i, kept);
         keep_one(&inputs->paths, i, kept);
-        keep_one(&inputs->stems, i, kept);
         kept++;
     }
+    if (status)
+        return status;
     cut(&inputs->names, kept);
     cut(&inputs->paths, kept);
-    cut(&inputs->stems, kept);
-    free(sorted);
-    return (int64_t)(count - kept);
+    /* After all are looked up: an input that has changed frees its name. */
+    for (size_t i = 0; !status && i < kept; i++)
+        if (output_claim_has_name(claim, inputs->names.items[i]))
+            status = rename_input(inputs, i, claim);
+    return status ? status : (int64_t)(count - kept);
 }
 
 void inputs_free(struct inputs *inputs)

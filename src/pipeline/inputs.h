@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct output_claim;
+
 struct inputs_options {
     const char *const *given; /* image files, folders of images, patterns as of a shell, "-" for standard input */
     size_t count;
@@ -23,19 +25,23 @@ struct inputs {
 
 /* Lists what was given, in the order given, folders in natural order, each path once. `*out` starts empty and is
  * freed by the caller, also after an error. Where several were given, one that is no good (missing, empty, ...) is
- * kept as an image that inputs_read_image() then refuses, so that the others are done. Errors: IO (nothing there,
- * unreadable), ARGUMENT (a folder without images, neither file nor folder), UNSUPPORTED (a video), MEMORY. */
+ * kept as an image that inputs_read_image() then refuses, so that the others are done. Results of the tool are left
+ * out, with a notice: the list may be empty. Errors: IO (nothing there, unreadable), ARGUMENT (a folder without images,
+ * neither file nor folder), UNSUPPORTED (a video), MEMORY. */
 int inputs_list(const struct inputs_options *options, struct inputs *out);
 
 /* Reads the image at `index`. Errors: as image_read, and as inputs_list for what it kept. */
 int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options,
                       struct image *out);
 
-/* Gives each input its stem, with a notice for each that is changed. Errors: MEMORY. */
-int inputs_name_files(struct inputs *inputs);
+/* Gives each input its stem, none that is among `reserved` (NULL: none), with a notice for each that is changed.
+ * Errors: MEMORY. */
+int inputs_name_files(struct inputs *inputs, const struct string_list *reserved);
 
-/* Takes out the inputs whose names are among `done`; returns how many. Errors: MEMORY. */
-int64_t inputs_remove(struct inputs *inputs, const struct string_list *done);
+/* Takes out the inputs that an output folder, whose earlier results are loaded, has already; returns how many. Of the
+ * others those whose name stays another file's are named by their whole paths; one that has changed since is said.
+ * Errors: MEMORY. */
+int64_t inputs_take_out_done(struct inputs *inputs, struct output_claim *claim);
 
 void inputs_free(struct inputs *inputs);
 

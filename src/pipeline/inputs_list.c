@@ -48,7 +48,9 @@ static int list_folder(const struct inputs_options *options, const char *folder,
     struct string_list names;
     int status = options->recursive ? listing_tree(folder, options->output, &names) : listing_folder(folder, &names);
 
-    if (!status && names.count == 0)
+    if (!status && names.count == 0 && listing_holds_results(folder))
+        log_notice("%s: the results of an earlier run: left out", folder);
+    else if (!status && names.count == 0)
         status = no_images(folder, options->recursive);
     for (size_t i = 0; !status && i < names.count; i++) {
         char *path = path_join(folder, names.items[i]);
@@ -72,6 +74,10 @@ static int list_file(const char *path, struct inputs *out)
 static int list_path(const struct inputs_options *options, const char *path, const struct stat *info,
                      struct inputs *out)
 {
+    if (listing_is_result(path)) {
+        log_notice("%s: a result of an earlier run: left out", path);
+        return 0;
+    }
     if (S_ISDIR(info->st_mode))
         return list_folder(options, path, out);
     if (S_ISREG(info->st_mode))
@@ -252,8 +258,7 @@ static int tell_apart(struct inputs *out, struct place *places)
     return status;
 }
 
-/* Rows are UTF-8: each byte that belongs to no character is written as \xNN in the name. */
-static int make_utf8(char **name)
+int inputs_make_utf8(char **name)
 {
     const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)*name;
     utf8proc_ssize_t left = (utf8proc_ssize_t)strlen(*name);
@@ -302,7 +307,7 @@ int inputs_list(const struct inputs_options *options, struct inputs *out)
     drop_repeats(out, places);
     status = tell_apart(out, places);
     for (size_t i = 0; !status && i < out->names.count; i++)
-        status = make_utf8(&out->names.items[i]);
+        status = inputs_make_utf8(&out->names.items[i]);
     free(places);
     return status;
 }

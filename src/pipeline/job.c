@@ -45,6 +45,7 @@ void job_free(struct job **job)
     free((*job)->masks);
     free_files(*job);
     sowlv2_detections_free(&(*job)->detections);
+    output_identity_free(&(*job)->identity);
     string_free(&(*job)->row);
     free((*job)->failure);
     free(*job);

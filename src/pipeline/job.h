@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "media/image.h"
+#include "output/identity.h"
 #include "output/results.h"
 #include "sowlv2.h"
 
@@ -11,8 +12,9 @@
 #include <stddef.h>
 
 struct job {
-    size_t index;     /* place among the inputs */
-    const char *name; /* of the row; belongs to the inputs */
+    size_t index;                    /* place among the inputs */
+    const char *name;                /* of the row; belongs to the inputs */
+    struct output_identity identity; /* of its file, when it was read */
     struct image image;
     size_t bytes; /* of the pixels, as the ledger counts them */
     struct sowlv2_detections detections;

@@ -13,7 +13,7 @@
 struct ledger {
     pthread_mutex_t lock;
     pthread_cond_t room, progress;
-    struct results *results;
+    struct output_claim *claim;
     size_t total, window, byte_budget;
     size_t admitted; /* places given out */
     size_t written;  /* places whose turn is over */
@@ -25,7 +25,7 @@ struct ledger {
     struct job *waiting[]; /* [window]: finished jobs at their place modulo window */
 };
 
-struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct results *results)
+struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct output_claim *claim)
 {
     struct ledger *ledger;
     pthread_condattr_t monotonic;
@@ -38,7 +38,7 @@ struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, st
     ledger->total = total;
     ledger->window = window;
     ledger->byte_budget = byte_budget;
-    ledger->results = results;
+    ledger->claim = claim;
     pthread_mutex_init(&ledger->lock, NULL);
     pthread_cond_init(&ledger->room, NULL);
     pthread_condattr_init(&monotonic);
@@ -153,7 +153,7 @@ static void settle(struct ledger *ledger, struct job *job)
     if (job->detections.dropped > 0)
         log_notice("%s: %zu detection%s dropped: outside the image", job->name, job->detections.dropped,
                    job->detections.dropped == 1 ? "" : "s");
-    status = results_write(ledger->results, job->row.data, job->row.length);
+    status = output_claim_write_row(ledger->claim, job->row.data, job->row.length);
     if (status) {
         keep_error(ledger, status);
         return;

@@ -3,7 +3,7 @@
 #ifndef PIPELINE_LEDGER_H
 #define PIPELINE_LEDGER_H
 
-#include "output/results.h"
+#include "output/claim.h"
 #include "pipeline/job.h"
 
 struct ledger;
@@ -15,9 +15,9 @@ struct ledger_totals {
 };
 
 /* A ledger of `total` images of which at most `window` are in hand at once. An image starts only while the
- * pixels in hand are at most `byte_budget`. Rows go to `results`, which stays the caller's. NULL: out of
+ * pixels in hand are at most `byte_budget`. Rows go to `claim`, which stays the caller's. NULL: out of
  * memory. */
-struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct results *results);
+struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct output_claim *claim);
 void ledger_free(struct ledger **ledger);
 
 /* Waits until another image may start and gives its place. False when all have started or after

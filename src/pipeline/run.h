@@ -2,6 +2,7 @@
 #ifndef PIPELINE_RUN_H
 #define PIPELINE_RUN_H
 
+#include "output/claim.h"
 #include "pipeline/detect_images.h"
 #include "pipeline/inputs.h"
 #include "pipeline/ledger.h"
@@ -13,7 +14,8 @@
 struct run {
     const struct detect_images_options *options;
     struct inputs inputs;
-    struct results *results;
+    struct output_claim *claim;
+    bool masks; /* are made */
     struct ledger *ledger;
     struct queue *decoded;    /* struct job: decoders to the computing thread, in any order */
     struct queue *computed;   /* struct job: the computing thread to the writers, once for each that may write */
@@ -45,8 +47,16 @@ int segment_take_given(const struct run *run, const struct job *job, struct sowl
  * stages_join(). */
 int stages_start(struct run *run);
 
+/* Makes the output folder ready: what an earlier run left there goes, unless it is gone on with. Again, it does
+ * nothing. Errors: IO, ARGUMENT, FORMAT, MEMORY. */
+int run_begin_output(struct run *run);
+
 /* Hands a computed job to the writers; never waits. */
 void stages_write(struct run *run, struct job *job);
+
+/* Before a job goes to the writers: the output folder is ready, and its journal names the files that the job may get.
+ * Errors: as run_begin_output(); the run cannot go on. */
+int write_announce(struct run *run, const struct job *job);
 
 /* What a writing thread does until `computed` is closed and empty. */
 void write_all(struct run *run);

@@ -13,7 +13,9 @@ static void decode(struct run *run, struct job *job)
     options.max_pixels = run->options->max_pixels;
     options.allow_truncated = run->options->allow_truncated;
     job->name = run->inputs.names.items[job->index];
-    if (inputs_read_image(&run->inputs, job->index, &options, &job->image) != 0) {
+    /* Before it is read: what changes meanwhile is not what was done. */
+    if (output_identity_of(run->inputs.paths.items[job->index], &job->identity) != 0 ||
+        inputs_read_image(&run->inputs, job->index, &options, &job->image) != 0) {
         job_fail(job);
     } else {
         job->bytes = (size_t)job->image.width * (size_t)job->image.height * 3;

@@ -53,6 +53,8 @@ int track_open_output(struct track_run *run, const struct video_info *info)
     const struct track_options *options = run->options;
     const struct track_output_options output = {
         .folder = options->output,
+        .claim = options->claim,
+        .source = options->source,
         .name = options->name,
         .prompts = options->prompts,
         .prompt_count = options->prompt_count,
@@ -225,7 +227,7 @@ static int close_output(struct track_run *run, int status)
 {
     struct track_output_report written = {0};
     char *why = status ? strdup(error_message()) : NULL;
-    const int closed = track_output_close(&run->output, &written);
+    const int closed = track_output_close(&run->output, !status && !run->report->interrupted, &written);
 
     run->report->write_seconds = written.write_seconds;
     if (status)

@@ -21,9 +21,10 @@ struct track_plan {
 };
 
 struct track_options {
-    const char *source; /* anything video_reader_open() takes */
-    const char *name;   /* what rows call it */
-    const char *output; /* folder, made if missing */
+    const char *source;         /* anything video_reader_open() takes */
+    const char *name;           /* what rows call it */
+    const char *output;         /* folder, made if missing */
+    struct output_claim *claim; /* on it, the caller's; NULL: the folder is claimed for the call */
     struct video_reader_options reader;
 
     const struct sowlv2_segment_prompt *given; /* what to follow from the first frame on, instead of detections; no

@@ -1,7 +1,6 @@
 /* The output of a tracked video: its queue and its thread. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "pipeline/job.h"
 #include "pipeline/track_output_internal.h"
 
@@ -97,22 +96,12 @@ static int check_options(const struct track_output_options *options)
     return 0;
 }
 
-static int make_folder(const struct track_output_options *options, const char *below)
-{
-    char *folder = path_join(options->folder, below);
-    int status = folder ? file_make_directories(folder) : error_memory("file names");
-
-    if (!status)
-        file_remove_leftovers(folder);
-    free(folder);
-    return status;
-}
-
-static int make_folders(const struct track_output_options *options)
+static int make_folders(struct track_output *output)
 {
     static const enum names_kind kinds[] = {NAMES_OBJECT_MASK, NAMES_MERGED_MASK, NAMES_OBJECT_OVERLAY,
                                             NAMES_MERGED_OVERLAY};
-    int status = file_make_directories(options->folder);
+    const struct track_output_options *options = &output->options;
+    int status = 0;
 
     for (size_t i = 0; !status && i < sizeof(kinds) / sizeof(*kinds); i++) {
         bool merged = kinds[i] == NAMES_MERGED_MASK || kinds[i] == NAMES_MERGED_OVERLAY;
@@ -121,11 +110,23 @@ static int make_folders(const struct track_output_options *options)
         if ((merged && !options->merged) || !(mask ? options->binary : options->overlay))
             continue;
         if (options->pictures)
-            status = make_folder(options, names_folder(kinds[i]));
+            status = output_claim_make_folder(output->claim, names_folder(kinds[i]));
         if (!status && options->videos)
-            status = make_folder(options, names_video_folder(kinds[i]));
+            status = output_claim_make_folder(output->claim, names_video_folder(kinds[i]));
     }
     return status;
+}
+
+int track_output_begin(struct track_output *output)
+{
+    int status;
+
+    if (output_claim_has_begun(output->claim))
+        return 0;
+    status = output_claim_begin(output->claim);
+    if (!status)
+        status = output_claim_add_video(output->claim, output->options.name, &output->identity);
+    return status ? status : make_folders(output);
 }
 
 /* One picture a worker. */
@@ -152,6 +153,9 @@ static void output_free(struct track_output *output)
     pool_free(&output->pool);
     queue_free(&output->queue);
     string_list_free(&output->slugs);
+    output_identity_free(&output->identity);
+    if (output->claim && output->claim != output->options.claim)
+        output_claim_close(&output->claim);
     pthread_mutex_destroy(&output->lock);
     free(output->message);
     free(output);
@@ -160,12 +164,16 @@ static void output_free(struct track_output *output)
 static int start(struct track_output *output)
 {
     const struct track_output_options *options = &output->options;
+    const struct output_claim_options wanted = {.folder = options->folder};
     int status = names_slugs(options->prompts, options->prompt_count, &output->slugs);
 
-    if (!status)
-        status = make_folders(options);
-    if (!status)
-        status = results_open(options->folder, &output->results);
+    output->claim = options->claim;
+    if (!status && !output->claim)
+        status = output_claim_open(&wanted, &output->claim);
+    if (!status && options->source)
+        status = output_identity_of(options->source, &output->identity);
+    if (!status && !output_claim_has_results(output->claim))
+        status = track_output_begin(output);
     if (status)
         return status;
     output->queue = queue_create(FRAMES_IN_HAND);
@@ -196,7 +204,8 @@ int track_output_open(const struct track_output_options *options, struct track_o
     pthread_mutex_init(&output->lock, NULL);
     status = start(output);
     if (status) {
-        results_close(&output->results);
+        if (output->claim)
+            output_claim_end(output->claim);
         output_free(output);
         return status;
     }
@@ -259,7 +268,7 @@ void track_output_end_object(struct track_output *output, int64_t id)
         item_free(item);
 }
 
-int track_output_close(struct track_output **out, struct track_output_report *report)
+int track_output_close(struct track_output **out, bool whole, struct track_output_report *report)
 {
     struct track_output *output = *out;
     double start_time;
@@ -274,7 +283,10 @@ int track_output_close(struct track_output **out, struct track_output_report *re
     start_time = clock_seconds();
     track_videos_close(output);
     output->write_seconds += clock_seconds() - start_time;
-    status = results_close(&output->results);
+    status = whole && !track_output_failed(output) ? output_claim_finish_video(output->claim, output->frames) : 0;
+    if (status)
+        track_output_fail(output, status);
+    status = output_claim_end(output->claim);
     if (status)
         track_output_fail(output, status);
     status = report_failure(output);

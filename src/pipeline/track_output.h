@@ -33,8 +33,12 @@ struct track_frame {
 /* Frees what the frame holds and empties it. */
 void track_frame_free(struct track_frame *frame);
 
+struct output_claim;
+
 struct track_output_options {
     const char *folder;         /* made if missing */
+    struct output_claim *claim; /* on it, the caller's; NULL: the folder is claimed for the call */
+    const char *source;         /* what is tracked, for the journal; NULL: nothing tells */
     const char *name;           /* of the rows: "video" */
     const char *const *prompts; /* bare prompts */
     size_t prompt_count;
@@ -62,7 +66,8 @@ struct track_output_report {
 
 struct track_output;
 
-/* Makes the folders and opens results.jsonl (emptied); videos are opened when their first picture comes. An object's
+/* Makes the folders and results.jsonl; where an earlier run has left results, only when the first frame comes, and then
+ * these go. Videos are opened when their first picture comes. An object's
  * video begins with the whole video: until the object comes, it shows one black picture (so that all videos of a
  * folder run in step); it ends with the object's last frame. The options' strings must outlive the output.
  * Errors: IO, MEMORY, ARGUMENT. */
@@ -76,7 +81,8 @@ int track_output_add(struct track_output *output, struct track_frame *frame);
 void track_output_end_object(struct track_output *output, int64_t id);
 
 /* Waits for all frames, finishes the videos, frees all, clears the pointer; rows stay. `report` may be NULL. Also
- * after an error: what can be finished is. Gives the first error of all. NULL inside is fine. */
-int track_output_close(struct track_output **output, struct track_output_report *report);
+ * after an error: what can be finished is. Gives the first error of all. `whole`: the video came to its end, which the
+ * journal notes, unless there was an error. NULL inside is fine. */
+int track_output_close(struct track_output **output, bool whole, struct track_output_report *report);
 
 #endif

@@ -28,6 +28,11 @@ struct work {
     struct results_files *files; /* [frame->count] */
 };
 
+static bool is_mask(const struct part *part)
+{
+    return part->kind == NAMES_OBJECT_MASK || part->kind == NAMES_MERGED_MASK;
+}
+
 /* Paths are freed by the caller; NULL with an error set: out of memory. */
 static char *name_picture(const struct work *work, const struct part *part)
 {
@@ -131,12 +136,11 @@ static void make_part(void *data, size_t index, size_t worker)
     struct work *work = data;
     const struct part *part = &work->parts[index];
     uint8_t *pixels = work->output->scratch[worker];
-    bool mask = part->kind == NAMES_OBJECT_MASK || part->kind == NAMES_MERGED_MASK;
     int status;
 
     if (track_output_failed(work->output))
         return;
-    status = mask ? make_mask(work, part, pixels) : make_overlay(work, part, pixels);
+    status = is_mask(part) ? make_mask(work, part, pixels) : make_overlay(work, part, pixels);
     if (status)
         track_output_fail(work->output, status);
 }
@@ -182,7 +186,8 @@ static int write_row(const struct work *work)
                                       .width = options->width,
                                       .height = options->height,
                                       .objects = tracks,
-                                      .count = frame->count};
+                                      .count = frame->count,
+                                      .job = output_claim_job(work->output->claim)};
     struct string text = {0};
     int status = tracks ? 0 : error_memory("results row");
 
@@ -203,9 +208,32 @@ static int write_row(const struct work *work)
     if (!status && text.failed)
         status = error_memory("results row");
     if (!status)
-        status = results_write(work->output->results, text.data, text.length);
+        status = output_claim_write_row(work->output->claim, text.data, text.length);
     string_free(&text);
     free(tracks);
+    return status;
+}
+
+/* Puts the names of the frame's pictures into the journal, before they are made. */
+static int announce(const struct work *work)
+{
+    const struct track_output_options *options = &work->output->options;
+    struct string_list files = {0};
+    int status = 0;
+
+    for (size_t i = 0; !status && options->pictures && i < work->count; i++) {
+        char *below;
+
+        if (is_mask(&work->parts[i]) && !options->binary) /* in the row alone */
+            continue;
+        below = name_picture(work, &work->parts[i]);
+
+        status = below ? string_list_append(&files, below) : SOWLV2_ERROR_MEMORY;
+        free(below);
+    }
+    if (!status)
+        status = output_claim_add_files(work->output->claim, &files);
+    string_list_free(&files);
     return status;
 }
 
@@ -232,7 +260,11 @@ void track_output_write_frame(struct track_output *output, struct track_frame *f
     output->has_first = true;
     snprintf(work.stem, sizeof(work.stem), "%06" PRId64, frame->number);
     if (!status)
+        status = track_output_begin(output);
+    if (!status)
         status = plan(&work);
+    if (!status)
+        status = announce(&work);
     if (!status) {
         pool_run(output->pool, work.count, make_part, &work);
         if (!track_output_failed(output))

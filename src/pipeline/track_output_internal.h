@@ -3,6 +3,7 @@
 #define PIPELINE_TRACK_OUTPUT_INTERNAL_H
 
 #include "base/strings.h"
+#include "output/claim.h"
 #include "output/names.h"
 #include "output/results.h"
 #include "pipeline/pool.h"
@@ -45,8 +46,9 @@ struct track_item {
 struct track_output {
     struct track_output_options options;
     struct string_list slugs; /* of the prompts */
-    struct results *results;
-    struct queue *queue; /* struct track_item */
+    struct output_claim *claim;
+    struct output_identity identity; /* of the source */
+    struct queue *queue;             /* struct track_item */
     struct pool *pool;
     pthread_t thread;
     bool has_thread;
@@ -72,6 +74,10 @@ bool track_output_failed(struct track_output *output);
 /* The slug and the bare text of a prompt by its index; NULL for -1. */
 const char *track_output_slug(const struct track_output *output, int prompt);
 const char *track_output_prompt(const struct track_output *output, int prompt);
+
+/* Makes the folder ready for the first file: what an earlier run left there goes. Again, it does nothing. Errors: IO,
+ * ARGUMENT, FORMAT, MEMORY. */
+int track_output_begin(struct track_output *output);
 
 /* Writes all that a frame leaves, its row last; an error becomes the output's. */
 void track_output_write_frame(struct track_output *output, struct track_frame *frame);

@@ -86,6 +86,22 @@ int track_videos_find(struct track_output *output, const struct track_object *ob
     return 0;
 }
 
+/* Puts a video's name into the journal, and the one that it has while it is written. */
+static int announce(struct track_output *output, const char *below)
+{
+    struct string_list files = {0};
+    char *running = video_running_name(below);
+    int status = running ? string_list_append(&files, below) : error_memory("file names");
+
+    if (!status)
+        status = string_list_append(&files, running);
+    if (!status)
+        status = output_claim_add_files(output->claim, &files);
+    string_list_free(&files);
+    free(running);
+    return status;
+}
+
 static int open_writer(struct track_output *output, struct track_video *video)
 {
     const struct track_output_options *options = &output->options;
@@ -108,8 +124,10 @@ static int open_writer(struct track_output *output, struct track_video *video)
     };
     char *below = names_video_path(video->kind, video->object, video->slug, video_codec_suffix(settings.codec));
     char *path = below ? path_join(options->folder, below) : NULL;
-    int status = path ? video_writer_open(path, &settings, &video->writer) : error_memory("file names");
+    int status = path ? announce(output, below) : error_memory("file names");
 
+    if (!status)
+        status = video_writer_open(path, &settings, &video->writer);
     free(path);
     free(below);
     return status;

@@ -26,6 +26,50 @@ static char *name_file(const struct run *run, const struct job *job, enum names_
     return below;
 }
 
+static int list_file(const struct run *run, const struct job *job, enum names_kind kind, size_t object,
+                     struct string_list *files)
+{
+    char *below = name_file(run, job, kind, object);
+    const int status = below ? string_list_append(files, below) : SOWLV2_ERROR_MEMORY;
+
+    free(below);
+    return status;
+}
+
+static int list_files(const struct run *run, const struct job *job, struct string_list *files)
+{
+    const struct detect_images_options *options = run->options;
+    int status = 0;
+
+    if (options->overlay && options->merged)
+        status = list_file(run, job, NAMES_MERGED_OVERLAY, 0, files);
+    if (!status && job->masks && options->binary && options->merged)
+        status = list_file(run, job, NAMES_MERGED_MASK, 0, files);
+    for (size_t i = 0; !status && job->masks && i < job->detections.count; i++) {
+        if (options->binary)
+            status = list_file(run, job, NAMES_OBJECT_MASK, i, files);
+        if (!status && options->overlay)
+            status = list_file(run, job, NAMES_OBJECT_OVERLAY, i, files);
+        if (!status && options->crops)
+            status = list_file(run, job, NAMES_OBJECT_CROP, i, files);
+    }
+    return status;
+}
+
+int write_announce(struct run *run, const struct job *job)
+{
+    struct string_list files = {0};
+    int status = run_begin_output(run);
+
+    if (!status)
+        status = list_files(run, job, &files);
+    if (!status)
+        status =
+            output_claim_add_image(run->claim, job->name, &job->identity, run->inputs.stems.items[job->index], &files);
+    string_list_free(&files);
+    return status;
+}
+
 static int write_png(const struct run *run, const char *below, const uint8_t *pixels, int width, int height,
                      int channels)
 {
@@ -175,7 +219,8 @@ static void finish(struct run *run, struct job *job)
                                 .masks = job->masks,
                                 .files = job->files,
                                 .prompts = run->options->prompts,
-                                .objectness = run->options->detect.objectness && !run->options->given};
+                                .objectness = run->options->detect.objectness && !run->options->given,
+                                .job = output_claim_job(run->claim)};
     size_t bytes = job->bytes;
 
     if (!job->failed) {

@@ -19,6 +19,9 @@ enum video_codec {
 /* ".mp4" or ".mkv". */
 const char *video_codec_suffix(enum video_codec codec);
 
+/* "dir/name.unfinished.mp4" of "dir/name.mp4"; freed by the caller; NULL: out of memory. */
+char *video_running_name(const char *path);
+
 struct video_writer_options {
     int width, height; /* of the pictures given; H.264 and MPEG-4 repeat the last column and row to
                           even sizes */

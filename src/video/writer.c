@@ -39,8 +39,7 @@ const char *video_codec_suffix(enum video_codec codec)
     return codec == VIDEO_CODEC_FFV1 ? ".mkv" : ".mp4";
 }
 
-/* "dir/name.unfinished.mp4" of "dir/name.mp4"; NULL: out of memory. */
-static char *running_name(const char *path)
+char *video_running_name(const char *path)
 {
     const char *dot = strrchr(path_base(path), '.');
     size_t stem = dot && dot > path_base(path) ? (size_t)(dot - path) : strlen(path);
@@ -56,7 +55,7 @@ static int create_running(struct video_writer *writer)
     if (status)
         return status;
     file_writer_abort(&probe);
-    char *name = running_name(writer->path);
+    char *name = video_running_name(writer->path);
     if (!name)
         return error_memory(writer->path);
     unlink(name);

@@ -452,7 +452,7 @@ static void test_full(void **state)
     add_image(find(detector_goldens, "image.1.pixels"), "a.png");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small = limit;
-    small.rlim_cur = 2000; /* less than an overlay */
+    small.rlim_cur = 4000; /* less than an overlay */
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     struct tool_result result = tool_run(ARGUMENTS(DETECT));
@@ -470,7 +470,7 @@ static void test_full(void **state)
     output = test_path(folder, "out");
     test_write_text(output, "keep", "");
     test_link("/dev/full", output, "results.jsonl");
-    tool_expect(4, "results.jsonl: cannot be written: No space left", ARGUMENTS(DETECT));
+    tool_expect(4, "results.jsonl: is a symbolic link", ARGUMENTS(DETECT));
 }
 
 int main(void)

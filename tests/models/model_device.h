@@ -9,4 +9,10 @@
  * reference set in bfloat16. */
 int model_device_open(struct device **out);
 
+/* Values that linear layers and attention read on the bfloat16 device since the last call: of BF16, and of F32. */
+struct values_read {
+    int64_t narrow, wide;
+};
+struct values_read model_device_values_read(void);
+
 #endif

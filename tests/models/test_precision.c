@@ -42,12 +42,12 @@ static const struct {
     [SAM2_IOU] = {"SAM 2: a predicted IoU", 0.015, 0.0072},
     [SAM2_OBJECT] = {"SAM 2: an object score, as a probability", 0.008, 0.0033},
     [VIDEO_MASK] = {"SAM 2 through video: a mask's logits, relative in norm", 0.2, 0.12},
-    [VIDEO_CHOICE] = {"SAM 2 through video: masks where another of several was best", 0.04, 0.015},
-    [VIDEO_OVERLAP] = {"SAM 2 through video: 1 - IoU of all masks", 0.03, 0.015},
-    [VIDEO_PRESENT] = {"SAM 2 through video: an object score, as a probability", 0.04, 0.02},
-    [VJEPA2_FEATURES] = {"V-JEPA 2: a clip's features, relative in norm", 0.01, 0.0052},
-    [VJEPA2_PREDICTED] = {"V-JEPA 2: predicted features, relative in norm", 0.01, 0.0051},
-    [VJEPA2_CLASS] = {"V-JEPA 2: a class, as a probability", 0.007, 0.0033},
+    [VIDEO_CHOICE] = {"SAM 2 through video: masks where another of several was best", 0.1, 0.045},
+    [VIDEO_OVERLAP] = {"SAM 2 through video: 1 - IoU of all other masks", 0.01, 0.0047},
+    [VIDEO_PRESENT] = {"SAM 2 through video: an object score, as a probability", 0.04, 0.016},
+    [VJEPA2_FEATURES] = {"V-JEPA 2: a clip's features, relative in norm", 0.01, 0.0049},
+    [VJEPA2_PREDICTED] = {"V-JEPA 2: predicted features, relative in norm", 0.012, 0.0058},
+    [VJEPA2_CLASS] = {"V-JEPA 2: a class, as a probability", 0.008, 0.004},
 };
 static double worst[FIGURES];
 
@@ -55,6 +55,16 @@ static void note(enum figure figure, double error)
 {
     if (!(error <= worst[figure]))
         worst[figure] = isnan(error) ? INFINITY : error;
+}
+
+/* Of what linear layers and attention read since the last call, the part that is F32: a residual stream read without a
+ * norm, results of passes, and what has few rows. */
+static void check_wide(const char *what, double most)
+{
+    const struct values_read read = model_device_values_read();
+    const double wide = (double)read.wide / (double)(read.narrow + read.wide);
+    print_message("%s: %.3f of the values read are F32, at most %.2f\n", what, wide, most);
+    assert_true(wide <= most);
 }
 
 static double probability(float logit)
@@ -106,20 +116,21 @@ static void note_detections(const struct expected *expected, const struct owlv2 
     int32_t *const values = malloc(ids->bytes);
     assert_non_null(values);
     memcpy(values, ids->data, ids->bytes);
-    float *const queries = sam2_floats(count * config->projection), *const logits = sam2_floats(patches * count);
+    struct owlv2_queries queries;
+    float *const logits = sam2_floats(patches * count);
     float *const boxes = sam2_floats(patches * 4), *const objectness = sam2_floats(patches);
     const struct owlv2_output out = {logits, boxes, objectness};
-    sam2_check(owlv2_encode_text(model, compute, values, count, NULL, queries));
+    sam2_check(owlv2_encode_text(model, compute, values, count, NULL, &queries));
     for (int i = 0; i < expected->images; i++) {
         const struct sowlv2_image image = expected_image(expected, i);
         const struct owlv2_image pixels = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
-        sam2_check(owlv2_detect(model, compute, &pixels, 1, queries, NULL, count, NULL, NULL, &out));
+        sam2_check(owlv2_detect(model, compute, &pixels, 1, &queries, NULL, NULL, &out));
         note_values(OWLV2_BOX, boxes, expected_tensor(expected, "image.%d.boxes", i), 1000.0);
         note_probabilities(OWLV2_SCORE, logits, expected_tensor(expected, "%s.image.%d.logits", set, i));
         note_probabilities(OWLV2_OBJECTNESS, objectness, expected_tensor(expected, "image.%d.objectness", i));
     }
+    owlv2_queries_free(model, &queries);
     free(values);
-    free(queries);
     free(logits);
     free(boxes);
     free(objectness);
@@ -144,6 +155,7 @@ static void test_owlv2(void **state)
         device_close(&device);
         expected_close(&expected);
     }
+    check_wide("OWLv2", 0.01);
 }
 
 /* Masks of several goldens together: pixels in both, and in either. */
@@ -211,12 +223,13 @@ static void test_sam2(void **state)
         sam2_case_close(&test);
     }
     note_overlap(SAM2_OVERLAP, &pixels);
+    check_wide("SAM 2: images and prompts", 0.35);
 }
 
 /* Masks of objects that are seen. One that is far off is another of the decoder's several, which had nearly as high an
  * IoU, or one of an object that only one side sees. */
 struct followed {
-    struct pixels pixels;
+    struct pixels pixels; /* of those that are not */
     int64_t masks, others;
 };
 
@@ -242,12 +255,13 @@ static void follow(const char *model, const char *run, struct followed *total)
             if (!(tracks[i].object_score > 0.0F) && !(scores[i] > 0.0F))
                 continue; /* the object is not seen: all logits are one number */
             const double error = norm(tracks[i].mask, wanted + i * area, area);
-            count_pixels(tracks[i].mask, wanted + i * area, area, &total->pixels);
             total->masks++;
-            if (error > 0.5)
+            if (error > 0.5) {
                 total->others++;
-            else
-                note(VIDEO_MASK, error);
+                continue;
+            }
+            note(VIDEO_MASK, error);
+            count_pixels(tracks[i].mask, wanted + i * area, area, &total->pixels);
         }
         free(scores);
         free(wanted);
@@ -265,6 +279,7 @@ static void test_sam2_video(void **state)
     follow("sam2_video_fields", "point", &total);
     note_overlap(VIDEO_OVERLAP, &total.pixels);
     note(VIDEO_CHOICE, (double)total.others / (double)total.masks);
+    check_wide("SAM 2 through video", 0.25);
 }
 
 static void softmax(float *values, int64_t count)
@@ -277,8 +292,8 @@ static void softmax(float *values, int64_t count)
 }
 
 /* One set of clips of a golden file. */
-static void note_clips(const struct vjepa2 *model, struct compute *compute, const struct safetensors *file, int set,
-                       const struct host_tensor *pixels)
+static void note_clips(const struct vjepa2 *model, struct device *device, struct compute *compute,
+                       const struct safetensors *file, int set, const struct host_tensor *pixels)
 {
     const struct vjepa2_config *const config = vjepa2_get_config(model);
     const int64_t batch = pixels->dim[0], count = pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
@@ -293,12 +308,14 @@ static void note_clips(const struct vjepa2 *model, struct compute *compute, cons
         frames[i] = (struct vjepa2_frame){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
                                           (int)height, 3 * (size_t)width};
     const struct vjepa2_clips clips = {frames, batch, count, VJEPA2_CENTRE};
-    const struct vjepa2_output out = {features, NULL, classifier ? logits : NULL};
+    struct tensor kept;
+    sam2_check(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, batch, tokens, config->encoder.width));
+    const struct vjepa2_output out = {.features = features, .logits = classifier ? logits : NULL, .kept = &kept};
     sam2_check(vjepa2_encode(model, compute, &clips, NULL, NULL, &out));
     snprintf(name, sizeof(name), "%d.features", set);
     note_golden_norm(VJEPA2_FEATURES, features, safetensors_find(file, name));
     if (vjepa2_has_predictor(model)) {
-        sam2_check(vjepa2_predict(model, compute, features, batch, tokens, NULL, NULL, NULL, NULL, predicted));
+        sam2_check(vjepa2_predict(model, compute, kept, NULL, NULL, NULL, NULL, predicted));
         snprintf(name, sizeof(name), "%d.predicted", set);
         note_golden_norm(VJEPA2_PREDICTED, predicted, safetensors_find(file, name));
     }
@@ -313,6 +330,7 @@ static void note_clips(const struct vjepa2 *model, struct compute *compute, cons
             note(VJEPA2_CLASS, fabs((double)logits[i] - (double)wanted[i]));
         free(wanted);
     }
+    device_tensor_free(device, &kept);
     free(frames);
     free(features);
     free(predicted);
@@ -338,12 +356,13 @@ static void test_vjepa2(void **state)
         sam2_check(vjepa2_open(path, device, &model));
         for (int set = 0;
              snprintf(name, sizeof(name), "%d.pixels", set), (pixels = safetensors_find(file, name)) != NULL; set++)
-            note_clips(model, compute, file, set, pixels);
+            note_clips(model, device, compute, file, set, pixels);
         vjepa2_free(&model);
         compute_free(&compute);
         device_close(&device);
         safetensors_close(&file);
     }
+    check_wide("V-JEPA 2", 0.1);
 }
 
 /* Within the bounds, and not what f32 gives. */

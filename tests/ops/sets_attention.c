@@ -126,6 +126,36 @@ static void test_attention_growing_scores(void **state)
     field_free(&expected);
 }
 
+/* A NaN spoils what depends on it and nothing else: a query its row, a key all rows (where causal, those from it on),
+ * a value its column. */
+static void test_attention_nan(void **state)
+{
+    struct sides *sides = *state;
+    enum { TOKENS = 70, WIDTH = 20, AT = 37 };
+    for (int which = 0; which < 4; which++) {
+        const int which_input = which < 3 ? which : 1;
+        struct field in[3], out[SIDES];
+        for (int i = 0; i < 3; i++)
+            in[i] = field_random(false, -1.0F, 1.0F, DIMS(1, TOKENS, 1, WIDTH));
+        *tensor_element(&in[which_input].tensor, AT * WIDTH + 3) = NAN;
+        sides_begin(sides);
+        for (int i = 0; i < SIDES; i++) {
+            out[i] = field_poisoned(false, DIMS(1, TOKENS, 1, WIDTH));
+            op_attention(sides->compute[i], in[0].tensor, in[1].tensor, in[2].tensor, 0.5F, which == 3, out[i].tensor);
+        }
+        sides_check(sides);
+        for (int64_t i = 0; i < TOKENS * WIDTH; i++) {
+            const float expected = *tensor_element(&out[REFERENCE].tensor, i);
+            const float got = *tensor_element(&out[UNDER_TEST].tensor, i);
+            assert_true(isnan(expected) ? isnan(got) : fabsf(got - expected) <= 5e-6F);
+        }
+        for (int i = 0; i < 3; i++)
+            field_free(&in[i]);
+        for (int i = 0; i < SIDES; i++)
+            field_free(&out[i]);
+    }
+}
+
 /* Queries, keys and values as one linear layer gives them, [batch, tokens, 3, heads, d]; the result in the
  * columns of a wider tensor. */
 static void test_attention_fused_slices(void **state)
@@ -160,7 +190,7 @@ int sets_attention(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention_sizes),        cmocka_unit_test(test_attention_large_scores),
         cmocka_unit_test(test_attention_equal_scores), cmocka_unit_test(test_attention_growing_scores),
-        cmocka_unit_test(test_attention_fused_slices),
+        cmocka_unit_test(test_attention_fused_slices), cmocka_unit_test(test_attention_nan),
     };
     return cmocka_run_group_tests_name("attention", tests, sides_setup, sides_teardown);
 }

@@ -7,12 +7,15 @@
 #include "media/png.h"
 #include "run_case.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -206,15 +209,35 @@ static void test_overlay_fails(void **state)
     close_case(run);
 }
 
-/* A disk that is full at the first row ends the run with an error. */
-static void test_full_disk(void **state)
+/* The reader of rows goes away before the first of them. */
+static void close_reader(size_t done, size_t total, const char *name, void *user_data)
+{
+    int *reader = user_data;
+
+    (void)done;
+    (void)total;
+    (void)name;
+    if (*reader >= 0)
+        close(*reader);
+    *reader = -1;
+}
+
+/* Rows that cannot be written, from the first one on, end the run with an error. */
+static void test_broken_rows(void **state)
 {
     struct run_case *run = open_case();
+    char *path = test_path(run->output, "results.jsonl");
+    int reader;
 
     (void)state;
     add_pictures(run, 30);
     test_write_text(run->output, "keep", "");
-    test_link("/dev/full", run->output, "results.jsonl");
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK);
+    free(path);
+    run->options.progress = close_reader;
+    run->options.progress_user_data = &reader;
     assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
     assert_int_equal(run->report.objects, 0);
@@ -330,7 +353,7 @@ int main(void)
         cmocka_unit_test(test_interrupted_at_once),
         cmocka_unit_test(test_overlays),
         cmocka_unit_test(test_overlay_fails),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_broken_rows),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_output_errors),
         cmocka_unit_test(test_progress),

@@ -265,26 +265,6 @@ static void test_errors(void **state)
     free(named);
 }
 
-static void test_remove(void **state)
-{
-    struct inputs inputs = {0};
-    struct string_list done = {0};
-    const char *given[] = {folder};
-    const struct inputs_options options = {.given = given, .count = 1};
-
-    (void)state;
-    add_picture("bad\xff.png");
-    add_picture("c.png");
-    assert_int_equal(inputs_list(&options, &inputs), 0);
-    assert_int_equal(inputs_name_files(&inputs), 0);
-    assert_int_equal(string_list_append(&done, "bad\\xff.png"), 0); /* as the row of results.jsonl has it */
-    assert_int_equal(inputs_remove(&inputs, &done), 1);
-    assert_int_equal(inputs.names.count, 1);
-    assert_string_equal(inputs.names.items[0], "c.png");
-    string_list_free(&done);
-    inputs_free(&inputs);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,7 +274,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recursive, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_odd_names, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_errors, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_remove, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

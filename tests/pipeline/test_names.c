@@ -1,9 +1,11 @@
 /* Slugs, stems and paths of output files. */
+#include "media/listing.h"
 #include "output/names.h"
 #include "sowlv2.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +104,7 @@ static void test_stems(void **state)
     (void)state;
     notices = 0;
     sowlv2_set_log(count_notice, NULL);
-    assert_int_equal(names_stems(inputs, 8, &stems), 0);
+    assert_int_equal(names_stems(inputs, 8, NULL, &stems), 0);
     sowlv2_set_log(NULL, NULL);
     assert_int_equal(stems.count, 8);
     for (size_t i = 0; i < 8; i++)
@@ -125,12 +127,68 @@ static void test_long_stems(void **state)
     memcpy(second, first, sizeof(first));
     second[239] = 'y';
     sowlv2_set_log(NULL, NULL);
-    assert_int_equal(names_stems(inputs, 2, &stems), 0);
+    assert_int_equal(names_stems(inputs, 2, NULL, &stems), 0);
     assert_int_equal(strlen(stems.items[0]), 119);
     assert_int_equal(strncmp(stems.items[0], first, 119), 0);
     assert_int_equal(strlen(stems.items[1]), 121);
     assert_string_equal(stems.items[1] + 119, "~2");
     string_list_free(&stems);
+}
+
+/* What kept results have is nobody else's. */
+static void test_reserved_stems(void **state)
+{
+    const char *inputs[] = {"a.png", "a.bmp", "b.png", "c.png"};
+    const char *expected[] = {"a~2", "a~4", "b", "c~2"};
+    char *taken[] = {(char[]){"c"}, (char[]){"a"}, (char[]){"a~3"}};
+    const struct string_list reserved = {.items = taken, .count = 3};
+    struct string_list stems = {0};
+
+    (void)state;
+    sowlv2_set_log(NULL, NULL);
+    assert_int_equal(names_stems(inputs, 4, &reserved, &stems), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(stems.items[i], expected[i]);
+    string_list_free(&stems);
+}
+
+/* The folders of videos stay in the output folder and apart from its own. */
+static void test_folders(void **state)
+{
+    static const struct {
+        const char *input, *folder;
+    } rows[] = {
+        {"...mp4", "__"},
+        {"..mp4", "_"},
+        {"..", "_~2"},
+        {".", "_~3"},
+        {"", "_~4"},
+        {".sowlv2", "_sowlv2"},
+        {"binary.mp4", "binary~2"},
+        {"overlay.avi", "overlay~2"},
+        {"video.mov", "video~2"},
+        {"crops.mkv", "crops~2"},
+        {"results.jsonl", "results"},
+        {"film.mp4", "film~2"},
+        {"a.b.mp4", "a.b"},
+        {"results.jsonl.mp4", "results.jsonl~2"},
+        {"binary~3.mp4", "binary~3"},
+    };
+    enum { COUNT = sizeof(rows) / sizeof(rows[0]) };
+    const char *inputs[COUNT];
+    char *film[] = {(char[]){"film"}};
+    const struct string_list taken = {.items = film, .count = 1};
+    struct string_list folders = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        inputs[i] = rows[i].input;
+    sowlv2_set_log(NULL, NULL);
+    assert_int_equal(names_folders(inputs, COUNT, &taken, &folders), 0);
+    assert_int_equal(folders.count, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_string_equal(folders.items[i], rows[i].folder);
+    string_list_free(&folders);
 }
 
 static void check_path(enum names_kind kind, const char *expected)
@@ -140,6 +198,28 @@ static void check_path(enum names_kind kind, const char *expected)
     assert_string_equal(path, expected);
     assert_int_equal(strncmp(path, names_folder(kind), strlen(names_folder(kind))), 0);
     free(path);
+}
+
+/* What is never taken as input is what is written. */
+static void test_listing_knows_folders(void **state)
+{
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; listing_result_folders[i]; i++)
+        count++;
+    for (int kind = 0; kind <= (int)NAMES_OBJECT_CROP; kind++) {
+        const char *folders[] = {names_folder((enum names_kind)kind), names_video_folder((enum names_kind)kind)};
+
+        for (size_t f = 0; f < 2; f++) {
+            bool known = !folders[f];
+
+            for (size_t i = 0; i < count; i++)
+                known |= folders[f] && strcmp(folders[f], listing_result_folders[i]) == 0;
+            assert_true(known);
+        }
+    }
+    assert_int_equal(count, 7);
 }
 
 /* The names that the interface page fixes. */
@@ -155,9 +235,15 @@ static void test_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slug_characters), cmocka_unit_test(test_slug_length),
-        cmocka_unit_test(test_slug_collisions), cmocka_unit_test(test_stems),
-        cmocka_unit_test(test_long_stems),      cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_slug_characters),
+        cmocka_unit_test(test_slug_length),
+        cmocka_unit_test(test_slug_collisions),
+        cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_long_stems),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_reserved_stems),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_listing_knows_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

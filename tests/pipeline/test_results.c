@@ -4,13 +4,16 @@
 #include "output/json_text.h"
 #include "output/results.h"
 
+#include <fcntl.h>
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -186,32 +189,79 @@ static void test_file_errors(void **state)
     test_folder_remove(folder);
 }
 
-/* A full disk, which /dev/full plays. */
-static void test_full_disk(void **state)
+static void check_victim(const char *folder)
 {
-    char *folder = test_folder_make();
+    char *victim = test_path(folder, "victim"), *nowhere = test_path(folder, "nowhere"), *text;
+    size_t size;
+
+    assert_int_equal(file_read(victim, 100, &text, &size), 0);
+    assert_string_equal(text, "precious");
+    assert_false(file_exists(nowhere));
+    free(text);
+    free(victim);
+    free(nowhere);
+}
+
+/* Rows that cannot be written: a pipe that nobody reads any more. */
+static void test_broken(void **state)
+{
+    char *folder = test_folder_make(), *path = test_path(folder, "results.jsonl");
     struct results *results;
+    int reader;
 
     (void)state;
-    if (access("/dev/full", W_OK) != 0) {
-        test_folder_remove(folder);
-        skip();
-    }
-    test_link("/dev/full", folder, "results.jsonl");
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK);
     assert_int_equal(results_open(folder, &results), 0);
+    close(reader);
     assert_int_equal(results_write(results, "{}\n", 3), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
     results_close(&results);
+    free(path);
+    test_folder_remove(folder);
+}
+
+/* Never through a link, and other names of the file keep what they had. */
+static void test_links(void **state)
+{
+    char *folder = test_folder_make(), *path = test_path(folder, "out/results.jsonl"), *out = test_path(folder, "out");
+    char *copy = test_path(folder, "copy"), *text;
+    struct results *results;
+    size_t size;
+
+    (void)state;
+    test_write_text(folder, "victim", "precious");
+    test_link("../victim", out, "results.jsonl");
+    assert_int_equal(results_open(out, &results), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(sowlv2_error_message(), "is a symbolic link"));
+    assert_int_equal(results_open_again(out, &results), SOWLV2_ERROR_IO);
+    assert_int_equal(unlink(path), 0);
+    test_link("../nowhere", out, "results.jsonl");
+    assert_int_equal(results_open(out, &results), SOWLV2_ERROR_IO);
+    assert_int_equal(results_open_again(out, &results), SOWLV2_ERROR_IO);
+    assert_int_equal(unlink(path), 0);
+    test_write_text(out, "results.jsonl", "{}\n");
+    assert_int_equal(link(path, copy), 0);
+    assert_int_equal(results_open(out, &results), 0);
+    assert_int_equal(results_close(&results), 0);
+    assert_int_equal(file_read(copy, 100, &text, &size), 0);
+    assert_string_equal(text, "{}\n");
+    free(text);
+    free(path);
+    free(copy);
+    free(out);
+    check_victim(folder);
     test_folder_remove(folder);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floats),    cmocka_unit_test(test_floats_read_back),
-        cmocka_unit_test(test_strings),   cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_file),      cmocka_unit_test(test_file_errors),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_floats),  cmocka_unit_test(test_floats_read_back),
+        cmocka_unit_test(test_strings), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_file),    cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_broken),  cmocka_unit_test(test_links),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ static void test_first_run(void **state)
 /* A results.jsonl that is something else is not touched. */
 static void test_foreign_file(void **state)
 {
-    static const char *const texts[] = {"not JSON\n", "{\"image\":\"1.png\"}\n", "[]\n", "{\"objects\":[]}\n", "\n"};
+    static const char *const texts[] = {"not JSON\n", "{\"image\":\"1.png\"}\n", "[]\n", "{\"objects\":[]}\n"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

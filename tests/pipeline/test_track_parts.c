@@ -447,7 +447,7 @@ static json_t *emit(const char *frames, const char *folder)
     assert_null(run.emitter);
     assert_int_equal(report.frames, number - 1);
     assert_int_equal(report.interpolated, number - 1 - tracked);
-    assert_int_equal(track_output_close(&run.output, NULL), 0);
+    assert_int_equal(track_output_close(&run.output, true, NULL), 0);
     return track_case_rows(folder);
 }
 

@@ -90,7 +90,7 @@ static void detect_together(const struct owlv2 *model, struct compute *compute, 
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
     const size_t start = compute_mark(compute);
-    struct tensor features = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, config->vision.width);
+    struct tensor features = COMPUTE_TENSOR(compute, compute_narrow(compute), batch, patches, config->vision.width);
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, batch, size, size, 3);
     for (int64_t b = 0; b < batch; b++)

@@ -70,8 +70,9 @@ void owlv2_image_tower(const struct owlv2 *model, struct compute *compute, struc
 
     /* Patch features: normalised patches times the normalised class token, normalised again. */
     nn_norm_forward(compute, &weights->post_norm, tower->eps, x, x);
-    op_mul(compute, tensor_slice(x, 1, 1, patches), tensor_slice(x, 1, 0, 1), features);
-    nn_norm_forward(compute, &weights->feature_norm, tower->eps, features, features);
+    struct tensor patch = tensor_slice(x, 1, 1, patches);
+    op_mul(compute, patch, tensor_slice(x, 1, 0, 1), patch);
+    nn_norm_forward(compute, &weights->feature_norm, tower->eps, patch, features);
     model_emit(trace, compute, features, "features");
     compute_release(compute, mark);
 }

@@ -62,7 +62,7 @@ static void attend(struct compute *compute, const struct sam2_block_config *conf
     const int64_t batch = windows.dim[0], tokens = windows.dim[1], dim = config->dim;
     const int64_t heads = config->heads, head = dim / heads;
     const size_t mark = compute_mark(compute);
-    struct tensor qkv = COMPUTE_TENSOR(compute, DTYPE_F32, batch, tokens, 3 * dim);
+    struct tensor qkv = COMPUTE_TENSOR(compute, compute_narrow(compute), batch, tokens, 3 * dim);
     op_linear(compute, block->qkv, windows, ACTIVATION_NONE, NULL, qkv);
 
     struct tensor split = TENSOR_RESHAPE(qkv, batch, tokens, 3 * heads, head);
@@ -71,7 +71,7 @@ static void attend(struct compute *compute, const struct sam2_block_config *conf
     struct tensor v = tensor_slice(split, 2, 2 * heads, heads); /* the same */
     if (config->pool > 1) {
         const int64_t pooled = side / config->pool;
-        struct tensor small = COMPUTE_TENSOR(compute, DTYPE_F32, batch, pooled, pooled, dim);
+        struct tensor small = COMPUTE_TENSOR(compute, compute_narrow(compute), batch, pooled, pooled, dim);
         op_max_pool2d(compute, TENSOR_RESHAPE(tensor_slice(qkv, 2, 0, dim), batch, side, side, dim), config->pool,
                       small);
         q = TENSOR_RESHAPE(small, batch, pooled * pooled, heads, head);
@@ -88,8 +88,9 @@ static void attend_windows(struct compute *compute, const struct sam2_block_conf
     const int64_t window = config->window, count = (config->side_in + window - 1) / window;
     const int64_t pooled = window / config->pool, tokens = window * window;
     const size_t mark = compute_mark(compute);
-    struct tensor windows = COMPUTE_TENSOR(compute, DTYPE_F32, count, count, window, window, config->dim_in);
-    struct tensor results = COMPUTE_TENSOR(compute, DTYPE_F32, count, count, pooled, pooled, config->dim);
+    const enum dtype narrow = compute_narrow(compute);
+    struct tensor windows = COMPUTE_TENSOR(compute, narrow, count, count, window, window, config->dim_in);
+    struct tensor results = COMPUTE_TENSOR(compute, narrow, count, count, pooled, pooled, config->dim);
     if (config->side_in % window != 0) {
         /* What lies beyond the map is zero, and is attended to. */
         op_fill(compute, 0.0F, TENSOR_RESHAPE(windows, count * count, tokens, config->dim_in));
@@ -99,7 +100,7 @@ static void attend_windows(struct compute *compute, const struct sam2_block_conf
     struct tensor from = TENSOR_RESHAPE(windows, count * count, tokens, config->dim_in);
     struct tensor to = TENSOR_RESHAPE(results, count * count, pooled * pooled, config->dim);
     int64_t some =
-        device_hints(compute_device(compute)).chunk_bytes / (tokens * 3 * config->dim * (int64_t)sizeof(float));
+        device_hints(compute_device(compute)).chunk_bytes / (tokens * 3 * config->dim * (int64_t)dtype_size(narrow));
     some = some < 1 ? 1 : some;
     for (int64_t first = 0; first < count * count; first += some) {
         const int64_t n = count * count - first < some ? count * count - first : some;
@@ -113,12 +114,13 @@ static void feed_forward(struct compute *compute, const struct sam2_config *conf
                          struct tensor x)
 {
     const int64_t pixels = x.dim[0], dim = x.dim[1], hidden = linear_outputs(block->fc1);
-    int64_t some = device_hints(compute_device(compute)).chunk_bytes / (hidden * (int64_t)sizeof(float));
+    const enum dtype narrow = compute_narrow(compute);
+    int64_t some = device_hints(compute_device(compute)).chunk_bytes / (hidden * (int64_t)dtype_size(narrow));
     some = some < 64 ? 64 : some;
     some = some < pixels ? some : pixels;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, some, dim);
-    struct tensor inner = COMPUTE_TENSOR(compute, DTYPE_F32, some, hidden);
+    struct tensor normed = COMPUTE_TENSOR(compute, narrow, some, dim);
+    struct tensor inner = COMPUTE_TENSOR(compute, narrow, some, hidden);
     for (int64_t first = 0; first < pixels; first += some) {
         const int64_t n = pixels - first < some ? pixels - first : some;
         struct tensor rows = tensor_slice(x, 0, first, n);
@@ -138,8 +140,8 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
     const struct sam2_block *block = &model->weights.blocks[index];
     const int64_t side_in = config->side_in, in = config->dim_in, side = config->side, dim = config->dim;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, side_in, side_in, in);
-    struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, side, side, dim);
+    struct tensor normed = COMPUTE_TENSOR(compute, compute_narrow(compute), side_in, side_in, in);
+    struct tensor attended = COMPUTE_TENSOR(compute, compute_narrow(compute), side, side, dim);
     op_layer_norm(compute, x, block->norm1.gamma, block->norm1.beta, model->config.eps, normed);
 
     if (block->skip != NULL) { /* out = pool(skip(normed)) */

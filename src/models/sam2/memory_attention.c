@@ -10,6 +10,7 @@ struct state {
     const struct sam2_video *video;
     struct compute *compute;
     bool plain;
+    enum dtype narrow; /* of what products hand each other */
     int64_t pixels, width, inner, heads, memory;
 };
 
@@ -46,9 +47,9 @@ static void attend_self(const struct state *state, const struct sam2_memory_laye
     const struct sam2_video_weights *weights = &state->video->weights;
     const int64_t batch = x.dim[0], inner = state->inner;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, batch, state->pixels, state->width);
-    struct tensor qkv = COMPUTE_TENSOR(compute, DTYPE_F32, batch, state->pixels, 3 * inner);
-    struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, batch, state->pixels, inner);
+    struct tensor normed = COMPUTE_TENSOR(compute, state->narrow, batch, state->pixels, state->width);
+    struct tensor qkv = COMPUTE_TENSOR(compute, state->narrow, batch, state->pixels, 3 * inner);
+    struct tensor attended = COMPUTE_TENSOR(compute, state->narrow, batch, state->pixels, inner);
     normalize(compute, &layer->norm1, x, normed);
     op_linear(compute, layer->self_qkv, normed, ACTIVATION_NONE, NULL, qkv);
     /* Queries and keys turn alike: they are the first heads of the joined product. */
@@ -65,7 +66,7 @@ static void make_query(const struct state *state, const struct sam2_memory_layer
 {
     struct compute *compute = state->compute;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = compute_tensor(compute, DTYPE_F32, x.rank, x.dim);
+    struct tensor normed = compute_tensor(compute, state->narrow, x.rank, x.dim);
     normalize(compute, &layer->norm2, x, normed);
     op_linear(compute, layer->query, normed, ACTIVATION_NONE, NULL, out);
     op_rope(compute, by_head(out, state->heads), state->video->weights.cosines, state->video->weights.sines);
@@ -91,18 +92,18 @@ static void attend_memory(const struct state *state, const struct sam2_memory_la
     struct compute *compute = state->compute;
     const int64_t n = x.dim[0], rows = values.dim[1];
     const size_t mark = compute_mark(compute);
-    struct tensor keys = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->inner);
+    struct tensor keys = COMPUTE_TENSOR(compute, state->narrow, n, rows, state->inner);
     op_linear(compute, layer->key, places, ACTIVATION_NONE, NULL, keys);
     for (int64_t i = 0; i < n; i++)
         turn_keys(state, memories, tensor_at(keys, i));
     if (layer->value_out != NULL && !state->plain) {
         /* softmax(q k^T) (m W^T + b) = (softmax(q k^T) m) W^T + b: the narrow memory itself is attended over. */
-        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->memory);
+        struct tensor attended = COMPUTE_TENSOR(compute, state->narrow, n, state->pixels, state->memory);
         attend(state, query, keys, values, 1, attended);
         op_linear(compute, layer->value_out, attended, ACTIVATION_NONE, &x, x);
     } else {
-        struct tensor projected = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->inner);
-        struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->inner);
+        struct tensor projected = COMPUTE_TENSOR(compute, state->narrow, n, rows, state->inner);
+        struct tensor attended = COMPUTE_TENSOR(compute, state->narrow, n, state->pixels, state->inner);
         op_linear(compute, layer->value, values, ACTIVATION_NONE, NULL, projected);
         attend(state, query, keys, projected, state->heads, attended);
         op_linear(compute, layer->out, attended, ACTIVATION_NONE, &x, x);
@@ -115,12 +116,12 @@ static void feed_forward(const struct state *state, const struct sam2_memory_lay
 {
     struct compute *compute = state->compute;
     const struct sam2_video_config *config = &state->video->config;
-    const int64_t bytes = config->feed_forward * (int64_t)sizeof(float), rows = x.dim[0];
+    const int64_t bytes = config->feed_forward * (int64_t)dtype_size(state->narrow), rows = x.dim[0];
     int64_t some = device_hints(compute_device(compute)).chunk_bytes / bytes;
     some = some < 1 ? 1 : some < rows ? some : rows;
     const size_t mark = compute_mark(compute);
-    struct tensor normed = COMPUTE_TENSOR(compute, DTYPE_F32, some, state->width);
-    struct tensor hidden = COMPUTE_TENSOR(compute, DTYPE_F32, some, config->feed_forward);
+    struct tensor normed = COMPUTE_TENSOR(compute, state->narrow, some, state->width);
+    struct tensor hidden = COMPUTE_TENSOR(compute, state->narrow, some, config->feed_forward);
     for (int64_t first = 0; first < rows; first += some) {
         const int64_t n = rows - first < some ? rows - first : some;
         struct tensor part = tensor_slice(x, 0, first, n);
@@ -155,9 +156,9 @@ static void attend_batch(const struct state *state, const struct shared *shared,
     const struct sam2_video *video = state->video;
     const int64_t n = x.dim[0], rows = recalled_rows(state, recalls);
     const size_t mark = compute_mark(compute);
-    struct tensor values = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->memory);
-    struct tensor places = COMPUTE_TENSOR(compute, DTYPE_F32, n, rows, state->memory);
-    struct tensor query = COMPUTE_TENSOR(compute, DTYPE_F32, n, state->pixels, state->inner);
+    struct tensor values = COMPUTE_TENSOR(compute, state->narrow, n, rows, state->memory);
+    struct tensor places = COMPUTE_TENSOR(compute, state->narrow, n, rows, state->memory);
+    struct tensor query = COMPUTE_TENSOR(compute, state->narrow, n, state->pixels, state->inner);
     sam2_gather_recalls(video, compute, recalls, n, values, places);
     op_copy(compute, tensor_repeat(shared->x, 0, n), x);
     op_copy(compute, tensor_repeat(shared->query, 0, n), query);
@@ -178,7 +179,8 @@ static void attend_batch(const struct state *state, const struct shared *shared,
 static int64_t batch_size(const struct state *state, const struct sam2_recall *recalls, int64_t n)
 {
     const int64_t row = 2 * state->memory + state->inner, pixel = 3 * state->width + 6 * state->inner;
-    const int64_t each = (recalled_rows(state, recalls) * row + state->pixels * pixel) * (int64_t)sizeof(float);
+    const int64_t values = recalled_rows(state, recalls) * row + state->pixels * pixel;
+    const int64_t each = values * (int64_t)dtype_size(state->narrow);
     const int64_t most = device_hints(compute_device(state->compute)).batch_bytes / (each > 0 ? each : 1);
     int64_t size = 1;
     while (size < n && size < most && recalls[size].memories == recalls[0].memories &&
@@ -196,6 +198,7 @@ void sam2_memory_attention(const struct sam2_video *video, struct compute *compu
         .video = video,
         .compute = compute,
         .plain = plain,
+        .narrow = compute_narrow(compute),
         .pixels = config->grid * config->grid,
         .width = config->width,
         .inner = video->config.inner,
@@ -204,7 +207,7 @@ void sam2_memory_attention(const struct sam2_video *video, struct compute *compu
     };
     const size_t mark = compute_mark(compute);
     const struct shared shared = {.x = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state.pixels, state.width),
-                                  .query = COMPUTE_TENSOR(compute, DTYPE_F32, 1, state.pixels, state.inner)};
+                                  .query = COMPUTE_TENSOR(compute, state.narrow, 1, state.pixels, state.inner)};
     begin(&state, image, &shared);
     for (int64_t first = 0, count; first < n; first += count) {
         count = batch_size(&state, recalls + first, n - first);

@@ -50,7 +50,7 @@ static struct tensor downsample(const struct sam2_video *video, struct compute *
         const int64_t side =
             (x.dim[1] + 2 * config->downsampler_padding - config->downsampler_kernel) / config->downsampler_stride + 1;
         channels *= (int64_t)config->downsampler_stride * config->downsampler_stride;
-        struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], side, side, channels);
+        struct tensor out = COMPUTE_TENSOR(compute, compute_narrow(compute), x.dim[0], side, side, channels);
         op_conv2d(compute, video->weights.downsampler[i], x, NULL, out);
         op_layer_norm(compute, out, norm->gamma, norm->beta, NORM_EPS, out);
         op_activation(compute, out, config->downsampler_activation, out);
@@ -66,7 +66,8 @@ static void fuse(const struct sam2_video *video, struct compute *compute, const 
     const struct sam2_video_config *config = &video->config;
     const size_t mark = compute_mark(compute);
     struct tensor mixed = compute_tensor(compute, DTYPE_F32, 4, x.dim);
-    struct tensor hidden = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], x.dim[1], x.dim[2], config->fuser_hidden);
+    struct tensor hidden =
+        COMPUTE_TENSOR(compute, compute_narrow(compute), x.dim[0], x.dim[1], x.dim[2], config->fuser_hidden);
     op_depthwise_conv2d(compute, x, block->kernel, block->bias, config->fuser_padding, mixed);
     op_layer_norm(compute, mixed, block->norm.gamma, block->norm.beta, NORM_EPS, mixed);
     op_linear(compute, block->fc1, mixed, config->fuser_activation, NULL, hidden);

@@ -66,8 +66,9 @@ void sam2_gather_recalls(const struct sam2_video *video, struct compute *compute
         const struct sam2_recall *const recall = &recalls[i];
         struct tensor rows = tensor_at(values, i), placed = tensor_at(keys, i);
         for (int64_t m = 0; m < recall->memories; m++) {
-            op_copy(compute, recall->memory[m], tensor_slice(rows, 0, m * pixels, pixels));
-            op_add(compute, recall->memory[m], tensor_at(video->weights.memory_positions, recall->place[m]),
+            const struct tensor memory = tensor_slice(rows, 0, m * pixels, pixels);
+            op_copy(compute, recall->memory[m], memory);
+            op_add(compute, memory, tensor_at(video->weights.memory_positions, recall->place[m]),
                    tensor_slice(placed, 0, m * pixels, pixels));
         }
         if (pointers > 0) {

@@ -30,7 +30,7 @@ static void embed(const struct vjepa2 *model, struct compute *compute, const str
     const size_t mark = compute_mark(compute);
 
     struct tensor pixels = COMPUTE_TENSOR(compute, DTYPE_F32, batch, count * repeats, side, side, 3);
-    struct tensor gathered = COMPUTE_TENSOR(compute, DTYPE_F32, batch, tubelets, patches, taps);
+    struct tensor gathered = COMPUTE_TENSOR(compute, compute_narrow(compute), batch, tubelets, patches, taps);
     for (int64_t b = 0; b < batch; b++) {
         struct tensor clip = tensor_at(pixels, b), frames = tensor_slice(clip, 0, 0, count);
         vjepa2_preprocess(compute, config, clips->frames + b * count, count, clips->view, frames);

@@ -10,8 +10,9 @@ static void cross_layer(struct compute *compute, const struct nn_tower *tower, c
     const int64_t batch = x.dim[0], tokens = x.dim[1], width = tower->width;
     const int64_t heads = tower->heads, head = width / heads;
     const size_t mark = compute_mark(compute);
-    struct tensor kv = COMPUTE_TENSOR(compute, DTYPE_F32, batch, tokens, 2 * width);
-    struct tensor q = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, width);
+    const enum dtype narrow = compute_narrow(compute);
+    struct tensor kv = COMPUTE_TENSOR(compute, narrow, batch, tokens, 2 * width);
+    struct tensor q = COMPUTE_TENSOR(compute, narrow, batch, 1, width);
     struct tensor attended = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, width);
 
     nn_norm_forward(compute, &layer->norm1, tower->eps, x, x);

@@ -1,226 +1,293 @@
 /* Fused attention with an online softmax (Dao et al. 2022, FlashAttention; Milakov & Gimelshein 2018):
- * for a block of queries, keys and values go by in blocks; the running row maximum, row sum and output
+ * for a block of queries, keys and values go by in blocks; the running maximum, sum and output of a query
  * are corrected when a larger score appears. No score matrix exists beyond one block.
  *
- * Layout. Keys are packed once into panels of PANEL keys, [d][PANEL], so that a product of query rows
- * and a panel is a small matrix product with dense vector loads; values are packed dense, [keys][dv
- * rounded up to whole vectors]. Both are shared by all query blocks. Scores are kept in base 2: the
- * scale times log2(e) is multiplied into the packed queries. */
+ * Layout. The lanes of a vector are queries: scores are [keys][queries], results [dv][queries]. Queries are
+ * turned once, results at the end; keys and values are read a number at a time. So these need no layout of
+ * their own and no padding, and maxima, sums and corrections nothing across a vector. Scores are kept in
+ * base 2: the scale times log2(e) is multiplied into the turned queries. */
+#include "ops/cpu/attention_tile.h"
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/tile.h"
 
-#include <math.h>
 #include <omp.h>
-#include <string.h>
 
 enum {
-    PANEL = TILE_COLUMNS, /* keys of a panel */
-    QUERY_BLOCK = 48,     /* multiple of TILE_ROWS */
-    KEY_BLOCK = 256,      /* multiple of PANEL */
-
+    QUERY_BLOCK = 256, /* multiple of PANEL: what reads a block of keys while it is in the L2 cache */
+    KEY_BLOCK = 256,
 };
 
-static __attribute__((noinline)) void scores_product(int rows, int64_t depth, const float *q, const float *panel,
-                                                     float *scores)
-{
-    tile_rows(rows, SIMD_PANEL_VECTORS, false, depth, q, depth, 1, panel, PANEL, scores, KEY_BLOCK);
-}
-
-static __attribute__((noinline)) void values_product(int rows, int vectors, int64_t keys, const float *scores,
-                                                     const float *values, int64_t width, float *out)
-{
-    tile_rows(rows, vectors, true, keys, scores, KEY_BLOCK, 1, values, width, out, width);
-}
-
-/* What every query block of one (batch, head) pair reads. */
-struct packed {
-    const float *keys;   /* [panels][d][PANEL] */
-    const float *values; /* [panels * PANEL][width] */
-    int64_t count, panels, d, width;
+/* A head's matrices with their row strides. */
+struct head {
+    const float *q, *k, *v;
+    float *out;
+    int64_t q_stride, k_stride, v_stride, out_stride;
+    int64_t queries, keys, d, dv;
 };
 
-static void pack_keys(const float *k, int64_t stride, int64_t first, int64_t count, int64_t d, float *panel)
+/* What a panel of queries keeps from block to block. */
+struct panel {
+    int vectors; /* 1 where there are no more queries */
+    float *q;    /* [d][lanes] */
+    float *out;  /* [dv][lanes] */
+    vfloat maximum[PANEL_VECTORS], sum[PANEL_VECTORS];
+};
+
+/* Scores of `keys` keys from `k` on. */
+SIMD_INLINE void score(const int most, const int vectors, const struct head *head, const float *k, int64_t keys,
+                       const float *q, float *scores, vfloat top[PANEL_VECTORS])
 {
-    for (int64_t i = 0; i < PANEL; i++) {
-        if (i < count) {
-            const float *row = k + (first + i) * stride;
-            for (int64_t j = 0; j < d; j++)
-                panel[j * PANEL + i] = row[j];
-        } else {
-            for (int64_t j = 0; j < d; j++)
-                panel[j * PANEL + i] = 0.0F;
+    const int64_t d = head->d, stride = head->k_stride, lanes = vectors * SIMD_LANES;
+#pragma GCC unroll 2
+    for (int n = 0; n < vectors; n++)
+        top[n] = v_set(MASKED);
+    int64_t i = 0;
+    for (; i + most <= keys; i += most)
+        score_tile(most, vectors, d, k + i * stride, stride, q, scores + i * lanes, top);
+    for (; i + 4 <= keys; i += 4)
+        score_tile(4, vectors, d, k + i * stride, stride, q, scores + i * lanes, top);
+    for (; i < keys; i++)
+        score_tile(1, vectors, d, k + i * stride, stride, q, scores + i * lanes, top);
+}
+
+/* Key i and those after it do not count for the panel's first `i - visible` queries. */
+static void mask_future(int vectors, int64_t visible, int64_t keys, float *scores, vfloat top[PANEL_VECTORS])
+{
+    const int64_t lanes = vectors * SIMD_LANES;
+    for (int n = 0; n < vectors; n++)
+        top[n] = v_set(MASKED);
+    for (int64_t i = 0; i < keys; i++, scores += lanes) {
+        for (int64_t lane = 0; lane < lanes && lane < i - visible; lane++)
+            scores[lane] = MASKED;
+        for (int n = 0; n < vectors; n++)
+            top[n] = v_max(top[n], v_load(scores + n * SIMD_LANES));
+    }
+}
+
+/* Scores of a block become weights relative to the running maximum; `correction` becomes the factors of what was
+ * summed before. */
+SIMD_INLINE void weigh(const int vectors, int64_t keys, float *scores, const vfloat top[PANEL_VECTORS],
+                       struct panel *panel, vfloat correction[PANEL_VECTORS])
+{
+    vfloat shift[PANEL_VECTORS], sum[PANEL_VECTORS];
+#pragma GCC unroll 2
+    for (int n = 0; n < vectors; n++) {
+        shift[n] = v_max(panel->maximum[n], top[n]);
+        correction[n] = v_exp2(v_sub(panel->maximum[n], shift[n]));
+        panel->maximum[n] = shift[n];
+        sum[n] = v_mul(panel->sum[n], correction[n]);
+    }
+    for (int64_t i = 0; i < keys; i++) {
+#pragma GCC unroll 2
+        for (int n = 0; n < vectors; n++) {
+            float *at = scores + (i * vectors + n) * SIMD_LANES;
+            const vfloat weight = v_exp2(v_sub(v_load(at), shift[n]));
+            v_store(at, weight);
+            sum[n] = v_add(sum[n], weight);
+        }
+    }
+#pragma GCC unroll 2
+    for (int n = 0; n < vectors; n++)
+        panel->sum[n] = sum[n];
+}
+
+SIMD_INLINE void add_values(const int most, const int vectors, const struct head *head, const float *v, int64_t keys,
+                            const float *weights, const vfloat correction[PANEL_VECTORS], bool first, float *out)
+{
+    const int64_t dv = head->dv, stride = head->v_stride, lanes = vectors * SIMD_LANES;
+    int64_t j = 0;
+    for (; j + most <= dv; j += most)
+        value_tile(most, vectors, keys, v + j, stride, weights, correction, first, out + j * lanes);
+    for (; j + 4 <= dv; j += 4)
+        value_tile(4, vectors, keys, v + j, stride, weights, correction, first, out + j * lanes);
+    for (; j < dv; j++)
+        value_tile(1, vectors, keys, v + j, stride, weights, correction, first, out + j * lanes);
+}
+
+/* Functions of their own, so that every tile has all registers. */
+#define PANEL_FUNCTIONS(name, most, vectors)                                                                           \
+    static __attribute__((noinline)) void name##_score(const struct head *head, const float *k, int64_t keys,          \
+                                                       const float *q, float *scores, vfloat *top)                     \
+    {                                                                                                                  \
+        score(most, vectors, head, k, keys, q, scores, top);                                                           \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void name##_weigh(int64_t keys, float *scores, const vfloat *top,                 \
+                                                       struct panel *panel, vfloat *correction)                        \
+    {                                                                                                                  \
+        weigh(vectors, keys, scores, top, panel, correction);                                                          \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void name##_add(const struct head *head, const float *v, int64_t keys,            \
+                                                     const float *weights, const vfloat *correction, bool first,       \
+                                                     float *out)                                                       \
+    {                                                                                                                  \
+        add_values(most, vectors, head, v, keys, weights, correction, first, out);                                     \
+    }
+PANEL_FUNCTIONS(wide, WIDE_ROWS, 2)
+PANEL_FUNCTIONS(slim, SLIM_ROWS, 1)
+
+/* Keys from `key` on; where causal, the panel's first query sees `visible` of them beside itself. */
+static void panel_block(const struct head *head, int64_t key, int64_t keys, int64_t visible, struct panel *panel,
+                        float *scores)
+{
+    const bool wide = panel->vectors == 2;
+    vfloat top[PANEL_VECTORS], correction[PANEL_VECTORS];
+    (wide ? wide_score : slim_score)(head, head->k + key * head->k_stride, keys, panel->q, scores, top);
+    if (visible < keys)
+        mask_future(panel->vectors, visible, keys, scores, top);
+    (wide ? wide_weigh : slim_weigh)(keys, scores, top, panel, correction);
+    (wide ? wide_add : slim_add)(head, head->v + key * head->v_stride, keys, scores, correction, key == 0, panel->out);
+}
+
+/* x[0..LANES) of rows that lie `stride` apart: `rows` of them and `columns` of each, else 0. */
+static void load_square(const float *from, int64_t stride, int64_t rows, int columns, vfloat x[SIMD_LANES])
+{
+    for (int r = 0; r < SIMD_LANES; r++) {
+        x[r] = r >= rows               ? v_zero()
+               : columns == SIMD_LANES ? v_load(from + r * stride)
+                                       : v_load_part(from + r * stride, columns);
+    }
+}
+
+static int part(int64_t left)
+{
+    return left < SIMD_LANES ? (int)left : SIMD_LANES;
+}
+
+/* Queries from `first` on, times `scale`, to lanes. */
+static void turn_queries(const struct head *head, int64_t first, float scale, struct panel *panel)
+{
+    const int vectors = panel->vectors;
+    const vfloat factor = v_set(scale);
+    for (int n = 0; n < vectors; n++) {
+        const int64_t row = first + n * SIMD_LANES;
+        for (int64_t i = 0; i < head->d; i += SIMD_LANES) {
+            const int columns = part(head->d - i);
+            vfloat x[SIMD_LANES];
+            load_square(head->q + row * head->q_stride + i, head->q_stride, head->queries - row, columns, x);
+            v_turn(x);
+            for (int c = 0; c < columns; c++)
+                v_store(panel->q + ((i + c) * vectors + n) * SIMD_LANES, v_mul(x[c], factor));
         }
     }
 }
 
-static void pack_values(const float *v, int64_t stride, int64_t first, int64_t count, int64_t dv, int64_t width,
-                        float *values)
+static void turn_results(const struct head *head, int64_t first, const struct panel *panel)
 {
-    for (int64_t i = 0; i < PANEL; i++) {
-        float *row = values + i * width;
-        const int64_t used = i < count ? dv : 0;
-        if (used > 0)
-            memcpy(row, v + (first + i) * stride, (size_t)used * sizeof(float));
-        memset(row + used, 0, (size_t)(width - used) * sizeof(float));
-    }
-}
-
-/* The largest of scores[0..valid); several running maxima, since each waits for its last step. */
-static float row_maximum(const float *scores, int valid)
-{
-    enum { CHAINS = 4 };
-    vfloat top[CHAINS];
-    for (int c = 0; c < CHAINS; c++)
-        top[c] = v_set(MASKED);
-    int i = 0;
-    for (; i + CHAINS * SIMD_LANES <= valid; i += CHAINS * SIMD_LANES) {
-#pragma GCC unroll 4
-        for (int c = 0; c < CHAINS; c++)
-            top[c] = v_max(top[c], v_load(scores + i + c * SIMD_LANES));
-    }
-    float largest = v_maximum(v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
-    for (; i < valid; i++)
-        largest = scores[i] > largest ? scores[i] : largest;
-    return largest;
-}
-
-/* Scores of one row's block become weights relative to the running maximum; returns the factor that
- * corrects what was summed before. `valid` keys count, the rest of the padded block gets weight 0. */
-static float softmax_row(float *scores, int valid, int padded, float *maximum, float *sum)
-{
-    const float largest = row_maximum(scores, valid);
-    float correction = 1.0F;
-    if (largest > *maximum) {
-        correction = exp2f(*maximum - largest);
-        *maximum = largest;
-    }
-    for (int i = valid; i < padded; i++)
-        scores[i] = MASKED;
-    const vfloat shift = v_set(*maximum);
-    vfloat even = v_zero(), odd = v_zero();
-    for (int i = 0; i < padded; i += 2 * SIMD_LANES) { /* PANEL is an even number of vectors */
-        const vfloat a = v_exp2(v_sub(v_load(scores + i), shift));
-        const vfloat b = v_exp2(v_sub(v_load(scores + i + SIMD_LANES), shift));
-        even = v_add(even, a);
-        odd = v_add(odd, b);
-        v_store(scores + i, a);
-        v_store(scores + i + SIMD_LANES, b);
-    }
-    *sum = *sum * correction + v_sum(v_add(even, odd));
-    return correction;
-}
-
-/* Scratch of one thread. */
-struct scratch {
-    float *q;      /* [QUERY_BLOCK][d] */
-    float *scores; /* [QUERY_BLOCK][KEY_BLOCK] */
-    float *out;    /* [QUERY_BLOCK][width] */
-};
-
-static void scale_row(float *row, int64_t width, float factor)
-{
-    const vfloat f = v_set(factor);
-    for (int64_t i = 0; i < width; i += SIMD_LANES)
-        v_store(row + i, v_mul(v_load(row + i), f));
-}
-
-/* `rows` queries from `first` on: q and out are the head's, with their row strides. */
-static void query_block(const struct packed *packed, const float *q, int64_t q_stride, int64_t first, int rows,
-                        float scale, bool causal, int64_t dv, float *out, int64_t out_stride,
-                        const struct scratch *scratch)
-{
-    const int64_t d = packed->d, width = packed->width;
-    float maximum[QUERY_BLOCK], sum[QUERY_BLOCK];
-    for (int r = 0; r < rows; r++) {
-        const float *row = q + (first + r) * q_stride;
-        for (int64_t j = 0; j < d; j++)
-            scratch->q[r * d + j] = row[j] * scale;
-        maximum[r] = -INFINITY;
-        sum[r] = 0.0F;
-    }
-    memset(scratch->out, 0, (size_t)(rows * width) * sizeof(float));
-
-    const int64_t limit = causal && first + rows < packed->count ? first + rows : packed->count;
-    for (int64_t key = 0; key < limit; key += KEY_BLOCK) {
-        const int valid = (int)(limit - key < KEY_BLOCK ? limit - key : KEY_BLOCK);
-        const int padded = (valid + PANEL - 1) / PANEL * PANEL;
-        for (int p = 0; p < padded; p += PANEL)
-            scores_product(rows, d, scratch->q, packed->keys + (key + p) * d, scratch->scores + p);
-        for (int r = 0; r < rows; r++) {
-            const int64_t seen = causal && first + r + 1 - key < valid ? first + r + 1 - key : valid;
-            const float correction =
-                softmax_row(scratch->scores + r * KEY_BLOCK, seen < 0 ? 0 : (int)seen, padded, &maximum[r], &sum[r]);
-            if (correction != 1.0F)
-                scale_row(scratch->out + r * width, width, correction);
-        }
-        for (int64_t n = 0; n < width; n += PANEL) {
-            const int64_t left = (width - n) / SIMD_LANES;
-            values_product(rows, left < SIMD_PANEL_VECTORS ? (int)left : SIMD_PANEL_VECTORS, padded, scratch->scores,
-                           packed->values + key * width + n, width, scratch->out + n);
+    const int vectors = panel->vectors;
+    for (int n = 0; n < vectors; n++) {
+        const int64_t row = first + n * SIMD_LANES, stride = vectors * SIMD_LANES;
+        const int rows = part(head->queries - row);
+        const vfloat inverse = v_div(v_set(1.0F), panel->sum[n]);
+        for (int64_t j = 0; j < head->dv; j += SIMD_LANES) {
+            const int columns = part(head->dv - j);
+            vfloat x[SIMD_LANES];
+            load_square(panel->out + j * stride + n * SIMD_LANES, stride, columns, SIMD_LANES, x);
+            for (int c = 0; c < SIMD_LANES; c++)
+                x[c] = v_mul(x[c], inverse);
+            v_turn(x);
+            for (int r = 0; r < rows; r++) {
+                float *to = head->out + (row + r) * head->out_stride + j;
+                if (columns == SIMD_LANES)
+                    v_store(to, x[r]);
+                else
+                    v_store_part(to, columns, x[r]);
+            }
         }
     }
-    for (int r = 0; r < rows; r++) {
-        const float *row = scratch->out + r * width;
-        float *to = out + (first + r) * out_stride;
-        const float inverse = 1.0F / sum[r];
-        for (int64_t j = 0; j < dv; j++)
-            to[j] = row[j] * inverse;
-    }
 }
 
-static float *floats(struct compute *compute, int64_t count)
+static int64_t scratch_size(int64_t queries, int64_t d, int64_t dv)
 {
-    return host_data(COMPUTE_TENSOR(compute, DTYPE_F32, count));
+    return queries * (d + dv) + KEY_BLOCK * PANEL;
+}
+
+/* `count` queries from `first` on. */
+static void query_block(const struct head *head, int64_t first, int64_t count, float scale, bool causal, float *scratch)
+{
+    struct panel panels[QUERY_BLOCK / PANEL];
+    float *scores = scratch, *next = scratch + KEY_BLOCK * PANEL;
+    for (int64_t p = 0; p * PANEL < count; p++) {
+        panels[p] =
+            (struct panel){.vectors = count - p * PANEL > SIMD_LANES ? 2 : 1, .q = next, .out = next + PANEL * head->d};
+        next += PANEL * (head->d + head->dv);
+        for (int n = 0; n < PANEL_VECTORS; n++) {
+            panels[p].maximum[n] = v_set(MASKED);
+            panels[p].sum[n] = v_zero();
+        }
+        turn_queries(head, first + p * PANEL, scale, &panels[p]);
+    }
+    for (int64_t key = 0; key < head->keys; key += KEY_BLOCK) {
+        for (int64_t p = 0; p * PANEL < count; p++) {
+            const int64_t query = first + p * PANEL, last = query + PANEL;
+            const int64_t limit = causal && last < head->keys ? last : head->keys;
+            const int64_t keys = limit - key < KEY_BLOCK ? limit - key : KEY_BLOCK;
+            if (keys > 0)
+                panel_block(head, key, keys, causal ? query - key : keys, &panels[p], scores);
+        }
+    }
+    for (int64_t p = 0; p * PANEL < count; p++)
+        turn_results(head, first + p * PANEL, &panels[p]);
+}
+
+/* x [batch, rows, heads, width] with each head's rows dense: rows that lie a multiple of 4 KB apart have few places
+ * in the caches. */
+static struct tensor dense_rows(struct compute *compute, struct tensor x)
+{
+    if (x.stride[1] == x.dim[3])
+        return x;
+    struct tensor dense = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], x.dim[2], x.dim[1], x.dim[3]);
+    op_copy(compute, tensor_swap_axes(x, 1, 2), dense);
+    return tensor_swap_axes(dense, 1, 2);
+}
+
+/* Queries of a block, so that every thread gets some blocks. */
+static int64_t block_size(int64_t pairs, int64_t queries, int threads)
+{
+    int64_t size = QUERY_BLOCK;
+    while (size > PANEL && pairs * ((queries + size - 1) / size) < 4 * threads)
+        size /= 2;
+    return size;
 }
 
 void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struct tensor k, struct tensor v,
                                  float scale, bool causal, struct tensor out)
 {
-    const int64_t batch = q.dim[0], queries = q.dim[1], heads = q.dim[2], d = q.dim[3];
-    const int64_t keys = k.dim[1], dv = v.dim[3];
-    const int64_t panels = (keys + PANEL - 1) / PANEL;
-    const int64_t width = (dv + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    const int64_t pairs = batch * heads;
+    const int64_t queries = q.dim[1], heads = q.dim[2], d = q.dim[3], keys = k.dim[1], dv = v.dim[3];
+    const int64_t pairs = q.dim[0] * heads;
     const int threads = device_threads(compute_device(compute));
 
     const size_t mark = compute_mark(compute);
-    float *packed_keys = floats(compute, pairs * panels * PANEL * d);
-    float *packed_values = floats(compute, pairs * panels * PANEL * width);
-    const int64_t per_thread = QUERY_BLOCK * (d + width + KEY_BLOCK);
-    float *thread_scratch = floats(compute, threads * per_thread);
+    if (queries > QUERY_BLOCK) {
+        k = dense_rows(compute, k);
+        v = dense_rows(compute, v);
+    }
+    const int64_t size = block_size(pairs, queries, threads), blocks = (queries + size - 1) / size;
+    const int64_t per_thread = scratch_size(size, d, dv);
+    float *scratch = host_data(COMPUTE_TENSOR(compute, DTYPE_F32, threads * per_thread));
     if (compute_status(compute) != 0 || keys == 0) {
         compute_release(compute, mark);
         return;
     }
-
-    const bool large = pairs * queries * keys * (d + dv) > TILE_SMALL_WORK;
-#pragma omp parallel for num_threads(threads) schedule(static) if (large)
-    for (int64_t i = 0; i < pairs * panels; i++) {
-        const int64_t pair = i / panels, first = i % panels * PANEL, b = pair / heads, h = pair % heads;
-        const int64_t count = keys - first < PANEL ? keys - first : PANEL;
-        pack_keys((const float *)host_data(k) + b * k.stride[0] + h * k.stride[2], k.stride[1], first, count, d,
-                  packed_keys + i * PANEL * d);
-        pack_values((const float *)host_data(v) + b * v.stride[0] + h * v.stride[2], v.stride[1], first, count, dv,
-                    width, packed_values + i * PANEL * width);
-    }
-
     const float log2e = 1.44269504F;
-    const int64_t blocks = (queries + QUERY_BLOCK - 1) / QUERY_BLOCK;
+    const bool large = pairs * queries * keys * (d + dv) > TILE_SMALL_WORK;
 #pragma omp parallel for num_threads(threads) schedule(dynamic) if (large)
     for (int64_t i = 0; i < pairs * blocks; i++) {
-        const int64_t pair = i / blocks, first = i % blocks * QUERY_BLOCK, b = pair / heads, h = pair % heads;
-        const int rows = (int)(queries - first < QUERY_BLOCK ? queries - first : QUERY_BLOCK);
-        float *base = thread_scratch + omp_get_thread_num() * per_thread;
-        const struct scratch scratch = {base, base + QUERY_BLOCK * d, base + QUERY_BLOCK * (d + KEY_BLOCK)};
-        const struct packed packed = {packed_keys + pair * panels * PANEL * d,
-                                      packed_values + pair * panels * PANEL * width,
-                                      keys,
-                                      panels,
-                                      d,
-                                      width};
-        query_block(&packed, (const float *)host_data(q) + b * q.stride[0] + h * q.stride[2], q.stride[1], first, rows,
-                    scale * log2e, causal, dv, (float *)host_data(out) + b * out.stride[0] + h * out.stride[2],
-                    out.stride[1], &scratch);
+        const int64_t first = i % blocks * size, b = i / blocks / heads, h = i / blocks % heads;
+        const struct head head = {
+            .q = (const float *)host_data(q) + b * q.stride[0] + h * q.stride[2],
+            .k = (const float *)host_data(k) + b * k.stride[0] + h * k.stride[2],
+            .v = (const float *)host_data(v) + b * v.stride[0] + h * v.stride[2],
+            .out = (float *)host_data(out) + b * out.stride[0] + h * out.stride[2],
+            .q_stride = q.stride[1],
+            .k_stride = k.stride[1],
+            .v_stride = v.stride[1],
+            .out_stride = out.stride[1],
+            .queries = queries,
+            .keys = keys,
+            .d = d,
+            .dv = dv,
+        };
+        query_block(&head, first, queries - first < size ? queries - first : size, scale * log2e, causal,
+                    scratch + omp_get_thread_num() * per_thread);
     }
     compute_release(compute, mark);
 }

@@ -9,6 +9,12 @@
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
 
+/* The cache line of p into the nearest cache; p may lie anywhere. */
+SIMD_INLINE void v_prefetch(const float *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
 #if defined(__AVX512F__)
 
 #define SIMD_NAME(name) name##_avx512
@@ -92,11 +98,6 @@ SIMD_INLINE vfloat v_fraction(vfloat x)
 {
     return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
-/* x * 2^floor(e). */
-SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
-{
-    return _mm512_scalef_ps(x, e);
-}
 /* Lane i gets lane (i + by) % SIMD_LANES. */
 SIMD_INLINE vfloat v_rotate(vfloat x, int by)
 {
@@ -126,6 +127,37 @@ SIMD_INLINE vfloat v_sums(const vfloat x[SIMD_LANES])
             v_sum_high_pairs(v_sum_low_pairs(x[4 * i], x[4 * i + 1]), v_sum_low_pairs(x[4 * i + 2], x[4 * i + 3]));
     }
     return v_sum_quarters(v_sum_quarters(part[0], part[1]), v_sum_quarters(part[2], part[3]));
+}
+
+/* x[i] lane j and x[j] lane i exchanged. */
+SIMD_INLINE void v_turn(vfloat x[SIMD_LANES])
+{
+    __m512 a[16], b[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) { /* b[i + c] holds columns c, c + 4, c + 8, c + 12 of rows i to i + 3 */
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            const __m512d low = _mm512_castps_pd(a[i + h]), high = _mm512_castps_pd(a[i + h + 2]);
+            b[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            b[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+        const __m512 even = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88),
+                     odd = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xDD);
+        const __m512 more_even = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88),
+                     more_odd = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xDD);
+        x[c] = _mm512_shuffle_f32x4(even, more_even, 0x88);
+        x[4 + c] = _mm512_shuffle_f32x4(odd, more_odd, 0x88);
+        x[8 + c] = _mm512_shuffle_f32x4(even, more_even, 0xDD);
+        x[12 + c] = _mm512_shuffle_f32x4(odd, more_odd, 0xDD);
+    }
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -210,17 +242,6 @@ SIMD_INLINE vfloat v_load_u8(const uint8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
-SIMD_INLINE vfloat v_fraction(vfloat x)
-{
-    return _mm256_sub_ps(x, _mm256_floor_ps(x));
-}
-SIMD_INLINE vfloat v_scale(vfloat x, vfloat e)
-{
-    /* The exponent is clamped where 2^e leaves the normal range: below, the result is 0. */
-    const __m256i exponent = _mm256_cvtps_epi32(_mm256_floor_ps(_mm256_max_ps(e, _mm256_set1_ps(-127.0F))));
-    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
-}
 SIMD_INLINE vfloat v_rotate(vfloat x, int by)
 {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -233,12 +254,38 @@ SIMD_INLINE vfloat v_sums(const vfloat x[SIMD_LANES])
     return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
 }
 
+SIMD_INLINE void v_turn(vfloat x[SIMD_LANES])
+{
+    __m256 a[8], b[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            const __m256d low = _mm256_castps_pd(a[i + h]), high = _mm256_castps_pd(a[i + h + 2]);
+            b[i + 2 * h] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+            b[i + 2 * h + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+        }
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+        x[c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
+        x[4 + c] = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
+    }
+}
+
 #else
 #error "compile this file with -mavx2 -mfma or -mavx512f -mavx512bw -mavx512dq -mavx512vl"
 #endif
 
-/* 2^x for x <= 0 (an attention score minus its row's maximum), relative error under 2e-7: the polynomial
- * of degree 5 with the least largest relative error on the fraction in [0, 1) (7.5e-8 before rounding). */
+/* 2^x for x <= 0 (an attention score minus its row's maximum), relative error under 2e-7; 0 from -127.5 on. Both
+ * polynomials of degree 5 have the least largest relative error, on [0, 1) (7.5e-8 before rounding) and on
+ * [-0.5, 0.5] (9.1e-8, 1 at 0). */
+#if defined(__AVX512F__)
 SIMD_INLINE vfloat v_exp2(vfloat x)
 {
     const vfloat f = v_fraction(x);
@@ -248,7 +295,23 @@ SIMD_INLINE vfloat v_exp2(vfloat x)
     p = v_fma(p, f, v_set(2.401536107e-1F));
     p = v_fma(p, f, v_set(6.931530833e-1F));
     p = v_fma(p, f, v_set(9.999999404e-1F));
-    return v_scale(p, x);
+    return _mm512_scalef_ps(p, x); /* p * 2^floor(x) */
 }
+#else
+SIMD_INLINE vfloat v_exp2(vfloat x)
+{
+    /* Added to a number of this size, x rounds to an integer, whose exponent field stands in the lowest bits. */
+    const vfloat round = v_set(0x1.8p23F + 127.0F), bounded = _mm256_max_ps(v_set(-127.0F), x); /* keeps NaN */
+    const vfloat shifted = v_add(bounded, round);
+    const vfloat f = v_sub(bounded, v_sub(shifted, round));
+    vfloat p = v_set(1.326472714e-3F);
+    p = v_fma(p, f, v_set(9.671512640e-3F));
+    p = v_fma(p, f, v_set(5.550733743e-2F));
+    p = v_fma(p, f, v_set(2.402224209e-1F));
+    p = v_fma(p, f, v_set(6.931469776e-1F));
+    p = v_fma(p, f, v_set(1.0F));
+    return v_mul(p, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
+}
+#endif
 
 #endif

@@ -1,0 +1,22 @@
+/* Where the results of each video go, and which are there already. */
+#ifndef CLI_VIDEO_PLACES_H
+#define CLI_VIDEO_PLACES_H
+
+#include "cli/video_inputs.h"
+#include "output/claim.h"
+
+struct video_place {
+    char *folder; /* in the output folder; NULL: the output folder itself */
+    bool done;    /* by an earlier run, with all it left */
+};
+
+/* One place a video; `*out` is given to video_places_free() in any case. A video alone has the output folder for
+ * itself, one of several a folder in it. With --resume a video that an earlier run began has the place that it had
+ * then, and no other takes that. Errors: ARGUMENT (--resume of one that was tracked with other options), IO, FORMAT,
+ * MEMORY.
+ */
+int video_places_find(const struct video_inputs *inputs, const struct output_claim *claim,
+                      const struct string_list *job, struct video_place **out);
+void video_places_free(struct video_place *places, size_t count);
+
+#endif
