@@ -114,6 +114,20 @@ static void try_spoiled(const char *op, given_call *call, int count, const struc
     check_rejected(op, what, number);
 }
 
+/* Dense, with another size along an axis. There may be less memory than that: nobody may read it. */
+static struct tensor resized(struct tensor tensor, int axis, int64_t size)
+{
+    struct tensor out;
+    size_t bytes;
+    int64_t dim[TENSOR_MAX_RANK];
+    memcpy(dim, tensor.dim, sizeof(dim));
+    dim[axis] = size;
+    assert_true(tensor_layout(tensor.dtype, tensor.rank, dim, &out, &bytes));
+    out.buffer = tensor.buffer;
+    out.offset = tensor.offset;
+    return out;
+}
+
 static void spoil_alone(const char *op, given_call *call, int count, const struct given *given, int which)
 {
     const struct tensor right = given[which].tensor;
@@ -130,27 +144,28 @@ static void spoil_alone(const char *op, given_call *call, int count, const struc
         wrong.rank = rank;
         TRY("rank", rank);
     }
-    if (count > 1 && right.rank < TENSOR_MAX_RANK) {
-        int64_t dim[TENSOR_MAX_RANK] = {1};
-        memcpy(dim + 1, right.dim, (size_t)right.rank * sizeof(*dim));
+    for (int first = 0; first < 2 && (is & GIVEN_ANY_RANK) == 0 && right.rank < TENSOR_MAX_RANK; first++) {
+        int64_t dim[TENSOR_MAX_RANK] = {1, 1, 1, 1, 1};
+        memcpy(dim + first, right.dim, (size_t)right.rank * sizeof(*dim));
         wrong = tensor_reshape(right, right.rank + 1, dim);
-        TRY("one axis more", 0);
+        TRY("one axis more", first);
     }
     for (int axis = 0; axis < right.rank; axis++) {
         wrong = right;
         wrong.dim[axis] = -1;
         TRY("negative axis", axis);
-        wrong = right;
-        wrong.dim[axis]++;
-        if ((is & GIVEN_FREE << axis) == 0)
-            TRY("size of axis", axis);
+        for (int64_t size = right.dim[axis] - 1; size <= right.dim[axis] + 1; size += 2) {
+            wrong = resized(right, axis, size);
+            if ((is & GIVEN_FREE << axis) == 0 && size > 0)
+                TRY("size of axis", axis);
+        }
         wrong = right;
         wrong.stride[axis]--;
         if ((is & GIVEN_VIEW) == 0 && (axis == right.rank - 1 || right.dim[axis] > 1))
             TRY("stride along axis", axis);
         wrong = right;
         wrong.stride[axis]++;
-        if (is & GIVEN_DENSE && right.dim[axis] > 1)
+        if ((is & GIVEN_DENSE && right.dim[axis] > 1) || ((is & GIVEN_VIEW) == 0 && axis == right.rank - 1))
             TRY("gaps along axis", axis);
     }
     if (is & GIVEN_VIEW && is & GIVEN_OUT) {

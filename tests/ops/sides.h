@@ -42,7 +42,8 @@ enum given_is {
     GIVEN_IN_PLACE = 1 << 1, /* it may be the very tensor that is written */
     GIVEN_DENSE = 1 << 2,    /* it must be dense */
     GIVEN_VIEW = 1 << 3,     /* it may have any strides, and any type */
-    GIVEN_FREE = 1 << 4,     /* shifted by an axis: any size along it does */
+    GIVEN_ANY_RANK = 1 << 4, /* it may have an axis more */
+    GIVEN_FREE = 1 << 5,     /* shifted by an axis: any size along it does */
 };
 struct given {
     const char *name;

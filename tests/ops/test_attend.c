@@ -135,8 +135,8 @@ static void call_tokens(struct compute *compute, const struct given *given)
 static void test_rejections(void **state)
 {
     (void)state;
-    CHECK_REJECTIONS("op_attend_rows", call_rows, {"q", F32(2, 3, 8), GIVEN_DENSE}, {"x", F32(2, 5, 8), GIVEN_DENSE},
-                     {"positions", F32(5, 8), GIVEN_DENSE}, {"out", F32(2, 3, 8), GIVEN_OUT | GIVEN_DENSE});
+    CHECK_REJECTIONS("op_attend_rows", call_rows, {"q", F32(3, 4, 8), GIVEN_DENSE}, {"x", F32(3, 5, 8), GIVEN_DENSE},
+                     {"positions", F32(5, 8), GIVEN_DENSE}, {"out", F32(3, 4, 8), GIVEN_OUT | GIVEN_DENSE});
     REJECTED(op_attend_rows, F32(2, 3, 8), F32(3, 5, 8), F32(5, 8), 1.0F, F32(2, 3, 8)); /* neither 1 nor the batch */
     REJECTED(op_attend_rows, F32(2, 3, 8), F32(2, 5, 8), F32(4, 8), 1.0F, F32(2, 3, 8)); /* other positions */
     REJECTED(op_attend_rows, F32(2, 3, 8), F32(2, 5, 7), F32(5, 7), 1.0F, F32(2, 3, 8)); /* other channels */
@@ -146,11 +146,11 @@ static void test_rejections(void **state)
     const struct tensor same = F32(2, 3, 8);
     REJECTED(op_attend_rows, same, F32(2, 5, 8), F32(5, 8), 1.0F, same);
 
-    CHECK_REJECTIONS("op_attend_tokens", call_tokens, {"x", F32(2, 5, 8), GIVEN_DENSE | GIVEN_IN_PLACE},
-                     {"positions", F32(5, 8), GIVEN_DENSE}, {"k", F32(2, 3, 4, 8), GIVEN_DENSE},
-                     {"v", F32(2, 3, 4, 8), GIVEN_DENSE}, {"bias", F32(2, 3, 4), GIVEN_DENSE},
+    CHECK_REJECTIONS("op_attend_tokens", call_tokens, {"x", F32(3, 5, 8), GIVEN_DENSE | GIVEN_IN_PLACE},
+                     {"positions", F32(5, 8), GIVEN_DENSE}, {"k", F32(3, 2, 4, 8), GIVEN_DENSE},
+                     {"v", F32(3, 2, 4, 8), GIVEN_DENSE}, {"bias", F32(3, 2, 4), GIVEN_DENSE},
                      {"gamma", F32(8), GIVEN_DENSE}, {"beta", F32(8), GIVEN_DENSE},
-                     {"out", F32(2, 5, 8), GIVEN_OUT | GIVEN_DENSE});
+                     {"out", F32(3, 5, 8), GIVEN_OUT | GIVEN_DENSE});
     const struct token_attention good = {
         F32(2, 5, 8), F32(5, 8), F32(2, 3, 4, 8), F32(2, 3, 4, 8), F32(2, 3, 4), F32(8), F32(8), 1.0F, 1e-5F};
     struct token_attention wrong[7];

@@ -287,7 +287,7 @@ static void call_gather_rows(struct compute *compute, const struct given *given)
 
 static void call_max_pool2d(struct compute *compute, const struct given *given)
 {
-    op_max_pool2d(compute, T(0), 2, T(1));
+    op_max_pool2d(compute, T(0), 1, T(1));
 }
 
 #define F32(...) field_inout(false, -1.0F, 1.0F, DIMS(__VA_ARGS__))
@@ -298,14 +298,15 @@ static void test_rejections(void **state)
     static const int32_t zeros[16] = {0};
     CHECK_REJECTIONS("op_copy", call_copy, {"from", F32(2, 3, 4), GIVEN_VIEW},
                      {"out", F32(2, 3, 4), GIVEN_OUT | GIVEN_VIEW});
-    CHECK_REJECTIONS("op_fill", call_fill,
-                     {"out", F32(2, 3, 4), GIVEN_OUT | GIVEN_FREE | GIVEN_FREE << 1 | GIVEN_FREE << 2});
+    CHECK_REJECTIONS(
+        "op_fill", call_fill,
+        {"out", F32(2, 3, 4), GIVEN_OUT | GIVEN_ANY_RANK | GIVEN_FREE | GIVEN_FREE << 1 | GIVEN_FREE << 2});
     CHECK_REJECTIONS("op_embed", call_embed, {"ids", field_in_i32(DIMS(2, 3), zeros), 0},
                      {"table", F32(9, 5), GIVEN_FREE}, {"positions", F32(4, 5), GIVEN_FREE},
                      {"out", F32(2, 3, 5), GIVEN_OUT});
-    CHECK_REJECTIONS("op_gather_rows", call_gather_rows, {"x", F32(2, 3, 5), GIVEN_FREE << 1},
-                     {"index", field_in_i32(DIMS(2, 4), zeros), 0}, {"out", F32(2, 4, 5), GIVEN_OUT});
-    CHECK_REJECTIONS("op_max_pool2d", call_max_pool2d, {"x", F32(2, 5, 7, 3), 0}, {"out", F32(2, 2, 3, 3), GIVEN_OUT});
+    CHECK_REJECTIONS("op_gather_rows", call_gather_rows, {"x", F32(3, 3, 5), GIVEN_FREE << 1},
+                     {"index", field_in_i32(DIMS(3, 4), zeros), 0}, {"out", F32(3, 4, 5), GIVEN_OUT});
+    CHECK_REJECTIONS("op_max_pool2d", call_max_pool2d, {"x", F32(2, 5, 7, 3), 0}, {"out", F32(2, 5, 7, 3), GIVEN_OUT});
 
     const struct tensor a = F32(2, 3), b = F32(3, 2), ids = field_in_i32(DIMS(2, 3), zeros);
     REJECTED(op_copy, a, b);
