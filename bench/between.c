@@ -91,10 +91,10 @@ static int read_owners(struct bench *bench, const char *path)
 /* V-JEPA's scores in place of the pixels' motion. */
 static int look(struct bench *bench, const char *video, const char *how, const char *folder)
 {
-    struct frames_options options = {.input = video, .spacing = 1, .max_pixels = 100000000};
+    struct frames_options options = {.input = video, .spacing = 1, .reader = {.max_pixels = 100000000}};
     struct frames_report report = {0};
     struct device *device = NULL;
-    struct vjepa2 *model = NULL;
+    struct scorer *model = NULL;
     static double times[MOST_FRAMES];
     static float scores[MOST_FRAMES];
     int status = device_open(&(struct device_options){.threads = 0}, &device);
@@ -103,7 +103,7 @@ static int look(struct bench *bench, const char *video, const char *how, const c
         if (strcmp(how, frames_kind_name(options.kind)) == 0)
             break;
     if (!status)
-        status = vjepa2_open(folder, device, &model);
+        status = scorer_open(folder, device, &model);
     if (!status)
         status = frames_run(model, &options, &report);
     for (int64_t i = 0; !status && i < report.count && i < MOST_FRAMES; i++) {
@@ -114,7 +114,7 @@ static int look(struct bench *bench, const char *video, const char *how, const c
         budget_spread(times, scores, report.count < MOST_FRAMES ? report.count : MOST_FRAMES, bench->times,
                       bench->frames, true, bench->importance);
     frames_report_free(&report);
-    vjepa2_free(&model);
+    scorer_free(&model);
     device_close(&device);
     return status;
 }

@@ -17,7 +17,7 @@ enum { MOST_COUNTS = 16, SPACING = 10 };
 static const double RATE = 6;
 
 struct bench {
-    struct vjepa2 *model;
+    struct scorer *model;
     const char *video;
     int64_t counts[MOST_COUNTS];
     int count_count;
@@ -69,7 +69,7 @@ static int choose(const struct bench *bench, const struct frames_report *report,
 static int measure(const struct bench *bench, enum frames_kind kind, bool last)
 {
     const struct frames_options options = {
-        .input = bench->video, .fps = RATE, .kind = kind, .spacing = SPACING, .max_pixels = 100000000};
+        .input = bench->video, .fps = RATE, .kind = kind, .spacing = SPACING, .reader = {.max_pixels = 100000000}};
     struct frames_report report = {0};
     int status = frames_run(bench->model, &options, &report);
     float *scores = malloc(((size_t)report.count + 1) * sizeof(*scores));
@@ -125,19 +125,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_frames MODEL COUNT[,COUNT...] VIDEO...\n");
         return 2;
     }
-    if (device_open(&(struct device_options){.threads = 0}, &device) || vjepa2_open(argv[1], device, &bench.model))
+    if (device_open(&(struct device_options){.threads = 0}, &device) || scorer_open(argv[1], device, &bench.model))
         return fail(argv[1]);
     for (int i = 3; i < argc && !status; i++) {
         bench.video = argv[i];
         status = measure(&bench, FRAMES_VARIANCE, false);
         if (!status)
             status = measure(&bench, FRAMES_CHANGE, false);
-        if (!status && vjepa2_has_predictor(bench.model))
+        if (!status && scorer_info(bench.model)->predictor)
             status = measure(&bench, FRAMES_SURPRISE, true);
     }
     if (status)
         fail(bench.video);
-    vjepa2_free(&bench.model);
+    scorer_free(&bench.model);
     device_close(&device);
     return status ? 1 : 0;
 }

@@ -73,10 +73,12 @@ static const struct row rows[] = {
     {"attention owlv2 base", ATTENTION, {1, 3601, 3601, 12, 64, 64}, 0},
     {"attention owlv2 large", ATTENTION, {1, 5185, 5185, 16, 64, 64}, 0},
     {"attention text 4 prompts", ATTENTION, {4, 16, 16, 8, 64, 64}, 1},
+    {"attention sam2 windows of 16", ATTENTION, {1024, 16, 16, 2, 96, 96}, 0},
     {"attention sam2 windows of 64", ATTENTION, {1024, 64, 64, 1, 96, 96}, 0},
     {"attention sam2 windows of 196", ATTENTION, {25, 196, 196, 4, 96, 96}, 0},
     {"attention sam2 global", ATTENTION, {1, 4096, 4096, 4, 96, 96}, 0},
     {"attention sam2 memory", ATTENTION, {1, 4096, 28736, 1, 256, 64}, 0},
+    {"attention sam2 memory, to itself", ATTENTION, {1, 4096, 4096, 1, 256, 256}, 0},
     {"attention vjepa2 large", ATTENTION, {1, 2048, 2048, 16, 64, 64}, 0},
     /* batch, rows, tokens, heads, channels */
     {"attend_rows sam2 8 boxes", ATTEND_ROWS, {8, 4096, 9, 8, 256}, 0},

@@ -55,17 +55,17 @@ static int write_values(const char *path, const float *values, size_t count)
 }
 
 /* The passes and their report; `features` and `predicted` are [tokens][width]. */
-static int run(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips, int repeats,
+static int run(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips, int repeats,
                bool predict, double opened, float *features, float *predicted)
 {
     const struct vjepa2_config *config = vjepa2_get_config(model);
-    struct device *device = vjepa2_get_device(model);
+    struct device *const device = compute_device(compute);
     struct tensor kept;
     struct rusage usage;
 
     if (DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, 1, vjepa2_tokens(config, clips->count), config->encoder.width))
         return fail("features");
-    const struct vjepa2_output out = {.features = features, .kept = &kept};
+    const struct scorer_output out = {.features = features, .kept = &kept};
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"open\": %.4f, \"open_kb\": %ld, \"passes\": [", opened, usage.ru_maxrss);
     for (int i = 0; i < repeats; i++) {
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     }
     size_t frame = (size_t)width * (size_t)height * 3;
     uint8_t *pixels = read_frames(argv[6], frame * (size_t)count);
-    struct vjepa2_frame *frames = calloc((size_t)count, sizeof(*frames));
+    struct model_image *frames = calloc((size_t)count, sizeof(*frames));
     double start = seconds(CLOCK_MONOTONIC);
     if (pixels == NULL || frames == NULL ||
         device_open(&(struct device_options){.threads = atoi(argv[2])}, &device) != 0 ||
@@ -112,8 +112,8 @@ int main(int argc, char **argv)
         fail(argv[1]);
     } else {
         for (int i = 0; i < count; i++)
-            frames[i] = (struct vjepa2_frame){pixels + frame * (size_t)i, width, height, 3 * (size_t)width};
-        struct vjepa2_clips clips = {frames, 1, count, VJEPA2_CENTRE};
+            frames[i] = (struct model_image){pixels + frame * (size_t)i, width, height, 3 * (size_t)width};
+        struct scorer_clips clips = {frames, 1, count, SCORER_CENTRE};
         const struct vjepa2_config *config = vjepa2_get_config(model);
         size_t values = (size_t)(vjepa2_tokens(config, count) * config->encoder.width);
         bool predict = argc > 9 && strcmp(argv[9], "predict") == 0;

@@ -511,7 +511,8 @@ struct sowlv2_frames_options {
 SOWLV2_API struct sowlv2_frames_options sowlv2_frames_options_default(void);
 
 /* Shows a video (a file, a URL, a camera, "-" for standard input) or a folder of images to the model, scores each frame
- * that it sees and chooses some. Memory holds one clip and a few numbers a frame. `out` is given to
+ * that it sees and chooses some. Memory holds one clip and a few numbers a frame. A video that breaks off gives what
+ * came before, with a warning. `out` is given to
  * sowlv2_frames_free(); on error it is empty. `options` may be NULL. Errors: ARGUMENT, UNSUPPORTED (labels or surprise
  * of a checkpoint without them), IO, FORMAT, MEMORY, CANCELLED (a callback said so). */
 SOWLV2_API int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source,

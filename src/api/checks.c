@@ -1,9 +1,8 @@
-/* Checks of what callers give, room for results, the device. */
+/* Checks of what callers give, the device. */
 #include "api/checks.h"
 #include "base/error.h"
 #include "engine/shared_device.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int check_images(const struct sowlv2_image *images, size_t count)
@@ -23,16 +22,6 @@ int check_images(const struct sowlv2_image *images, size_t count)
 size_t image_row_bytes(const struct sowlv2_image *image)
 {
     return image->stride != 0 ? image->stride : (size_t)image->width * 3;
-}
-
-int reserve_floats(float **buffer, size_t *capacity, size_t count)
-{
-    if (*capacity >= count)
-        return 0;
-    free(*buffer);
-    *buffer = count <= SIZE_MAX / sizeof(float) ? malloc(count * sizeof(float)) : NULL;
-    *capacity = *buffer != NULL ? count : 0;
-    return *buffer != NULL ? 0 : error_memory("results");
 }
 
 int open_named_device(const struct sowlv2_device_options *options, struct device **out)

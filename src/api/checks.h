@@ -1,4 +1,4 @@
-/* What several calls of the API share: checks of what callers give, room for results, the device. */
+/* What several calls of the API share: checks of what callers give, the device. */
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
@@ -11,14 +11,11 @@ int check_images(const struct sowlv2_image *images, size_t count);
 /* Bytes from row to row. */
 size_t image_row_bytes(const struct sowlv2_image *image);
 
-/* Makes room for `count` floats; what was there is lost. Errors: MEMORY. */
-int reserve_floats(float **buffer, size_t *capacity, size_t count);
-
 /* Opens the device that the options name. Errors: UNSUPPORTED, MEMORY. */
 int open_named_device(const struct sowlv2_device_options *options, struct device **out);
 
-/* The folder of the model that the options name, of `kind` "owlv2" or "sam2", downloaded where that is needed and
- * allowed; freed by the caller. Errors: MODEL, IO, CANCELLED, FORMAT, ARGUMENT, MEMORY. */
+/* The folder of the model that the options name, for what models of `kind` do (weights/model_kind.h), downloaded where
+ * that is needed and allowed; freed by the caller. Errors: MODEL, IO, CANCELLED, FORMAT, ARGUMENT, MEMORY. */
 int find_model(const struct sowlv2_model_options *options, const char *kind, char **folder);
 
 #endif

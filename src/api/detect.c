@@ -8,97 +8,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Clips to the image; false where nothing is left. */
-static bool clip_box(float box[4], int width, int height)
-{
-    box[0] = fminf(fmaxf(box[0], 0.0F), (float)width);
-    box[1] = fminf(fmaxf(box[1], 0.0F), (float)height);
-    box[2] = fminf(fmaxf(box[2], 0.0F), (float)width);
-    box[3] = fminf(fmaxf(box[3], 0.0F), (float)height);
-    return box[2] > box[0] && box[3] > box[1];
-}
+/* One sowlv2_detect(). */
+struct call {
+    const struct sowlv2_detect_options *options;
+    struct sowlv2_detections *out; /* [count] */
+    int64_t taken;
+};
 
-/* Clips all and moves those that are left to the front; returns how many. */
-static int64_t clip_all(struct owlv2_detection *detections, int64_t count, int width, int height)
+static int take(int64_t image, const struct detect_result *result, void *user_data)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (clip_box(detections[i].box, width, height))
-            detections[kept++] = detections[i];
-    return kept;
-}
-
-/* Post-processing of image `index` of the batch: selection, clipping, suppression, in this order. */
-static int collect(sowlv2_session *session, const struct sowlv2_image *image, size_t index, size_t query_count,
-                   const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
-{
-    const struct owlv2_config *config = owlv2_get_config(session->detector->model);
-    const size_t patches = (size_t)(config->grid * config->grid);
-    struct owlv2_detection *selected = session->selected;
-    *out = (struct sowlv2_detections){0};
-
-    int64_t found =
-        owlv2_select(session->logits + index * patches * query_count, session->boxes + index * patches * 4,
-                     (int64_t)patches, (int64_t)query_count, image->width, image->height, options->threshold, selected);
-    if (options->clip) {
-        const int64_t kept = clip_all(selected, found, image->width, image->height);
-        out->dropped = (size_t)(found - kept);
-        found = kept;
-    }
-    if (options->nms_iou > 0.0F)
-        found = owlv2_suppress(selected, found, options->nms_iou);
-    if (found <= 0)
-        return (int)found;
-    out->items = calloc((size_t)found, sizeof(*out->items));
-    if (out->items == NULL)
+    struct call *const call = user_data;
+    struct sowlv2_detections *const out = &call->out[image];
+    *out = (struct sowlv2_detections){.dropped = (size_t)result->dropped};
+    out->items = result->count > 0 ? calloc((size_t)result->count, sizeof(*out->items)) : NULL;
+    if (out->items == NULL && result->count > 0)
         return error_memory("detections");
-    out->count = (size_t)found;
-    for (int64_t i = 0; i < found; i++) {
-        struct sowlv2_detection *item = &out->items[i];
-        *item = (struct sowlv2_detection){.score = selected[i].score, .objectness = -1.0F, .prompt = selected[i].query};
-        memcpy(item->box, selected[i].box, sizeof(item->box));
-        if (options->objectness) {
-            const float logit = session->objectness[index * patches + (size_t)selected[i].patch];
-            item->objectness = 1.0F / (1.0F + expf(-logit));
-        }
+    out->count = (size_t)result->count;
+    call->taken = image + 1;
+    for (int64_t i = 0; i < result->count; i++) {
+        const struct detection *const from = &result->items[i];
+        struct sowlv2_detection *const item = &out->items[i];
+        *item = (struct sowlv2_detection){.score = from->score, .objectness = from->objectness, .prompt = from->prompt};
+        memcpy(item->box, from->box, sizeof(item->box));
     }
     return 0;
 }
 
-struct progress {
-    const struct sowlv2_detect_options *options;
-};
-
 static bool report_progress(int done, int total, void *user_data)
 {
-    const struct progress *progress = user_data;
-    return progress->options->progress(done, total, progress->options->progress_user_data);
+    const struct call *const call = user_data;
+    return call->options->progress(done, total, call->options->progress_user_data);
 }
 
-static int compute_batch(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
-                         size_t count, const struct sowlv2_detect_options *options)
+static int detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+                  size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
-    const struct owlv2_config *config = owlv2_get_config(session->detector->model);
-    const size_t rows = count * (size_t)(config->grid * config->grid);
-    int status = reserve_floats(&session->logits, &session->logits_capacity, rows * (size_t)prompts->queries.count);
-    if (status != 0 || (status = reserve_floats(&session->boxes, &session->boxes_capacity, rows * 4)) != 0 ||
-        (options->objectness &&
-         (status = reserve_floats(&session->objectness, &session->objectness_capacity, rows)) != 0))
-        return status;
-    struct owlv2_image *views = calloc(count, sizeof(*views));
+    struct model_image *const views = calloc(count, sizeof(*views));
     if (views == NULL)
         return error_memory("images");
     for (size_t i = 0; i < count; i++) {
         views[i] =
-            (struct owlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
+            (struct model_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
-    struct progress progress = {options};
-    const struct model_control control = {options->progress != NULL ? report_progress : NULL, &progress};
-    const struct owlv2_output output = {session->logits, session->boxes,
-                                        options->objectness ? session->objectness : NULL};
-    status = owlv2_detect(session->detector->model, session->compute, views, (int64_t)count, &prompts->queries, NULL,
-                          &control, &output);
+    struct call call = {.options = options, .out = out};
+    const struct model_control control = {options->progress != NULL ? report_progress : NULL, &call};
+    const struct detect_request request = {.images = views,
+                                           .count = (int64_t)count,
+                                           .prompts = prompts->prompts,
+                                           .threshold = options->threshold,
+                                           .nms_iou = options->nms_iou,
+                                           .clip = options->clip,
+                                           .objectness = options->objectness};
+    const int status = detect_session_run(session->session, &request, &control, take, &call);
     free(views);
+    for (int64_t i = 0; i < call.taken && status != 0; i++)
+        sowlv2_detections_free(&out[i]);
     return status;
 }
 
@@ -116,15 +80,8 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
     options = options != NULL ? options : &defaults;
     if (isnan(options->threshold) || isnan(options->nms_iou))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
-    int status = check_images(images, count);
-    if (status == 0 && count > 0)
-        status = compute_batch(session, prompts, images, count, options);
-    for (size_t i = 0; i < count && status == 0; i++) {
-        status = collect(session, &images[i], i, (size_t)prompts->queries.count, options, &out[i]);
-        for (size_t j = 0; status != 0 && j < i; j++)
-            sowlv2_detections_free(&out[j]);
-    }
-    return status;
+    const int status = check_images(images, count);
+    return status == 0 && count > 0 ? detect(session, prompts, images, count, options, out) : status;
 }
 
 int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,

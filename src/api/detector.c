@@ -2,11 +2,9 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "engine/shared_device.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
 {
@@ -20,7 +18,7 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
     if (status == 0)
         status = open_named_device(&options->device, &detector->device);
     if (status == 0)
-        status = owlv2_open(folder, detector->device, &detector->model);
+        status = detector_open(folder, detector->device, &detector->detector);
     if (status == 0)
         status = known_words_open(folder, &detector->words);
     free(folder);
@@ -37,7 +35,7 @@ void sowlv2_detector_free(sowlv2_detector **detector)
     if (detector == NULL || *detector == NULL)
         return;
     known_words_free(&(*detector)->words);
-    owlv2_free(&(*detector)->model);
+    detector_free(&(*detector)->detector);
     shared_device_close(&(*detector)->device);
     free(*detector);
     *detector = NULL;
@@ -45,21 +43,15 @@ void sowlv2_detector_free(sowlv2_detector **detector)
 
 int sowlv2_detector_image_size(const sowlv2_detector *detector)
 {
-    return owlv2_get_config(detector->model)->image_size;
+    return detector_info(detector->detector)->image_size;
 }
 
 int sowlv2_detector_text_length(const sowlv2_detector *detector)
 {
-    return owlv2_get_config(detector->model)->text_length;
+    return detector_info(detector->detector)->text_length;
 }
 
 int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids)
 {
-    bool truncated = false;
-    const int length = sowlv2_detector_text_length(detector);
-    const int status =
-        tokenizer_encode(owlv2_get_tokenizer(detector->model), text, strlen(text), length, ids, &truncated);
-    if (status == 0 && truncated)
-        log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text, length);
-    return status;
+    return detector_tokenize(detector->detector, text, ids);
 }

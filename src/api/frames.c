@@ -4,6 +4,7 @@
 #include "analysis/importance.h"
 #include "api/frames_types.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -90,8 +91,7 @@ static struct frames_options inner_options(const char *source, struct call *call
     const struct sowlv2_frames_options *options = call->options;
     return (struct frames_options){
         .input = source,
-        .start = options->start,
-        .end = options->end,
+        .reader = {.fps = options->fps, .start = options->start, .end = options->end},
         .fps = options->fps,
         .frames_per_clip = options->frames_per_clip,
         .clip_overlap = options->clip_overlap,
@@ -153,7 +153,9 @@ int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source, cons
     if (status != 0)
         return status;
     const struct frames_options inner = inner_options(source, &call);
-    status = frames_run(model->model, &inner, &report);
+    status = frames_run(model->scorer, &inner, &report);
+    if (status == 0 && report.broken != 0)
+        log_warning("%s", report.failure != NULL ? report.failure : "out of memory");
     if (status == 0)
         status = take_report(&report, out);
     frames_report_free(&report);

@@ -18,7 +18,7 @@ int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_
     if (status == 0)
         status = open_named_device(&options->device, &model->device);
     if (status == 0)
-        status = vjepa2_open(folder, model->device, &model->model);
+        status = scorer_open(folder, model->device, &model->scorer);
     free(folder);
     if (status != 0) {
         sowlv2_frames_model_free(&model);
@@ -32,7 +32,7 @@ void sowlv2_frames_model_free(sowlv2_frames_model **model)
 {
     if (model == NULL || *model == NULL)
         return;
-    vjepa2_free(&(*model)->model);
+    scorer_free(&(*model)->scorer);
     shared_device_close(&(*model)->device);
     free(*model);
     *model = NULL;
@@ -40,21 +40,20 @@ void sowlv2_frames_model_free(sowlv2_frames_model **model)
 
 struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model)
 {
-    const struct vjepa2_config *config = vjepa2_get_config(model->model);
+    const struct scorer_info *const info = scorer_info(model->scorer);
     return (struct sowlv2_frames_model_info){
-        .crop_size = (int)config->crop_size,
-        .frames_per_clip = (int)config->frames_per_clip,
-        .tubelet_size = (int)config->tubelet_size,
-        .width = (int)config->encoder.width,
-        .grid = (int)config->grid,
-        .label_count = vjepa2_has_classifier(model->model) ? (int)config->label_count : 0,
-        .predictor = vjepa2_has_predictor(model->model),
+        .crop_size = info->side,
+        .frames_per_clip = info->frames_per_clip,
+        .tubelet_size = info->tubelet_size,
+        .width = (int)info->width,
+        .grid = (int)info->grid,
+        .label_count = (int)info->label_count,
+        .predictor = info->predictor,
     };
 }
 
 const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label)
 {
-    const struct vjepa2_config *config = vjepa2_get_config(model->model);
-    return label >= 0 && label < config->label_count && vjepa2_has_classifier(model->model) ? config->labels[label]
-                                                                                            : NULL;
+    const struct scorer_info *const info = scorer_info(model->scorer);
+    return label >= 0 && label < info->label_count ? info->labels[label] : NULL;
 }

@@ -76,7 +76,7 @@ static int check(const struct call *call, const struct sowlv2_segment_prompt *pr
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
     segment_session_size(session->session, &width, &height);
     for (size_t i = 0; i < count && status == 0; i++)
-        status = segment_prompt_check(&prompts[i], i, width, height, side);
+        status = segment_prompt_check(&prompts[i], i + 1, width, height, side);
     return status;
 }
 

@@ -5,8 +5,9 @@
 #include "nn/segmenter_model.h"
 #include "sowlv2.h"
 
-/* Checks prompt `index` for an image of width x height. Errors: ARGUMENT. */
-int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t index, int width, int height,
+/* Checks a prompt for an image of width x height. Messages call it by its number, from 1, or "prompt" where that is 0.
+ * Errors: ARGUMENT. */
+int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t number, int width, int height,
                          int mask_side);
 
 /* The prompt as the model takes it. `ones` are at least as many ones as it has points, for points without

@@ -1,4 +1,4 @@
-/* One thread's scratch. */
+/* One thread's session with a detector. */
 #include "api/types.h"
 #include "base/error.h"
 
@@ -8,17 +8,13 @@ int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out)
 {
     if (detector == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_session_create: a detector and out are needed");
-    const struct owlv2_config *config = owlv2_get_config(detector->model);
     sowlv2_session *session = calloc(1, sizeof(*session));
     if (session == NULL)
         return error_memory("session");
     session->detector = detector;
-    session->selected = calloc((size_t)(config->grid * config->grid), sizeof(*session->selected));
-    int status = session->selected == NULL ? error_memory("session") : 0;
-    if (status == 0)
-        status = compute_create(detector->device, &session->compute);
+    const int status = detect_session_create(detector->detector, &session->session);
     if (status != 0) {
-        sowlv2_session_free(&session);
+        free(session);
         return status;
     }
     *out = session;
@@ -29,11 +25,7 @@ void sowlv2_session_free(sowlv2_session **session)
 {
     if (session == NULL || *session == NULL)
         return;
-    compute_free(&(*session)->compute);
-    free((*session)->logits);
-    free((*session)->boxes);
-    free((*session)->objectness);
-    free((*session)->selected);
+    detect_session_free(&(*session)->session);
     free(*session);
     *session = NULL;
 }

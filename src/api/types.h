@@ -2,29 +2,25 @@
 #ifndef API_TYPES_H
 #define API_TYPES_H
 
+#include "engine/detector.h"
 #include "engine/tracking.h"
-#include "models/owlv2/owlv2.h"
 #include "sowlv2.h"
 #include "weights/known_words.h"
 
 struct sowlv2_detector {
     struct device *device;
-    struct owlv2 *model;
+    struct detector *detector;
     struct known_words *words; /* that it was taught; NULL: any */
 };
 
 struct sowlv2_prompts {
     const sowlv2_detector *detector; /* not owned */
-    struct owlv2_queries queries;
+    struct detector_prompts *prompts;
 };
 
 struct sowlv2_session {
     const sowlv2_detector *detector; /* not owned */
-    struct compute *compute;
-    /* Results of a pass in host memory, kept between images. */
-    float *logits, *boxes, *objectness;
-    size_t logits_capacity, boxes_capacity, objectness_capacity;
-    struct owlv2_detection *selected; /* [patches] */
+    struct detect_session *session;
 };
 
 struct sowlv2_segmenter {

@@ -5,6 +5,7 @@
 #undef error_memory
 
 #include "base/strings.h"
+#include "base/url.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ static void message_store(const char *text, size_t length)
     memmove(message, text, length);
     message[length] = '\0';
     text_make_printable(message);
+    url_hide_secrets(message);
 }
 
 /* Formats away from `message`: an argument may be the message itself. */

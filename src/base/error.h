@@ -6,7 +6,8 @@
 
 /* Sets this thread's message ("what: why: what to do", no newline) and returns `status`, so that
  * `return error_set(SOWLV2_ERROR_IO, "%s: %s", path, why);` reports and fails in one line. Control
- * characters in what is formatted are shown as '?', so that a hostile file name stays one line. */
+ * characters in what is formatted are shown as '?', so that a hostile file name stays one line, and passwords and
+ * signatures of web addresses are hidden. */
 __attribute__((format(printf, 2, 3))) int error_set(int status, const char *format, ...);
 
 /* Puts "prefix: " before this thread's message and returns `status` unchanged. */

@@ -87,68 +87,110 @@ void file_map_drop(const void *data, size_t bytes)
         madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
-static int read_all(int fd, const char *path, size_t limit, size_t expected, char **out, size_t *size)
+/* What is being read. */
+struct reading {
+    const char *name;
+    size_t expected;       /* bytes; there may be more or fewer */
+    size_t limit, checked; /* checked: bytes that the check has seen */
+    file_check check;      /* NULL: none */
+    void *user_data;
+    char *data;
+    size_t capacity, length; /* without the NUL behind them */
+};
+
+static int grow(struct reading *reading, size_t capacity)
 {
-    size_t capacity = expected + 1, length = 0;
-    char *data = malloc(capacity + 1);
-    if (!data)
-        return error_memory(path);
-    for (;;) {
-        if (length == capacity) { /* the file grew while it was read */
-            char *larger = realloc(data, 2 * capacity + 1);
-            if (!larger) {
-                free(data);
-                return error_memory(path);
-            }
-            data = larger;
-            capacity *= 2;
-        }
-        ssize_t count = read(fd, data + length, capacity - length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0) {
-            int code = errno;
-            free(data);
-            return error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", path, strerror(code));
-        }
-        if (count == 0)
-            break;
-        length += (size_t)count;
-        if (length > limit) {
-            free(data);
-            return error_set(SOWLV2_ERROR_FORMAT, "%s: larger than %zu bytes: not a file of the expected kind", path,
-                             limit);
-        }
-    }
-    data[length] = '\0';
-    *out = data;
-    *size = length;
+    char *larger = realloc(reading->data, capacity + 1);
+    if (!larger)
+        return error_memory(reading->name);
+    reading->data = larger;
+    reading->capacity = capacity;
     return 0;
 }
 
-int file_read(const char *path, size_t limit, char **out, size_t *size)
+static int check_limit(struct reading *reading, bool ended)
 {
+    size_t next = reading->checked ? 2 * reading->checked : FILE_HEAD;
+    if (reading->check && (reading->length >= next || (ended && reading->checked == 0))) {
+        reading->checked = reading->length > 0 ? reading->length : 1;
+        int status = reading->check(reading->user_data, reading->data, reading->length, &reading->limit);
+        if (status)
+            return status;
+    }
+    bool unseen = reading->check && reading->checked == 0; /* it has the first word */
+    size_t bytes = reading->length > reading->expected ? reading->length : reading->expected;
+    if (bytes > reading->limit && !unseen)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: larger than %zu bytes: not a file of the expected kind",
+                         reading->name, reading->limit);
+    return 0;
+}
+
+/* What is expected is read at once, but for what the check is to see first. */
+static int read_on(struct reading *reading, int fd)
+{
+    size_t expected = reading->expected;
+    int status = check_limit(reading, false);
+    if (!status)
+        status = grow(reading, expected == 0 || (reading->check && expected > FILE_HEAD) ? FILE_HEAD : expected + 1);
+    while (!status) {
+        if (reading->length == reading->capacity) {
+            size_t doubled = 2 * reading->capacity; /* the file grew while it was read, or nobody knows its size */
+            status = grow(reading, expected + 1 > doubled ? expected + 1 : doubled);
+            if (status)
+                break;
+        }
+        ssize_t count = read(fd, reading->data + reading->length, reading->capacity - reading->length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", reading->name, strerror(errno));
+        reading->length += (size_t)count;
+        status = check_limit(reading, count == 0);
+        if (count == 0)
+            break;
+    }
+    return status;
+}
+
+static int read_all(struct reading *reading, int fd, char **out, size_t *size)
+{
+    int status = read_on(reading, fd);
+    if (status) {
+        free(reading->data);
+        return status;
+    }
+    reading->data[reading->length] = '\0';
+    *out = reading->data;
+    *size = reading->length;
+    return 0;
+}
+
+int file_read_checked(const char *path, size_t limit, file_check check, void *user_data, char **out, size_t *size)
+{
+    struct reading reading = {.name = path, .limit = limit, .check = check, .user_data = user_data};
     int fd = -1;
-    size_t expected = 0;
     *out = NULL;
     *size = 0;
-    int status = open_regular(path, &fd, &expected);
+    int status = open_regular(path, &fd, &reading.expected);
     if (status)
         return status;
-    if (expected > limit)
-        status =
-            error_set(SOWLV2_ERROR_FORMAT, "%s: larger than %zu bytes: not a file of the expected kind", path, limit);
-    else
-        status = read_all(fd, path, limit, expected, out, size);
+    status = read_all(&reading, fd, out, size);
     close(fd);
     return status;
 }
 
-int file_read_descriptor(int descriptor, const char *name, size_t limit, char **out, size_t *size)
+int file_read(const char *path, size_t limit, char **out, size_t *size)
 {
+    return file_read_checked(path, limit, NULL, NULL, out, size);
+}
+
+int file_read_descriptor(int descriptor, const char *name, size_t limit, file_check check, void *user_data, char **out,
+                         size_t *size)
+{
+    struct reading reading = {.name = name, .limit = limit, .check = check, .user_data = user_data};
     *out = NULL;
     *size = 0;
-    return read_all(descriptor, name, limit, 65535, out, size);
+    return read_all(&reading, descriptor, out, size);
 }
 
 bool file_exists(const char *path)
@@ -171,9 +213,11 @@ bool file_is_directory(const char *path)
 
 static int make_directory(const char *path)
 {
-    if (mkdir(path, 0777) == 0 || file_is_directory(path))
+    if (mkdir(path, 0777) == 0)
         return 0;
-    int code = errno;
+    const int code = errno; /* before it is looked at, which may fail for another reason */
+    if (file_is_directory(path))
+        return 0;
     if (code == EEXIST)
         return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: a file of that name is in the way", path);
     return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: %s", path, strerror(code));

@@ -25,9 +25,18 @@ void file_map_drop(const void *data, size_t bytes);
  * freed by the caller. Errors: IO, FORMAT (over the limit), MEMORY. */
 int file_read(const char *path, size_t limit, char **out, size_t *size);
 
-/* Reads all that comes from an open descriptor, at most `limit` bytes, as file_read; `name` is what messages call
- * it. Errors: IO, FORMAT (over the limit), MEMORY. */
-int file_read_descriptor(int descriptor, const char *name, size_t limit, char **out, size_t *size);
+/* Looks at what was read so far: FILE_HEAD bytes or all at first, then whenever it has doubled. Anything but 0 ends the
+ * reading and is its result. May lower or raise `*limit`. */
+enum { FILE_HEAD = 65536 };
+typedef int (*file_check)(void *user_data, const char *data, size_t size, size_t *limit);
+
+/* file_read with such a check. */
+int file_read_checked(const char *path, size_t limit, file_check check, void *user_data, char **out, size_t *size);
+
+/* Reads all that comes from an open descriptor, at most `limit` bytes, as file_read_checked; `name` is what messages
+ * call it. Errors: IO, FORMAT (over the limit), MEMORY. */
+int file_read_descriptor(int descriptor, const char *name, size_t limit, file_check check, void *user_data, char **out,
+                         size_t *size);
 
 bool file_exists(const char *path);
 /* Whether `path` is a link to what is not there: a download that was cut short leaves them. */

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/strings.h"
+#include "base/url.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static void log_line(enum sowlv2_log_level level, const char *format, va_list ar
     if (vsnprintf(line, sizeof(line), format, arguments) < 0)
         return;
     text_make_printable(line);
+    url_hide_secrets(line);
     log_callback(level, line, log_user_data);
 }
 

@@ -4,7 +4,8 @@
 
 #include "sowlv2.h"
 
-/* One line without a newline. Control characters are shown as '?'. */
+/* One line without a newline. Control characters are shown as '?', passwords and signatures of web addresses are
+ * hidden. */
 __attribute__((format(printf, 1, 2))) void log_debug(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_notice(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_warning(const char *format, ...);

@@ -89,7 +89,7 @@ static int read_list(struct reader *reader, const struct option_spec *spec)
 {
     struct string joined = {0}, where = {0};
     int status = 0;
-    bool one_by_one = spec->kind == OPTION_TEXTS || spec->kind == OPTION_BOX || spec->kind == OPTION_POINT;
+    const bool one_by_one = option_is_list(spec) || spec->kind == OPTION_BOX || spec->kind == OPTION_POINT;
 
     if (!one_by_one && spec->kind != OPTION_DRAW)
         return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: %s: takes one value, not a list", reader->path,

@@ -7,13 +7,13 @@
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/job.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/video_run.h"
 #include "pipeline/detect_images.h"
-#include "pipeline/inputs.h"
 #include "pipeline/job.h"
 
 #include <sched.h>
@@ -120,7 +120,7 @@ static struct sowlv2_segment_options segment_options(const struct settings *sett
     return options;
 }
 
-static struct detect_images_options pipeline_options(const struct settings *settings, const struct string_list *inputs,
+static struct detect_images_options pipeline_options(const struct settings *settings, const struct video_inputs *inputs,
                                                      const struct mark_objects *given, struct output_claim *claim,
                                                      struct progress *progress)
 {
@@ -128,8 +128,9 @@ static struct detect_images_options pipeline_options(const struct settings *sett
         .prompts = (const char *const *)settings->prompts.items,
         .prompt_count = settings->prompts.count,
         .prompt_template = settings->prompt_template,
-        .inputs = (const char *const *)inputs->items,
-        .input_count = inputs->count,
+        .inputs = (const char *const *)inputs->images.items,
+        .input_count = inputs->images.count,
+        .names = (const char *const *)inputs->image_names.items,
         .recursive = settings->recursive,
         .output = settings->output,
         .claim = claim,
@@ -222,7 +223,7 @@ static int open_models(const struct settings *settings, const struct mark_object
 }
 
 /* The images. */
-static int run_images(const struct settings *settings, const struct string_list *inputs,
+static int run_images(const struct settings *settings, const struct video_inputs *inputs,
                       const struct mark_objects *given, const sowlv2_detector *detector,
                       const sowlv2_segmenter *segmenter, struct output_claim *claim, double model_seconds,
                       struct run_count *count)
@@ -262,8 +263,8 @@ static int run(const struct settings *settings, const struct mark_objects *given
 
     if (result == EXIT_DONE) {
         if (inputs->images.count > 0)
-            status = run_images(settings, &inputs->images, given, detector, segmenter, output->claim,
-                                clock_seconds() - start, &count);
+            status = run_images(settings, inputs, given, detector, segmenter, output->claim, clock_seconds() - start,
+                                &count);
         if (status && status != SOWLV2_ERROR_CANCELLED && inputs->videos.count > 0) {
             terminal_error(error_message()); /* the videos are done all the same */
             count.failed += inputs->images.count;
@@ -278,50 +279,29 @@ static int run(const struct settings *settings, const struct mark_objects *given
     return result;
 }
 
-static int no_input_error(void)
-{
-    return error_set(SOWLV2_ERROR_ARGUMENT, "--input: nothing but results of earlier runs, which are not taken as "
-                                            "input: copy what you want of them to another folder");
-}
-
-/* What is wrong with the images is said before the models are opened, which takes longer. */
-static int check_images(const struct settings *settings, const struct string_list *images)
-{
-    struct inputs inputs = {0};
-    const struct inputs_options wanted = {.given = (const char *const *)images->items,
-                                          .count = images->count,
-                                          .recursive = settings->recursive,
-                                          .output = settings->output};
-    int status = images->count > 0 ? inputs_list(&wanted, &inputs) : 0;
-
-    if (!status && inputs.paths.count == 0)
-        status = no_input_error();
-    inputs_free(&inputs);
-    if (status)
-        return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_ALL_FAILED);
-    return EXIT_DONE;
-}
-
+/* What is wrong with the inputs is said before the models are opened, which takes longer. */
 static int sort_inputs(const struct settings *settings, struct video_inputs *out)
 {
     int status = video_inputs_sort(settings, out);
 
-    if (!status && out->videos.count + out->images.count == 0) {
-        no_input_error();
+    if (!status && out->videos.count + out->images.count == 0)
+        status = error_set(SOWLV2_ERROR_ARGUMENT,
+                           "--input: nothing but results of earlier runs, which are not taken as input: copy what you "
+                           "want of them to another folder");
+    if (status)
         return verb_fail(EXIT_ALL_FAILED);
+    if (out->videos.count == 0 || settings_want_masks(settings))
+        return EXIT_DONE;
+    if (out->images.count == 0) {
+        error_set(SOWLV2_ERROR_ARGUMENT, "%s: a video: objects are followed by their masks: not with --sam-model none",
+                  out->videos.items[0]);
+        return verb_fail(EXIT_USAGE);
     }
-    if (!status && out->videos.count > 0 && !settings_want_masks(settings)) {
-        if (out->images.count == 0)
-            status = error_set(SOWLV2_ERROR_ARGUMENT,
-                               "%s: a video: objects are followed by their masks: not with --sam-model none",
-                               out->videos.items[0]);
-        else
-            log_notice("%zu videos are left out: objects are followed by their masks: not with --sam-model none",
-                       out->videos.count);
-        string_list_free(&out->videos);
-        string_list_free(&out->names);
-    }
-    return status ? verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED) : EXIT_DONE;
+    log_notice("%zu video%s left out: objects are followed by their masks: not with --sam-model none",
+               out->videos.count, out->videos.count == 1 ? " is" : "s are");
+    string_list_free(&out->videos);
+    string_list_free(&out->names);
+    return EXIT_DONE;
 }
 
 /* The output folder, and what --resume finds there: whatever is wrong is said before the models are opened. */
@@ -380,9 +360,8 @@ int image_run(const struct settings *settings, const struct mark_objects *given)
     struct video_inputs inputs;
     int result = sort_inputs(settings, &inputs);
 
-    if (result == EXIT_DONE && inputs.videos.count == 0)
-        result = check_images(settings, &inputs.images);
     if (result == EXIT_DONE) {
+        options_tell_unused(settings, inputs.images.count > 0, inputs.videos.count > 0);
         signals_ignore_pipe();
         signals_catch_interrupts();
         if (strcmp(settings->device, "cuda") == 0)

@@ -97,6 +97,7 @@ static int add_value(const struct settings *settings, const struct option_spec *
     case OPTION_FLAG:
         return *(const bool *)at ? add(job, spec->name, "on") : 0;
     case OPTION_TEXT:
+    case OPTION_PATH:
     case OPTION_CHOICE:
         memcpy(&text, at, sizeof(text));
         return text ? add(job, spec->name, text) : 0;
@@ -108,7 +109,10 @@ static int add_value(const struct settings *settings, const struct option_spec *
     case OPTION_TIME:
         write_number(*(const double *)(const void *)at, number, sizeof(number));
         return add(job, spec->name, number);
+    case OPTION_FILMS: /* which paths are, their rows say */
+        return ((const struct films *)(const void *)at)->all ? add(job, spec->name, "on") : 0;
     case OPTION_TEXTS:
+    case OPTION_PATHS:
         return add_texts((const void *)at, spec->name, job);
     case OPTION_DRAW:
         snprintf(number, sizeof(number), "%u", *(const unsigned *)(const void *)at);

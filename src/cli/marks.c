@@ -2,6 +2,7 @@
 #include "cli/marks.h"
 
 #include "base/error.h"
+#include "base/log.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,6 +73,45 @@ int marks_add_point(struct marks *marks, const char *where, const char *text)
     if (count == 3)
         mark.label = mark.values[2] == 1.0F;
     return add(marks, mark);
+}
+
+/* Whether all of the values are from 0 to 1, as fractions of an image are. */
+static bool is_fraction(const struct mark *mark)
+{
+    const int count = mark->is_box ? 4 : 2;
+    bool whole = true;
+
+    for (int i = 0; i < count; i++) {
+        if (mark->values[i] < 0 || mark->values[i] > 1)
+            return false;
+        whole = whole && floorf(mark->values[i]) == mark->values[i];
+    }
+    return mark->is_box || !whole; /* 0,0 and 1,1 are pixels too */
+}
+
+void marks_tell_odd(const struct marks *marks)
+{
+    const struct mark *fraction = NULL;
+    size_t boxes = 0, points_of_it = 0;
+
+    for (size_t i = 0; i < marks->count; i++) {
+        const struct mark *mark = &marks->items[i];
+
+        boxes += mark->is_box;
+        points_of_it += !mark->is_box && mark->label != 0;
+        if (!fraction && is_fraction(mark))
+            fraction = mark;
+    }
+    if (fraction && fraction->is_box)
+        log_notice("--box: %g,%g,%g,%g is no larger than a pixel: boxes are in pixels, not in fractions of the image",
+                   (double)fraction->values[0], (double)fraction->values[1], (double)fraction->values[2],
+                   (double)fraction->values[3]);
+    else if (fraction)
+        log_notice("--point: %g,%g lies in the first pixel: points are in pixels, not in fractions of the image",
+                   (double)fraction->values[0], (double)fraction->values[1]);
+    if (boxes == 0 && points_of_it == 0 && marks->count > 0)
+        log_notice("--point: every point has the label 0, not of the object: nothing says where the object is: add a "
+                   "--box, or a --point of the label 1");
 }
 
 void marks_free(struct marks *marks)

@@ -22,6 +22,10 @@ int marks_add_box(struct marks *marks, const char *where, const char *text);
 int marks_add_point(struct marks *marks, const char *where, const char *text);
 void marks_free(struct marks *marks);
 
+/* Notices of what is allowed and hardly meant: fractions of the image in place of pixels, points that only say what the
+ * object is not. */
+void marks_tell_odd(const struct marks *marks);
+
 /* The marks as objects: each box is one, with the points behind it; points without any box are one together. */
 struct mark_objects {
     struct sowlv2_segment_prompt *items;

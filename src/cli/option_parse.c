@@ -1,9 +1,11 @@
 /* The command line: getopt_long over the table, then the configuration file, then the values. */
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/config_file.h"
 #include "cli/options.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +29,12 @@ struct scan {
 
 enum { FIRST_LONG = 256 };
 
-static int has_argument(enum option_kind kind)
+static int has_argument(const struct option_spec *spec)
 {
-    if (kind == OPTION_FLAG)
+    if (spec->kind == OPTION_FLAG)
         return no_argument;
     /* "optional" makes getopt return the words after it one by one, so that they can be several. */
-    return kind == OPTION_TEXTS ? optional_argument : required_argument;
+    return option_is_list(spec) ? optional_argument : required_argument;
 }
 
 static int make_options(struct scan *scan)
@@ -47,7 +49,7 @@ static int make_options(struct scan *scan)
     for (size_t i = 0; (spec = option_at(i)); i++)
         if (spec->verbs & scan->verb)
             scan->options[count++] =
-                (struct option){.name = spec->name, .has_arg = has_argument(spec->kind), .val = FIRST_LONG + (int)i};
+                (struct option){.name = spec->name, .has_arg = has_argument(spec), .val = FIRST_LONG + (int)i};
     return 0;
 }
 
@@ -74,45 +76,106 @@ static size_t edit_distance(const char *a, const char *b)
     return row[columns];
 }
 
-/* Reports a word that getopt did not take, with the nearest option where one is near. */
-static int unknown_option(const struct scan *scan, const char *word)
+/* The option that a name was to be; `*matches` is how many begin with it. NULL: none is near. */
+static const char *nearest_option(const struct scan *scan, const char *name, size_t *matches)
 {
-    char name[65] = "";
     const char *nearest = NULL;
-    size_t matches = 0, best = 3;
+    size_t best = 3;
 
-    if (strncmp(word, "--", 2) != 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no such option: see 'sowlv2 %s --help'", word, scan->verb_name);
-    memcpy(name, word + 2, strnlen(word + 2, sizeof(name) - 1));
-    name[strcspn(name, "=")] = '\0';
+    *matches = 0;
     for (const struct option *option = scan->options; option->name; option++) {
-        size_t distance = edit_distance(name, option->name);
+        const size_t distance = edit_distance(name, option->name);
 
-        matches += strncmp(option->name, name, strlen(name)) == 0;
+        *matches += strncmp(option->name, name, strlen(name)) == 0;
         if (distance < best) {
             best = distance;
             nearest = option->name;
         }
     }
+    return nearest;
+}
+
+/* The name of an option as it was typed, without what is before it and without its value. */
+static void copy_name(const char *typed, char name[65])
+{
+    snprintf(name, 65, "%.64s", typed);
+    name[strcspn(name, "=")] = '\0';
+}
+
+/* A word that begins with one dash: an option typed wrong, or a value that looks like one. */
+static int unknown_word(const struct scan *scan, const char *word)
+{
+    char name[65];
+    const char *nearest;
+    size_t matches;
+
+    copy_name(word + 1, name);
+    nearest = nearest_option(scan, name, &matches);
+    if (option_find(name, scan->verb, NULL))
+        nearest = option_find(name, scan->verb, NULL)->name;
+    if (file_exists(word))
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: begins with a dash, so it is taken for an option: write ./%s for "
+                         "the file",
+                         word, word);
+    if (nearest && name[0] && name[1] && (option_find(name, scan->verb, NULL) || edit_distance(name, nearest) < 2))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no such option: did you mean --%s? See 'sowlv2 %s --help'", word,
+                         nearest, scan->verb_name);
+    if (scan->last)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: no such option: write --%s=%s if it is a value of --%s, see 'sowlv2 %s --help'", word,
+                         scan->last->name, word, scan->last->name, scan->verb_name);
+    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no such option: see 'sowlv2 %s --help'", word, scan->verb_name);
+}
+
+/* Reports a word that getopt did not take, with the nearest option where one is near. */
+static int unknown_option(const struct scan *scan, const char *word)
+{
+    char name[65];
+    const char *nearest;
+    size_t matches;
+
+    if (strncmp(word, "--", 2) != 0)
+        return unknown_word(scan, word);
+    copy_name(word + 2, name);
+    nearest = nearest_option(scan, name, &matches);
     if (matches > 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: could be several options: write it out, see 'sowlv2 %s --help'",
                          name, scan->verb_name);
     if (matches == 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: this option takes no value: leave out what follows '='", word);
+    if (file_exists(word))
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: begins with dashes, so it is taken for an option: write ./%s for "
+                         "the file",
+                         word, word);
     if (nearest)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: no such option: did you mean --%s? See 'sowlv2 %s --help'", name,
                          nearest, scan->verb_name);
     return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: no such option: see 'sowlv2 %s --help'", name, scan->verb_name);
 }
 
+/* Whether a value is rather the next option: its own was forgotten. "--input=--output" says that it is meant. */
+static bool is_forgotten(const struct scan *scan, const char *text)
+{
+    char name[65];
+
+    if (strncmp(text, "--", 2) == 0)
+        return true;
+    copy_name(text + 1, name);
+    return *text == '-' && name[0] && name[1] && option_find(name, scan->verb, NULL);
+}
+
 static int check_fed(const struct scan *scan)
 {
-    if (scan->hungry && strcmp(scan->last->name, "prompt") != 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: its value is missing: give one %s or several", scan->last->name,
-                         scan->last->value);
+    const struct option_spec *const last = scan->last;
+
+    if (scan->hungry && last->kind == OPTION_PATHS)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: its value is missing: give one %.*s or several", last->name,
+                         (int)strcspn(last->value, "."), last->value);
     if (scan->hungry)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: needs at least one text after it, for example --%s cat dog",
-                         scan->last->name, scan->last->name);
+                         last->name, last->name);
     return 0;
 }
 
@@ -122,21 +185,41 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
 
     if (status)
         return status;
-    /* "--input --output out": the value was forgotten. "--input=--output" says that it is meant. */
-    if (spec->kind != OPTION_TEXTS && text && strncmp(text, "--", 2) == 0 && text == scan->words[optind - 1])
+    if (!option_is_list(spec) && text && text == scan->words[optind - 1] && is_forgotten(scan, text))
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--%s: its value is missing: found %s instead (write --%s=%s if you mean it)", spec->name,
                          text, spec->name, text);
-    scan->last = spec->kind == OPTION_TEXTS ? spec : NULL;
-    scan->hungry = scan->last && !text;
+    scan->last = option_is_list(spec) ? spec : NULL;
+    scan->hungry = scan->last && !text && spec->kind != OPTION_FILMS;
     if (!scan->hungry)
         scan->given[scan->count++] = (struct given){spec, text};
     return 0;
 }
 
+/* Word processors and web pages make one long dash of the two before an option, which then passes for a value. */
+static bool has_long_dash(const struct scan *scan, const char *word, const char **name)
+{
+    static const char *const dashes[] = {"\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x88\x92"};
+    bool any = false;
+    char typed[65];
+
+    for (size_t i = 0; i < sizeof(dashes) / sizeof(dashes[0]); i++)
+        while (strncmp(word, dashes[i], 3) == 0) {
+            word += 3;
+            any = true;
+        }
+    *name = word;
+    copy_name(word, typed);
+    return any && option_find(typed, scan->verb, NULL);
+}
+
 /* A word that is no option: another value of --prompt, a text of tokenize, an id of pull. */
 static int take_word(struct scan *scan, const char *word, struct settings *settings)
 {
+    const char *name;
+
+    if (has_long_dash(scan, word, &name))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: begins with a long dash: write two short ones: --%s", word, name);
     if (scan->last) {
         scan->hungry = false;
         scan->given[scan->count++] = (struct given){scan->last, word};
@@ -144,31 +227,41 @@ static int take_word(struct scan *scan, const char *word, struct settings *setti
     }
     if (scan->verb == FOR_TOKENIZE || scan->verb == FOR_PULL)
         return string_list_append(&settings->texts, word);
+    if (file_exists(word) && option_find("input", scan->verb, NULL))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: write --input %s", word, word);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: put its option before it, see 'sowlv2 %s --help'", word,
                      scan->verb_name);
+}
+
+/* One word, or an option with its value: what getopt made of it. */
+static int take_code(struct scan *scan, int code, const char *word, struct settings *settings)
+{
+    if (code == 1)
+        return take_word(scan, optarg, settings);
+    if (code == 'h' && strcmp(word, "-h") == 0)
+        return take_option(scan, option_find("help", scan->verb, NULL), NULL);
+    if (code >= FIRST_LONG)
+        return take_option(scan, option_at((size_t)(code - FIRST_LONG)), optarg);
+    if (code == ':')
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is missing: see 'sowlv2 %s --help'", word,
+                         scan->verb_name);
+    return unknown_option(scan, word);
 }
 
 /* Sorts the arguments into `given` and the settings' texts. */
 static int scan_arguments(struct scan *scan, struct settings *settings)
 {
-    int status = 0, code;
+    int status = 0;
 
     opterr = 0;
     optind = 0; /* glibc: start afresh */
-    while (!status && (code = getopt_long(scan->count_of_words, scan->words, "-:h", scan->options, NULL)) != -1) {
-        const char *word = scan->words[optind - 1];
+    while (!status) {
+        const int at = optind > 0 ? optind : 1; /* it moves on, but in the middle of a word such as "-abc" */
+        const int code = getopt_long(scan->count_of_words, scan->words, "-:h", scan->options, NULL);
 
-        if (code == 1)
-            status = take_word(scan, optarg, settings);
-        else if (code == 'h')
-            status = take_option(scan, option_find("help", scan->verb, NULL), NULL);
-        else if (code >= FIRST_LONG)
-            status = take_option(scan, option_at((size_t)(code - FIRST_LONG)), optarg);
-        else if (code == ':')
-            status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is missing: see 'sowlv2 %s --help'", word,
-                               scan->verb_name);
-        else
-            status = unknown_option(scan, word);
+        if (code == -1)
+            break;
+        status = take_code(scan, code, scan->words[at], settings);
     }
     for (int i = optind; !status && i < scan->count_of_words; i++) /* after "--" */
         status = take_word(scan, scan->words[i], settings);
@@ -200,6 +293,20 @@ static bool is_given(const struct scan *scan, const char *name)
     return false;
 }
 
+static void clear_list(const struct option_spec *spec, struct settings *settings)
+{
+    void *const field = (char *)settings + spec->offset;
+
+    if (spec->kind == OPTION_FILMS) {
+        struct films *const films = field;
+
+        films->all = false;
+        string_list_free(&films->paths);
+    } else {
+        string_list_free(field);
+    }
+}
+
 /* The configuration file first, then the command line over it. */
 static int apply_all(const struct scan *scan, struct settings *settings)
 {
@@ -209,10 +316,13 @@ static int apply_all(const struct scan *scan, struct settings *settings)
         status = apply(scan, option_find("config", scan->verb, NULL), settings);
     if (!status && settings->config)
         status = config_file_apply(settings->config, scan->verb, settings);
-    if (!status && is_given(scan, "prompt"))
-        string_list_free(&settings->prompts); /* the list as a whole is replaced, not lengthened */
-    if (!status && is_given(scan, "input"))
-        string_list_free(&settings->inputs);
+    for (size_t i = 0; !status && i < scan->count; i++)
+        if (option_is_list(scan->given[i].spec))
+            clear_list(scan->given[i].spec, settings); /* the list as a whole is replaced, not lengthened */
+    if (!status && (is_given(scan, "prompt") || is_given(scan, "prompts-file"))) {
+        string_list_free(&settings->prompts);
+        string_list_free(&settings->prompt_files);
+    }
     if (!status && (is_given(scan, "box") || is_given(scan, "point")))
         marks_free(&settings->marks);
     return status ? status : apply(scan, NULL, settings);

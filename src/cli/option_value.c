@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static int read_number(const struct option_spec *spec, const char *where, const char *text, double *out)
 {
@@ -104,7 +107,80 @@ static int read_flag(const char *where, const char *text, bool *out)
     return 0;
 }
 
-int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
+/* "~" and what follows of a path; freed by the caller; NULL: nobody knows that user. */
+static char *expand_user(const char *text)
+{
+    const size_t length = strcspn(text, "/");
+    char *const user = strndup(text + 1, length - 1), *out = NULL;
+    const char *home = NULL;
+    const struct passwd *entry;
+
+    if (!user)
+        return NULL;
+    if (!*user)
+        home = getenv("HOME");
+    if (!home || !*home) {
+        entry = *user ? getpwnam(user) : getpwuid(getuid());
+        home = entry ? entry->pw_dir : NULL;
+    }
+    if (home && asprintf(&out, "%s%s", home, text + length) < 0)
+        out = NULL;
+    free(user);
+    return out;
+}
+
+char *option_expand_path(const char *text)
+{
+    char *const expanded = *text == '~' ? expand_user(text) : NULL;
+
+    return expanded ? expanded : strdup(text);
+}
+
+/* Keeps the path that a text means in the settings. */
+static int read_path(struct settings *settings, const char *text, const char **out)
+{
+    char *const path = option_expand_path(text);
+    const int status = path ? string_list_append(&settings->owned, path) : error_memory(text);
+
+    free(path);
+    if (!status)
+        *out = settings->owned.items[settings->owned.count - 1];
+    return status;
+}
+
+static int add_path(const char *text, struct string_list *out)
+{
+    char *const path = option_expand_path(text);
+    const int status = path ? string_list_append(out, path) : error_memory(text);
+
+    free(path);
+    return status;
+}
+
+/* A flag, or a path. */
+static int read_films(const char *text, struct films *out)
+{
+    bool on = true;
+
+    if (text && read_flag("", text, &on) != 0) {
+        out->all = false;
+        return add_path(text, &out->paths);
+    }
+    out->all = on;
+    return 0;
+}
+
+static int read_empty(const struct option_spec *spec, const char *where)
+{
+    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is empty: give a %s", where, spec->value);
+}
+
+bool option_is_list(const struct option_spec *spec)
+{
+    return spec->kind == OPTION_TEXTS || spec->kind == OPTION_PATHS || spec->kind == OPTION_FILMS;
+}
+
+static int read_value(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
 {
     void *field = (char *)settings + spec->offset;
     int status = 0;
@@ -118,8 +194,11 @@ int option_set(struct settings *settings, const struct option_spec *spec, const 
         break;
     case OPTION_TEXT:
         if (!*text)
-            return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its value is empty: give a %s", where, spec->value);
+            return read_empty(spec, where);
         *(const char **)field = text;
+        break;
+    case OPTION_PATH:
+        status = *text ? read_path(settings, text, field) : read_empty(spec, where);
         break;
     case OPTION_CHOICE:
         status = read_choice(spec, where, text, field);
@@ -133,6 +212,15 @@ int option_set(struct settings *settings, const struct option_spec *spec, const 
         break;
     case OPTION_TEXTS:
         status = string_list_append(field, text);
+        break;
+    case OPTION_PATHS:
+        status = *text ? add_path(text, field)
+                       : error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a %.*s", where,
+                                   (int)strcspn(spec->value, "."), spec->value);
+        break;
+    case OPTION_FILMS:
+        status = text && !*text ? error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a PATH", where)
+                                : read_films(text, field);
         break;
     case OPTION_DRAW:
         status = read_draw(where, text, field);
@@ -154,4 +242,16 @@ int option_set(struct settings *settings, const struct option_spec *spec, const 
         break;
     }
     return status;
+}
+
+int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
+{
+    const int status = read_value(settings, spec, where, text);
+
+    if (status || (spec->kind == OPTION_FLAG && !*(const bool *)((const char *)settings + spec->offset)))
+        return status;
+    for (size_t i = 0; i < settings->given.count; i++)
+        if (strcmp(settings->given.items[i], spec->name) == 0)
+            return 0;
+    return string_list_append(&settings->given, spec->name);
 }

@@ -9,11 +9,14 @@
 enum option_kind {
     OPTION_FLAG,     /* bool */
     OPTION_TEXT,     /* const char *, not empty */
+    OPTION_PATH,     /* the same, "~" at its beginning being the user's folder */
     OPTION_CHOICE,   /* const char *, one of `choices` */
     OPTION_INTEGER,  /* int64_t in [minimum, maximum] */
     OPTION_COUNT,    /* the same, or "auto" for 0 */
     OPTION_NUMBER,   /* double in [minimum, maximum] */
     OPTION_TEXTS,    /* struct string_list: one or more values up to the next option */
+    OPTION_PATHS,    /* the same, of paths */
+    OPTION_FILMS,    /* struct films: a flag, or paths */
     OPTION_DRAW,     /* unsigned: a list of what to draw */
     OPTION_BOX,      /* struct marks: another box */
     OPTION_POINT,    /* struct marks: another point */
@@ -70,10 +73,21 @@ const struct option_spec *option_at(size_t index);
  * NULL: there is none. */
 const struct option_spec *option_find(const char *name, unsigned verbs, size_t *index);
 
-/* Stores a value. `where` is what messages call the option ("--fps", "run.yaml:3: fps"). `text` NULL turns a
- * flag on. The text must outlive the settings, except for OPTION_TEXTS, which copies, and marks. Errors: ARGUMENT (not
- * a valid value), UNSUPPORTED (not built), MEMORY. */
+/* Stores a value, and notes that the option was given. `where` is what messages call the option ("--fps", "run.yaml:3:
+ * fps"). `text` NULL turns a flag on. The text must outlive the settings, except for lists, which copy, and marks.
+ * Errors: ARGUMENT (not a valid value), UNSUPPORTED (not built), MEMORY. */
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
+
+/* Whether it takes several values, up to the next option. */
+bool option_is_list(const struct option_spec *spec);
+
+/* The path that `text` means, "~" and "~user" at its beginning being folders of users; freed by the caller; NULL: out
+ * of memory. */
+char *option_expand_path(const char *text);
+
+/* Names in notices the options that were given and have no effect, since there are only images, or only videos, or a
+ * part that they need is off. */
+void options_tell_unused(const struct settings *settings, bool images, bool videos);
 
 /* The kinds that are about time. Errors: ARGUMENT. */
 int option_read_time(const char *where, const char *text, double *out);

@@ -40,6 +40,9 @@ struct settings settings_default(void)
 void settings_free(struct settings *settings)
 {
     string_list_free(&settings->prompts);
+    string_list_free(&settings->prompt_files);
+    string_list_free(&settings->video.as_video.paths);
+    string_list_free(&settings->given);
     string_list_free(&settings->texts);
     string_list_free(&settings->inputs);
     marks_free(&settings->marks);
@@ -56,11 +59,8 @@ int settings_check_common(const struct settings *settings)
 
 static int check_inputs(const struct settings *settings)
 {
-    if (settings->inputs.count == 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
-    for (size_t i = 0; i < settings->inputs.count; i++)
-        if (!*settings->inputs.items[i])
-            return error_set(SOWLV2_ERROR_ARGUMENT, "--input: an empty path: give an image or a folder of images");
+    if (settings->inputs.count == 0 && settings->video.as_video.paths.count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image, a video or a folder of them");
     return 0;
 }
 

@@ -32,11 +32,18 @@ struct frame_range {
     int64_t first, last;
 };
 
+/* What is taken as a film whatever it looks like: all of --input, or these paths, which need not be in --input. */
+struct films {
+    bool all;
+    struct string_list paths;
+};
+
 /* What detect takes for videos. */
 struct video_settings {
     double start, end; /* seconds; end 0: the video's */
     struct frame_range frames;
-    bool as_video, realtime;
+    struct films as_video;
+    bool realtime;
     bool save_frames, no_save_frames, no_video, rle, no_audio;
     const char *mask_codec;
     int64_t max_object_videos;
@@ -44,7 +51,7 @@ struct video_settings {
     bool no_cuts, separate;
     double match_iou, frame_budget;
     int64_t lost_after, max_objects, max_cond_frames;
-    bool require_vjepa2;
+    bool require_vjepa2, allow_playlists;
 };
 
 /* Strings belong to the command line, to `owned`, or are static. */
@@ -53,10 +60,11 @@ struct settings {
 
     const char *config;
     struct string_list prompts;
-    struct string_list texts;   /* positional arguments of tokenize and pull */
-    struct marks marks;         /* boxes and points of segment */
-    struct string_list inputs;  /* of detect and segment */
-    const char *input, *output; /* input: of frames */
+    struct string_list prompt_files; /* read into `prompts` by prompts_read() */
+    struct string_list texts;        /* positional arguments of tokenize and pull */
+    struct marks marks;              /* boxes and points of segment */
+    struct string_list inputs;       /* of detect and segment */
+    const char *input, *output;      /* input: of frames */
     bool recursive, allow_truncated;
 
     const char *owl_model;
@@ -92,7 +100,8 @@ struct settings {
     int64_t threads;                      /* 0: automatic */
     bool quiet, verbose;
 
-    struct string_list owned; /* values that came out of a configuration file */
+    struct string_list owned; /* values that came out of a configuration file, and paths that were expanded */
+    struct string_list given; /* names of the options that were given; of flags, those that are on */
 };
 
 /* All defaults. */

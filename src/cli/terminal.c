@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,14 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
+enum { MOST_SAID = 4096 };
+
 static struct {
     pthread_mutex_t lock;
     bool quiet, verbose;
-    bool shown; /* a progress line stands on the screen */
+    bool shown;               /* a progress line stands on the screen */
+    uint64_t said[MOST_SAID]; /* hashes of notices and warnings, at their places; 0: free */
+    size_t said_count;
 } terminal = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Makes room for a message, with the lock held. */
@@ -26,12 +31,41 @@ static void clear_line(void)
     terminal.shown = false;
 }
 
+/* Whether the message was printed before; notes it. The same is often found by more than one pass over a file. */
+static bool is_said(const char *message)
+{
+    uint64_t hash = 0xCBF29CE484222325U; /* FNV-1a */
+    size_t at;
+
+    for (; *message; message++)
+        hash = (hash ^ (unsigned char)*message) * 0x100000001B3U;
+    hash += hash == 0;
+    for (at = hash % MOST_SAID; terminal.said[at]; at = (at + 1) % MOST_SAID)
+        if (terminal.said[at] == hash)
+            return true;
+    if (terminal.said_count < MOST_SAID / 2) {
+        terminal.said[at] = hash;
+        terminal.said_count++;
+    }
+    return false;
+}
+
+static void print_error(const char *message)
+{
+    clear_line();
+    fprintf(stderr, "sowlv2: %s\n", message);
+    fflush(stderr);
+}
+
 static void take_log(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)user_data;
     if ((level == SOWLV2_LOG_DEBUG && !terminal.verbose) || (level != SOWLV2_LOG_WARNING && terminal.quiet))
         return;
-    terminal_error(message);
+    pthread_mutex_lock(&terminal.lock);
+    if (level == SOWLV2_LOG_DEBUG || !is_said(message))
+        print_error(message);
+    pthread_mutex_unlock(&terminal.lock);
 }
 
 void terminal_open(bool quiet, bool verbose)
@@ -44,9 +78,7 @@ void terminal_open(bool quiet, bool verbose)
 void terminal_error(const char *message)
 {
     pthread_mutex_lock(&terminal.lock);
-    clear_line();
-    fprintf(stderr, "sowlv2: %s\n", message);
-    fflush(stderr);
+    print_error(message);
     pthread_mutex_unlock(&terminal.lock);
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /* What may be printed; until then notices and warnings are. `quiet` leaves out notices, the progress line and
- * terminal_say(); `verbose` adds details. Also makes the library's notices come here. */
+ * terminal_say(); `verbose` adds details. Also makes the library's notices and warnings come here, each text once. */
 void terminal_open(bool quiet, bool verbose);
 
 /* "sowlv2: message". */

@@ -1,11 +1,12 @@
 /* sowlv2 detect: what the prompts name. */
 #include "cli/exit_status.h"
 #include "cli/image_run.h"
+#include "cli/prompts.h"
 #include "cli/verbs.h"
 
 int verb_detect(struct settings *settings)
 {
-    if (settings_check_detect(settings) != 0)
+    if (prompts_read(settings) != 0 || settings_check_detect(settings) != 0)
         return verb_fail(EXIT_USAGE);
     return image_run(settings, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -67,7 +68,10 @@ static struct frames_options make_options(const struct settings *settings, struc
         .features = own->features,
         .pooled = own->pooled,
         .labels = own->labels,
-        .max_pixels = settings->max_pixels,
+        .reader = {.fps = own->fps,
+                   .max_pixels = settings->max_pixels,
+                   .allow_truncated = settings->allow_truncated,
+                   .allow_playlists = settings->video.allow_playlists},
         .progress = progress_update,
         .progress_user_data = progress,
         .interrupted = &signals_interrupted,
@@ -85,7 +89,7 @@ static struct frames_options make_options(const struct settings *settings, struc
 }
 
 /* An exit status; the device must outlive the model. */
-static int open_model(const struct settings *settings, struct device **device, struct vjepa2 **model)
+static int open_model(const struct settings *settings, struct device **device, struct scorer **model)
 {
     const int status = vjepa2_model_open(settings, settings->revision, device, model);
 
@@ -150,17 +154,19 @@ static int write_plot(const struct pictures *pictures, const struct frames_optio
     struct plot_point *points = calloc(report->count > 0 ? (size_t)report->count : 1, sizeof(*points));
     struct plot plot = {
         .points = points, .count = report->count, .thumbs = pictures->thumbs, .thumb_count = pictures->count};
-    char title[256];
+    char title[256], *name;
     int status;
 
     if (!points)
         return error_memory("plot");
+    name = url_is(options->input) ? url_name(options->input) : strdup(path_base(options->input));
     for (int64_t i = 0; i < report->count; i++)
         points[i] = (struct plot_point){report->items[i].time, report->items[i].score, report->items[i].chosen,
                                         report->items[i].scene_start};
     snprintf(title, sizeof(title), "importance (%s%s), %" PRId64 " of %" PRId64 " frames chosen: %.120s",
              frames_kind_name(options->kind), options->motion_weight > 0 ? " with motion" : "", report->chosen_count,
-             report->count, path_base(options->input));
+             report->count, name ? name : "");
+    free(name);
     plot.title = title;
     status = plot_write(pictures->settings->frames.plot, &plot);
     free(points);
@@ -203,12 +209,12 @@ static int fail_status(int status)
     return verb_fail(EXIT_ALL_FAILED);
 }
 
-static int run(const struct settings *settings, const struct vjepa2 *model, struct pictures *pictures)
+static int run(const struct settings *settings, const struct scorer *model, struct pictures *pictures)
 {
-    char *const *labels = vjepa2_get_config(model)->labels;
+    char *const *labels = scorer_info(model)->labels;
     struct frames_report report = {0};
     struct progress progress;
-    int status;
+    int status, result = EXIT_DONE;
 
     progress_begin(&progress);
     struct frames_options options = make_options(settings, &progress);
@@ -234,20 +240,24 @@ static int run(const struct settings *settings, const struct vjepa2 *model, stru
         print_results(&report, labels);
         print_summary(settings, &options, &report);
     }
+    if (!status && report.broken) {
+        terminal_error(report.failure ? report.failure : "out of memory");
+        result = EXIT_SOME_FAILED;
+    }
     frames_report_free(&report);
-    return status ? fail_status(status) : EXIT_DONE;
+    return status ? fail_status(status) : result;
 }
 
 int verb_frames(struct settings *settings)
 {
     struct pictures pictures = {.settings = settings};
     struct device *device = NULL;
-    struct vjepa2 *model = NULL;
+    struct scorer *model = NULL;
     int result;
 
     if (check_settings(settings))
         return verb_fail(EXIT_USAGE);
-    if (strcmp(settings->input, "-") != 0 && !strstr(settings->input, "://") && access(settings->input, R_OK) != 0) {
+    if (strcmp(settings->input, "-") != 0 && !url_is(settings->input) && access(settings->input, R_OK) != 0) {
         error_set(SOWLV2_ERROR_IO, "%s: cannot be read: give a video or a folder of images", settings->input);
         return verb_fail(EXIT_ALL_FAILED);
     }
@@ -262,7 +272,6 @@ int verb_frames(struct settings *settings)
     for (int64_t i = 0; i < pictures.count; i++)
         image_free(&pictures.thumbs[i].image);
     free(pictures.thumbs);
-    vjepa2_free(&model);
-    device_close(&device);
+    vjepa2_model_close(&device, &model);
     return result;
 }

@@ -10,6 +10,7 @@ int verb_segment(struct settings *settings)
 
     if (settings_check_segment(settings) != 0 || marks_group(&settings->marks, &objects) != 0)
         return verb_fail(EXIT_USAGE);
+    marks_tell_odd(&settings->marks);
     result = image_run(settings, &objects);
     mark_objects_free(&objects);
     return result;

@@ -4,6 +4,7 @@
 #include "analysis/importance.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -21,8 +22,13 @@ static const double LONG_VIDEO = 60;
 /* What the source is, without reading on. */
 static int look_at(const struct track_options *options, struct video_info *out)
 {
+    struct video_reader_options quiet = options->reader;
     struct video_reader *reader = NULL;
-    const int status = video_reader_open(options->source, &options->reader, &reader);
+    int status;
+
+    quiet.quiet = true; /* it is opened again to be tracked */
+    quiet.check_length = true;
+    status = video_reader_open(options->source, &quiet, &reader);
 
     if (!status)
         *out = *video_reader_info(reader);
@@ -35,7 +41,7 @@ static bool can_be_read_again(const char *source)
 {
     struct stat info;
 
-    return strcmp(source, "-") != 0 && !strstr(source, "://") && stat(source, &info) == 0 &&
+    return strcmp(source, "-") != 0 && !url_is(source) && stat(source, &info) == 0 &&
            (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
 }
 
@@ -73,7 +79,7 @@ static void tell_keys(const struct track_options *options, const struct track_pl
 
 /* V-JEPA's choice. */
 static int choose_by_model(const struct settings *settings, const struct track_options *options,
-                           const struct vjepa2 *model, struct track_plan *plan)
+                           const struct scorer *model, struct track_plan *plan)
 {
     struct progress progress;
     struct frames_report report = {0};
@@ -84,15 +90,14 @@ static int choose_by_model(const struct settings *settings, const struct track_o
         .kind = FRAMES_CHANGE,
         .target_frames = settings->temporal_detection_frames,
         .spacing = settings->frames.spacing,
-        .max_pixels = settings->max_pixels,
-        .start = options->reader.start,
-        .end = options->reader.end,
+        .reader = options->reader,
         .progress = progress_update,
         .progress_user_data = &progress,
         .interrupted = &signals_interrupted,
     };
     int status;
 
+    wanted.reader.quiet = true;
     progress_begin(&progress);
     status = frames_run(model, &wanted, &report);
     terminal_progress_end();
@@ -104,23 +109,37 @@ static int choose_by_model(const struct settings *settings, const struct track_o
     return status;
 }
 
-/* Equal steps through the video's length. */
+/* The part of the video that is asked for, in seconds, as far as its length is known; `*last` 0: it is not. */
+static void find_part(const struct video_reader_options *reader, const struct video_info *info, double *first,
+                      double *last)
+{
+    const double rate = info->frame_rate;
+
+    *first = reader->start;
+    *last = reader->end > 0 && (info->duration <= 0 || reader->end < info->duration) ? reader->end : info->duration;
+    if (rate > 0 && reader->last_frame > 0 && (*last <= 0 || reader->start + (double)reader->last_frame / rate < *last))
+        *last = reader->start + (double)reader->last_frame / rate;
+    if (rate > 0 && reader->first_frame > 0)
+        *first += (double)(reader->first_frame - 1) / rate;
+}
+
+/* Equal steps through the video's length, as far as it says it. Where the frames turn out to end elsewhere, the steps
+ * are made anew. */
 static int choose_evenly(const struct settings *settings, const struct track_options *options,
                          const struct video_info *info, struct track_plan *plan)
 {
-    const size_t count = (size_t)settings->temporal_detection_frames;
-    const double first = options->reader.start;
-    const double last =
-        options->reader.end > 0 && options->reader.end < info->duration ? options->reader.end : info->duration;
-    double *keys = calloc(count + 1, sizeof(*keys));
+    const size_t wanted = (size_t)settings->temporal_detection_frames;
+    const size_t count = info->frames > 0 && (size_t)info->frames < wanted ? (size_t)info->frames : wanted;
+    double *keys = calloc(count + 1, sizeof(*keys)), first, last;
 
     plan->key_times = keys;
+    plan->steps = wanted;
     if (!keys)
         return error_memory("key frames");
+    find_part(&options->reader, info, &first, &last);
+    plan->end = last;
     for (size_t i = 0; i < count && last > first; i++)
         keys[plan->key_count++] = first + (last - first) * ((double)i + 0.5) / (double)count;
-    if (plan->key_count == 0)
-        keys[plan->key_count++] = 0; /* its length is not known: the first frame */
     tell_keys(options, plan, "equal steps");
     return 0;
 }
@@ -136,7 +155,7 @@ static int choose(const struct settings *settings, const struct track_options *o
                   struct video_plan *out)
 {
     struct device *device = NULL;
-    struct vjepa2 *model = NULL;
+    struct scorer *model = NULL;
     int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &device, &model) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
@@ -151,8 +170,7 @@ static int choose(const struct settings *settings, const struct track_options *o
         out->used = settings->use_temporal_detection;
         status = out->used ? choose_evenly(settings, options, info, &out->plan) : 0;
     }
-    vjepa2_free(&model);
-    device_close(&device);
+    vjepa2_model_close(&device, &model);
     return status;
 }
 

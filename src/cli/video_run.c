@@ -24,7 +24,9 @@ static struct video_reader_options reader_options(const struct settings *setting
                                          .end = settings->video.end,
                                          .first_frame = settings->video.frames.first,
                                          .last_frame = settings->video.frames.last,
-                                         .max_pixels = settings->max_pixels};
+                                         .max_pixels = settings->max_pixels,
+                                         .allow_truncated = settings->allow_truncated,
+                                         .allow_playlists = settings->video.allow_playlists};
 }
 
 static struct track_options make_options(const struct settings *settings, const struct mark_objects *given,
@@ -73,6 +75,10 @@ static struct track_options make_options(const struct settings *settings, const 
 
     options.detect.threshold = (float)settings->threshold;
     options.detect.nms_iou = (float)settings->nms;
+    options.detect.objectness = settings->objectness;
+    options.multimask = settings->multimask;
+    options.refine = settings->refine;
+    options.dedupe_iou = (float)settings->dedupe;
     options.track.mask_threshold = (float)settings->mask_threshold;
     options.track.fill_holes = (int)settings->fill_holes;
     options.track.remove_sprinkles = (int)settings->remove_sprinkles;
@@ -135,13 +141,17 @@ static int run_one(const struct settings *settings, const struct mark_objects *g
     if (status && status != SOWLV2_ERROR_CANCELLED) {
         count->failed++;
         terminal_error(error_message());
-        return status;
     }
-    count->done++;
+    if (status && status != SOWLV2_ERROR_CANCELLED && !report.broken)
+        return status;
+    count->done++; /* also of one that is broken, up to there */
     terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", name, report.frames,
                  report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s",
-                 output_claim_folder(claim), report.total_seconds, report.interrupted ? ", interrupted" : "");
-    return 0;
+                 output_claim_folder(claim), report.total_seconds,
+                 report.interrupted ? ", interrupted"
+                 : report.broken    ? ", broken off"
+                                    : "");
+    return status;
 }
 
 /* Into a folder of its own, or, where `folder` is NULL, the output folder. */

@@ -2,12 +2,13 @@
 #include "cli/vjepa2_model.h"
 
 #include "cli/download.h"
+#include "engine/shared_device.h"
 #include "hub/model_find.h"
 
 #include <stdlib.h>
 
 int vjepa2_model_open(const struct settings *settings, const char *revision, struct device **device,
-                      struct vjepa2 **model)
+                      struct scorer **model)
 {
     char *folder = NULL;
     struct download download = {0};
@@ -18,14 +19,21 @@ int vjepa2_model_open(const struct settings *settings, const char *revision, str
                                         .offline = settings->offline,
                                         .download = download_update,
                                         .download_user_data = &download};
-    const struct device_options wanted = {.cpu_level = settings->cpu, .threads = (int)settings->threads};
-    int status = device_open(&wanted, device);
+    const struct device_options wanted = {
+        .device = "cpu", .cpu_level = settings->cpu, .threads = (int)settings->threads};
+    int status = shared_device_open(&wanted, device);
 
     if (!status)
         status = model_find(&source, &folder);
     download_end(&download);
     if (!status)
-        status = vjepa2_open(folder, *device, model);
+        status = scorer_open(folder, *device, model);
     free(folder);
     return status;
+}
+
+void vjepa2_model_close(struct device **device, struct scorer **model)
+{
+    scorer_free(model);
+    shared_device_close(device);
 }

@@ -50,7 +50,7 @@ int segment_session_encode(struct segment_session *session, const struct segment
     scaled.scale = session->scale;
     segment_session_forget(session);
     const int status =
-        segmenter->model->encode(segmenter->weights, session->compute, &scaled, NULL, control, session->features);
+        segmenter->model->encode(segmenter->weights, session->compute, &scaled, control, session->features);
     session->has_image = status == 0;
     session->width = image->width;
     session->height = image->height;
@@ -134,7 +134,7 @@ static void decode(const struct part *part, const struct segment_prompt *prompts
         const struct segment_best batch = {.masks = tensor_slice(out->masks, 0, i, n),
                                            .iou = tensor_slice(out->iou, 0, i, n),
                                            .object_scores = tensor_slice(out->object_scores, 0, i, n)};
-        model->decode(segmenter->weights, compute, part->session->features, prompts + i, n, multimask, NULL, &batch);
+        model->decode(segmenter->weights, compute, part->session->features, prompts + i, n, multimask, &batch);
     }
     (void)model_keep_going(part->control, compute, done + part->count, all, "segmentation");
 }

@@ -10,7 +10,7 @@
 struct shared {
     struct shared *next;
     struct device *device;
-    char *wanted, *level; /* as asked for; NULL: not given */
+    char *wanted, *level; /* as asked for */
     enum dtype precision;
     int threads;
     int users;
@@ -19,16 +19,18 @@ struct shared {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct shared *first;
 
-static bool same_text(const char *a, const char *b)
+/* What a name stands for that is not given. */
+static const char *given(const char *name)
 {
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+    return name != NULL ? name : "auto";
 }
 
 static struct shared *find(const struct device_options *options)
 {
     for (struct shared *shared = first; shared != NULL; shared = shared->next)
-        if (same_text(shared->wanted, options->device) && same_text(shared->level, options->cpu_level) &&
-            shared->precision == options->precision && shared->threads == options->threads)
+        if (strcmp(shared->wanted, given(options->device)) == 0 &&
+            strcmp(shared->level, given(options->cpu_level)) == 0 && shared->precision == options->precision &&
+            shared->threads == options->threads)
             return shared;
     return NULL;
 }
@@ -48,11 +50,9 @@ static int open_new(const struct device_options *options, struct shared **out)
         return error_memory("a device");
     shared->precision = options->precision;
     shared->threads = options->threads;
-    shared->wanted = options->device != NULL ? strdup(options->device) : NULL;
-    shared->level = options->cpu_level != NULL ? strdup(options->cpu_level) : NULL;
-    int status = 0;
-    if ((options->device != NULL && shared->wanted == NULL) || (options->cpu_level != NULL && shared->level == NULL))
-        status = error_memory("a device");
+    shared->wanted = strdup(given(options->device));
+    shared->level = strdup(given(options->cpu_level));
+    int status = shared->wanted != NULL && shared->level != NULL ? 0 : error_memory("a device");
     if (status == 0)
         status = device_open(options, &shared->device);
     if (status != 0) {

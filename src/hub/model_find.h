@@ -6,9 +6,9 @@
 
 struct model_source {
     const char *model, *revision, *cache_dir; /* as hub_locate takes them */
-    const char *kind;                         /* "owlv2", "sam2", "vjepa2", "tokenizer" */
-    bool offline;                             /* HF_HUB_OFFLINE says the same */
-    sowlv2_download_callback download;        /* NULL: none */
+    const char *kind;                  /* "owlv2", "sam2", "vjepa2", "tokenizer": what such a model does is wanted */
+    bool offline;                      /* HF_HUB_OFFLINE says the same */
+    sowlv2_download_callback download; /* NULL: none */
     void *download_user_data;
 };
 

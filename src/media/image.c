@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "media/image_decoders.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,19 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
     return 0;
 }
 
+int image_reserve(const struct image_source *source, uint64_t bytes)
+{
+    static const uint64_t always = (uint64_t)8 << 20; /* for what does not depend on the picture's size */
+    if (bytes > PTRDIFF_MAX - always)
+        return error_memory(source->name);
+    size_t wanted = (size_t)(bytes + always);
+    void *memory = mmap(NULL, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return error_memory(source->name);
+    munmap(memory, wanted);
+    return 0;
+}
+
 static double thread_clock(void)
 {
     struct timespec now;
@@ -91,6 +105,15 @@ int image_truncated(const struct image_source *source, const char *kind)
     return 0;
 }
 
+void image_tell_hdr(const struct image_source *source, unsigned transfer)
+{
+    enum { PQ = 16, HLG = 18 };
+    if (transfer == PQ || transfer == HLG)
+        log_notice("%s: an HDR image (%s): it is not brought to standard range, and looks flat: export it as a plain "
+                   "JPEG or PNG if objects are not found in it",
+                   source->name, transfer == PQ ? "PQ" : "HLG");
+}
+
 static inline uint8_t multiply_255(unsigned a, unsigned b)
 {
     unsigned product = a * b + 128;
@@ -105,6 +128,12 @@ void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t cou
         for (int c = 0; c < 3; c++)
             rgb[c] = (uint8_t)(white - multiply_255(cmyk[c] ^ invert, white));
     }
+}
+
+static int not_an_image(const char *name, const char *description)
+{
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
+                     name, description ? description : "not an image of a known format");
 }
 
 static int decode(const struct image_source *source, struct image *out, int *orientation)
@@ -130,8 +159,7 @@ static int decode(const struct image_source *source, struct image *out, int *ori
     case IMAGE_FORMAT_OTHER:
         break;
     }
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
-                     source->name, description ? description : "not an image of a known format");
+    return not_an_image(source->name, description);
 }
 
 int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
@@ -146,7 +174,11 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
                                         .options = options,
                                         .deadline = options->seconds > 0 ? thread_clock() + options->seconds : 0};
     int orientation = 1;
+    /* Some libraries blame the file when they get no memory: the allocator tells. */
+    errno = 0;
     int status = decode(&source, out, &orientation);
+    if ((status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED) && errno == ENOMEM)
+        status = error_memory(name);
     if (!status)
         status = image_apply_orientation(name, out, orientation);
     if (status)
@@ -167,12 +199,36 @@ int image_decode(const char *name, const void *data, size_t size, int64_t max_pi
     return image_decode_with(name, data, size, &options, out);
 }
 
+/* What is being read before it is decoded. */
+struct arrival {
+    const char *name;
+    const struct image_options *options;
+    bool endless; /* nobody knows how much will come */
+};
+
+/* Nothing else is read to its end, be it a film of some gigabytes or an endless pipe. */
+static int check_head(void *user_data, const char *data, size_t size, size_t *limit)
+{
+    const struct arrival *arrival = user_data;
+    const char *description = NULL;
+    const uint8_t *bytes = (const uint8_t *)data;
+    enum image_format format = image_format_detect(bytes, size, &description);
+    if (format == IMAGE_FORMAT_OTHER && size > 0)
+        return not_an_image(arrival->name, description);
+    if (!arrival->endless)
+        return 0;
+    uint64_t most = image_most_bytes(format, bytes, size, (uint64_t)arrival->options->max_pixels);
+    *limit = most < largest_file ? (size_t)most : largest_file;
+    return 0;
+}
+
 int image_read_with(const char *path, const struct image_options *options, struct image *out)
 {
-    *out = (struct image){0};
+    struct arrival arrival = {.name = path, .options = options};
     char *data;
     size_t size;
-    int status = file_read(path, largest_file, &data, &size);
+    *out = (struct image){0};
+    int status = file_read_checked(path, largest_file, check_head, &arrival, &data, &size);
     if (status)
         return status;
     status = image_decode_with(path, data, size, options, out);
@@ -188,13 +244,14 @@ int image_read(const char *path, int64_t max_pixels, struct image *out)
 
 int image_read_stdin(const struct image_options *options, struct image *out)
 {
-    *out = (struct image){0};
+    struct arrival arrival = {.name = "standard input", .options = options, .endless = true};
     char *data;
     size_t size;
-    int status = file_read_descriptor(STDIN_FILENO, "standard input", largest_file, &data, &size);
+    *out = (struct image){0};
+    int status = file_read_descriptor(STDIN_FILENO, arrival.name, largest_file, check_head, &arrival, &data, &size);
     if (status)
         return status;
-    status = image_decode_with("standard input", data, size, options, out);
+    status = image_decode_with(arrival.name, data, size, options, out);
     free(data);
     return status;
 }

@@ -11,6 +11,8 @@
 
 #include <avif/avif.h>
 
+enum { BYTES_A_PIXEL = 16 }; /* that the library takes at most, with alpha and more than 8 bits */
+
 static int avif_error(const struct image_source *source, avifResult code)
 {
     switch (code) {
@@ -83,6 +85,8 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
     if (source->options->max_pixels < decoder->imageSizeLimit)
         decoder->imageSizeLimit = (uint32_t)source->options->max_pixels;
     status = image_check_time(source);
+    if (!status)
+        status = image_reserve(source, (uint64_t)width * height * BYTES_A_PIXEL);
     if (status)
         return status;
     code = avifDecoderNextImage(decoder);
@@ -95,16 +99,21 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
         status = convert(source, decoder, out);
     if (!status && decoder->imageCount > 1)
         log_notice("%s: an animation: its first frame is taken", source->name);
+    if (!status)
+        image_tell_hdr(source, decoder->image->transferCharacteristics);
     *orientation = orientation_of(decoder->image);
     return status;
 }
 
 int image_decode_avif(const struct image_source *source, struct image *out, int *orientation)
 {
+    int status = image_reserve(source, 0);
+    if (status)
+        return status;
     avifDecoder *decoder = avifDecoderCreate();
     if (!decoder)
         return error_memory(source->name);
-    int status = decode(source, decoder, out, orientation);
+    status = decode(source, decoder, out, orientation);
     avifDecoderDestroy(decoder);
     if (status)
         image_free(out);

@@ -39,6 +39,10 @@ int image_allocate(const struct image_source *source, uint64_t width, uint64_t h
  * NULL: out of memory. */
 uint8_t *image_pixels(size_t bytes);
 
+/* Asks ahead for as much memory as a library is going to want, and a little: some of them end the process when they get
+ * none. Nothing keeps it, so other threads may still take it away. Errors: MEMORY. */
+int image_reserve(const struct image_source *source, uint64_t bytes);
+
 /* A number of four bytes, the highest first. */
 static inline uint32_t image_read_u32(const uint8_t *at)
 {
@@ -53,6 +57,10 @@ int image_out_of_time(const struct image_source *source);
 
 /* A file that was cut, `kind` such as "PNG": 0 and a notice where that is allowed, else the error FORMAT. */
 int image_truncated(const struct image_source *source, const char *kind);
+
+/* A notice where the transfer characteristics (ITU-T H.273) are those of HDR, which is not brought to standard range.
+ */
+void image_tell_hdr(const struct image_source *source, unsigned transfer);
 
 /* CMYK to RGB as Pillow does; `light`: 255 is no ink, as in JPEG; else 255 is full ink. */
 void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t count);
@@ -73,6 +81,10 @@ enum image_format {
  * article ("an icon (ICO)"), or NULL where it is not known; static storage. */
 enum image_format image_format_detect(const uint8_t *data, size_t size, const char **description);
 
+/* More bytes than that no file of this format has that begins with these and is to be read: by its size in pixels, its
+ * length where it tells that, and room for text, profiles and the like. */
+uint64_t image_most_bytes(enum image_format format, const uint8_t *data, size_t size, uint64_t max_pixels);
+
 /* Orientation in a TIFF structure (EXIF without its "Exif\0\0"), reading what Pillow reads of a
  * damaged one. 0: it has none; 1 also for values without a meaning. */
 int image_exif_orientation(const uint8_t *data, size_t size);
@@ -83,8 +95,9 @@ int image_exif_orientation_marked(const uint8_t *data, size_t size);
 /* The first tiff:Orientation of an XMP packet; 0: it has none. */
 int image_xmp_orientation(const uint8_t *data, size_t size);
 
-/* EXIF in PNG text as ImageMagick writes it ("\nexif\n  length\nhex digits"). 0: none, or damaged. */
-int image_text_profile_orientation(const char *text, size_t size);
+/* EXIF in PNG text as ImageMagick writes it ("\nexif\n  length\nhex digits"). 0: none, or damaged; a negative number:
+ * the error MEMORY. */
+int image_text_profile_orientation(const uint8_t *text, size_t size);
 
 /* Turns the pixels as `orientation` says; sizes swap for 5 to 8. Errors: MEMORY (pixels unchanged). */
 int image_apply_orientation(const char *name, struct image *image, int orientation);

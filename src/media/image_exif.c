@@ -2,6 +2,8 @@
  * broken directory still count decides how the picture is turned. */
 #include "media/image_decoders.h"
 
+#include "base/error.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,26 +129,26 @@ static int hex_digit(char c)
     return -1;
 }
 
-int image_text_profile_orientation(const char *text, size_t size)
+int image_text_profile_orientation(const uint8_t *text, size_t size)
 {
     /* Three lines before the digits: an empty one, the kind, the length. */
-    const char *end = text + size;
+    const uint8_t *end = text + size;
     for (int line = 0; line < 3; line++) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const uint8_t *newline = memchr(text, '\n', (size_t)(end - text));
         if (!newline)
             return 0;
         text = newline + 1;
     }
     uint8_t *bytes = malloc((size_t)(end - text) / 2 + 1);
     if (!bytes)
-        return 0;
+        return error_memory("EXIF");
     size_t count = 0;
     int high = -1;
     bool valid = true;
     for (; text < end && valid; text++) {
-        int digit = hex_digit(*text);
+        int digit = hex_digit((char)*text);
         if (digit < 0) {
-            valid = isspace((unsigned char)*text) && high < 0;
+            valid = isspace(*text) && high < 0;
         } else if (high < 0) {
             high = digit;
         } else {

@@ -89,3 +89,89 @@ enum image_format image_format_detect(const uint8_t *data, size_t size, const ch
     }
     return IMAGE_FORMAT_OTHER;
 }
+
+/* JPEG's size is in a segment that any number of others precede. */
+static bool jpeg_pixels(const uint8_t *data, size_t size, uint64_t *pixels)
+{
+    for (size_t at = 2; size >= 9 && at <= size - 9;) {
+        unsigned marker = data[at + 1];
+        if (data[at] != 0xff || marker == 0xff) { /* stray bytes, fill bytes */
+            at++;
+            continue;
+        }
+        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+        if (frame) {
+            *pixels = (uint64_t)(data[at + 5] << 8 | data[at + 6]) * (uint64_t)(data[at + 7] << 8 | data[at + 8]);
+            return true;
+        }
+        at += 2 + (size_t)(data[at + 2] << 8 | data[at + 3]);
+    }
+    return false;
+}
+
+/* End of the last of the boxes whose beginning is there; 0: its data goes on to the end of the file. */
+static uint64_t boxes_end(const uint8_t *data, size_t size)
+{
+    uint64_t at = 0;
+    while (size >= 16 && at <= size - 16) {
+        uint64_t length = image_read_u32(data + at);
+        if (length == 1)
+            length = (uint64_t)image_read_u32(data + at + 8) << 32 | image_read_u32(data + at + 12);
+        if (length == 0 && memcmp(data + at + 4, "mdat", 4) == 0)
+            return 0;
+        if (length < 8 || length > UINT32_MAX)
+            break;
+        at += length;
+    }
+    return at;
+}
+
+static uint32_t low_first(const uint8_t *at)
+{
+    return __builtin_bswap32(image_read_u32(at));
+}
+
+static uint64_t bmp_pixels(const uint8_t *data)
+{
+    if (low_first(data + 14) == 12)
+        return (uint64_t)(data[18] | data[19] << 8) * (uint64_t)(data[20] | data[21] << 8);
+    int64_t height = (int32_t)low_first(data + 22); /* negative: from the top */
+    return (uint64_t)low_first(data + 18) * (uint64_t)(height < 0 ? -height : height);
+}
+
+uint64_t image_most_bytes(enum image_format format, const uint8_t *data, size_t size, uint64_t max_pixels)
+{
+    static const uint64_t a_pixel = 16, beside = (uint64_t)64 << 20;
+    uint64_t pixels = max_pixels, end;
+    if (size < 32)
+        return beside;
+    switch (format) {
+    case IMAGE_FORMAT_JPEG:
+        if (!jpeg_pixels(data, size, &pixels))
+            pixels = max_pixels;
+        break;
+    case IMAGE_FORMAT_PNG:
+        pixels = (uint64_t)image_read_u32(data + 16) * image_read_u32(data + 20);
+        break;
+    case IMAGE_FORMAT_GIF:
+        pixels = (uint64_t)(data[6] | data[7] << 8) * (uint64_t)(data[8] | data[9] << 8);
+        break;
+    case IMAGE_FORMAT_BMP:
+        pixels = bmp_pixels(data);
+        break;
+    case IMAGE_FORMAT_WEBP:
+        return low_first(data + 4) + beside;
+    case IMAGE_FORMAT_AVIF:
+    case IMAGE_FORMAT_HEIF:
+        end = boxes_end(data, size);
+        if (end > 0)
+            return end + beside;
+        break;
+    case IMAGE_FORMAT_TIFF:
+    case IMAGE_FORMAT_OTHER:
+        break;
+    }
+    if (pixels > max_pixels) /* which decoding refuses */
+        pixels = max_pixels;
+    return pixels > UINT32_MAX ? UINT64_MAX : pixels * a_pixel + beside;
+}

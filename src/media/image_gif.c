@@ -163,7 +163,7 @@ static int decode(struct gif_reader *reader, struct image *out)
         memcpy(out->pixels + 3 * i, background, 3);
     status = read_rows(reader, out);
     if (!status && find_picture(reader, &found) == 0 && found)
-        log_notice("%s: an animation: its first frame is taken", reader->source->name);
+        log_notice("%s: an animation: its first frame is taken: --as-video takes all", reader->source->name);
     return status;
 }
 

@@ -10,6 +10,8 @@
 
 #include <libheif/heif.h>
 
+enum { BYTES_A_PIXEL = 16 }; /* that the libraries take, with alpha and more than 8 bits */
+
 static int heif_failure(const struct image_source *source, struct heif_error error)
 {
     switch (error.code) {
@@ -43,6 +45,8 @@ static int decode_picture(const struct image_source *source, const struct heif_i
     struct heif_image *decoded = NULL;
     int width = heif_image_handle_get_width(handle), height = heif_image_handle_get_height(handle);
     int status = image_check_size(source, width > 0 ? (uint64_t)width : 0, height > 0 ? (uint64_t)height : 0);
+    if (!status)
+        status = image_reserve(source, (uint64_t)width * (uint64_t)height * BYTES_A_PIXEL);
     if (status)
         return status;
     struct heif_bounds bounds;
@@ -59,12 +63,20 @@ static int decode_picture(const struct image_source *source, const struct heif_i
         return heif_failure(source, error);
     status = copy_pixels(source, decoded, out);
     heif_image_release(decoded);
+    struct heif_color_profile_nclx *colours = NULL;
+    if (!status && heif_image_handle_get_nclx_color_profile(handle, &colours).code == heif_error_Ok) {
+        image_tell_hdr(source, colours->transfer_characteristics);
+        heif_nclx_color_profile_free(colours);
+    }
     return status;
 }
 
 int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
 {
     (void)orientation; /* the library turns: EXIF in this format is for show only */
+    int status = image_reserve(source, 0);
+    if (status)
+        return status;
     struct heif_context *context = heif_context_alloc();
     if (!context)
         return error_memory(source->name);
@@ -77,7 +89,7 @@ int image_decode_heif(const struct image_source *source, struct image *out, int 
     struct heif_image_handle *handle = NULL;
     if (error.code == heif_error_Ok)
         error = heif_context_get_primary_image_handle(context, &handle);
-    int status = error.code == heif_error_Ok ? decode_picture(source, handle, out) : heif_failure(source, error);
+    status = error.code == heif_error_Ok ? decode_picture(source, handle, out) : heif_failure(source, error);
     heif_image_handle_release(handle);
     heif_context_free(context);
     if (status)

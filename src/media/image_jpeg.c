@@ -147,7 +147,7 @@ static bool is_exif(const struct jpeg_marker_struct *marker)
 }
 
 /* EXIF may be split over several segments: they are joined. */
-static int exif_orientation(const struct jpeg_reader *reader)
+static int exif_orientation(struct jpeg_reader *reader)
 {
     size_t total = 0;
     for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next)
@@ -156,7 +156,7 @@ static int exif_orientation(const struct jpeg_reader *reader)
         return 0;
     uint8_t *exif = malloc(total);
     if (!exif)
-        return 1;
+        leave((j_common_ptr)&reader->decoder, error_memory(reader->input->name));
     size_t count = 0;
     for (const struct jpeg_marker_struct *m = reader->decoder.marker_list; m; m = m->next) {
         if (is_exif(m)) {

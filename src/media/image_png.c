@@ -4,21 +4,23 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "media/image_depth.h"
+#include "media/image_png_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <spng.h>
 
-/* Limits of one ancillary chunk (decompressed) and of all that are kept. */
-static const size_t chunk_limit = (size_t)64 << 20, chunks_limit = (size_t)128 << 20;
-
 enum { ROWS_A_CHECK = 64 };
 
 struct png_reader {
     const struct image_source *source;
     spng_ctx *spng;
-    struct spng_ihdr header;
+    struct spng_ihdr header; /* as it is shown to the library */
+    struct png_parts parts;
+    struct png_feed feed;
+    struct image_depth depth;
     uint8_t palette[256][3];
     bool clipped; /* 16-bit grey above 255 was met */
     bool cut;     /* the pixels ended early */
@@ -30,7 +32,10 @@ static int png_error(const struct png_reader *reader, int code)
     case SPNG_EMEM:
         return error_memory(reader->source->name);
     case SPNG_IO_EOF:
-        return image_truncated(reader->source, "PNG");
+        if (!reader->feed.damaged)
+            return image_truncated(reader->source, "PNG");
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged PNG: its chunks do not follow each other: %s",
+                         reader->source->name, "copy or export the file again");
     default:
         return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged PNG: %s: copy or export the file again",
                          reader->source->name, spng_strerror(code));
@@ -69,12 +74,16 @@ static void palette_row(const struct png_reader *reader, const uint8_t *row, uin
         memcpy(to, reader->palette[depth == 8 ? row[x] : packed_sample(row, x, depth)], 3);
 }
 
-/* 8 or 16 bits a sample; 16-bit samples are in host order and keep their high byte. */
-static void samples_row(const struct png_reader *reader, const uint8_t *row, uint8_t *to, size_t width)
+/* 8 or 16 bits a sample; 16-bit samples are in host order. */
+static void samples_row(struct png_reader *reader, const uint8_t *row, uint8_t *to, size_t width,
+                        const struct image *out)
 {
     bool grey = reader->header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
     bool alpha = grey || reader->header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
     size_t colours = grey ? 1 : 3, channels = colours + (alpha ? 1 : 0);
+    if (reader->header.bit_depth == 16)
+        image_depth_row(&reader->depth, row, width, colours, channels, out->pixels, (size_t)(to - out->pixels));
+    unsigned shift = reader->depth.shift;
     for (size_t x = 0; x < width; x++, to += 3) {
         for (size_t c = 0; c < 3; c++) {
             size_t index = x * channels + (grey ? 0 : c);
@@ -83,24 +92,23 @@ static void samples_row(const struct png_reader *reader, const uint8_t *row, uin
             } else {
                 uint16_t sample;
                 memcpy(&sample, row + 2 * index, 2);
-                to[c] = (uint8_t)(sample >> 8);
+                to[c] = (uint8_t)(sample >> shift);
             }
         }
     }
 }
 
-static void convert_row(struct png_reader *reader, const uint8_t *row, uint8_t *to, size_t width)
+/* The rows of a picture come from the top. */
+static void convert_row(struct png_reader *reader, const uint8_t *row, size_t y, const struct image *out)
 {
-    switch (reader->header.color_type) {
-    case SPNG_COLOR_TYPE_GRAYSCALE:
-        grey_row(reader, row, to, width);
-        break;
-    case SPNG_COLOR_TYPE_INDEXED:
+    size_t width = reader->header.width;
+    uint8_t *to = out->pixels + y * width * 3;
+    if (reader->feed.indexed)
         palette_row(reader, row, to, width);
-        break;
-    default:
-        samples_row(reader, row, to, width);
-    }
+    else if (reader->header.color_type == SPNG_COLOR_TYPE_GRAYSCALE)
+        grey_row(reader, row, to, width);
+    else
+        samples_row(reader, row, to, width, out);
 }
 
 /* Rows that come in order are converted one by one; interlaced ones are gathered first. */
@@ -126,96 +134,85 @@ static int read_rows(struct png_reader *reader, struct image *out)
         code = spng_get_row_info(reader->spng, &info);
         if (code)
             break;
-        uint8_t *pixels = out->pixels + (size_t)info.row_num * width * 3;
-        uint8_t *row = direct ? pixels : raw + (interlaced ? (size_t)info.row_num * row_bytes : 0);
+        size_t y = info.row_num;
+        uint8_t *row = direct ? out->pixels + y * width * 3 : raw + (interlaced ? y * row_bytes : 0);
         code = spng_decode_row(reader->spng, row, row_bytes);
         if ((!code || code == SPNG_EOI) && !direct && !interlaced)
-            convert_row(reader, row, pixels, width);
+            convert_row(reader, row, y, out);
     }
     reader->cut = code == SPNG_IO_EOF;
     if ((code == SPNG_EOI || reader->cut) && !direct && interlaced)
         for (size_t y = 0; y < height; y++)
-            convert_row(reader, raw + y * row_bytes, out->pixels + y * width * 3, width);
+            convert_row(reader, raw + y * row_bytes, y, out);
     free(raw);
     return status ? status : code == SPNG_EOI ? 0 : png_error(reader, code);
 }
 
-/* EXIF chunk first, then the text chunks that carry EXIF or XMP; of several the last counts. */
-static int read_orientation(const struct png_reader *reader)
+static int read_stream(spng_ctx *spng, void *user_data, void *to, size_t size)
 {
-    struct spng_exif exif;
-    int orientation = 0;
-    bool has_exif = spng_get_exif(reader->spng, &exif) == 0;
-    if (has_exif)
-        orientation = image_exif_orientation((const uint8_t *)exif.data, exif.length);
-
-    uint32_t count = 0;
-    if (orientation != 0 || spng_get_text(reader->spng, NULL, &count) != 0 || count == 0)
-        return orientation;
-    struct spng_text *texts = calloc(count, sizeof(*texts));
-    if (!texts || spng_get_text(reader->spng, texts, &count) != 0) {
-        free(texts);
-        return 0;
-    }
-    const struct spng_text *profile = NULL, *xmp = NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        if (strncmp(texts[i].keyword, "Raw profile type exif", sizeof(texts[i].keyword)) == 0)
-            profile = &texts[i];
-        if (strncmp(texts[i].keyword, "XML:com.adobe.xmp", sizeof(texts[i].keyword)) == 0)
-            xmp = &texts[i];
-    }
-    if (profile && !has_exif)
-        orientation = image_text_profile_orientation(profile->text, profile->length);
-    if (xmp && orientation == 0)
-        orientation = image_xmp_orientation((const uint8_t *)xmp->text, xmp->length);
-    free(texts);
-    return orientation;
+    (void)spng;
+    return png_feed_read(user_data, to, size) ? 0 : SPNG_IO_EOF;
 }
 
-/* What comes before the pixels: a file that was cut there holds no picture. */
-static int header_error(const struct png_reader *reader, int code)
+/* Colours beyond the palette's end are black. */
+static int take_palette(struct png_reader *reader)
 {
-    if (code != SPNG_IO_EOF)
-        return png_error(reader, code);
-    return error_set(SOWLV2_ERROR_FORMAT, "%s: the PNG data is truncated before any pixel: replace the file",
-                     reader->source->name);
+    const struct png_part *palette = &reader->parts.palette;
+    if (palette->size < 3)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: damaged PNG: it has no palette: copy or export the file again",
+                         reader->source->name);
+    memcpy(reader->palette, palette->data,
+           palette->size < sizeof(reader->palette) ? palette->size / 3 * 3 : sizeof(reader->palette));
+    return 0;
+}
+
+static void tell(const struct png_reader *reader)
+{
+    const char *name = reader->source->name;
+    if (reader->clipped)
+        log_notice("%s: 16-bit grey: values above 255 become white, as in the reference implementation: "
+                   "convert it to 8 bits first if it looks too bright",
+                   name);
+    image_depth_tell(&reader->depth, name);
+    image_tell_hdr(reader->source, reader->parts.transfer);
+    if (reader->parts.frames > 1)
+        log_notice("%s: an animation: its first frame is taken", name);
 }
 
 static int decode(struct png_reader *reader, struct image *out, int *orientation)
 {
-    int code = spng_set_png_buffer(reader->spng, reader->source->data, reader->source->size);
-    if (!code)
-        code = spng_set_chunk_limits(reader->spng, chunk_limit, chunks_limit);
+    const struct image_source *source = reader->source;
+    int status = png_parts_find(source, &reader->parts);
+    if (status)
+        return status;
+    if (reader->parts.unknown_critical)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "%s: a PNG of an unusual kind: its picture needs a chunk '%.4s': export it as a plain PNG",
+                         source->name, reader->parts.unknown_critical);
+    status = png_feed_start(&reader->feed, source);
+    if (status)
+        return status;
+    int code = spng_set_png_stream(reader->spng, read_stream, &reader->feed);
     if (!code)
         code = spng_get_ihdr(reader->spng, &reader->header);
     if (code)
-        return header_error(reader, code);
-    int status = image_allocate(reader->source, reader->header.width, reader->header.height, out);
+        return png_error(reader, code);
+    status = image_allocate(source, reader->header.width, reader->header.height, out);
+    if (!status && reader->feed.indexed)
+        status = take_palette(reader);
+    reader->depth.declared = reader->parts.significant;
+    if (!status)
+        status = read_rows(reader, out);
     if (status)
         return status;
-    if (reader->header.color_type == SPNG_COLOR_TYPE_INDEXED) {
-        struct spng_plte palette;
-        code = spng_get_plte(reader->spng, &palette);
-        if (code)
-            return header_error(reader, code);
-        for (uint32_t i = 0; i < palette.n_entries && i < 256; i++) {
-            reader->palette[i][0] = palette.entries[i].red;
-            reader->palette[i][1] = palette.entries[i].green;
-            reader->palette[i][2] = palette.entries[i].blue;
-        }
-    }
-    status = read_rows(reader, out);
-    if (status)
-        return status;
-    code = reader->cut ? 0 : spng_decode_chunks(reader->spng); /* those behind the pixels, up to the end marker */
-    status = code ? png_error(reader, code) : 0;
-    if (status)
-        return status;
-    *orientation = read_orientation(reader);
-    if (reader->clipped)
-        log_notice("%s: 16-bit grey: values above 255 become white, as in the reference implementation: "
-                   "convert it to 8 bits first if it looks too bright",
-                   reader->source->name);
+    code = reader->cut ? 0 : spng_decode_chunks(reader->spng); /* up to the end marker */
+    if (code)
+        return png_error(reader, code);
+    int found = png_parts_orientation(source, &reader->parts);
+    if (found < 0)
+        return found;
+    *orientation = found;
+    tell(reader);
     return 0;
 }
 

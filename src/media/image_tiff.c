@@ -116,7 +116,7 @@ static int unsupported(const struct tiff_reader *reader)
 static void read_tags(struct tiff_reader *reader)
 {
     TIFF *tiff = reader->tiff;
-    uint16_t *kinds = NULL, count = 0;
+    uint16_t *kinds = NULL, count = 0, most = 0;
     TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &reader->width);
     TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &reader->height);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &reader->bits);
@@ -128,6 +128,10 @@ static void read_tags(struct tiff_reader *reader)
         reader->photometric = PHOTOMETRIC_MINISWHITE; /* as Pillow takes it */
     if (TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds) && count > 0)
         reader->associated = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+    /* Colours multiplied by their alpha mean nothing without it. */
+    reader->depth = (struct image_depth){.shift = 8, .fixed = reader->associated};
+    if (TIFFGetField(tiff, TIFFTAG_MAXSAMPLEVALUE, &most) && most > 0)
+        reader->depth.declared = 32 - (unsigned)__builtin_clz(most);
     if (reader->photometric == PHOTOMETRIC_YCBCR && reader->compression == COMPRESSION_JPEG &&
         reader->planar == PLANARCONFIG_CONTIG && reader->samples == 3) {
         TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
@@ -248,8 +252,11 @@ static int read_planes(struct tiff_reader *reader, const struct image *out)
     if (bytes < (size_t)reader->width * step)
         return tiff_error(reader);
     size_t count = (size_t)reader->width * reader->height;
+    size_t colours = reader->photometric == PHOTOMETRIC_SEPARATED ? 0 : most;
     uint8_t *row = malloc(bytes), *gathered = calloc(count, channels);
     int status = row && gathered ? 0 : error_memory(reader->source->name);
+    reader->pixels = gathered;
+    reader->bytes = count * channels;
     for (size_t c = 0; !status && c < channels; c++) {
         for (uint32_t y = 0; !status && y < reader->height; y++) {
             if (TIFFReadScanline(reader->tiff, row, y, (uint16_t)c) != 1 || reader->errors + reader->warnings) {
@@ -258,8 +265,10 @@ static int read_planes(struct tiff_reader *reader, const struct image *out)
                 break;
             }
             uint8_t *to = gathered + (size_t)y * reader->width * channels + c;
+            if (c < colours)
+                tiff_measure_row(reader, row, reader->width, 1, 1);
             for (uint32_t x = 0; x < reader->width; x++)
-                to[x * channels] = tiff_high_byte(row + x * step, reader->bits);
+                to[x * channels] = tiff_byte(reader, row + x * step);
             if (y % ROWS_A_CHECK == 0)
                 status = image_check_time(reader->source);
         }
@@ -314,15 +323,30 @@ static int read_ycbcr(struct tiff_reader *reader, const struct image *out)
     return status;
 }
 
+/* Some writers leave the palette's colours at 8 bits of the 16 they should have. */
+static bool find_palette(struct tiff_reader *reader)
+{
+    uint16_t *red, *green, *blue;
+    if (!TIFFGetField(reader->tiff, TIFFTAG_COLORMAP, &red, &green, &blue))
+        return false;
+    if (!red || !green || !blue) /* there was no memory for it */
+        return false;
+    unsigned used = 0;
+    for (size_t i = 0; reader->bits <= 8 && i < (size_t)1 << reader->bits; i++)
+        used |= red[i] | green[i] | blue[i];
+    reader->byte_map = used > 0 && used < 256;
+    return true;
+}
+
 static int read_pixels(struct tiff_reader *reader, const struct image *out)
 {
+    reader->pixels = out->pixels;
+    reader->bytes = (size_t)out->width * (size_t)out->height * 3;
     if (reader->photometric == PHOTOMETRIC_YCBCR && reader->samples >= 3)
         return reader->bits == 8 ? read_ycbcr(reader, out) : unsupported(reader);
     if (!tiff_can_convert(reader))
         return unsupported(reader);
-    uint16_t *red, *green, *blue;
-    if (reader->photometric == PHOTOMETRIC_PALETTE &&
-        !TIFFGetField(reader->tiff, TIFFTAG_COLORMAP, &red, &green, &blue))
+    if (reader->photometric == PHOTOMETRIC_PALETTE && !find_palette(reader))
         return tiff_error(reader);
     if (reader->planar == PLANARCONFIG_SEPARATE && reader->samples > 1)
         return read_planes(reader, out);
@@ -341,6 +365,24 @@ static int orientation_of(const struct tiff_reader *reader)
     return orientation ? orientation : 1;
 }
 
+static void tell(const struct tiff_reader *reader)
+{
+    const char *name = reader->source->name;
+    if (reader->clipped)
+        log_notice("%s: grey of more than 8 bits: values above 255 become white, as in the reference implementation: "
+                   "convert it to 8 bits first if it looks too bright",
+                   name);
+    if (reader->brightest > 0 && reader->brightest <= 1)
+        log_notice("%s: grey in fractions up to %g is black, as in the reference implementation: convert it to 8 bits "
+                   "first",
+                   name, reader->brightest);
+    if (reader->byte_map)
+        log_notice("%s: the colours of its palette use 8 of 16 bits: taken as such, so that it is not black", name);
+    image_depth_tell(&reader->depth, name);
+    if (!TIFFLastDirectory(reader->tiff))
+        log_notice("%s: has several pages: the first is taken", name);
+}
+
 static int decode(struct tiff_reader *reader, struct image *out, int *orientation)
 {
     read_tags(reader);
@@ -349,23 +391,26 @@ static int decode(struct tiff_reader *reader, struct image *out, int *orientatio
     int status = image_allocate(reader->source, reader->width, reader->height, out);
     if (status)
         return status;
+    uint64_t block = TIFFIsTiled(reader->tiff) ? TIFFTileSize64(reader->tiff) : (uint64_t)TIFFStripSize64(reader->tiff);
+    uint64_t most = (uint64_t)reader->width * reader->height * 16;
+    status = image_reserve(reader->source, 2 * (block < most ? block : most));
+    if (status)
+        return status;
     reader->errors = 0; /* of tags: those that matter are missed where they are needed */
     status = read_pixels(reader, out);
     if (status)
         return status;
     *orientation = orientation_of(reader);
-    if (reader->clipped)
-        log_notice("%s: grey of more than 8 bits: values above 255 become white, as in the reference implementation: "
-                   "convert it to 8 bits first if it looks too bright",
-                   reader->source->name);
-    if (!TIFFLastDirectory(reader->tiff))
-        log_notice("%s: has several pages: the first is taken", reader->source->name);
+    tell(reader);
     return 0;
 }
 
 int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation)
 {
     struct tiff_reader reader = {.source = source};
+    int status = image_reserve(source, 0);
+    if (status)
+        return status;
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options)
         return error_memory(source->name);
@@ -379,7 +424,7 @@ int image_decode_tiff(const struct image_source *source, struct image *out, int 
     TIFFOpenOptionsFree(options);
     if (!reader.tiff)
         return tiff_error(&reader);
-    int status = decode(&reader, out, orientation);
+    status = decode(&reader, out, orientation);
     TIFFClose(reader.tiff);
     if (status)
         image_free(out);

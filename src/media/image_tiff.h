@@ -3,6 +3,7 @@
 #define MEDIA_IMAGE_TIFF_H
 
 #include "media/image_decoders.h"
+#include "media/image_depth.h"
 
 #include <tiffio.h>
 
@@ -14,8 +15,13 @@ struct tiff_reader {
     char why[200];           /* the first of them */
     uint32_t width, height;
     uint16_t bits, samples, format, planar, compression, photometric;
-    bool associated; /* the colours are multiplied by the alpha behind them */
-    bool clipped;    /* grey above 255 was met */
+    bool associated;  /* the colours are multiplied by the alpha behind them */
+    bool clipped;     /* grey above 255 was met */
+    double brightest; /* of floating-point grey */
+    bool byte_map;    /* the palette's colours have 8 bits, not 16 */
+    struct image_depth depth;
+    uint8_t *pixels; /* of the picture, or of its planes */
+    size_t bytes;    /* of them */
 };
 
 /* Rows of samples, and where they belong in the picture. */
@@ -31,10 +37,13 @@ int tiff_error(const struct tiff_reader *reader);
 /* Whether tiff_convert_row() knows this layout. */
 bool tiff_can_convert(const struct tiff_reader *reader);
 
+/* Looks at the colours of a row of 16 bits before they are converted. */
+void tiff_measure_row(struct tiff_reader *reader, const uint8_t *row, uint32_t count, size_t colours, size_t step);
+
 /* Converts `count` pixels of a row, 16-bit and larger samples in this machine's order. */
 void tiff_convert_row(struct tiff_reader *reader, const uint8_t *row, uint8_t *rgb, uint32_t count);
 
 /* The sample of 8 or 16 bits as 8 bits. */
-uint8_t tiff_high_byte(const uint8_t *sample, unsigned bits);
+uint8_t tiff_byte(const struct tiff_reader *reader, const uint8_t *sample);
 
 #endif

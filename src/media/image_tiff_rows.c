@@ -3,13 +3,19 @@
 
 #include <string.h>
 
-uint8_t tiff_high_byte(const uint8_t *sample, unsigned bits)
+uint8_t tiff_byte(const struct tiff_reader *reader, const uint8_t *sample)
 {
     uint16_t value;
-    if (bits == 8)
+    if (reader->bits == 8)
         return *sample;
     memcpy(&value, sample, 2);
-    return (uint8_t)(value >> 8);
+    return (uint8_t)(value >> reader->depth.shift);
+}
+
+void tiff_measure_row(struct tiff_reader *reader, const uint8_t *row, uint32_t count, size_t colours, size_t step)
+{
+    if (reader->bits == 16)
+        image_depth_row(&reader->depth, row, count, colours, step, reader->pixels, reader->bytes);
 }
 
 static bool is_grey(const struct tiff_reader *reader)
@@ -65,6 +71,7 @@ static uint8_t clipped_sample(struct tiff_reader *reader, const uint8_t *row, si
     } else if (reader->format == SAMPLEFORMAT_IEEEFP) {
         memcpy(&real, row + 4 * index, 4);
         value = (double)real;
+        reader->brightest = value > reader->brightest ? value : reader->brightest;
     } else {
         memcpy(&word, row + 4 * index, 4);
         value = word; /* Pillow takes unsigned ones for signed */
@@ -86,12 +93,14 @@ static void grey_row(struct tiff_reader *reader, const uint8_t *row, uint8_t *rg
     unsigned bits = reader->bits, step = bits / 8 * reader->samples, invert = 0;
     if (bits <= 8 && reader->photometric == PHOTOMETRIC_MINISWHITE)
         invert = 255;
+    if (reader->samples == 2)
+        tiff_measure_row(reader, row, count, 1, 2);
     for (size_t x = 0; x < count; x++, rgb += 3) {
         unsigned value;
         if (reader->samples == 2) {
-            value = tiff_high_byte(row + x * step, bits) ^ invert;
+            value = tiff_byte(reader, row + x * step) ^ invert;
             if (reader->associated)
-                value = divided(value, tiff_high_byte(row + x * step + bits / 8, bits));
+                value = divided(value, tiff_byte(reader, row + x * step + bits / 8));
         } else if (bits == 8) {
             value = row[x] ^ invert;
         } else if (bits < 8) {
@@ -103,15 +112,16 @@ static void grey_row(struct tiff_reader *reader, const uint8_t *row, uint8_t *rg
     }
 }
 
-static void rgb_row(const struct tiff_reader *reader, const uint8_t *row, uint8_t *rgb, uint32_t count)
+static void rgb_row(struct tiff_reader *reader, const uint8_t *row, uint8_t *rgb, uint32_t count)
 {
-    unsigned bits = reader->bits, bytes = bits / 8;
+    unsigned bytes = reader->bits / 8;
     size_t step = (size_t)reader->samples * bytes;
     bool divide = reader->associated && reader->samples > 3;
+    tiff_measure_row(reader, row, count, 3, reader->samples);
     for (uint32_t x = 0; x < count; x++, row += step, rgb += 3) {
-        unsigned alpha = divide ? tiff_high_byte(row + 3 * bytes, bits) : 255;
+        unsigned alpha = divide ? tiff_byte(reader, row + 3 * bytes) : 255;
         for (unsigned c = 0; c < 3; c++) {
-            uint8_t value = tiff_high_byte(row + c * bytes, bits);
+            uint8_t value = tiff_byte(reader, row + c * bytes);
             rgb[c] = alpha == 255 ? value : divided(value, alpha);
         }
     }
@@ -119,12 +129,12 @@ static void rgb_row(const struct tiff_reader *reader, const uint8_t *row, uint8_
 
 static void cmyk_row(const struct tiff_reader *reader, const uint8_t *row, uint8_t *rgb, uint32_t count)
 {
-    unsigned bits = reader->bits, bytes = bits / 8;
+    unsigned bytes = reader->bits / 8;
     size_t step = (size_t)reader->samples * bytes;
     for (uint32_t x = 0; x < count; x++, row += step, rgb += 3) {
         uint8_t ink[4];
         for (unsigned c = 0; c < 4; c++)
-            ink[c] = tiff_high_byte(row + c * bytes, bits);
+            ink[c] = tiff_byte(reader, row + c * bytes);
         image_cmyk_to_rgb(ink, false, rgb, 1);
     }
 }
@@ -136,11 +146,12 @@ static void palette_row(const struct tiff_reader *reader, const uint8_t *row, ui
         memset(rgb, 0, (size_t)count * 3);
         return;
     }
+    int shift = reader->byte_map ? 0 : 8;
     for (size_t x = 0; x < count; x++, rgb += 3) {
         unsigned index = reader->bits == 8 ? row[x * reader->samples] : packed_sample(row, x, reader->bits);
-        rgb[0] = (uint8_t)(red[index] >> 8);
-        rgb[1] = (uint8_t)(green[index] >> 8);
-        rgb[2] = (uint8_t)(blue[index] >> 8);
+        rgb[0] = (uint8_t)(red[index] >> shift);
+        rgb[1] = (uint8_t)(green[index] >> shift);
+        rgb[2] = (uint8_t)(blue[index] >> shift);
     }
 }
 

@@ -11,6 +11,7 @@
 
 /* A slice costs up to 8 rows twice, so not many; the least one makes small files more than one, to be tested. */
 enum { SLICES = 64, LEAST_SLICE = 256 };
+enum { BYTES_A_PIXEL = 5 }; /* that a lossless picture takes besides its RGB */
 
 static int webp_error(const struct image_source *source, const char *why)
 {
@@ -97,6 +98,8 @@ static int decode(const struct image_source *source, WebPDemuxer *demuxer, struc
                   (uint64_t)frame.x_offset + (uint64_t)frame.width <= width &&
                   (uint64_t)frame.y_offset + (uint64_t)frame.height <= height;
     status = inside ? image_allocate(source, width, height, out) : webp_error(source, "a frame outside of its canvas");
+    if (!status)
+        status = image_reserve(source, (uint64_t)width * height * BYTES_A_PIXEL);
     if (!status) {
         if ((uint32_t)frame.width < width || (uint32_t)frame.height < height)
             memset(out->pixels, 0, (size_t)width * height * 3);
@@ -112,6 +115,9 @@ int image_decode_webp(const struct image_source *source, struct image *out, int 
 {
     const WebPData data = {source->data, source->size};
     WebPDemuxState state;
+    int status = image_reserve(source, 0);
+    if (status)
+        return status;
     WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state);
     if (!demuxer && state == WEBP_DEMUX_PARSING_HEADER)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: the WebP data is truncated before any pixel: replace the file",
@@ -119,7 +125,7 @@ int image_decode_webp(const struct image_source *source, struct image *out, int 
     if (!demuxer)
         return webp_error(source, "its parts do not fit together");
     bool cut = state != WEBP_DEMUX_DONE;
-    int status = decode(source, demuxer, out, &cut);
+    status = decode(source, demuxer, out, &cut);
     if (!status && cut) /* what lies behind the pixels may tell how to turn them */
         status = image_truncated(source, "WebP");
     if (!status)

@@ -1,4 +1,4 @@
-/* Which images an --input means: suffixes, natural order, folders. */
+/* Natural order, and the images of one folder. */
 #include "media/listing.h"
 
 #include "base/error.h"
@@ -7,32 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-
-static bool has_suffix(const char *name, const char *const *suffixes)
-{
-    size_t length = strlen(name);
-    for (; *suffixes; suffixes++) {
-        size_t suffix = strlen(*suffixes);
-        if (length > suffix && strcasecmp(name + length - suffix, *suffixes) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool listing_is_image_name(const char *name)
-{
-    static const char *const suffixes[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",  ".bmp",  ".dib", ".tif",
-                                           ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif", NULL};
-    return has_suffix(name, suffixes);
-}
-
-bool listing_is_video_name(const char *name)
-{
-    static const char *const suffixes[] = {".mp4", ".avi", ".mov", ".mkv", NULL};
-    return has_suffix(name, suffixes);
-}
 
 static bool is_digit(char c)
 {
@@ -77,7 +52,7 @@ int listing_compare(const char *a, const char *b)
     return strcmp(a, b);
 }
 
-static int compare_items(const void *a, const void *b)
+int listing_compare_items(const void *a, const void *b)
 {
     return listing_compare(*(char *const *)a, *(char *const *)b);
 }
@@ -121,6 +96,6 @@ int listing_folder(const char *folder, struct string_list *names)
         return status;
     }
     if (names->count > 1)
-        qsort(names->items, names->count, sizeof(*names->items), compare_items);
+        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
     return 0;
 }

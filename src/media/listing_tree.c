@@ -1,16 +1,22 @@
-/* The images of a folder and of the folders in it. */
-#include "media/listing.h"
-
+/* What is in a folder and in the folders in it. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "media/listing.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+enum {
+    SHOWN = 3,     /* names of what is left out */
+    MANY = 100000, /* files and folders after which the walk says that it goes on */
+};
 
 /* What a folder is, however it was reached. */
 struct identity {
@@ -20,11 +26,15 @@ struct identity {
 
 struct walk {
     const char *root;
-    struct string_list *names;
+    const struct listing_options *options;
+    struct listing *out;
+    struct string_list *gone_through;  /* paths of folders; NULL: not wanted, else files do not matter */
     struct string_list folders, links; /* below the root, to be gone through: links when no folder is left */
     struct identity *seen;
     size_t seen_count, seen_capacity;
+    size_t looked_at;
     bool quiet_root; /* the root is the run's own output */
+    bool finished;
 };
 
 /* The path of `below`, which "" makes the root's. */
@@ -43,8 +53,9 @@ static int meet(struct walk *walk, const struct stat *info, bool *met)
     if (*met)
         return 0;
     if (walk->seen_count == walk->seen_capacity) {
-        size_t capacity = walk->seen_capacity ? 2 * walk->seen_capacity : 64;
-        struct identity *larger = realloc(walk->seen, capacity * sizeof(*larger));
+        const size_t capacity = walk->seen_capacity ? 2 * walk->seen_capacity : 64;
+        struct identity *const larger = realloc(walk->seen, capacity * sizeof(*larger));
+
         if (!larger)
             return error_memory("list of folders");
         walk->seen = larger;
@@ -54,25 +65,87 @@ static int meet(struct walk *walk, const struct stat *info, bool *met)
     return 0;
 }
 
-/* Puts one entry where it belongs: images to the names, folders and links to folders to their lists. */
+static int leave_out(struct walk *walk, const char *name, bool folder)
+{
+    struct listing *const out = walk->out;
+
+    *(folder ? &out->folders : &out->files) += 1;
+    return out->some.count < SHOWN && !folder ? string_list_append(&out->some, name) : 0;
+}
+
+/* Whether what is below the root is a result of the tool, or a folder for results: nothing that was left out. */
+static bool is_of_output(const struct walk *walk, const char *below)
+{
+    char *const path = full_path(walk, below);
+    const bool found = path && (listing_is_result(path) || (file_is_directory(path) && listing_holds_results(path)));
+
+    free(path);
+    return found;
+}
+
+static int take_folder(struct walk *walk, const char *below, const struct stat *info, bool link)
+{
+    bool met = false;
+
+    if (walk->options->recursive)
+        return string_list_append(link ? &walk->links : &walk->folders, below);
+    for (size_t i = 0; i < walk->seen_count; i++) /* the run's output */
+        met = met || (walk->seen[i].device == info->st_dev && walk->seen[i].inode == info->st_ino);
+    return met || is_of_output(walk, below) ? 0 : leave_out(walk, below, true);
+}
+
+static int take_file(struct walk *walk, const char *below, const struct stat *info, bool known)
+{
+    enum listing_kind kind = LISTING_OTHER;
+    int status = 0;
+
+    if (walk->gone_through)
+        return 0;
+    if (known && S_ISREG(info->st_mode)) {
+        char *const path = full_path(walk, below);
+
+        if (!path)
+            return error_memory("list of images");
+        kind = listing_kind_in_folder(path);
+        free(path);
+    } else if ((!known || S_ISLNK(info->st_mode)) && (listing_is_image_name(below) || listing_is_video_name(below))) {
+        kind = LISTING_IMAGE; /* what cannot be looked at, and links to nowhere: their error is reported */
+    }
+    if (kind == LISTING_OTHER && strcmp(path_base(below), "results.jsonl") == 0 && is_of_output(walk, below))
+        return 0;
+    if (kind == LISTING_OTHER)
+        return leave_out(walk, below, false);
+    status = string_list_append(kind == LISTING_IMAGE ? &walk->out->images : &walk->out->videos, below);
+    walk->finished = walk->finished || walk->options->any;
+    return status;
+}
+
+/* Puts one entry where it belongs. */
 static int take_entry(struct walk *walk, DIR *stream, const struct dirent *entry, const char *below)
 {
+    struct stat info = {0}, target;
+    char *name;
+    bool known, link;
+    int status;
+
     if (entry->d_name[0] == '.')
         return 0;
-    struct stat info, target;
-    bool known = fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    bool link = known && S_ISLNK(info.st_mode);
+    if (++walk->looked_at == MANY)
+        log_notice("%s: over %d files and folders were looked at, and there are more: Ctrl-C ends this", walk->root,
+                   MANY);
+    if (walk->options->most > 0 && walk->looked_at > walk->options->most) {
+        walk->out->cut = walk->finished = true;
+        return 0;
+    }
+    known = fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    link = known && S_ISLNK(info.st_mode);
     if (link && fstatat(dirfd(stream), entry->d_name, &target, 0) == 0)
         info = target;
-    bool folder = known && S_ISDIR(info.st_mode);
-    /* What cannot be looked at, and links to nowhere, are kept, so that their error is reported. */
-    bool file = !known || S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
-    if (!folder && !(file && listing_is_image_name(entry->d_name)))
-        return 0;
-    char *name = *below ? path_join(below, entry->d_name) : strdup(entry->d_name);
-    int status = name ? 0 : error_memory("list of images");
-    if (!status)
-        status = string_list_append(!folder ? walk->names : link ? &walk->links : &walk->folders, name);
+    name = *below ? path_join(below, entry->d_name) : strdup(entry->d_name);
+    if (!name)
+        return error_memory("list of images");
+    status =
+        known && S_ISDIR(info.st_mode) ? take_folder(walk, name, &info, link) : take_file(walk, name, &info, known);
     free(name);
     return status;
 }
@@ -81,9 +154,12 @@ static int take_entry(struct walk *walk, DIR *stream, const struct dirent *entry
 static int read_entries(struct walk *walk, DIR *stream, const char *below, const char *path)
 {
     int status = 0;
-    while (!status) {
+
+    while (!status && !walk->finished) {
+        const struct dirent *entry;
+
         errno = 0;
-        const struct dirent *entry = readdir(stream);
+        entry = readdir(stream);
         if (!entry)
             return errno ? error_set(SOWLV2_ERROR_IO, "%s: cannot list the folder: %s", path, strerror(errno)) : 0;
         status = take_entry(walk, stream, entry, below);
@@ -91,36 +167,72 @@ static int read_entries(struct walk *walk, DIR *stream, const char *below, const
     return status;
 }
 
+/* Whether a folder is no place on a disk, but what the kernel says of itself: files without end. */
+static bool is_of_kernel(DIR *stream)
+{
+    struct statfs info;
+
+    if (fstatfs(dirfd(stream), &info) != 0)
+        return false;
+    switch ((unsigned long)info.f_type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int visit_open(struct walk *walk, DIR *stream, const char *below, const char *path, bool by_link)
 {
     struct stat info;
     bool met = false;
+    int status;
+
     if (fstat(dirfd(stream), &info) != 0)
         return error_set(SOWLV2_ERROR_IO, "%s: cannot list the folder: %s", path, strerror(errno));
-    int status = meet(walk, &info, &met);
+    if (*below && is_of_kernel(stream)) {
+        log_notice("%s: files of the kernel: left out", path);
+        return 0;
+    }
+    status = meet(walk, &info, &met);
     if (met && by_link)
         log_notice("%s: links to a folder that is listed already: not gone through again", path);
-    return status || met ? status : read_entries(walk, stream, below, path);
+    if (status || met)
+        return status;
+    if (walk->gone_through)
+        status = string_list_append(walk->gone_through, path);
+    return status ? status : read_entries(walk, stream, below, path);
 }
 
 /* A folder below the root that cannot be opened becomes a name of the list: reading it reports why. */
 static int visit(struct walk *walk, const char *below, bool by_link)
 {
-    char *path = full_path(walk, below);
+    char *const path = full_path(walk, below);
+    DIR *stream;
+    int status = 0;
+
     if (!path)
         return error_memory("list of folders");
-    int status = 0;
-    bool left_out = *below && listing_is_result(path);
-    DIR *stream = left_out ? NULL : opendir(path);
-    if (left_out) {
+    if (*below && listing_is_result(path)) {
         log_debug("%s: results: left out", path);
-    } else if (stream) {
-        if (listing_is_output(path) && !(walk->quiet_root && !*below))
+        free(path);
+        return 0;
+    }
+    stream = opendir(path);
+    if (stream) {
+        if (walk->options->recursive && listing_is_output(path) && !(walk->quiet_root && !*below))
             log_notice("%s: the results of an earlier run in it are left out", path);
         status = visit_open(walk, stream, below, path, by_link);
         closedir(stream);
+    } else if (walk->gone_through && *below) {
+        log_warning("%s: cannot list the folder: %s: left out", path, strerror(errno));
     } else if (*below) {
-        status = string_list_append(walk->names, below);
+        status = string_list_append(&walk->out->images, below);
     } else {
         status =
             error_set(SOWLV2_ERROR_IO, "%s: cannot list the folder: %s: check its permissions", path, strerror(errno));
@@ -135,38 +247,72 @@ static char *take_last(struct string_list *list)
     return list->count > 0 ? list->items[--list->count] : NULL;
 }
 
-static int compare_items(const void *a, const void *b)
+static bool is_same(const char *path, const struct stat *info)
 {
-    return listing_compare(*(char *const *)a, *(char *const *)b);
+    struct stat other;
+
+    return stat(path, &other) == 0 && other.st_dev == info->st_dev && other.st_ino == info->st_ino;
 }
 
-int listing_tree(const char *folder, const char *leave_out, struct string_list *names)
+static int run(struct walk *walk)
 {
-    *names = (struct string_list){0};
-    struct walk walk = {.root = folder, .names = names};
+    const char *const apart = walk->options->leave_out;
     struct stat info;
     bool met;
     int status = 0;
-    struct stat root;
-    if (leave_out && stat(leave_out, &info) == 0) {
-        walk.quiet_root = stat(folder, &root) == 0 && root.st_dev == info.st_dev && root.st_ino == info.st_ino;
-        if (!walk.quiet_root)
-            status = meet(&walk, &info, &met);
+
+    if (apart && stat(apart, &info) == 0) {
+        walk->quiet_root = is_same(walk->root, &info);
+        if (!walk->quiet_root)
+            status = meet(walk, &info, &met);
     }
     if (!status)
-        status = visit(&walk, "", false);
-    while (!status && walk.folders.count + walk.links.count > 0) {
-        bool by_link = walk.folders.count == 0;
-        char *below = take_last(by_link ? &walk.links : &walk.folders);
-        status = visit(&walk, below, by_link);
+        status = visit(walk, "", false);
+    while (!status && !walk->finished && walk->folders.count + walk->links.count > 0) {
+        const bool by_link = walk->folders.count == 0;
+        char *const below = take_last(by_link ? &walk->links : &walk->folders);
+
+        status = visit(walk, below, by_link);
         free(below);
     }
-    string_list_free(&walk.folders);
-    string_list_free(&walk.links);
-    free(walk.seen);
-    if (status)
-        string_list_free(names);
-    else if (names->count > 1)
-        qsort(names->items, names->count, sizeof(*names->items), compare_items);
+    string_list_free(&walk->folders);
+    string_list_free(&walk->links);
+    free(walk->seen);
+    return status;
+}
+
+static void sort(struct string_list *names)
+{
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof(*names->items), listing_compare_items);
+}
+
+int listing_walk(const char *folder, const struct listing_options *options, struct listing *out)
+{
+    struct walk walk = {.root = folder, .options = options, .out = out};
+
+    *out = (struct listing){0};
+    const int status = run(&walk);
+    sort(&out->images);
+    sort(&out->videos);
+    return status;
+}
+
+void listing_free(struct listing *listing)
+{
+    string_list_free(&listing->images);
+    string_list_free(&listing->videos);
+    string_list_free(&listing->some);
+    *listing = (struct listing){0};
+}
+
+int listing_folders(const char *folder, const char *leave_out, struct string_list *paths)
+{
+    const struct listing_options options = {.recursive = true, .leave_out = leave_out};
+    struct listing unread = {0};
+    struct walk walk = {.root = folder, .options = &options, .out = &unread, .gone_through = paths};
+    const int status = run(&walk);
+
+    listing_free(&unread);
     return status;
 }

@@ -106,7 +106,7 @@ struct segmenter_model {
     /* A pass of its own, which nobody need finish before the next one of `compute`. On error the features are empty.
      * Errors: ARGUMENT, CANCELLED, MEMORY. */
     int (*encode)(const void *weights, struct compute *compute, const struct segment_image *image,
-                  const struct model_trace *trace, const struct model_control *control, void *features);
+                  const struct model_control *control, void *features);
 
     /* ARGUMENT where a coordinate is not finite or a label unknown. */
     int (*check)(const void *weights, const struct segment_prompt *prompt);
@@ -114,8 +114,7 @@ struct segmenter_model {
     int64_t (*batch)(const void *weights, const struct segment_prompt *prompts, int64_t count);
     /* Within a pass of the caller: a batch of checked prompts. `multimask`: the best of several masks a prompt. */
     void (*decode)(const void *weights, struct compute *compute, const void *features,
-                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
-                   const struct segment_best *out);
+                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct segment_best *out);
 
     /* ---- tracking; NULL, all of them, where the model does none ---- */
 

@@ -1,10 +1,11 @@
-/* Labels: text through Pango and Cairo, so that every script reads right, on a small surface of its
- * own that is copied into the image. */
+/* Labels: each is a small picture of its own, by the fonts of the system or the plain face, that is copied into the
+ * image. */
 #include "output/overlay_internal.h"
 
 #include "base/error.h"
+#include "output/fonts.h"
+#include "output/plain_face.h"
 
-#include <pango/pangocairo.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,9 @@ enum { WIDEST_LABEL = 8192 }; /* Cairo's surfaces end at 32767 */
 
 struct labeller {
     const struct canvas *canvas;
-    PangoLayout *layout;
-    int padding;
-    struct rectangle *placed; /* labels drawn so far */
+    struct label_style style;
+    struct label_layout *layout; /* NULL: the plain face */
+    struct rectangle *placed;    /* labels drawn so far */
     size_t count;
 };
 
@@ -54,94 +55,67 @@ static struct rectangle place(const struct labeller *labeller, const struct rect
     return first;
 }
 
-static void copy_surface(const struct canvas *canvas, cairo_surface_t *surface, const struct rectangle *at)
+static void copy_picture(const struct canvas *canvas, const struct label_picture *picture, const struct rectangle *at)
 {
-    cairo_surface_flush(surface);
-    const uint8_t *data = cairo_image_surface_get_data(surface);
-    size_t stride = (size_t)cairo_image_surface_get_stride(surface);
     int right = at->right < canvas->width ? at->right : canvas->width;
     int bottom = at->bottom < canvas->height ? at->bottom : canvas->height;
-    for (int y = at->top; y < bottom; y++) {
-        uint8_t *to = canvas->pixels + ((size_t)y * (size_t)canvas->width + (size_t)at->left) * 3;
-        const uint8_t *from = data + (size_t)(y - at->top) * stride;
-        for (int x = at->left; x < right; x++, to += 3, from += 4) {
-            uint32_t pixel; /* opaque, so not scaled by alpha */
-            memcpy(&pixel, from, sizeof(pixel));
-            to[0] = (uint8_t)(pixel >> 16);
-            to[1] = (uint8_t)(pixel >> 8);
-            to[2] = (uint8_t)pixel;
-        }
-    }
+    for (int y = at->top; y < bottom; y++)
+        memcpy(canvas->pixels + ((size_t)y * (size_t)canvas->width + (size_t)at->left) * 3,
+               picture->pixels + (size_t)(y - at->top) * (size_t)picture->width * 3, (size_t)(right - at->left) * 3);
 }
 
-/* Lays the text out on one line that fits the image; gives its extents. */
-static void lay_out(const struct labeller *labeller, const char *text, PangoRectangle *extents)
+/* Ink, a square of `scale` pixels for each dot, cut at the edges. */
+struct ink {
+    const struct label_picture *picture;
+    int left, top, scale;
+    uint8_t level;
+};
+
+static void put_dot(void *user_data, int x, int y)
 {
-    PangoLayout *layout = labeller->layout;
-    int available = (labeller->canvas->width < WIDEST_LABEL ? labeller->canvas->width : WIDEST_LABEL);
-    available -= 2 * labeller->padding;
-    if (available < 1)
-        available = 1;
-    pango_layout_set_text(layout, text, -1);
-    pango_layout_set_width(layout, -1);
-    pango_layout_get_pixel_extents(layout, NULL, extents);
-    if (extents->width > available) {
-        pango_layout_set_width(layout, available * PANGO_SCALE);
-        pango_layout_get_pixel_extents(layout, NULL, extents);
-    }
+    const struct ink *ink = user_data;
+    int left = ink->left + x * ink->scale, top = ink->top + y * ink->scale;
+    for (int row = top; row < top + ink->scale && row < ink->picture->height; row++)
+        for (int column = left; column < left + ink->scale && column < ink->picture->width; column++)
+            memset(ink->picture->pixels + ((size_t)row * (size_t)ink->picture->width + (size_t)column) * 3, ink->level,
+                   3);
+}
+
+int overlay_plain_label(const char *text, const struct label_style *style, struct label_picture *out)
+{
+    int scale = style->text_size / PLAIN_DOTS_HIGH > 1 ? style->text_size / PLAIN_DOTS_HIGH : 1;
+    int room = (style->most_width - 2 * style->padding) / (PLAIN_DOTS_WIDE * scale);
+    struct plain_line line;
+    plain_line_set(&line, text);
+    plain_line_fit(&line, room > 1 ? (size_t)room : 1);
+    int width = plain_line_width(&line) * scale + 2 * style->padding;
+    int height = PLAIN_DOTS_HIGH * scale + 2 * style->padding;
+    *out = (struct label_picture){.width = width < style->most_width ? width : style->most_width,
+                                  .height = height < style->most_height ? height : style->most_height};
+    size_t count = (size_t)out->width * (size_t)out->height;
+    out->pixels = malloc(count * 3);
+    if (!out->pixels)
+        return error_memory("the label of an overlay");
+    for (size_t i = 0; i < count; i++)
+        memcpy(out->pixels + 3 * i, (uint8_t[]){style->paper.red, style->paper.green, style->paper.blue}, 3);
+    struct ink ink = {out, style->padding, style->padding, scale, palette_wants_black_text(style->paper) ? 0 : 255};
+    plain_line_draw(&line, put_dot, &ink);
+    return 0;
 }
 
 static int draw_label(struct labeller *labeller, const char *text, const struct rectangle *box, struct colour colour)
 {
-    PangoRectangle extents;
-    lay_out(labeller, text, &extents);
-    int width = extents.width + 2 * labeller->padding, height = extents.height + labeller->padding;
-    if (width > labeller->canvas->width)
-        width = labeller->canvas->width;
-    if (width > WIDEST_LABEL)
-        width = WIDEST_LABEL;
-    if (height > labeller->canvas->height)
-        height = labeller->canvas->height;
-    struct rectangle at = place(labeller, box, width, height);
-
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
-    cairo_t *cairo = cairo_create(surface);
-    cairo_set_source_rgb(cairo, colour.red / 255.0, colour.green / 255.0, colour.blue / 255.0);
-    cairo_paint(cairo);
-    double ink = palette_wants_black_text(colour) ? 0.0 : 1.0;
-    cairo_set_source_rgb(cairo, ink, ink, ink);
-    cairo_move_to(cairo, labeller->padding - extents.x, labeller->padding / 2.0 - extents.y);
-    pango_cairo_show_layout(cairo, labeller->layout);
-    cairo_status_t failure = cairo_status(cairo);
-    cairo_destroy(cairo);
-    if (failure == CAIRO_STATUS_SUCCESS)
-        copy_surface(labeller->canvas, surface, &at);
-    cairo_surface_destroy(surface);
-    if (failure != CAIRO_STATUS_SUCCESS)
-        return error_memory("the label of an overlay");
-    labeller->placed[labeller->count++] = at;
-    return 0;
-}
-
-/* The default font map belongs to the thread, so that no lock is needed. */
-static PangoLayout *create_layout(int text_size)
-{
-    PangoContext *context = pango_font_map_create_context(pango_cairo_font_map_get_default());
-    cairo_font_options_t *options = cairo_font_options_create();
-    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY); /* no colour fringes in a picture */
-    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_SLIGHT);
-    pango_cairo_context_set_font_options(context, options);
-    cairo_font_options_destroy(options);
-
-    PangoLayout *layout = pango_layout_new(context);
-    g_object_unref(context);
-    PangoFontDescription *font = pango_font_description_from_string("sans");
-    pango_font_description_set_absolute_size(font, (double)text_size * PANGO_SCALE);
-    pango_layout_set_font_description(layout, font);
-    pango_font_description_free(font);
-    pango_layout_set_single_paragraph_mode(layout, TRUE);
-    pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_MIDDLE); /* the score at the end stays */
-    return layout;
+    struct label_picture picture = {0};
+    labeller->style.paper = colour;
+    int status = labeller->layout ? overlay_pango_label(labeller->layout, text, &labeller->style, &picture)
+                                  : overlay_plain_label(text, &labeller->style, &picture);
+    if (!status) {
+        struct rectangle at = place(labeller, box, picture.width, picture.height);
+        copy_picture(labeller->canvas, &picture, &at);
+        labeller->placed[labeller->count++] = at;
+    }
+    free(picture.pixels);
+    return status;
 }
 
 int overlay_draw_labels(const struct canvas *canvas, const struct overlay_item *items, size_t count)
@@ -151,12 +125,16 @@ int overlay_draw_labels(const struct canvas *canvas, const struct overlay_item *
     int text_size = overlay_text_size(canvas->width, canvas->height);
     struct labeller labeller = {
         .canvas = canvas,
-        .padding = (text_size + 2) / 4,
+        .style = {.text_size = text_size,
+                  .padding = (text_size + 2) / 4,
+                  .most_width = canvas->width < WIDEST_LABEL ? canvas->width : WIDEST_LABEL,
+                  .most_height = canvas->height},
         .placed = calloc(count, sizeof(*labeller.placed)),
     };
     if (!labeller.placed)
         return error_memory("the labels of an overlay");
-    labeller.layout = create_layout(text_size);
+    if (fonts_ready())
+        labeller.layout = overlay_pango_begin(text_size);
     int status = 0;
     for (size_t i = 0; i < count && !status; i++) {
         struct rectangle box;
@@ -169,7 +147,8 @@ int overlay_draw_labels(const struct canvas *canvas, const struct overlay_item *
             status = draw_label(&labeller, text, &box, palette_colour(items[i].color_index));
         free(text);
     }
-    g_object_unref(labeller.layout);
+    if (labeller.layout)
+        overlay_pango_end(labeller.layout);
     free(labeller.placed);
     return status;
 }

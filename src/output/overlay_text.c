@@ -3,9 +3,10 @@
 
 #include "base/strings.h"
 
-#include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <utf8proc.h>
 
 /* What is kept of a longer text; its end holds the score. */
 enum { HEAD_BYTES = 768, TAIL_BYTES = 128 };
@@ -34,14 +35,14 @@ static void append_shortened(struct string *out, const char *text)
 }
 
 /* Characters that reorder what follows them, beyond this label's own words. */
-static bool is_direction_control(gunichar c)
+static bool is_direction_control(utf8proc_int32_t c)
 {
     return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-static bool breaks_line(gunichar c)
+static bool breaks_line(utf8proc_int32_t c)
 {
-    return g_unichar_iscntrl(c) || c == 0x2028 || c == 0x2029;
+    return utf8proc_category(c) == UTF8PROC_CATEGORY_CC || c == 0x2028 || c == 0x2029;
 }
 
 char *overlay_clean_text(const char *label)
@@ -52,19 +53,23 @@ char *overlay_clean_text(const char *label)
         string_free(&shortened);
         return NULL;
     }
-    char *valid = g_utf8_make_valid(shortened.data ? shortened.data : "", -1);
-    string_free(&shortened);
     string_append_text(&clean, ""); /* so that an empty label is an empty string */
-    for (const char *at = valid; *at;) {
-        gunichar c = g_utf8_get_char(at);
-        size_t bytes = (size_t)g_utf8_skip[(unsigned char)*at];
-        if (breaks_line(c))
+    utf8proc_ssize_t left = (utf8proc_ssize_t)shortened.length;
+    for (const char *at = shortened.data; left > 0;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t bytes = utf8proc_iterate((const utf8proc_uint8_t *)at, left, &c);
+        if (bytes <= 0) {
+            string_append_text(&clean, "\xef\xbf\xbd"); /* the replacement character */
+            bytes = 1;
+        } else if (breaks_line(c)) {
             string_append_text(&clean, " ");
-        else if (!is_direction_control(c))
-            string_append(&clean, at, bytes);
+        } else if (!is_direction_control(c)) {
+            string_append(&clean, at, (size_t)bytes);
+        }
         at += bytes;
+        left -= bytes;
     }
-    g_free(valid);
+    string_free(&shortened);
     if (clean.failed) {
         string_free(&clean);
         return NULL;

@@ -1,8 +1,11 @@
-/* Drawn with Cairo, its text through Pango. */
+/* Drawn with Cairo, its text through Pango, or with the plain face. */
 #include "output/plot.h"
 
 #include "base/error.h"
 #include "media/png.h"
+#include "output/fonts.h"
+#include "output/overlay_internal.h"
+#include "output/plain_face.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -57,24 +60,51 @@ int plot_shrink(const struct image *image, struct image *out)
     return 0;
 }
 
-/* Text whose top is at y; `align` 0: from x, 0.5: around it, 1: up to it. */
-static void draw_text(cairo_t *cairo, double x, double y, double align, int size, const char *text)
+static void draw_with_fonts(cairo_t *cairo, double x, double y, double align, int size, const char *text)
 {
     PangoLayout *layout = pango_cairo_create_layout(cairo);
     PangoFontDescription *font = pango_font_description_from_string("Sans");
-    char *valid = g_utf8_make_valid(text, -1);
     int width;
 
     pango_font_description_set_absolute_size(font, size * (double)PANGO_SCALE);
     pango_layout_set_font_description(layout, font);
     pango_layout_set_single_paragraph_mode(layout, TRUE);
-    pango_layout_set_text(layout, valid, -1);
+    pango_layout_set_text(layout, text, -1);
     pango_layout_get_pixel_size(layout, &width, NULL);
     cairo_move_to(cairo, x - align * width, y);
     pango_cairo_show_layout(cairo, layout);
-    g_free(valid);
     pango_font_description_free(font);
     g_object_unref(layout);
+}
+
+struct plain_place {
+    cairo_t *cairo;
+    double x, y;
+};
+
+static void put_dot(void *user_data, int x, int y)
+{
+    const struct plain_place *place = user_data;
+
+    cairo_rectangle(place->cairo, place->x + x, place->y + y, 1, 1);
+}
+
+/* Text whose top is at y; `align` 0: from x, 0.5: around it, 1: up to it. */
+static void draw_text(cairo_t *cairo, double x, double y, double align, int size, const char *text)
+{
+    char *clean = overlay_clean_text(text);
+
+    if (clean && fonts_ready()) {
+        draw_with_fonts(cairo, x, y, align, size, clean);
+    } else {
+        struct plain_line line;
+
+        plain_line_set(&line, clean ? clean : text);
+        plain_line_draw(&line, put_dot,
+                        &(struct plain_place){cairo, floor(x - align * plain_line_width(&line)), floor(y) + 4});
+        cairo_fill(cairo);
+    }
+    free(clean);
 }
 
 static void format_time(char *text, size_t size, double time, double span)

@@ -48,6 +48,7 @@ static void append_object(struct string *row, const struct results_video_frame *
         string_append_text(row, ",\"prompt\":");
         json_append_string(row, object->prompt);
         append_score(row, "score", object->score);
+        append_score(row, "objectness", object->objectness > 0 ? object->objectness : NAN);
     }
     append_box(row, object->mask);
     append_score(row, "mask_score", object->mask->mask_score);
@@ -67,6 +68,11 @@ void results_video_row(const struct results_video_frame *frame, struct string *r
     json_append_string(row, frame->name);
     string_append_format(row, ",\"frame\":%" PRId64 ",\"time\":", frame->number);
     json_append_seconds(row, frame->time);
+    if (frame->source_name) {
+        string_append_text(row, ",\"source\":");
+        json_append_string(row, frame->source_name);
+        string_append_format(row, ",\"source_frame\":%" PRId64, frame->source_number);
+    }
     string_append_format(row, ",\"width\":%d,\"height\":%d,\"objects\":[", frame->width, frame->height);
     for (size_t i = 0; i < frame->count; i++) {
         if (i > 0)

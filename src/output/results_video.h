@@ -10,6 +10,7 @@ struct results_track {
     int64_t id;
     const char *prompt;             /* bare; NULL: it has neither prompt nor score */
     float score;                    /* the detector's */
+    float objectness;               /* likewise; not over 0: left out */
     const struct sowlv2_mask *mask; /* area, box, scores; a score that is not a number is left out */
     bool lost, interpolated;
     const char *file; /* of its mask, below the output folder; NULL: none */
@@ -17,9 +18,11 @@ struct results_track {
 };
 
 struct results_video_frame {
-    const char *name; /* of the video: the path below the input */
-    int64_t number;   /* from 1 */
-    double time;      /* seconds */
+    const char *name;        /* of the video: the path below the input */
+    int64_t number;          /* from 1 */
+    double time;             /* seconds */
+    const char *source_name; /* of the image that is the frame, below its folder, and */
+    int64_t source_number;   /* which of the folder's images it is, from 1; NULL: neither is written */
     int width, height;
     const struct results_track *objects;
     size_t count;

@@ -138,6 +138,19 @@ static int make_sessions(struct run *run, const sowlv2_detector *detector, const
     return status;
 }
 
+/* The inputs as somebody has listed them. */
+static int take_listed(const struct detect_images_options *options, struct inputs *out)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < options->input_count; i++) {
+        status = string_list_append(&out->paths, options->inputs[i]);
+        if (!status)
+            status = string_list_append(&out->names, options->names[i]);
+    }
+    return status;
+}
+
 /* Everything that the threads need; what was made is released by release(). */
 static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                    struct detect_images_report *report)
@@ -147,7 +160,9 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
                                           .count = options->input_count,
                                           .recursive = options->recursive,
                                           .output = options->output};
-    int status = inputs_list(&wanted, &run->inputs);
+    int status = options->names ? take_listed(options, &run->inputs) : inputs_list(&wanted, &run->inputs);
+
+    run->inputs.interrupted = options->interrupted;
 
     run->masks = segmenter != NULL;
     if (!status)

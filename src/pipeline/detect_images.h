@@ -26,6 +26,8 @@ struct detect_images_options {
     size_t given_count;
     const char *const *inputs; /* as inputs_options.given in pipeline/inputs.h */
     size_t input_count;
+    const char *const *names;   /* [input_count] where the inputs are listed already: what rows call each, as
+                                   inputs_list() gave them; NULL: they are to be listed */
     bool recursive;             /* take the folders in folders too */
     const char *output;         /* folder, made if missing */
     struct output_claim *claim; /* on that folder, the caller's; NULL: the folder is claimed for the call, and nothing

@@ -3,8 +3,9 @@
 #ifndef PIPELINE_FRAMES_H
 #define PIPELINE_FRAMES_H
 
+#include "engine/scorer.h"
 #include "media/image.h"
-#include "models/vjepa2/vjepa2.h"
+#include "video/video_in.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -40,9 +41,10 @@ struct frames_clip {
 };
 
 struct frames_options {
-    const char *input;       /* anything video_reader_open() takes */
-    double start, end;       /* seconds: only this part; end 0: to the end */
-    double fps;              /* frames a second that V-JEPA sees; 0: every frame. A folder's images are all seen. */
+    const char *input;                  /* anything video_reader_open() takes */
+    struct video_reader_options reader; /* which part of it. `fps`: of the sequence that first_frame and last_frame
+                                           count, and the rate at which a folder's images follow each other */
+    double fps; /* frames a second of that part that V-JEPA sees; 0: every frame. A folder's images are all seen. */
     int64_t frames_per_clip; /* 0: what the model was trained with */
     int64_t clip_overlap;    /* frames that two clips share, less than frames_per_clip */
     bool whole;              /* whole frames stretched to the square, not the reference's centre crop */
@@ -64,8 +66,6 @@ struct frames_options {
     int (*clip)(const float *features, int64_t rows, int64_t width, int64_t first, int64_t frames, void *user_data);
     void *clip_user_data;
 
-    int64_t max_pixels; /* of a frame */
-
     /* Receives the picture of each chosen frame, in time order, once the report is complete; returns 0 or an error
      * that ends the run. NULL: not wanted. */
     int (*picture)(const struct image *image, const struct frames_item *item, void *user_data);
@@ -84,17 +84,19 @@ struct frames_report {
     int classes; /* how many of each clip are there; 0: not asked for */
     int64_t frames_per_clip, step;
     double read_seconds, model_seconds, total_seconds;
+    int broken;    /* the error that ended the input before it should; 0: none did. What came before is in here, */
+    char *failure; /* and its message */
 };
 
 /* Does it all. `report` is given to frames_report_free() in any case; on error nothing has been written. Errors:
  * ARGUMENT (a clip shorter than a tubelet, an overlap as long as the clip, more than max_pixels), UNSUPPORTED (labels
  * or surprise asked of a checkpoint without them), IO, FORMAT (of the input or the features' file), MEMORY,
  * CANCELLED. */
-int frames_run(const struct vjepa2 *model, const struct frames_options *options, struct frames_report *report);
+int frames_run(const struct scorer *scorer, const struct frames_options *options, struct frames_report *report);
 void frames_report_free(struct frames_report *report);
 
 /* What the options ask that this model cannot give; frames_run() checks it too. Errors: ARGUMENT, UNSUPPORTED. */
-int frames_check(const struct vjepa2 *model, const struct frames_options *options);
+int frames_check(const struct scorer *scorer, const struct frames_options *options);
 
 /* Writes the scores of all frames to `path`, whose ending says how: .json or .csv. `labels` are the model's classes.
  * Errors: ARGUMENT (another ending), IO, MEMORY. */

@@ -11,20 +11,20 @@ enum { HISTORY = 4 }; /* tubelets that a change is measured against */
 
 static size_t square_bytes(const struct frames_clips *clips)
 {
-    return (size_t)clips->config->crop_size * (size_t)clips->config->crop_size * 3;
+    return (size_t)clips->info->side * (size_t)clips->info->side * 3;
 }
 
 static int64_t patches_of(const struct frames_clips *clips)
 {
-    return clips->config->grid * clips->config->grid;
+    return clips->info->grid * clips->info->grid;
 }
 
 /* The most tubelets a clip can have. */
 static int64_t most_tubelets(const struct frames_clips *clips)
 {
-    const int64_t tubelets = vjepa2_tubelets(clips->config, clips->frames);
+    const int64_t tubelets = scorer_tubelets(clips->scorer, clips->frames);
 
-    return tubelets > clips->config->tubelet_size ? tubelets : clips->config->tubelet_size;
+    return tubelets > clips->info->tubelet_size ? tubelets : clips->info->tubelet_size;
 }
 
 /* Surprise: the last half of a clip is predicted from the first. */
@@ -45,7 +45,7 @@ static void *allocate(int64_t a, int64_t b, int64_t c, size_t size)
 
 static int allocate_all(struct frames_clips *clips)
 {
-    const int64_t tubelets = most_tubelets(clips), patches = patches_of(clips), width = clips->config->encoder.width;
+    const int64_t tubelets = most_tubelets(clips), patches = patches_of(clips), width = clips->info->width;
     const bool surprise = clips->options->kind == FRAMES_SURPRISE;
 
     clips->squares = allocate(clips->frames, (int64_t)square_bytes(clips), 1, 1);
@@ -56,14 +56,11 @@ static int allocate_all(struct frames_clips *clips)
     if (surprise)
         clips->expected = allocate(tubelets, patches, width, sizeof(float));
     if (clips->options->labels)
-        clips->logits = allocate(clips->config->label_count, 1, 1, sizeof(float));
+        clips->logits = allocate(clips->info->label_count, 1, 1, sizeof(float));
     if (!clips->squares || !clips->clip || !clips->features || !clips->scores || !clips->pooled ||
         (surprise && !clips->expected) || (clips->options->labels && !clips->logits))
         return error_memory("a clip");
-    if (!surprise)
-        return 0;
-    return DEVICE_TENSOR_CREATE(vjepa2_get_device(clips->model), DTYPE_F32, &clips->context, 1,
-                                (tubelets - predicted_tubelets(tubelets)) * patches, width);
+    return 0;
 }
 
 static bool keep_going(int done, int total, void *user_data)
@@ -80,27 +77,27 @@ static bool keep_going(int done, int total, void *user_data)
 static void shape_features(const struct frames_clips *clips, int64_t frames, int64_t dim[3])
 {
     dim[0] = 0;
-    dim[1] = clips->options->pooled ? vjepa2_tubelets(clips->config, frames) : vjepa2_tokens(clips->config, frames);
-    dim[2] = clips->config->encoder.width;
+    dim[1] = clips->options->pooled ? scorer_tubelets(clips->scorer, frames) : scorer_tokens(clips->scorer, frames);
+    dim[2] = clips->info->width;
 }
 
-int frames_clips_open(const struct vjepa2 *model, const struct frames_options *options, struct frames_clips *out)
+int frames_clips_open(const struct scorer *scorer, const struct frames_options *options, struct frames_clips *out)
 {
-    const struct vjepa2_config *config = vjepa2_get_config(model);
+    const struct scorer_info *info = scorer_info(scorer);
     int64_t overlap = options->clip_overlap, dim[3];
     int status;
 
-    *out = (struct frames_clips){.model = model, .config = config, .options = options};
-    out->frames = options->frames_per_clip > 0 ? options->frames_per_clip : config->frames_per_clip;
+    *out = (struct frames_clips){.scorer = scorer, .info = info, .options = options};
+    out->frames = options->frames_per_clip > 0 ? options->frames_per_clip : info->frames_per_clip;
     if (options->kind == FRAMES_SURPRISE) {
         /* So that every frame but the video's first is in some clip's predicted part. */
-        const int64_t predicted = predicted_tubelets(vjepa2_tubelets(config, out->frames)) * config->tubelet_size;
+        const int64_t predicted = predicted_tubelets(scorer_tubelets(scorer, out->frames)) * info->tubelet_size;
 
         overlap = overlap > out->frames - predicted ? overlap : out->frames - predicted;
     }
     out->step = out->frames - overlap;
     out->control = (struct model_control){keep_going, out};
-    status = compute_create(vjepa2_get_device(model), &out->compute);
+    status = scorer_session_create(scorer, &out->session);
     if (!status)
         status = allocate_all(out);
     if (!status && options->features) {
@@ -117,20 +114,20 @@ uint8_t *frames_clips_square(struct frames_clips *clips, int64_t index)
 }
 
 /* Encodes frames first .. first + count - 1, which the ring holds. */
-static int encode(struct frames_clips *clips, int64_t first, int64_t count, const struct vjepa2_output *out)
+static int encode(struct frames_clips *clips, int64_t first, int64_t count, const struct scorer_wanted *wanted)
 {
-    const int side = clips->config->crop_size;
-    const struct vjepa2_clips batch = {clips->clip, 1, count, VJEPA2_WHOLE};
+    const int side = clips->info->side;
+    const struct scorer_clips batch = {clips->clip, 1, count, SCORER_WHOLE};
 
     for (int64_t i = 0; i < count; i++)
-        clips->clip[i] = (struct vjepa2_frame){frames_clips_square(clips, first + i), side, side, (size_t)side * 3};
-    return vjepa2_encode(clips->model, clips->compute, &batch, NULL, &clips->control, out);
+        clips->clip[i] = (struct model_image){frames_clips_square(clips, first + i), side, side, (size_t)side * 3};
+    return scorer_session_encode(clips->session, &batch, &clips->control, wanted);
 }
 
 /* The mean over the patches of each tubelet. */
 static void pool(const struct frames_clips *clips, const float *features, int64_t tubelets)
 {
-    const int64_t patches = patches_of(clips), width = clips->config->encoder.width;
+    const int64_t patches = patches_of(clips), width = clips->info->width;
 
     for (int64_t t = 0; t < tubelets; t++)
         for (int64_t c = 0; c < width; c++) {
@@ -144,13 +141,13 @@ static void pool(const struct frames_clips *clips, const float *features, int64_
 
 static int give_features(struct frames_clips *clips, const float *features, int64_t first, int64_t frames)
 {
-    const int64_t tubelets = vjepa2_tubelets(clips->config, frames), width = clips->config->encoder.width;
+    const int64_t tubelets = scorer_tubelets(clips->scorer, frames), width = clips->info->width;
     const struct frames_options *options = clips->options;
 
     if (!options->clip)
         return 0;
     if (!options->pooled)
-        return options->clip(features, vjepa2_tokens(clips->config, frames), width, first, frames,
+        return options->clip(features, scorer_tokens(clips->scorer, frames), width, first, frames,
                              options->clip_user_data);
     pool(clips, features, tubelets);
     return options->clip(clips->pooled, tubelets, width, first, frames, options->clip_user_data);
@@ -164,7 +161,7 @@ static int write_features(struct frames_clips *clips, const float *features, int
         shape_features(clips, frames, clips->writer.dim); /* a video shorter than a clip has fewer tokens */
     if (!clips->options->pooled)
         return safetensors_writer_append(&clips->writer, features);
-    pool(clips, features, vjepa2_tubelets(clips->config, frames));
+    pool(clips, features, scorer_tubelets(clips->scorer, frames));
     return safetensors_writer_append(&clips->writer, clips->pooled);
 }
 
@@ -199,7 +196,7 @@ static int note_clip(struct frames_clips *clips, const struct frames_track *trac
     struct frames_clip clip = {.start = track->items[first].time, .end = track->items[track->count - 1].time};
 
     if (clips->logits)
-        take_classes(clips->logits, clips->config->label_count, &clip);
+        take_classes(clips->logits, clips->info->label_count, &clip);
     if (clips->done_count == clips->done_capacity) {
         const int64_t capacity = clips->done_capacity > 0 ? 2 * clips->done_capacity : 64;
         struct frames_clip *done = realloc(clips->done, (size_t)capacity * sizeof(*done));
@@ -233,17 +230,16 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
  * alone, so that nothing of what comes is known to the predictor. */
 static int surprise(struct frames_clips *clips, int64_t first, int64_t count, float *features, float *scores)
 {
-    const int64_t tubelets = vjepa2_tubelets(clips->config, count), wanted = predicted_tubelets(tubelets),
+    const int64_t tubelets = scorer_tubelets(clips->scorer, count), wanted = predicted_tubelets(tubelets),
                   seen = tubelets - wanted, patches = patches_of(clips);
-    const int64_t width = clips->config->encoder.width;
-    struct vjepa2_mask target = {NULL, wanted * patches};
-    struct tensor context;
+    const int64_t width = clips->info->width;
+    struct scorer_positions target = {NULL, wanted * patches};
     int32_t *ids;
     int status;
 
     for (int64_t t = 0; t < tubelets; t++)
         scores[t] = NAN;
-    if (wanted < 1 || count < clips->config->tubelet_size)
+    if (wanted < 1 || count < clips->info->tubelet_size)
         return 0; /* a video of less than a tubelet is one repeated moment */
     ids = allocate(wanted, patches, 1, sizeof(*ids));
     if (!ids)
@@ -251,11 +247,9 @@ static int surprise(struct frames_clips *clips, int64_t first, int64_t count, fl
     for (int64_t i = 0; i < wanted * patches; i++)
         ids[i] = (int32_t)(seen * patches + i);
     target.ids = ids;
-    context = tensor_slice(clips->context, 1, 0, seen * patches);
-    status = encode(clips, first, seen * clips->config->tubelet_size, &(struct vjepa2_output){.kept = &context});
+    status = encode(clips, first, seen * clips->info->tubelet_size, &(struct scorer_wanted){.keep = true});
     if (!status)
-        status = vjepa2_predict(clips->model, clips->compute, context, NULL, &target, NULL, &clips->control,
-                                clips->expected);
+        status = scorer_session_predict(clips->session, NULL, &target, &clips->control, clips->expected);
     free(ids);
     if (status)
         return status;
@@ -268,7 +262,7 @@ static int surprise(struct frames_clips *clips, int64_t first, int64_t count, fl
 /* The tubelets right before this clip, so that its first ones have something to be compared with. */
 static void keep_history(struct frames_clips *clips, int64_t tubelets)
 {
-    const size_t tubelet = (size_t)patches_of(clips) * (size_t)clips->config->encoder.width;
+    const size_t tubelet = (size_t)patches_of(clips) * (size_t)clips->info->width;
     const int64_t kept = tubelets < HISTORY ? tubelets : HISTORY;
 
     memmove(clips->features + (size_t)(HISTORY - kept) * tubelet,
@@ -279,14 +273,14 @@ static void keep_history(struct frames_clips *clips, int64_t tubelets)
 int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
 {
     const int64_t count = track->count < clips->frames ? track->count : clips->frames, first = track->count - count;
-    const int64_t tubelets = vjepa2_tubelets(clips->config, count), patches = patches_of(clips);
-    const int64_t width = clips->config->encoder.width;
+    const int64_t tubelets = scorer_tubelets(clips->scorer, count), patches = patches_of(clips);
+    const int64_t width = clips->info->width;
     float *features = clips->features + HISTORY * patches * width, *scores = clips->scores;
     int status;
 
     if (first != clips->end)
         clips->history = 0;
-    status = encode(clips, first, count, &(struct vjepa2_output){.features = features, .logits = clips->logits});
+    status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
     if (!status)
         status = write_features(clips, features, count);
     if (!status)
@@ -308,7 +302,7 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
         status = surprise(clips, first, count, features, scores);
     }
     if (!status)
-        frames_track_score(track, first, count, clips->config->tubelet_size, scores, tubelets,
+        frames_track_score(track, first, count, clips->info->tubelet_size, scores, tubelets,
                            clips->options->kind == FRAMES_SURPRISE);
     clips->end = track->count;
     return status;
@@ -317,9 +311,7 @@ int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
 void frames_clips_free(struct frames_clips *clips)
 {
     safetensors_writer_abort(&clips->writer);
-    if (clips->context.buffer)
-        device_tensor_free(vjepa2_get_device(clips->model), &clips->context);
-    compute_free(&clips->compute);
+    scorer_session_free(&clips->session);
     free(clips->squares);
     free(clips->clip);
     free(clips->features);

@@ -30,18 +30,17 @@ void frames_track_free(struct frames_track *track);
 /* ---- clips through the model ---- */
 
 struct frames_clips {
-    const struct vjepa2 *model;
-    const struct vjepa2_config *config;
+    const struct scorer *scorer;
+    const struct scorer_info *info;
     const struct frames_options *options;
-    struct compute *compute;
+    struct scorer_session *session;
     struct model_control control;
-    int64_t frames, step;      /* of a clip; from clip to clip */
-    uint8_t *squares;          /* [frames][crop][crop][3]: a ring of what the model sees of the last frames */
-    struct vjepa2_frame *clip; /* [frames]: the ring in time order */
-    float *features;           /* [history + tubelets][patches][width] */
-    int64_t history;           /* tubelets of the clip before that lie in front of it */
-    struct tensor context;     /* surprise: the first part's features, on the model's device */
-    float *expected;           /* what is predicted from them */
+    int64_t frames, step;     /* of a clip; from clip to clip */
+    uint8_t *squares;         /* [frames][side][side][3]: a ring of what the model sees of the last frames */
+    struct model_image *clip; /* [frames]: the ring in time order */
+    float *features;          /* [history + tubelets][patches][width] */
+    int64_t history;          /* tubelets of the clip before that lie in front of it */
+    float *expected;          /* surprise: what is predicted from the clip's first part */
     float *scores, *pooled, *logits;
     int64_t end; /* frames looked at by the clips so far */
     struct safetensors_writer writer;
@@ -50,7 +49,7 @@ struct frames_clips {
 };
 
 /* `out` starts as {0} and is given to frames_clips_free() in any case. */
-int frames_clips_open(const struct vjepa2 *model, const struct frames_options *options, struct frames_clips *out);
+int frames_clips_open(const struct scorer *scorer, const struct frames_options *options, struct frames_clips *out);
 /* Where the model's view of frame `index` goes. */
 uint8_t *frames_clips_square(struct frames_clips *clips, int64_t index);
 /* Computes the clip of the last min(frames, track->count) frames. */

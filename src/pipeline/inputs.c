@@ -4,12 +4,36 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "output/claim.h"
 #include "output/names.h"
 #include "pipeline/inputs_list.h"
+#include "video/fetch.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static bool is_interrupted(void *user_data)
+{
+    const struct inputs *const inputs = user_data;
+
+    return inputs->interrupted && *inputs->interrupted;
+}
+
+static int read_address(const struct inputs *inputs, const char *url, const struct image_options *options,
+                        struct image *out)
+{
+    enum { LARGEST = 1 << 29 };
+    const struct fetch_interrupt interrupt = {is_interrupted, (void *)(uintptr_t)inputs};
+    char *data;
+    size_t size;
+    int status = fetch_all(url, LARGEST, &interrupt, &data, &size);
+
+    if (!status)
+        status = image_decode_with(url, data, size, options, out);
+    free(data);
+    return status;
+}
 
 int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options, struct image *out)
 {
@@ -18,6 +42,8 @@ int inputs_read_image(const struct inputs *inputs, size_t index, const struct im
     *out = (struct image){0};
     if (strcmp(path, "-") == 0)
         return image_read_stdin(options, out);
+    if (url_is(path))
+        return read_address(inputs, path, options, out);
     if (file_is_directory(path))
         return inputs_folder_error(path);
     return image_read_with(path, options, out);
@@ -72,18 +98,37 @@ static bool is_taken(const struct inputs *inputs, size_t index, const struct out
     return false;
 }
 
+/* The first of NAME~2, NAME~3 that is free; NULL: out of memory. */
+static char *find_number(const struct inputs *inputs, size_t index, const struct output_claim *claim, const char *name)
+{
+    struct string text = {0};
+
+    for (size_t number = 2; !text.failed; number++) {
+        string_clear(&text);
+        string_append_format(&text, "%s~%zu", name, number);
+        if (text.failed || !is_taken(inputs, index, claim, text.data))
+            break;
+    }
+    if (text.failed)
+        string_free(&text);
+    return text.data;
+}
+
 /* Gives an input whose name is another file's row the name of its path, or, where that is taken too, of its absolute
- * path. */
+ * path; an address, whose path is not all of it, a number. */
 static int rename_input(struct inputs *inputs, size_t index, const struct output_claim *claim)
 {
-    char *name = strdup(inputs->paths.items[index]);
+    const char *const path = inputs->paths.items[index];
+    char *name = inputs_path_name(path);
     int status = name ? inputs_make_utf8(&name) : error_memory("list of images");
 
     if (!status && is_taken(inputs, index, claim, name)) {
-        free(name);
-        name = realpath(inputs->paths.items[index], NULL);
+        char *const taken = name;
+
+        name = url_is(path) ? find_number(inputs, index, claim, taken) : realpath(path, NULL);
+        free(taken);
         if (!name) /* it is gone, which reading it says */
-            return 0;
+            return url_is(path) ? error_memory("list of images") : 0;
         status = inputs_make_utf8(&name);
     }
     if (status) {
@@ -127,4 +172,6 @@ void inputs_free(struct inputs *inputs)
     string_list_free(&inputs->names);
     string_list_free(&inputs->paths);
     string_list_free(&inputs->stems);
+    string_list_free(&inputs->video_names);
+    string_list_free(&inputs->video_paths);
 }

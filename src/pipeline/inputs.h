@@ -1,33 +1,45 @@
-/* The images that the values of --input mean: their paths, the names rows give them, the stems of their files. */
+/* The images and videos that the values of --input mean: their paths, the names rows give them, the stems of their
+ * files. */
 #ifndef PIPELINE_INPUTS_H
 #define PIPELINE_INPUTS_H
 
 #include "base/strings.h"
 #include "media/image.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct output_claim;
 
 struct inputs_options {
-    const char *const *given; /* image files, folders of images, patterns as of a shell, "-" for standard input */
+    const char *const *given; /* files, folders, patterns as of a shell, addresses, "-" for standard input */
     size_t count;
     bool recursive;     /* folders in folders too */
-    const char *output; /* a folder that recursion leaves out; may be NULL */
+    const char *output; /* a folder that is left out; may be NULL */
+
+    bool videos;              /* take videos too: else one that is given is refused */
+    bool as_video;            /* folders of images are videos, and all but images that do not move */
+    const char *const *films; /* [film_count] given as videos, whatever they look like; may be NULL */
+    size_t film_count;
 };
 
 struct inputs {
     struct string_list names; /* below the input; the file's own name where the input is one file; distinct, UTF-8 */
     struct string_list paths; /* to open them; "-": standard input */
     struct string_list stems; /* of output files; distinct; from inputs_name_files() */
+
+    struct string_list video_names, video_paths; /* the same of the videos; cameras and folders of images too */
+
+    const volatile sig_atomic_t *interrupted; /* ends the wait for an address; may be NULL */
 };
 
-/* Lists what was given, in the order given, folders in natural order, each path once. `*out` starts empty and is
- * freed by the caller, also after an error. Where several were given, one that is no good (missing, empty, ...) is
- * kept as an image that inputs_read_image() then refuses, so that the others are done. Results of the tool are left
- * out, with a notice: the list may be empty. Errors: IO (nothing there, unreadable), ARGUMENT (a folder without images,
- * neither file nor folder), UNSUPPORTED (a video), MEMORY. */
+/* Lists what was given, in the order given, folders in natural order, each file once, however it is spelled. `*out`
+ * starts empty and is freed by the caller, also after an error. Where several were given, one that is no good (missing,
+ * empty, ...) is kept as an image that inputs_read_image() then refuses, so that the others are done. What of a folder
+ * is left out is named in one notice. Results of the tool are left out, with a notice: the list may be empty. Errors:
+ * IO (nothing there, unreadable), ARGUMENT (a folder without images and videos, neither file nor folder), UNSUPPORTED
+ * (a video where none is wanted), MEMORY. */
 int inputs_list(const struct inputs_options *options, struct inputs *out);
 
 /* Reads the image at `index`. Errors: as image_read, and as inputs_list for what it kept. */

@@ -1,313 +1,364 @@
-/* From the values of --input to the list of images. */
+/* From the values of --input to images and videos. */
 #include "pipeline/inputs_list.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "media/listing.h"
 #include "pipeline/inputs.h"
+#include "video/fetch.h"
 
 #include <errno.h>
-#include <glob.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <utf8proc.h>
+#include <unistd.h>
 
-static int append(struct inputs *out, const char *name, const char *path)
+/* Files and folders that are looked at below one without images, to say whether there are any. */
+enum { DEEPER = 20000 };
+
+int inputs_add(struct inputs_lister *lister, const char *name, const char *path, bool video)
 {
-    int status = string_list_append(&out->names, name);
+    struct inputs_entry *entry;
 
-    return status ? status : string_list_append(&out->paths, path);
+    if (lister->count == lister->capacity) {
+        const size_t capacity = lister->capacity > 0 ? 2 * lister->capacity : 64;
+        struct inputs_entry *const larger = realloc(lister->items, capacity * sizeof(*larger));
+
+        if (!larger)
+            return error_memory("list of inputs");
+        lister->items = larger;
+        lister->capacity = capacity;
+    }
+    entry = &lister->items[lister->count];
+    *entry = (struct inputs_entry){strdup(name), strdup(path), lister->given, video};
+    lister->count++;
+    return entry->name && entry->path ? 0 : error_memory("list of inputs");
 }
 
-static int no_images(const char *folder, bool recursive)
+int inputs_keep_failed(struct inputs_lister *lister, int status, const char *path)
 {
-    struct string_list deeper = {0};
-    bool below = !recursive && listing_tree(folder, NULL, &deeper) == 0 && deeper.count > 0;
+    if (status != SOWLV2_ERROR_IO && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_UNSUPPORTED)
+        return status;
+    lister->failure = status;
+    return inputs_add(lister, path, path, false);
+}
 
-    string_list_free(&deeper);
+void inputs_tell_left_out(const char *given, size_t files, size_t folders, const struct string_list *some)
+{
+    struct string text = {0};
+
+    for (size_t i = 0; i < some->count; i++)
+        string_append_format(&text, "%s%s", i > 0 ? ", " : "", some->items[i]);
+    if (files > some->count)
+        string_append_text(&text, ", ...");
+    if (files > 0 && !text.failed)
+        log_notice("%s: %zu file%s left out, neither images nor videos: %s", given, files, files == 1 ? "" : "s",
+                   text.data);
+    if (folders > 0)
+        log_notice("%s: %zu folder%s in it not gone into: --recursive does", given, folders, folders == 1 ? "" : "s");
+    string_free(&text);
+}
+
+static int no_images(const char *folder, const struct listing *listing, bool recursive)
+{
+    const struct listing_options options = {.recursive = true, .most = DEEPER, .any = true};
+    struct listing deeper = {0};
+    const bool below = !recursive && listing->folders > 0 && listing_walk(folder, &options, &deeper) == 0 &&
+                       deeper.images.count + deeper.videos.count > 0;
+    const bool cut = deeper.cut;
+
+    listing_free(&deeper);
     if (below)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "%s: no image in this folder, but in folders below it: add --recursive to take them", folder);
-    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no image in this folder: it needs " LISTING_IMAGE_SUFFIXES " files",
+    if (cut)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: no image in this folder, nor a video; of the many folders below it not all were looked "
+                         "at: give the one that is meant",
+                         folder);
+    return error_set(SOWLV2_ERROR_ARGUMENT,
+                     "%s: no image in this folder, nor a video: it needs " LISTING_IMAGE_SUFFIXES " files, or films",
                      folder);
 }
 
 int inputs_folder_error(const char *path)
 {
-    struct string_list names;
-    int status = listing_folder(path, &names);
+    const struct listing_options options = {0};
+    struct listing listing;
+    int status = listing_walk(path, &options, &listing);
 
-    string_list_free(&names);
-    return status ? status : no_images(path, false);
-}
-
-static int list_folder(const struct inputs_options *options, const char *folder, struct inputs *out)
-{
-    struct string_list names;
-    int status = options->recursive ? listing_tree(folder, options->output, &names) : listing_folder(folder, &names);
-
-    if (!status && names.count == 0 && listing_holds_results(folder))
-        log_notice("%s: the results of an earlier run: left out", folder);
-    else if (!status && names.count == 0)
-        status = no_images(folder, options->recursive);
-    for (size_t i = 0; !status && i < names.count; i++) {
-        char *path = path_join(folder, names.items[i]);
-
-        status = path ? append(out, names.items[i], path) : error_memory("list of images");
-        free(path);
-    }
-    string_list_free(&names);
+    if (!status)
+        status = no_images(path, &listing, false);
+    listing_free(&listing);
     return status;
 }
 
-/* One file is taken whatever its suffix: its content decides when it is decoded. */
-static int list_file(const char *path, struct inputs *out)
+static int add_below(struct inputs_lister *lister, const char *folder, const struct string_list *names, bool video)
 {
-    if (listing_is_video_name(path))
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a video: give an image, or a folder of images", path);
-    return append(out, path_base(path), path);
+    int status = 0;
+
+    for (size_t i = 0; !status && i < names->count; i++) {
+        char *const path = path_join(folder, names->items[i]);
+
+        status = path ? inputs_add(lister, names->items[i], path, video) : error_memory("list of inputs");
+        free(path);
+    }
+    return status;
 }
 
-/* A path that is there. */
-static int list_path(const struct inputs_options *options, const char *path, const struct stat *info,
-                     struct inputs *out)
+static int add_folder(struct inputs_lister *lister, const char *folder)
 {
+    const struct inputs_options *const options = lister->options;
+    const struct listing_options wanted = {.recursive = options->recursive, .leave_out = options->output};
+    struct listing listing;
+    int status = listing_walk(folder, &wanted, &listing);
+
+    if (!options->videos)
+        string_list_free(&listing.videos);
+    if (!status && listing.images.count + listing.videos.count == 0) {
+        if (listing_holds_results(folder)) {
+            log_notice("%s: the results of an earlier run: left out", folder);
+            lister->results++;
+        } else {
+            status = no_images(folder, &listing, options->recursive);
+        }
+    }
+    if (!status)
+        status = add_below(lister, folder, &listing.images, false);
+    if (!status)
+        status = add_below(lister, folder, &listing.videos, true);
+    if (!status)
+        inputs_tell_left_out(folder, listing.files, listing.folders, &listing.some);
+    listing_free(&listing);
+    return status;
+}
+
+/* A folder of images as one video, named without slashes at its end, and "." by what it is called. */
+static int add_folder_of_frames(struct inputs_lister *lister, const char *folder)
+{
+    const struct listing_options options = {0};
+    struct listing listing;
+    char *const real = realpath(folder, NULL);
+    int status = listing_walk(folder, &options, &listing);
+
+    if (!status)
+        status = inputs_add(lister, real && *path_base(real) ? path_base(real) : "frames", folder, true);
+    if (!status && listing.files + listing.videos.count > 0)
+        log_notice("%s: %zu of its files are no images, and left out of the video", folder,
+                   listing.files + listing.videos.count);
+    listing_free(&listing);
+    free(real);
+    return status;
+}
+
+/* One file is taken whatever its suffix: its content decides what it is. */
+static int add_file(struct inputs_lister *lister, const char *path)
+{
+    const struct inputs_options *const options = lister->options;
+    bool video = options->videos && listing_kind_of_file(path) == LISTING_VIDEO;
+
+    if (!options->videos && listing_is_video_name(path))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a video: give an image, or a folder of images", path);
+    if (lister->film)
+        video = true;
+    else if (!video && options->as_video)
+        video = !listing_is_still(path);
+    lister->stills += options->as_video && !video;
+    return inputs_add(lister, path_base(path), path, video);
+}
+
+int inputs_add_path(struct inputs_lister *lister, const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot be opened: %s: check the path given as --input", path,
+                         strerror(errno));
     if (listing_is_result(path)) {
         log_notice("%s: a result of an earlier run: left out", path);
+        lister->results++;
         return 0;
     }
-    if (S_ISDIR(info->st_mode))
-        return list_folder(options, path, out);
-    if (S_ISREG(info->st_mode))
-        return list_file(path, out);
+    if (S_ISDIR(info.st_mode))
+        return lister->film || lister->options->as_video ? add_folder_of_frames(lister, path)
+                                                         : add_folder(lister, path);
+    if (S_ISREG(info.st_mode))
+        return add_file(lister, path);
+    /* Cameras and pipes; one that is named like an image is no video. */
+    if (lister->options->videos && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)) &&
+        (lister->film || !listing_is_image_name(path)))
+        return inputs_add(lister, path_base(path), path, true);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: neither a file nor a folder: give an image or a folder of images",
                      path);
 }
 
-/* A list being made. */
-struct lister {
-    const struct inputs_options *options;
-    struct inputs *out;
-    size_t good; /* values of --input, or files that a pattern matches, that are there */
-    int failure; /* of the last that was no good; its message is the thread's */
-};
-
-/* One that is no good is kept: the others are done. */
-static int keep_failed(struct lister *lister, int status, const char *path)
+/* Waits until a pipe holds as much as is looked at, or will not hold more. */
+static void wait_for_bytes(void)
 {
-    if (status != SOWLV2_ERROR_IO && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_UNSUPPORTED)
-        return status;
-    lister->failure = status;
-    return append(lister->out, path, path);
-}
+    enum { MILLISECONDS = 20, TRIES = 250 };
+    struct pollfd wait = {.fd = STDIN_FILENO, .events = POLLIN};
+    int there = 0;
 
-static int compare_paths(const void *a, const void *b)
-{
-    return listing_compare(*(char *const *)a, *(char *const *)b);
-}
-
-static int list_matches(struct lister *lister, const glob_t *matches)
-{
-    int status = 0;
-
-    qsort(matches->gl_pathv, matches->gl_pathc, sizeof(*matches->gl_pathv), compare_paths);
-    for (size_t i = 0; !status && i < matches->gl_pathc; i++) {
-        const char *path = matches->gl_pathv[i];
-        struct stat info;
-
-        if (stat(path, &info) != 0)
-            status = error_set(SOWLV2_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-        else
-            status = list_path(lister->options, path, &info, lister->out);
-        lister->good += !status;
-        if (status)
-            status = keep_failed(lister, status, path);
+    if (poll(&wait, 1, -1) <= 0)
+        return;
+    for (int i = 0; i < TRIES && !(wait.revents & POLLHUP); i++) {
+        if (ioctl(STDIN_FILENO, FIONREAD, &there) != 0 || there >= LISTING_HEAD)
+            return;
+        usleep(1000 * MILLISECONDS);
+        poll(&wait, 1, 0);
     }
+}
+
+/* How standard input begins, without taking it away: of a pipe a copy is looked at. */
+static size_t peek_standard_input(uint8_t head[LISTING_HEAD])
+{
+    int copy[2];
+    ssize_t count = pread(STDIN_FILENO, head, LISTING_HEAD, lseek(STDIN_FILENO, 0, SEEK_CUR));
+
+    if (count >= 0)
+        return (size_t)count;
+    wait_for_bytes();
+    count = recv(STDIN_FILENO, head, LISTING_HEAD, MSG_PEEK);
+    if (count >= 0 || pipe2(copy, O_CLOEXEC) != 0)
+        return count > 0 ? (size_t)count : 0;
+    count = tee(STDIN_FILENO, copy[1], LISTING_HEAD, 0);
+    if (count > 0)
+        count = read(copy[0], head, LISTING_HEAD);
+    close(copy[0]);
+    close(copy[1]);
+    return count > 0 ? (size_t)count : 0;
+}
+
+static int add_standard_input(struct inputs_lister *lister)
+{
+    uint8_t head[LISTING_HEAD];
+    bool video = lister->film || lister->options->as_video;
+
+    if (!video && lister->options->videos)
+        video = listing_kind_of("", head, peek_standard_input(head)) == LISTING_VIDEO;
+    return inputs_add(lister, "stdin", "-", video);
+}
+
+/* What is behind an address: by the suffix of its path, or, where that says nothing, by how it begins. */
+static bool is_video_address(const struct inputs_lister *lister, const char *url, const char *name)
+{
+    uint8_t head[LISTING_HEAD];
+    int count;
+
+    if (lister->film || listing_is_video_name(name))
+        return true;
+    if (!url_has_scheme(url, "http") && !url_has_scheme(url, "https") && !url_has_scheme(url, "ftp"))
+        return true;
+    if (listing_is_image_name(name))
+        return lister->options->as_video;
+    count = fetch_head(url, head, sizeof(head), NULL);
+    /* What cannot be reached is tried as a video, which says why. */
+    return count <= 0 || listing_kind_of(name, head, (size_t)count) == LISTING_VIDEO || lister->options->as_video;
+}
+
+static int add_address(struct inputs_lister *lister, const char *url)
+{
+    char *const path = url_to_path(url), *name;
+    int status;
+
+    if (path) {
+        status = inputs_add_path(lister, path);
+        free(path);
+        return status;
+    }
+    name = url_name(url);
+    if (!name)
+        return error_memory("list of inputs");
+    status = inputs_add(lister, name, url, lister->options->videos && is_video_address(lister, url, name));
+    free(name);
     return status;
 }
 
-/* A path that is not there: perhaps a pattern that no shell has seen. */
-static int list_pattern(struct lister *lister, const char *pattern, int why)
+static bool is_pattern(const char *given)
 {
-    glob_t matches = {0};
-    int status, code;
-
-    if (!strpbrk(pattern, "*?["))
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot be opened: %s: check the path given as --input", pattern,
-                         strerror(why));
-    code = glob(pattern, GLOB_NOSORT, NULL, &matches);
-    if (code == GLOB_NOSPACE)
-        status = error_memory("list of images");
-    else if (code != 0)
-        status =
-            error_set(SOWLV2_ERROR_IO, "%s: no file matches this pattern: check the pattern given as --input", pattern);
-    else
-        status = list_matches(lister, &matches);
-    globfree(&matches);
-    return status;
+    return strpbrk(given, "*?[{") && !file_exists(given);
 }
 
 /* One value of --input. */
-static int list_given(struct lister *lister, const char *given)
+static int add_given(struct inputs_lister *lister, const char *given, bool film)
 {
-    struct stat info;
+    const size_t good = lister->good;
     int status;
 
+    lister->film = film;
     if (!*given)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: an empty path: give an image or a folder of images");
-    if (strcmp(given, "-") == 0) {
-        status = append(lister->out, "stdin", given);
-    } else if (stat(given, &info) != 0) {
-        status = list_pattern(lister, given, errno);
-        return status ? keep_failed(lister, status, given) : 0;
-    } else {
-        status = list_path(lister->options, given, &info, lister->out);
-    }
-    lister->good += !status;
-    return status ? keep_failed(lister, status, given) : 0;
+    if (strcmp(given, "-") == 0)
+        status = add_standard_input(lister);
+    else if (url_is(given))
+        status = add_address(lister, given);
+    else if (is_pattern(given))
+        status = inputs_add_pattern(lister, given);
+    else
+        status = inputs_add_path(lister, given);
+    if (!status)
+        lister->good += lister->good == good;
+    lister->given++;
+    return status ? inputs_keep_failed(lister, status, given) : 0;
 }
 
-/* A text and where it stands. */
-struct place {
-    const char *text;
-    size_t index;
-};
-
-static int compare_places(const void *a, const void *b)
+/* Into the lists that the caller gets. */
+static int hand_out(const struct inputs_lister *lister, struct inputs *out)
 {
-    const struct place *left = a, *right = b;
-    int order = strcmp(left->text, right->text);
-
-    return order ? order : (left->index > right->index) - (left->index < right->index);
-}
-
-static void sort_places(const struct string_list *list, struct place *places)
-{
-    for (size_t i = 0; i < list->count; i++)
-        places[i] = (struct place){list->items[i], i};
-    qsort(places, list->count, sizeof(*places), compare_places);
-}
-
-/* Takes out the paths that stand there already. */
-static void drop_repeats(struct inputs *out, struct place *places)
-{
-    size_t count = out->paths.count, kept = 0, first = 0;
-
-    sort_places(&out->paths, places);
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(places[first].text, places[i].text) != 0) {
-            first = i;
-            continue;
-        }
-        log_notice("%s: given more than once: done once", places[i].text);
-        free(out->names.items[places[i].index]);
-        out->names.items[places[i].index] = NULL;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!out->names.items[i]) {
-            free(out->paths.items[i]);
-            continue;
-        }
-        out->names.items[kept] = out->names.items[i];
-        out->paths.items[kept++] = out->paths.items[i];
-    }
-    out->names.count = out->paths.count = kept;
-}
-
-static bool is_named_by_path(const struct inputs *out, size_t index)
-{
-    return strcmp(out->names.items[index], out->paths.items[index]) == 0;
-}
-
-/* Gives an image its path as its name. */
-static int name_by_path(struct inputs *out, size_t index, bool *changed)
-{
-    char *path;
-
-    if (is_named_by_path(out, index))
-        return 0;
-    path = strdup(out->paths.items[index]);
-    if (!path)
-        return error_memory("list of images");
-    free(out->names.items[index]);
-    out->names.items[index] = path;
-    *changed = true;
-    return 0;
-}
-
-/* Where images of several inputs have one name, all of these are named by their paths. */
-static int tell_apart(struct inputs *out, struct place *places)
-{
-    bool changed = true;
     int status = 0;
 
-    while (changed && !status) {
-        changed = false;
-        sort_places(&out->names, places);
-        for (size_t i = 0, end; !status && i < out->names.count; i = end) {
-            for (end = i + 1; end < out->names.count && strcmp(places[end].text, places[i].text) == 0;)
-                end++;
-            for (size_t j = end - i > 1 ? i : end; !status && j < end; j++) {
-                places[j].text = "";
-                status = name_by_path(out, places[j].index, &changed);
-            }
-        }
+    for (size_t i = 0; !status && i < lister->count; i++) {
+        const struct inputs_entry *const entry = &lister->items[i];
+
+        status = string_list_append(entry->video ? &out->video_names : &out->names, entry->name);
+        if (!status)
+            status = string_list_append(entry->video ? &out->video_paths : &out->paths, entry->path);
     }
     return status;
 }
 
-int inputs_make_utf8(char **name)
+static int make_list(struct inputs_lister *lister, struct inputs *out)
 {
-    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)*name;
-    utf8proc_ssize_t left = (utf8proc_ssize_t)strlen(*name);
-    struct string text = {0};
-    bool valid = true;
+    const struct inputs_options *const options = lister->options;
+    int status = 0;
 
-    while (left > 0) {
-        utf8proc_int32_t character;
-        utf8proc_ssize_t size = utf8proc_iterate(at, left, &character);
-
-        if (size > 0)
-            string_append(&text, (const char *)at, (size_t)size);
-        else
-            string_append_format(&text, "\\x%02x", *at);
-        valid &= size > 0;
-        size = size > 0 ? size : 1;
-        at += size;
-        left -= size;
-    }
-    if (text.failed || valid) {
-        string_free(&text);
-        return valid ? 0 : error_memory("list of images");
-    }
-    free(*name);
-    *name = text.data;
-    return 0;
+    for (size_t i = 0; !status && i < options->count; i++)
+        status = add_given(lister, options->given[i], false);
+    for (size_t i = 0; !status && i < options->film_count; i++)
+        status = add_given(lister, options->films[i], true);
+    if (!status && lister->good == 0)
+        status = lister->failure;
+    if (!status && lister->stills > 0)
+        log_notice("--as-video: %zu of the inputs are single images and stay so: give their folder to have them as one "
+                   "video",
+                   lister->stills);
+    if (!status)
+        status = inputs_drop_repeats(options, lister->items, &lister->count);
+    if (!status)
+        status = inputs_tell_apart(lister->items, lister->count);
+    for (size_t i = 0; !status && i < lister->count; i++)
+        status = inputs_make_utf8(&lister->items[i].name);
+    return status ? status : hand_out(lister, out);
 }
 
 int inputs_list(const struct inputs_options *options, struct inputs *out)
 {
-    struct lister lister = {.options = options, .out = out};
-    struct place *places = NULL;
-    int status = 0;
+    struct inputs_lister lister = {.options = options};
+    int status;
 
-    if (options->count == 0)
+    if (options->count + options->film_count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
-    for (size_t i = 0; !status && i < options->count; i++)
-        status = list_given(&lister, options->given[i]);
-    if (!status && lister.good == 0)
-        status = lister.failure;
-    if (status)
-        return status;
-    places = calloc(out->paths.count + 1, sizeof(*places));
-    if (!places)
-        return error_memory("list of images");
-    drop_repeats(out, places);
-    status = tell_apart(out, places);
-    for (size_t i = 0; !status && i < out->names.count; i++)
-        status = inputs_make_utf8(&out->names.items[i]);
-    free(places);
+    status = make_list(&lister, out);
+    for (size_t i = 0; i < lister.count; i++) {
+        free(lister.items[i].name);
+        free(lister.items[i].path);
+    }
+    free(lister.items);
     return status;
 }

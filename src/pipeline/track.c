@@ -48,33 +48,44 @@ static bool wants_pictures(const struct track_options *options, const struct vid
     return false;
 }
 
+/* Whose sound the overlay videos get; NULL: there is none, or nobody wants it, or it has gone by, which is said. */
+static const char *find_audio(const struct track_options *options, const struct video_info *info)
+{
+    if (!options->audio || !options->videos || !options->overlay || !info->has_audio)
+        return NULL;
+    if (info->again)
+        return options->source;
+    log_notice(
+        "%s: without sound: it cannot be read a second time: give the file itself, or an address that is not live",
+        options->source);
+    return NULL;
+}
+
 int track_open_output(struct track_run *run, const struct video_info *info)
 {
     const struct track_options *options = run->options;
-    const struct track_output_options output = {
-        .folder = options->output,
-        .claim = options->claim,
-        .source = options->source,
-        .name = options->name,
-        .prompts = options->prompts,
-        .prompt_count = options->prompt_count,
-        .width = info->width,
-        .height = info->height,
-        .frame_rate = info->frame_rate,
-        .aspect_width = info->aspect_width,
-        .aspect_height = info->aspect_height,
-        .binary = options->binary,
-        .overlay = options->overlay,
-        .merged = options->merged,
-        .videos = options->videos,
-        .pictures = wants_pictures(options, info),
-        .rle = options->rle,
-        .draw = options->draw,
-        .mask_codec = options->mask_codec,
-        .audio_source = options->audio && info->has_audio && !info->live && info->seekable ? options->source : NULL,
-        .audio_origin = info->origin,
-        .max_object_videos = options->max_object_videos,
-        .threads = options->io_threads};
+    const struct track_output_options output = {.folder = options->output,
+                                                .claim = options->claim,
+                                                .source = options->source,
+                                                .name = options->name,
+                                                .prompts = options->prompts,
+                                                .prompt_count = options->prompt_count,
+                                                .width = info->width,
+                                                .height = info->height,
+                                                .frame_rate = info->frame_rate,
+                                                .binary = options->binary,
+                                                .overlay = options->overlay,
+                                                .merged = options->merged,
+                                                .videos = options->videos,
+                                                .pictures = wants_pictures(options, info),
+                                                .rle = options->rle,
+                                                .draw = options->draw,
+                                                .mask_codec = options->mask_codec,
+                                                .audio_source = find_audio(options, info),
+                                                .audio_origin = info->origin,
+                                                .audio_playlists = options->reader.allow_playlists,
+                                                .max_object_videos = options->max_object_videos,
+                                                .threads = options->io_threads};
 
     return track_output_open(&output, &run->output);
 }
@@ -84,6 +95,7 @@ int track_open_feed(struct track_run *run, struct track_feed **out)
     const struct track_feed_options options = {.source = run->options->source,
                                                .reader = run->options->reader,
                                                .cuts = run->options->cuts,
+                                               .ahead = run->options->plan != NULL,
                                                .realtime = run->options->realtime,
                                                .interrupted = run->options->interrupted};
 
@@ -174,13 +186,26 @@ int track_forward(struct track_run *run, struct track_feed *feed)
     return status == VIDEO_END ? 0 : status;
 }
 
-void track_tell_damage(const struct track_run *run, struct track_feed *feed)
+static void tell_dropped(const struct track_run *run, struct track_feed *feed)
 {
     const int64_t dropped = track_feed_dropped(feed);
 
     run->report->dropped = dropped;
     if (dropped > 0)
         log_notice("%s: %" PRId64 " frames were dropped to keep up", run->options->source, dropped);
+}
+
+int track_end(struct track_run *run, struct track_feed *feed)
+{
+    int status;
+
+    tell_dropped(run, feed);
+    status = track_emitter_flush(run->emitter);
+    if (!status) {
+        status = track_feed_broken(feed);
+        run->report->broken = status != 0;
+    }
+    return status;
 }
 
 /* All but the closing. */
@@ -195,12 +220,10 @@ static int process(struct track_run *run)
     status = track_open_feed(run, &feed);
     if (!status)
         status = track_open_output(run, track_feed_info(feed));
-    if (!status) {
+    if (!status)
         status = track_forward(run, feed);
-        track_tell_damage(run, feed);
-        if (!status)
-            status = track_emitter_flush(run->emitter);
-    }
+    if (!status)
+        status = track_end(run, feed);
     track_feed_close(&feed);
     return status;
 }

@@ -11,6 +11,9 @@
 struct track_plan {
     double *key_times; /* [key_count], rising: times of key frames in seconds */
     size_t key_count;
+    size_t steps; /* key_times are so many equal steps through a length that was not measured: where it is another one,
+                     or was not known at all, they are chosen anew among the frames that are there; 0: they are not */
+    double end;   /* seconds: of that length; 0: not known */
     double merge_iou; /* detections of key frames whose masks overlap more than this are one object */
     bool both_ways;   /* follow each object from its best detection forward and backward; needs a source that can be
                          read twice. Else key frames are detected on as they come. */
@@ -35,6 +38,10 @@ struct track_options {
     const char *prompt_template;
     struct sowlv2_detect_options detect;
     struct sowlv2_track_options track; /* `pixels` is off always */
+    bool multimask, refine; /* as in struct sowlv2_segment_options: objects are then followed from the mask that the
+                               image's decoder makes so, not from the prompt itself */
+    float dedupe_iou;       /* as in struct sowlv2_find_options; a find that overlaps what is followed this much is no
+                               new object, of whatever prompt; 0: off */
 
     /* When to detect. While nothing is followed, every frame is looked at, later two a second; and: */
     bool cuts;            /* where a scene begins */
@@ -71,13 +78,15 @@ struct track_report {
     int64_t detections;                    /* frames that the detector looked at */
     int64_t dropped;                       /* frames lost to realtime */
     bool interrupted;
+    bool broken; /* the source ended before it should, which is the error that was given: all until then is done */
     /* Seconds: waiting for frames; forward passes of the detector; SAM's encoder; decoder and memory; waiting for the
      * output; drawing and writing, beside the others; all. */
     double read_seconds, detect_seconds, encode_seconds, track_seconds, wait_seconds, write_seconds, total_seconds;
 };
 
-/* Runs it; `detector` NULL: with `given`. An end before the source's (damage, Ctrl-C) leaves what was done complete.
- * Errors: whatever opening the source gives, ARGUMENT, IO (output), MEMORY, MODEL (a segmenter without the video part).
+/* Runs it; `detector` NULL: with `given`. An end before the source's (a cut, an error of reading, Ctrl-C) leaves what
+ * was done complete; but for Ctrl-C it is an error: see report->broken. Errors: whatever opening the source gives,
+ * ARGUMENT, IO (output), MEMORY, MODEL (a segmenter without the video part).
  */
 int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const struct track_options *options,
                 struct track_report *report);

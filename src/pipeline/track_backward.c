@@ -92,10 +92,12 @@ static int join(struct backward *backward, const struct sowlv2_tracks *tracks, i
             const struct sowlv2_track *other =
                 backward->active[j].followed && !begins(both, j, frame) ? find_track(tracks, j) : NULL;
 
-            if (!other || both->seeds[j].prompt != both->seeds[i].prompt ||
-                sowlv2_mask_iou(&mine->mask, &other->mask) < both->run->options->match_iou)
+            if (!other || !track_is_same(both->run, both->seeds[j].prompt, both->seeds[i].prompt,
+                                         sowlv2_mask_iou(&mine->mask, &other->mask)))
                 continue;
             both->seeds[j].same_as = (int64_t)i;
+            if (both->seeds[j].score > both->seeds[i].score)
+                both->seeds[i].prompt = both->seeds[j].prompt; /* another one where they are deduped */
             status = stop_following(backward, j);
         }
     }
@@ -152,11 +154,11 @@ static int run_frame(struct backward *backward, int64_t frame)
     report->encode_seconds += clock_seconds() - start;
     start = clock_seconds();
     for (size_t i = 0; !status && i < both->seed_count; i++) {
-        const struct sowlv2_track_prompt prompt = {.box = both->seeds[i].box};
+        const struct sowlv2_segment_prompt prompt = {.box = both->seeds[i].box};
 
         if (!begins(both, i, frame))
             continue;
-        status = sowlv2_track_prompt(backward->session, (int64_t)i, &prompt);
+        status = track_ask(both->run, backward->session, (int64_t)i, &prompt, NULL);
         backward->active[i] = (struct active){true, frame};
         backward->active_count++;
     }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a film's length: frames that come later are more than a mistake of rounding. */
+static const double FAR_BEYOND = 1.1;
+
 /* The seed that a seed turned out to be, in the end. */
 static struct track_seed *resolve(const struct track_both *both, size_t seed)
 {
@@ -27,8 +30,10 @@ static int get_thing(struct track_both *both, struct track_seed *seed, int64_t f
     *out = seed->id > 0 ? track_things_find(&both->run->things, seed->id) : NULL;
     if (!*out && seed->id == 0) {
         status = track_things_add(&both->run->things, seed->prompt, seed->score, frame, out);
-        if (!status)
+        if (!status) {
             seed->id = (*out)->id;
+            (*out)->objectness = seed->objectness;
+        }
     }
     return status;
 }
@@ -68,8 +73,7 @@ static int64_t find_followed(const struct track_both *both, const struct track_s
     for (size_t i = 0; i < run->things.count; i++) {
         const struct track_thing *thing = &run->things.items[i];
 
-        if (thing->visible && thing->prompt == seed->prompt &&
-            sowlv2_mask_iou(&thing->mask, mask) >= run->options->match_iou)
+        if (thing->visible && track_is_same(run, thing->prompt, seed->prompt, sowlv2_mask_iou(&thing->mask, mask)))
             return thing->id;
     }
     return 0;
@@ -80,12 +84,12 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
 {
     struct track_run *run = both->run;
     struct track_seed *seed = resolve(both, index);
-    const struct sowlv2_track_prompt prompt = {.box = both->seeds[index].box};
+    const struct sowlv2_segment_prompt prompt = {.box = both->seeds[index].box};
     struct track_thing *thing;
     int status = 0;
 
     if (seed->id == 0 && run->things.count > 0) {
-        const struct sowlv2_segment_options options = {.mask_threshold = run->options->track.mask_threshold};
+        const struct sowlv2_segment_options options = track_segment_options(run);
         const struct sowlv2_segment_prompt box = {.box = seed->box};
         struct sowlv2_mask mask = {0};
 
@@ -96,10 +100,10 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     }
     if (!status)
         status = get_thing(both, seed, frame, &thing);
-    if (!status && thing && both->seeds[index].score > thing->score)
-        thing->score = both->seeds[index].score;
-    if (!status && thing) /* else it was given up before */
-        status = sowlv2_track_prompt(run->tracker, thing->id, &prompt);
+    if (!status && thing) { /* else it was given up before */
+        track_thing_see(thing, both->seeds[index].score, both->seeds[index].objectness);
+        status = track_ask(run, run->tracker, thing->id, &prompt, thing);
+    }
     return status;
 }
 
@@ -173,8 +177,20 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
     return track_emitter_add(run->emitter, frame, true, objects, count);
 }
 
+/* Equal steps through a length that ends far before the frames do leave the rest out. */
+static void tell_longer(const struct track_both *both, double end)
+{
+    const struct track_plan *plan = both->run->options->plan;
+
+    if (plan->steps > 0 && plan->end > 0 && end > plan->end * FAR_BEYOND + 1)
+        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it says: no key frame lies in the rest: "
+                   "--detect-every looks there, without --use-temporal-detection",
+                   both->run->options->source, end, plan->end);
+}
+
 int track_both_forward(struct track_both *both, struct track_feed *feed)
 {
+    double end = 0;
     int status = 0;
 
     while (!status) {
@@ -185,9 +201,12 @@ int track_both_forward(struct track_both *both, struct track_feed *feed)
         both->run->report->read_seconds += clock_seconds() - start;
         if (status)
             break;
+        end = frame.time + frame.duration;
         status = step(both, &frame);
         track_tell_progress(both->run, track_feed_info(feed));
     }
+    if (status == VIDEO_END)
+        tell_longer(both, end);
     return status == VIDEO_END ? 0 : status;
 }
 
@@ -196,16 +215,23 @@ static bool is_interrupted(void *user_data)
     return track_is_interrupted(user_data);
 }
 
+int track_both_open_budget(struct track_both *both)
+{
+    const struct budget budget = {.fraction = both->run->options->budget, .most_gap = BUDGET_MOST_GAP};
+
+    return budget_stream_open(&budget, &both->budget);
+}
+
 /* The passes after the output is there. */
 static int passes(struct track_both *both, struct track_feed *feed)
 {
     const struct track_run *run = both->run;
     struct video_reader_options reader = run->options->reader;
-    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
-    int status = budget_stream_open(&budget, &both->budget);
+    int status = track_both_open_budget(both);
 
     reader.interrupted = is_interrupted;
     reader.user_data = both->run;
+    reader.quiet = true; /* the feed says it */
     if (!status)
         status = video_reader_open(run->options->source, &reader, &both->reader);
     if (!status)
@@ -230,10 +256,8 @@ int track_both_ways(struct track_run *run)
     } else if (!status) {
         status = passes(&both, feed);
     }
-    if (!status) {
-        track_tell_damage(run, feed);
-        status = track_emitter_flush(run->emitter);
-    }
+    if (!status)
+        status = track_end(run, feed);
     track_feed_close(&feed);
     track_spool_close(&both.spool);
     free(both.seeds);

@@ -20,7 +20,8 @@ int track_both_ways(struct track_run *run);
 int track_open_output(struct track_run *run, const struct video_info *info);
 int track_open_feed(struct track_run *run, struct track_feed **out);
 int track_forward(struct track_run *run, struct track_feed *feed);
-void track_tell_damage(const struct track_run *run, struct track_feed *feed);
+/* After the last frame: writes what waits, and says whether the source ended before it should. */
+int track_end(struct track_run *run, struct track_feed *feed);
 void track_tell_progress(const struct track_run *run, const struct video_info *info);
 /* The same for a pass before the one that writes. */
 void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, const char *pass);
@@ -30,6 +31,7 @@ float track_importance(const struct track_plan *plan, const struct track_feed_fr
 struct track_seed {
     int prompt;
     float score, box[4]; /* of its best detection */
+    float objectness;    /* likewise; not over 0: not known */
     int64_t frame;       /* of it */
     float last[3][4];    /* boxes of the last three detections */
     int last_count;      /* all so far */
@@ -59,6 +61,9 @@ struct track_both {
 
 /* What is known of a frame; NULL: the first pass has not come so far. */
 const struct track_known *track_both_known(const struct track_both *both, int64_t frame);
+
+/* Begins to choose which frames are tracked, for run->options->budget. */
+int track_both_open_budget(struct track_both *both);
 
 /* The first pass. */
 int track_both_discover(struct track_both *both);

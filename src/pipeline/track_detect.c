@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "masks/masks.h"
 #include "pipeline/job.h"
 #include "pipeline/track_run.h"
 
@@ -81,13 +82,34 @@ static bool is_double(const struct track_candidates *candidates, size_t index, d
     return false;
 }
 
+/* Of finds of whatever prompt that overlap too much the best stays. */
+static int dedupe(const struct track_run *run, struct track_candidates *candidates)
+{
+    const size_t count = candidates->count;
+    const struct sowlv2_mask **const masks = calloc(count + 1, sizeof(*masks));
+    float *const scores = calloc(count + 1, sizeof(*scores));
+    bool *const keep = calloc(count + 1, sizeof(*keep));
+    int64_t kept = masks && scores && keep ? 0 : error_memory("masks");
+
+    for (size_t i = 0; kept == 0 && i < count; i++) {
+        masks[i] = &candidates->items[i].mask;
+        scores[i] = candidates->items[i].detection.score;
+    }
+    if (kept == 0)
+        kept = masks_dedupe(masks, scores, count, (double)run->options->dedupe_iou, keep);
+    for (size_t i = count; kept >= 0 && i-- > 0;)
+        if (!keep[i])
+            drop(candidates, i);
+    free(masks);
+    free(scores);
+    free(keep);
+    return kept < 0 ? (int)kept : 0;
+}
+
 int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
                           const struct sowlv2_detections *detections, double iou, struct track_candidates *out)
 {
-    const struct sowlv2_track_options *track = &run->options->track;
-    const struct sowlv2_segment_options options = {.mask_threshold = track->mask_threshold,
-                                                   .fill_holes = track->fill_holes,
-                                                   .remove_sprinkles = track->remove_sprinkles};
+    const struct sowlv2_segment_options options = track_segment_options(run);
     const float least = least_score(detections, (size_t)run->options->max_objects * MASKS_AN_OBJECT);
     struct sowlv2_segment_prompt *prompts = calloc(detections->count + 1, sizeof(*prompts));
     struct sowlv2_mask *masks = calloc(detections->count + 1, sizeof(*masks));
@@ -110,6 +132,8 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = out->count; !status && i-- > 0;)
         if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
             drop(out, i);
+    if (!status && run->options->dedupe_iou > 0)
+        status = dedupe(run, out);
     if (status) {
         out->count = 0;
         track_candidates_free(out);
@@ -154,11 +178,31 @@ int track_candidates_match(struct track_candidates *candidates, struct track_thi
         struct track_candidate *candidate = &candidates->items[at / others];
 
         candidate->match = thing->id;
-        if (candidate->detection.score > thing->score)
-            thing->score = candidate->detection.score;
+        track_thing_see(thing, candidate->detection.score, candidate->detection.objectness);
     }
     free(overlap);
     return 0;
+}
+
+void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
+                                const struct track_things *things)
+{
+    for (size_t i = 0; run->options->dedupe_iou > 0 && i < candidates->count; i++) {
+        struct track_candidate *const candidate = &candidates->items[i];
+        double most = (double)run->options->dedupe_iou;
+        int64_t match = candidate->match;
+
+        for (size_t j = 0; candidate->match == 0 && j < things->count; j++) {
+            const struct track_thing *const thing = &things->items[j];
+            const double iou = thing->visible ? sowlv2_mask_iou(&candidate->mask, &thing->mask) : 0;
+
+            if (iou > most) {
+                most = iou;
+                match = thing->id;
+            }
+        }
+        candidate->match = match;
+    }
 }
 
 static double cosine(const float *a, const float *b, int length)
@@ -274,7 +318,7 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
         status = relink(run, candidates);
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
-        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+        const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
 
         if (old[i])
             continue;
@@ -283,9 +327,8 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
         if (!status && candidate->match != 0) {
             struct track_thing *thing = track_things_find(&run->things, candidate->match);
 
-            if (candidate->detection.score > thing->score)
-                thing->score = candidate->detection.score;
-            status = sowlv2_track_prompt(run->tracker, candidate->match, &prompt);
+            track_thing_see(thing, candidate->detection.score, candidate->detection.objectness);
+            status = track_ask(run, run->tracker, candidate->match, &prompt, thing);
             any = true;
         }
     }

@@ -3,9 +3,12 @@
 #include "base/box.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
 #include "pipeline/job.h"
 #include "pipeline/track_both.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +17,10 @@ struct discovery {
     struct track_both *both;
     sowlv2_track_session *session;
     struct track_things things; /* thing i is seed i: none is ever removed */
-    size_t passed;              /* key frames */
+    struct track_keys keys;
+    double *chosen; /* keys.times, where they were chosen anew */
     uint8_t grey[2][IMPORTANCE_GREY];
+    double end; /* of the last frame that was read */
 };
 
 const struct track_known *track_both_known(const struct track_both *both, int64_t frame)
@@ -89,6 +94,8 @@ static void note(struct track_seed *seed, const struct sowlv2_detection *detecti
     memcpy(seed->last[seed->last_count++ % 3], detection->box, sizeof(detection->box));
     if (detection->score > seed->score) {
         seed->score = detection->score;
+        seed->objectness = detection->objectness;
+        seed->prompt = detection->prompt; /* another one where they are deduped */
         seed->frame = seed->first = frame;
         memcpy(seed->box, detection->box, sizeof(seed->box));
     }
@@ -101,9 +108,10 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
     const double iou = run->options->plan->merge_iou;
     int status = track_candidates_match(candidates, &discovery->things, iou);
 
+    track_candidates_match_any(run, candidates, &discovery->things);
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
-        const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
+        const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
         const bool followed = candidate->match != 0;
         int64_t seed = candidate->match - 1; /* ids count from 1 */
 
@@ -119,8 +127,9 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
             break;
         candidate->match = seed + 1;
         note(&discovery->both->seeds[seed], &candidate->detection, frame);
+        discovery->things.items[seed].prompt = discovery->both->seeds[seed].prompt;
         if (!followed)
-            status = sowlv2_track_prompt(discovery->session, seed + 1, &prompt);
+            status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
     return status;
 }
@@ -160,13 +169,14 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     return status;
 }
 
-static int take_frame(struct discovery *discovery, const struct video_frame *frame)
+/* `until`: when the next frame comes. */
+static int take_frame(struct discovery *discovery, const struct video_frame *frame, double until)
 {
     struct track_both *both = discovery->both;
     const struct track_plan *plan = both->run->options->plan;
     int64_t index;
     struct track_feed_frame same = {.number = frame->number, .time = frame->time};
-    bool key = false;
+    bool key;
     int status = 0;
 
     if (both->known_count == 0) {
@@ -181,40 +191,121 @@ static int take_frame(struct discovery *discovery, const struct video_frame *fra
     importance_grey(frame->image.pixels, frame->image.width, frame->image.height, discovery->grey[index % 2]);
     if (index > 0)
         same.motion = importance_motion(discovery->grey[(index + 1) % 2], discovery->grey[index % 2], IMPORTANCE_GREY);
-    while (discovery->passed < plan->key_count && plan->key_times[discovery->passed] <= frame->time + 1e-6) {
-        key = true;
-        discovery->passed++;
-    }
+    key = track_keys_pass(&discovery->keys, until);
     status = add_known(both, frame->time, budget_stream_next(&both->budget, track_importance(plan, &same), key));
     if (status || !key)
         return status;
-    track_tell_pass(both->run, (int64_t)discovery->passed - 1, (int64_t)plan->key_count, "looking at key frames");
+    track_tell_pass(both->run, (int64_t)discovery->keys.passed - 1, (int64_t)discovery->keys.count,
+                    "looking at key frames");
     return look(discovery, frame);
+}
+
+static void tell_late(const struct discovery *discovery)
+{
+    const size_t late = track_keys_after(&discovery->keys, discovery->end);
+
+    if (late > 0)
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+                   discovery->both->run->options->source, discovery->end, late);
+}
+
+/* Reads until all keys have passed; without any, to the end. The last frame is that of all later keys, unless they are
+ * a `guess`, of which those that come after its end are left. */
+static int read_frames(struct discovery *discovery, bool guess)
+{
+    struct track_both *both = discovery->both;
+    struct video_frame frames[2] = {0};
+    int status = video_reader_next(both->reader, &frames[0]), ahead = 0;
+
+    for (int64_t i = 0; !status && !ahead; i++) {
+        const struct video_frame *now = &frames[i % 2];
+        struct video_frame *next = &frames[(i + 1) % 2];
+        double until;
+
+        ahead = video_reader_next(both->reader, next);
+        discovery->end = now->time + now->duration;
+        until = ahead == 0 ? next->time : guess ? discovery->end : INFINITY;
+        if (isinf(until))
+            tell_late(discovery);
+        status = ahead < 0 ? ahead : take_frame(discovery, now, until);
+        if (discovery->keys.count > 0 && discovery->keys.passed == discovery->keys.count)
+            break;
+    }
+    video_frame_free(&frames[0]);
+    video_frame_free(&frames[1]);
+    return status == VIDEO_END ? 0 : status;
+}
+
+/* Forgets the pass so far and goes back to the first frame. */
+static int begin_again(struct discovery *discovery)
+{
+    struct track_both *both = discovery->both;
+    const struct track_run *run = both->run;
+    int status = video_reader_seek(both->reader, both->first, both->known[0].time);
+
+    both->known_count = 0;
+    both->seed_count = 0;
+    track_things_free(&discovery->things);
+    discovery->things = (struct track_things){0};
+    sowlv2_track_session_free(&discovery->session);
+    if (!status)
+        status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+    return status ? status : track_both_open_budget(both);
+}
+
+/* Key frames in equal steps through the frames that were read: the length that the plan was made for is another one. */
+static int choose_anew(struct discovery *discovery)
+{
+    const struct track_both *both = discovery->both;
+    const struct track_plan *plan = both->run->options->plan;
+    const size_t known = (size_t)both->known_count, count = plan->steps < known ? plan->steps : known;
+    const double first = both->known[0].time, step = (discovery->end - first) / (double)count;
+    struct string text = {0};
+
+    free(discovery->chosen);
+    discovery->chosen = calloc(count + 1, sizeof(*discovery->chosen));
+    if (!discovery->chosen)
+        return error_memory("key frames");
+    for (size_t i = 0; i < count; i++) {
+        discovery->chosen[i] = first + ((double)i + 0.5) * step;
+        string_append_format(&text, "%s%.2f", i > 0 ? ", " : "", discovery->chosen[i]);
+    }
+    log_notice("%s: its frames end at %.2f s, %s: key frames by equal steps at %s s", both->run->options->source,
+               discovery->end,
+               plan->key_count > 0 ? "before the length that it gives" : "a length that it does not give",
+               text.failed ? "?" : text.data);
+    string_free(&text);
+    discovery->keys = (struct track_keys){discovery->chosen, count, 0};
+    return begin_again(discovery);
 }
 
 int track_both_discover(struct track_both *both)
 {
     const struct track_run *run = both->run;
+    const struct track_plan *plan = run->options->plan;
     struct discovery *discovery = calloc(1, sizeof(*discovery));
-    struct video_frame frame = {0};
+    const bool guess = plan->steps > 0;
     int status = discovery ? 0 : error_memory("key frames");
 
     if (status)
         return status;
     discovery->both = both;
+    discovery->keys = (struct track_keys){plan->key_times, plan->key_count, 0};
     status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
-    while (!status && discovery->passed < run->options->plan->key_count) {
-        status = video_reader_next(both->reader, &frame);
+    if (!status)
+        status = read_frames(discovery, guess);
+    if (!status && guess && both->known_count > 0 &&
+        (discovery->keys.count == 0 || discovery->keys.passed < discovery->keys.count)) {
+        status = choose_anew(discovery);
         if (!status)
-            status = take_frame(discovery, &frame);
+            status = read_frames(discovery, false);
     }
-    status = status == VIDEO_END ? 0 : status;
     for (size_t i = 0; i < both->seed_count; i++)
         if (both->seeds[i].frame > both->last)
             both->last = both->seeds[i].frame;
-    video_frame_free(&frame);
     sowlv2_track_session_free(&discovery->session);
     track_things_free(&discovery->things);
+    free(discovery->chosen);
     free(discovery);
     return status;
 }

@@ -63,12 +63,24 @@ void track_emitter_free(struct track_emitter **emitter)
 static int give(struct track_emitter *emitter, struct track_feed_frame *frame, struct track_object *objects,
                 size_t count)
 {
-    struct track_frame out = {
-        .image = frame->image, .number = frame->number, .time = frame->time, .objects = objects, .count = count};
+    struct track_frame out = {.image = frame->image,
+                              .number = frame->number,
+                              .time = frame->time,
+                              .duration = frame->duration,
+                              .source_number = frame->source_number,
+                              .objects = objects,
+                              .count = count};
     const double start = clock_seconds();
     int status;
 
     frame->image = (struct image){0};
+    if (frame->source_name) {
+        out.source_name = strdup(frame->source_name);
+        if (!out.source_name) {
+            track_frame_free(&out);
+            return error_memory("frames");
+        }
+    }
     emitter->run->report->frames++;
     status = track_output_add(emitter->run->output, &out);
     emitter->run->report->wait_seconds += clock_seconds() - start;
@@ -94,7 +106,11 @@ static int fill_object(const struct between_frames *frames, const struct track_o
 {
     int status;
 
-    *out = (struct track_object){.id = last->id, .prompt = last->prompt, .score = last->score, .interpolated = true};
+    *out = (struct track_object){.id = last->id,
+                                 .prompt = last->prompt,
+                                 .score = last->score,
+                                 .objectness = last->objectness,
+                                 .interpolated = true};
     status = masks_between(frames, &last->mask, next ? &next->mask : NULL, &out->mask);
     out->lost = out->mask.area == 0;
     return status;

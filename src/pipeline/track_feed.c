@@ -4,6 +4,7 @@
 #include "analysis/importance.h"
 #include "base/error.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct track_feed {
     size_t first, count, limit; /* `limit` of the ring is used */
     size_t look;                /* frames behind one that must be there before it is taken */
     bool ended;
-    int status;    /* that reading ended with, where it is no VIDEO_END */
+    int broken;    /* the error that ended reading before the source's own end; 0: none did */
     char *failure; /* its message */
     struct video_damage damage;
     int64_t dropped;
@@ -79,7 +80,12 @@ static bool make_room(struct track_feed *feed)
 /* Moves the reader's picture into the ring. */
 static bool put(struct track_feed *feed, struct video_frame *frame)
 {
-    struct track_feed_frame item = {.image = frame->image, .number = frame->number, .time = frame->time};
+    struct track_feed_frame item = {.image = frame->image,
+                                    .number = frame->number,
+                                    .time = frame->time,
+                                    .duration = frame->duration,
+                                    .source_number = frame->source_number,
+                                    .source_name = frame->source_name};
     uint8_t *grey = feed->grey[feed->read % 2];
     bool done;
 
@@ -114,8 +120,10 @@ static void *read_all(void *argument)
     pthread_mutex_lock(&feed->lock);
     feed->ended = true;
     feed->damage = *video_reader_damage(feed->reader);
+    if (status == VIDEO_END)
+        status = video_reader_broken(feed->reader);
     if (status < 0 && !is_stopped(feed)) {
-        feed->status = status;
+        feed->broken = status;
         feed->failure = strdup(error_message());
     }
     pthread_cond_broadcast(&feed->filled);
@@ -130,7 +138,9 @@ static void choose_sizes(struct track_feed *feed)
     const size_t bytes = (size_t)info->width * (size_t)info->height * 3 + 1, most = (size_t)MOST_BYTES / bytes;
 
     feed->options.realtime = feed->options.realtime && (info->live || !info->seekable);
-    feed->look = feed->options.cuts && !info->live && !feed->options.realtime ? REACH : 0;
+    feed->look = feed->options.cuts ? REACH : feed->options.ahead;
+    if (info->live || feed->options.realtime)
+        feed->look = 0;
     if (most < feed->look + 1)
         feed->look = most > 1 ? most - 1 : 0;
     feed->limit = feed->look + AHEAD;
@@ -201,23 +211,37 @@ static void remember(struct track_feed *feed, float motion)
 
 int track_feed_next(struct track_feed *feed, struct track_feed_frame *out)
 {
-    int status = 0;
+    bool given;
 
     pthread_mutex_lock(&feed->lock);
     while (!feed->ended && feed->count <= feed->look && !is_stopped(feed))
         pthread_cond_wait(&feed->filled, &feed->lock);
-    if (feed->count > 0 && !is_stopped(feed)) {
+    given = feed->count > 0 && !is_stopped(feed);
+    if (given) {
         *out = feed->ring[feed->first];
         out->cut = is_cut(feed);
         remember(feed, out->motion);
         feed->first = (feed->first + 1) % RING;
         feed->count--;
+        out->until = out->time + out->duration;
+        if (feed->count > 0)
+            out->until = feed->ring[feed->first].time;
+        else if (feed->ended)
+            out->until = INFINITY;
         pthread_cond_signal(&feed->room);
-    } else if (feed->status) {
-        status = error_set(feed->status, "%s", feed->failure ? feed->failure : "out of memory");
-    } else {
-        status = VIDEO_END;
     }
+    pthread_mutex_unlock(&feed->lock);
+    return given ? 0 : VIDEO_END;
+}
+
+int track_feed_broken(struct track_feed *feed)
+{
+    int status;
+
+    pthread_mutex_lock(&feed->lock);
+    status = feed->broken;
+    if (status)
+        error_set(status, "%s", feed->failure ? feed->failure : "out of memory");
     pthread_mutex_unlock(&feed->lock);
     return status;
 }

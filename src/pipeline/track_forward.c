@@ -2,10 +2,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "masks/masks.h"
 #include "pipeline/job.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Encodes the frame and finds again what is followed. */
 static int follow(struct track_run *run, const struct track_feed_frame *frame)
@@ -38,6 +41,7 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
 
     if (!status)
         status = track_candidates_match(&candidates, &run->things, run->options->match_iou);
+    track_candidates_match_any(run, &candidates, &run->things);
     if (!status)
         status = track_candidates_adopt(run, &candidates, frame->number);
     track_candidates_free(&candidates);
@@ -45,23 +49,61 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
     return status;
 }
 
+/* Which of the given objects are followed: of those whose masks overlap too much, the best. */
+static int choose_given(const struct track_run *run, bool *keep)
+{
+    const struct sowlv2_segment_options options = track_segment_options(run);
+    const size_t count = run->options->given_count;
+    struct sowlv2_mask *const masks = calloc(count + 1, sizeof(*masks));
+    const struct sowlv2_mask **const views = calloc(count + 1, sizeof(*views));
+    float *const scores = calloc(count + 1, sizeof(*scores));
+    int status = masks && views && scores ? 0 : error_memory("boxes and points");
+
+    if (!status)
+        status = sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks);
+    for (size_t i = 0; !status && i < count; i++) {
+        views[i] = &masks[i];
+        scores[i] = masks[i].mask_score;
+    }
+    if (!status) {
+        const int64_t kept = masks_dedupe(views, scores, count, (double)run->options->dedupe_iou, keep);
+
+        status = kept < 0 ? (int)kept : 0;
+        if (!status && (size_t)kept < count)
+            log_debug("%s: %zu of %zu objects dropped: other masks cover them", run->options->source,
+                      count - (size_t)kept, count);
+    }
+    if (masks)
+        sowlv2_masks_free(masks, count);
+    free(masks);
+    free(views);
+    free(scores);
+    return status;
+}
+
 /* Begins to follow what was given. */
 static int take_given(struct track_run *run, int64_t frame)
 {
     const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    const size_t count = run->options->given_count;
     struct sowlv2_tracks tracks = {0};
-    int status = 0;
+    bool *const keep = malloc((count + 1) * sizeof(*keep));
+    int status = keep ? 0 : error_memory("boxes and points");
 
-    for (size_t i = 0; !status && i < run->options->given_count; i++) {
-        const struct sowlv2_segment_prompt *given = &run->options->given[i];
-        const struct sowlv2_track_prompt prompt = {
-            .box = given->box, .points = given->points, .labels = given->labels, .point_count = given->point_count};
+    if (!status)
+        memset(keep, true, count);
+    if (!status && run->options->dedupe_iou > 0)
+        status = choose_given(run, keep);
+    for (size_t i = 0; !status && i < count; i++) {
         struct track_thing *thing;
 
+        if (!keep[i])
+            continue;
         status = track_things_add(&run->things, -1, 0, frame, &thing);
         if (!status)
-            status = sowlv2_track_prompt(run->tracker, thing->id, &prompt);
+            status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
     }
+    free(keep);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
     track_things_take(&run->things, &tracks, frame);

@@ -12,6 +12,7 @@ enum { FRAMES_IN_HAND = 3, MOST_THREADS = 64 };
 void track_frame_free(struct track_frame *frame)
 {
     image_free(&frame->image);
+    free(frame->source_name);
     for (size_t i = 0; i < frame->count; i++)
         sowlv2_masks_free(&frame->objects[i].mask, 1);
     free(frame->objects);

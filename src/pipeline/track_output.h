@@ -16,6 +16,7 @@ struct track_object {
     int64_t id;              /* from 1; never another object's */
     int prompt;              /* index; -1: none */
     float score;             /* the detector's */
+    float objectness;        /* likewise; not over 0: not known */
     struct sowlv2_mask mask; /* runs, area, box, object_score, mask_score; owned */
     bool lost;               /* it is out of sight */
     bool interpolated;       /* its mask was filled in from neighbours */
@@ -25,7 +26,9 @@ struct track_object {
 struct track_frame {
     struct image image;           /* owned */
     int64_t number;               /* from 1 */
-    double time;                  /* seconds */
+    double time, duration;        /* seconds; how long it is shown */
+    char *source_name;            /* of an image in a folder, owned; NULL: of a video's frame */
+    int64_t source_number;        /* of it among the folder's images, from 1 */
     struct track_object *objects; /* [count], rising ids; owned */
     size_t count;
 };
@@ -44,7 +47,6 @@ struct track_output_options {
     size_t prompt_count;
     int width, height; /* of every frame */
     double frame_rate; /* a hint; 0: unknown */
-    int aspect_width, aspect_height;
 
     bool binary, overlay, merged; /* write masks; overlays; those of all objects together */
     bool videos;                  /* write DIR/video/... */
@@ -54,6 +56,7 @@ struct track_output_options {
     enum video_codec mask_codec;  /* of mask videos */
     const char *audio_source;     /* whose sound overlays get; NULL: none */
     double audio_origin;
+    bool audio_playlists;  /* as in struct video_writer_options */
     int max_object_videos; /* objects with videos of their own, the first ones; the others are in the merged ones
                               only, with one notice */
     int threads;           /* that draw and write, 1 to 64 */

@@ -70,7 +70,7 @@ static int write_picture(const struct work *work, const struct part *part, const
 static int write_pixels(const struct work *work, const struct part *part, const uint8_t *pixels, int channels,
                         char **out)
 {
-    int status = part->video ? track_video_add(work->output, part->video, pixels, work->frame->time) : 0;
+    int status = part->video ? track_video_add(work->output, part->video, pixels, work->frame) : 0;
 
     if (!status && work->output->options.pictures)
         status = write_picture(work, part, pixels, channels, out);
@@ -183,6 +183,8 @@ static int write_row(const struct work *work)
     struct results_video_frame row = {.name = options->name,
                                       .number = frame->number,
                                       .time = frame->time,
+                                      .source_name = frame->source_name,
+                                      .source_number = frame->source_number,
                                       .width = options->width,
                                       .height = options->height,
                                       .objects = tracks,
@@ -197,6 +199,7 @@ static int write_row(const struct work *work)
         tracks[i] = (struct results_track){.id = object->id,
                                            .prompt = track_output_prompt(work->output, object->prompt),
                                            .score = object->score,
+                                           .objectness = object->objectness,
                                            .mask = &object->mask,
                                            .lost = object->lost,
                                            .interpolated = object->interpolated,

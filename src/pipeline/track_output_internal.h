@@ -90,7 +90,8 @@ int track_videos_find(struct track_output *output, const struct track_object *ob
 int track_videos_reserve(struct track_output *output, size_t more);
 
 /* Adds a picture of 1 or 3 channels, as `video->kind` says; opens the video for the first one. Errors: IO, MEMORY. */
-int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels, double time);
+int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels,
+                    const struct track_frame *frame);
 
 /* Finishes the videos of an object; errors become the output's. */
 void track_videos_end(struct track_output *output, int64_t id);

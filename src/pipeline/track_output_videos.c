@@ -113,13 +113,12 @@ static int open_writer(struct track_output *output, struct track_video *video)
         .frame_rate = options->frame_rate,
         .codec = is_mask(video) ? options->mask_codec : VIDEO_CODEC_H264,
         .threads = 1, /* the videos are the threads' work */
-        .aspect_width = options->aspect_width,
-        .aspect_height = options->aspect_height,
         .preset = whole ? MERGED_PRESET : QUICK_PRESET,
         .quality = whole ? MERGED_QUALITY : 0,
         .keep = true,
         .audio_source = is_mask(video) ? NULL : options->audio_source,
         .audio_origin = options->audio_origin,
+        .audio_playlists = options->audio_playlists,
         .audio_quiet = options->merged && !is_merged(video), /* the merged overlay says it */
     };
     char *below = names_video_path(video->kind, video->object, video->slug, video_codec_suffix(settings.codec));
@@ -162,8 +161,10 @@ static void abandon(struct track_output *output, struct track_video *video, int 
     video_writer_close(&video->writer);
 }
 
-int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels, double time)
+int track_video_add(struct track_output *output, struct track_video *video, const uint8_t *pixels,
+                    const struct track_frame *frame)
 {
+    const double time = frame->time;
     int status = 0;
 
     if (!video->writer) {
@@ -173,6 +174,8 @@ int track_video_add(struct track_output *output, struct track_video *video, cons
     }
     if (!status)
         status = add_picture(output, video, pixels, time);
+    if (!status)
+        video_writer_hold(video->writer, frame->duration);
     if (status)
         abandon(output, video, status);
     return status;

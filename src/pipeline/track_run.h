@@ -13,7 +13,10 @@
 struct track_thing {
     int64_t id; /* of rows; also its number in the track session */
     int prompt;
-    float score;             /* best of its detections */
+    float score;       /* best of its detections */
+    float objectness;  /* of that detection; not over 0: not known */
+    float asked_score; /* mask score of the mask it was asked by on the current frame; not a number: none was */
+    float asked_object_score;
     int64_t last_seen;       /* frame */
     bool visible;            /* on the current frame */
     struct sowlv2_mask mask; /* on the current frame; runs */
@@ -29,6 +32,8 @@ struct track_things {
 
 /* A new object with the next id. Errors: MEMORY. */
 int track_things_add(struct track_things *things, int prompt, float score, int64_t frame, struct track_thing **out);
+/* Takes the scores of a detection over where it is the best so far. */
+void track_thing_see(struct track_thing *thing, float score, float objectness);
 void track_things_remove(struct track_things *things, size_t index);
 void track_things_free(struct track_things *things);
 struct track_thing *track_things_find(const struct track_things *things, int64_t id);
@@ -86,6 +91,11 @@ int track_detect(struct track_run *run, const struct image *image, struct sowlv2
 int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
                           const struct sowlv2_detections *detections, double iou, struct track_candidates *out);
 
+/* Gives candidates that nothing was matched with the visible object of whatever prompt whose mask they overlap most,
+ * more than the run's dedupe_iou. */
+void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
+                                const struct track_things *things);
+
 /* Gives each candidate the visible object of its prompt whose mask it overlaps most, at least `iou`; each object is
  * given once. An object's score rises to its candidate's. Errors: MEMORY. */
 int track_candidates_match(struct track_candidates *candidates, struct track_things *things, double iou);
@@ -93,6 +103,17 @@ int track_candidates_match(struct track_candidates *candidates, struct track_thi
 /* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
  * many as there is room for. */
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame);
+
+/* How masks are made of boxes and points on a frame. */
+struct sowlv2_segment_options track_segment_options(const struct track_run *run);
+
+/* Whether two objects with these prompts, whose masks overlap so much, are one. */
+bool track_is_same(const struct track_run *run, int prompt, int other, double iou);
+
+/* Asks a session for an object on its current frame: by the prompt, or by the mask that the image's decoder makes of
+ * it. `thing` (may be NULL) keeps that mask's scores. Errors: as sowlv2_track_prompt, sowlv2_segment. */
+int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_t object,
+              const struct sowlv2_segment_prompt *prompt, struct track_thing *thing);
 
 /* For a run after new prompts on a frame that was run already. */
 struct sowlv2_track_run_options track_fresh_only(const struct track_run *run);
@@ -105,6 +126,18 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
 
 /* Gives up what was out of sight for too long. */
 int track_give_up(struct track_run *run, int64_t frame);
+
+/* The key frames of a plan as they come by. */
+struct track_keys {
+    const double *times; /* [count], rising */
+    size_t count, passed;
+};
+
+/* Whether the frame that is shown from `time` until `until` is a key frame: its time is one's, or would be between this
+ * frame and the next. The last frame (`until` INFINITY) is that of all that would come later. */
+bool track_keys_pass(struct track_keys *keys, double until);
+/* How many keys that have not passed come when a frame shown until then is over. */
+size_t track_keys_after(const struct track_keys *keys, double end);
 
 /* Whether to detect on the frame. */
 struct track_schedule;

@@ -1,5 +1,6 @@
 /* When to detect. */
 #include "base/error.h"
+#include "base/log.h"
 #include "pipeline/track_run.h"
 
 #include <math.h>
@@ -10,15 +11,16 @@ enum { EAGER = 8 };
 static const double SEARCH_SECONDS = 0.5;
 /* A picture that has changed less than this since it was looked at holds nothing new. */
 static const double NO_CHANGE = 1e-5;
+static const double SAME_TIME = 1e-6;
 
 struct track_schedule {
     const struct track_options *options;
     bool begun;
     int64_t last_number; /* of the last frame that was looked at */
     double last_time;
-    double moved;  /* change since then */
-    int misses;    /* in a row */
-    size_t passed; /* key frames of the plan */
+    double moved;           /* change since then */
+    int misses;             /* in a row */
+    struct track_keys keys; /* of the plan */
 };
 
 int track_schedule_create(const struct track_options *options, struct track_schedule **out)
@@ -27,6 +29,8 @@ int track_schedule_create(const struct track_options *options, struct track_sche
     if (!*out)
         return error_memory("detection");
     (*out)->options = options;
+    if (options->plan)
+        (*out)->keys = (struct track_keys){options->plan->key_times, options->plan->key_count, 0};
     return 0;
 }
 
@@ -36,17 +40,33 @@ void track_schedule_free(struct track_schedule **schedule)
     *schedule = NULL;
 }
 
-/* Whether a key frame of the plan has come. */
-static bool key_is_due(struct track_schedule *schedule, double time)
+bool track_keys_pass(struct track_keys *keys, double until)
 {
-    const struct track_plan *plan = schedule->options->plan;
-    bool due = false;
+    const size_t before = keys->passed;
 
-    while (plan && schedule->passed < plan->key_count && plan->key_times[schedule->passed] <= time + 1e-6) {
-        due = true;
-        schedule->passed++;
-    }
-    return due;
+    while (keys->passed < keys->count && keys->times[keys->passed] < until - SAME_TIME)
+        keys->passed++;
+    return keys->passed > before;
+}
+
+size_t track_keys_after(const struct track_keys *keys, double end)
+{
+    size_t count = 0;
+
+    for (size_t i = keys->passed; i < keys->count; i++)
+        count += keys->times[i] > end + SAME_TIME;
+    return count;
+}
+
+/* Whether a key frame of the plan has come. */
+static bool key_is_due(struct track_schedule *schedule, const struct track_feed_frame *frame)
+{
+    const size_t late = isinf(frame->until) ? track_keys_after(&schedule->keys, frame->time + frame->duration) : 0;
+
+    if (late > 0)
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+                   schedule->options->source, frame->time + frame->duration, late);
+    return track_keys_pass(&schedule->keys, frame->until);
 }
 
 /* Whether to look for something to follow. */
@@ -60,7 +80,7 @@ static bool search_is_due(const struct track_schedule *schedule, double time)
 bool track_schedule_wants(struct track_schedule *schedule, const struct track_feed_frame *frame, bool searching)
 {
     const struct track_options *options = schedule->options;
-    const bool key = key_is_due(schedule, frame->time);
+    const bool key = key_is_due(schedule, frame);
 
     schedule->moved += (double)frame->motion;
     if (!schedule->begun || key || (options->cuts && frame->cut))

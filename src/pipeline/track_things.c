@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "pipeline/track_run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,10 +25,22 @@ int track_things_add(struct track_things *things, int prompt, float score, int64
     }
     if (things->next_id == 0)
         things->next_id = 1;
-    things->items[things->count] =
-        (struct track_thing){.id = things->next_id++, .prompt = prompt, .score = score, .last_seen = frame};
+    things->items[things->count] = (struct track_thing){.id = things->next_id++,
+                                                        .prompt = prompt,
+                                                        .score = score,
+                                                        .objectness = -1,
+                                                        .asked_score = NAN,
+                                                        .last_seen = frame};
     *out = &things->items[things->count++];
     return 0;
+}
+
+void track_thing_see(struct track_thing *thing, float score, float objectness)
+{
+    if (score < thing->score)
+        return;
+    thing->score = score;
+    thing->objectness = objectness;
 }
 
 void track_things_remove(struct track_things *things, size_t index)
@@ -64,6 +77,11 @@ void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks
         sowlv2_masks_free(&thing->mask, 1);
         thing->mask = track->mask;
         track->mask = (struct sowlv2_mask){0};
+        if (!isnan(thing->asked_score) && thing->mask.area > 0) { /* those of a mask prompt say nothing */
+            thing->mask.mask_score = thing->asked_score;
+            thing->mask.object_score = thing->asked_object_score;
+        }
+        thing->asked_score = NAN;
         thing->visible = thing->mask.area > 0;
         if (!thing->visible)
             continue;
@@ -120,6 +138,7 @@ int track_things_list(const struct track_things *things, struct track_object **o
         views[i] = (struct track_object){.id = thing->id,
                                          .prompt = thing->prompt,
                                          .score = thing->score,
+                                         .objectness = thing->objectness,
                                          .mask = thing->mask,
                                          .lost = !thing->visible};
     }

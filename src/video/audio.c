@@ -7,6 +7,8 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 const AVStream *audio_stream(const struct audio *audio)
 {
@@ -26,14 +28,23 @@ static void leave_out(const char *name, const char *source, const char *why)
         log_notice("%s: without sound: %s%s", name, source, why);
 }
 
-/* Opens the input and finds its sound; says why not. */
-static void find_sound(const char *name, const char *source, struct audio *audio)
+/* A pipe has given all it had, and opening one with a name would wait for who writes to it. */
+static bool is_pipe(const char *source)
 {
-    if (strcmp(source, "-") == 0) {
-        leave_out(name, "standard input", " cannot be read a second time");
+    struct stat state;
+    if (strcmp(source, "-") == 0)
+        return fstat(STDIN_FILENO, &state) != 0 || !S_ISREG(state.st_mode);
+    return stat(source, &state) == 0 && !S_ISREG(state.st_mode);
+}
+
+/* Opens the input and finds its sound; says why not. */
+static void find_sound(const char *name, const char *source, bool playlists, struct audio *audio)
+{
+    if (is_pipe(source)) {
+        leave_out(name, libav_source_name(source), " cannot be read a second time");
         return;
     }
-    if (input_open(&audio->input, source, &audio->interrupt) != 0) {
+    if (input_open(&audio->input, source, playlists, &audio->interrupt) != 0) {
         leave_out(name, error_message(), "");
         return;
     }
@@ -41,7 +52,7 @@ static void find_sound(const char *name, const char *source, struct audio *audio
     int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
     if (index < 0)
         return;
-    if (!input_is_seekable(&audio->input)) {
+    if (!input_can_be_opened_again(&audio->input)) {
         leave_out(name, source, " cannot be read a second time");
         return;
     }
@@ -56,10 +67,21 @@ static void find_sound(const char *name, const char *source, struct audio *audio
             format->streams[i]->discard = AVDISCARD_ALL;
 }
 
-int audio_open(const char *name, const char *source, double begin, double end, struct audio *out)
+/* Goes to where the sound begins. Where that fails, more is read and left out; so it is in formats whose clock may
+ * begin anew, in which a time is no place. */
+static void go_to_begin(struct audio *audio)
+{
+    const AVStream *stream = audio_stream(audio);
+    if (audio->input.format->iformat->flags & AVFMT_TS_DISCONT || !input_is_seekable(&audio->input))
+        return;
+    if (stream->start_time == AV_NOPTS_VALUE || audio->offset > stream->start_time)
+        av_seek_frame(audio->input.format, audio->index, audio->offset, AVSEEK_FLAG_BACKWARD);
+}
+
+int audio_open(const char *name, const char *source, bool playlists, double begin, double end, struct audio *out)
 {
     *out = (struct audio){.index = -1, .input.descriptor = -1};
-    find_sound(name, source, out);
+    find_sound(name, source, playlists, out);
     if (out->index < 0)
         return 0;
     const AVStream *stream = audio_stream(out);
@@ -73,9 +95,7 @@ int audio_open(const char *name, const char *source, double begin, double end, s
     out->packet = av_packet_alloc();
     if (!out->packet)
         return error_memory(name ? name : "sound");
-    /* A failed seek only means that more is read and left out. */
-    if (stream->start_time == AV_NOPTS_VALUE || out->offset > stream->start_time)
-        av_seek_frame(out->input.format, out->index, out->offset, AVSEEK_FLAG_BACKWARD);
+    go_to_begin(out);
     return audio_next(out);
 }
 
@@ -83,6 +103,7 @@ void audio_close(struct audio *audio)
 {
     av_packet_free(&audio->packet);
     input_close(&audio->input);
+    joints_free(&audio->joints);
     audio->index = -1;
 }
 
@@ -99,6 +120,9 @@ int audio_next(struct audio *audio)
             return 0;
         if (packet->stream_index != audio->index)
             continue;
+        int status = joints_apply(&audio->joints, audio->input.format, packet);
+        if (status)
+            return status;
         int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
         time = time != AV_NOPTS_VALUE ? av_sat_sub64(time, audio->offset) : audio->expected;
         int64_t length = packet->duration > 0 ? packet->duration : 0;

@@ -29,15 +29,18 @@ bool orientation_from_matrix(const int32_t *matrix, struct orientation *out)
     return less < more * 0.02;
 }
 
-void converter_start(struct converter *converter, int width, int height, struct orientation orientation)
+void converter_start(struct converter *converter, int width, int height, struct orientation orientation, double peak)
 {
-    *converter = (struct converter){.width = width, .height = height, .orientation = orientation};
+    *converter = (struct converter){.width = width, .height = height, .orientation = orientation, .peak = peak};
 }
 
 void converter_free(struct converter *converter)
 {
     sws_freeContext(converter->context);
     converter->context = NULL;
+    tone_free(&converter->tone);
+    free(converter->deep);
+    converter->deep = NULL;
     free(converter->upright);
     converter->upright = NULL;
 }
@@ -84,21 +87,60 @@ static enum AVPixelFormat plain_format(int format, int *range)
     return plain;
 }
 
+/* What libswscale makes 16 bits of a full signal: 255 times 256 of video range, else all the bits there are. */
+static int deep_white(const AVFrame *frame)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
+    if (!format || (format->flags & AV_PIX_FMT_FLAG_RGB))
+        return 65535;
+    return frame->color_range == AVCOL_RANGE_JPEG ? 65536 - (65536 >> format->comp[0].depth) : 255 * 256;
+}
+
+/* Makes what turns HDR into standard range, or frees it. */
+static int update_tone(struct converter *converter, const char *name, const AVFrame *frame)
+{
+    enum tone_kind kind = tone_kind(frame);
+    int white = deep_white(frame);
+    if (converter->from_kind == kind &&
+        (kind == TONE_NONE ||
+         (converter->from_primaries == (int)frame->color_primaries && converter->from_white == white)))
+        return 0;
+    tone_free(&converter->tone);
+    converter->from_kind = TONE_NONE;
+    if (kind == TONE_NONE)
+        return 0;
+    converter->tone = tone_create(kind, frame->color_primaries, white, converter->peak);
+    if (!converter->deep)
+        converter->deep =
+            malloc((size_t)converter->width * (size_t)converter->height * 3 * sizeof(uint16_t) + ROOM_BEHIND);
+    if (!converter->tone || !converter->deep)
+        return error_memory(name);
+    converter->from_kind = kind;
+    converter->from_primaries = frame->color_primaries;
+    converter->from_white = white;
+    return 0;
+}
+
 static int update_context(struct converter *converter, const char *name, const AVFrame *frame)
 {
     int range = frame->color_range == AVCOL_RANGE_JPEG, space = frame->colorspace;
+    bool deep = converter->tone != NULL, was_deep = converter->target == AV_PIX_FMT_RGB48;
     enum AVPixelFormat format = plain_format(frame->format, &range);
+    if (deep && space == AVCOL_SPC_UNSPECIFIED)
+        space = AVCOL_SPC_BT2020_NCL;
     if (converter->context && converter->from_width == frame->width && converter->from_height == frame->height &&
-        converter->from_format == (int)format && converter->from_space == space && converter->from_range == range)
+        converter->from_format == (int)format && converter->from_space == space && converter->from_range == range &&
+        deep == was_deep)
         return 0;
     sws_freeContext(converter->context);
     converter->context = NULL;
+    converter->target = deep ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGB24;
     const char *format_name = av_get_pix_fmt_name(format);
     if (!sws_isSupportedInput(format))
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: pixels of format %s cannot be converted", name,
                          format_name ? format_name : "unknown");
     converter->context = sws_getContext(frame->width, frame->height, format, converter->width, converter->height,
-                                        AV_PIX_FMT_RGB24, SCALE_FLAGS, NULL, NULL, NULL);
+                                        converter->target, SCALE_FLAGS, NULL, NULL, NULL);
     if (!converter->context)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: no conversion from %s of %d x %d to RGB of %d x %d", name,
                          format_name ? format_name : "unknown", frame->width, frame->height, converter->width,
@@ -111,6 +153,21 @@ static int update_context(struct converter *converter, const char *name, const A
     converter->from_format = (int)format;
     converter->from_space = space;
     converter->from_range = range;
+    return 0;
+}
+
+/* Converts the whole frame into `pixels`, of the converter's size. */
+static int convert(struct converter *converter, const char *name, const AVFrame *frame, uint8_t *pixels)
+{
+    uint8_t *target = converter->tone ? (uint8_t *)converter->deep : pixels;
+    uint8_t *const planes[4] = {target};
+    const int strides[4] = {converter->width * (converter->tone ? 6 : 3)};
+    int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
+                         planes, strides);
+    if (rows != converter->height)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);
+    if (converter->tone)
+        tone_convert(converter->tone, converter->deep, pixels, (size_t)converter->width * (size_t)converter->height);
     return 0;
 }
 
@@ -148,7 +205,9 @@ int converter_run(struct converter *converter, const char *name, const AVFrame *
     bool turned = how->exchange || how->mirror_columns || how->mirror_rows;
     int width = how->exchange ? converter->height : converter->width;
     int height = how->exchange ? converter->width : converter->height;
-    int status = update_context(converter, name, frame);
+    int status = update_tone(converter, name, frame);
+    if (!status)
+        status = update_context(converter, name, frame);
     if (!status)
         status = converter_prepare(name, out, width, height);
     if (status)
@@ -159,13 +218,8 @@ int converter_run(struct converter *converter, const char *name, const AVFrame *
             return error_memory(name);
     }
     uint8_t *target = turned ? converter->upright : out->pixels;
-    uint8_t *const planes[4] = {target};
-    const int strides[4] = {converter->width * 3};
-    int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
-                         planes, strides);
-    if (rows != converter->height)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);
-    if (turned)
+    status = convert(converter, name, frame, target);
+    if (!status && turned)
         turn(how, target, out);
-    return 0;
+    return status;
 }

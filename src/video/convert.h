@@ -1,8 +1,9 @@
-/* Decoded pictures to RGB, turned as they are shown. */
+/* Decoded pictures to RGB as they are shown: turned, HDR in standard range. */
 #ifndef VIDEO_CONVERT_H
 #define VIDEO_CONVERT_H
 
 #include "media/image.h"
+#include "video/tone.h"
 
 #include <libavutil/frame.h>
 #include <stdbool.h>
@@ -25,12 +26,18 @@ struct converter {
     struct orientation orientation;
     int width, height; /* every picture's, before turning */
     struct SwsContext *context;
-    int from_width, from_height, from_format, from_space, from_range; /* what `context` is for */
-    uint8_t *upright;                                                 /* scratch for turning */
+    /* What `context` and `tone` are for. */
+    int from_width, from_height, from_format, from_space, from_range, from_primaries, from_white;
+    enum tone_kind from_kind;
+    enum AVPixelFormat target; /* that `context` gives */
+    double peak;               /* of HDR, in nits */
+    struct tone *tone;         /* NULL: standard range */
+    uint16_t *deep;            /* scratch: HDR before it is mapped */
+    uint8_t *upright;          /* scratch for turning */
 };
 
-/* Starts a converter to pictures of width x height before turning. */
-void converter_start(struct converter *converter, int width, int height, struct orientation orientation);
+/* Starts a converter to pictures of width x height before turning; `peak` is tone_peak()'s. */
+void converter_start(struct converter *converter, int width, int height, struct orientation orientation, double peak);
 void converter_free(struct converter *converter);
 
 /* Converts `frame`, scaling it where its size is another, into `out`, whose memory is kept where its size fits.

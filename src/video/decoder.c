@@ -6,6 +6,7 @@
 #include "video/libav.h"
 #include "video/video_in.h"
 
+#include <libavutil/avstring.h>
 #include <unistd.h>
 
 enum {
@@ -24,7 +25,19 @@ void decoder_close(struct decoder *decoder)
     avcodec_free_context(&decoder->context);
     av_packet_free(&decoder->packet);
     input_close(&decoder->input);
+    joints_free(&decoder->joints);
     decoder->ended = true;
+}
+
+/* Whether the container says that the stream can be read with a key only. */
+static bool is_encrypted(const struct decoder *decoder)
+{
+    static const char *const tags[] = {"encv", "drmi"};
+    const AVStream *video = decoder_stream(decoder);
+    for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
+        if (video->codecpar->codec_tag == MKTAG(tags[i][0], tags[i][1], tags[i][2], tags[i][3]))
+            return true;
+    return av_match_name("matroska", decoder->input.format->iformat->name) && libav_has_encryption(video);
 }
 
 static int find_stream(struct decoder *decoder)
@@ -46,7 +59,7 @@ static int find_stream(struct decoder *decoder)
     if (parameters->width > 0 && parameters->height > decoder->max_pixels / parameters->width)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %d x %d pixels are more than %lld", name, parameters->width,
                          parameters->height, (long long)decoder->max_pixels);
-    return 0;
+    return is_encrypted(decoder) ? input_refuse_encrypted(decoder->name) : 0;
 }
 
 static int default_threads(void)
@@ -78,12 +91,30 @@ static int open_codec(struct decoder *decoder)
     return 0;
 }
 
-static int begin_draining(struct decoder *decoder, int reason)
+/* The data have ended with `code`: notes whether they should have gone on. */
+static void note_end(struct decoder *decoder, int code)
 {
-    if (reason != AVERROR_EOF) {
-        char text[AV_ERROR_MAX_STRING_SIZE];
-        log_notice("%s: the data breaks off: %s", decoder->name, av_make_error_string(text, sizeof(text), reason));
+    const AVIOContext *pb = decoder->input.format->pb;
+    char text[AV_ERROR_MAX_STRING_SIZE];
+    if (decoder->broken)
+        return;
+    /* Most demuxers take an error of reading for the end; some say that the end is an error of reading. */
+    if (code == AVERROR_EOF && pb && pb->error < 0 && pb->error != AVERROR_EOF)
+        code = pb->error;
+    bool short_of = code == AVERROR(EIO) && pb && pb->error >= 0;
+    if (code == AVERROR_EOF || short_of) {
+        if (input_ends_early(&decoder->input, &decoder->end, decoder->why) || short_of)
+            decoder->broken = SOWLV2_ERROR_FORMAT;
+        if (short_of && !*decoder->why)
+            snprintf(decoder->why, sizeof(decoder->why), "its data stop in the middle of a frame");
+        return;
     }
+    decoder->broken = code == AVERROR_INVALIDDATA ? SOWLV2_ERROR_FORMAT : SOWLV2_ERROR_IO;
+    snprintf(decoder->why, sizeof(decoder->why), "%s", av_make_error_string(text, sizeof(text), code));
+}
+
+static int begin_draining(struct decoder *decoder)
+{
     decoder->draining = true;
     /* A decoder with threads reports here what it could not decode before. */
     int code = avcodec_send_packet(decoder->context, NULL);
@@ -94,25 +125,46 @@ static int begin_draining(struct decoder *decoder, int reason)
     return 0;
 }
 
+/* One of the stream's packets was read. */
+static int take_packet(struct decoder *decoder)
+{
+    const AVPacket *packet = decoder->packet;
+    if (av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL)) {
+        if (!decoder->begun)
+            return input_refuse_encrypted(decoder->name);
+        if (!decoder->broken)
+            snprintf(decoder->why, sizeof(decoder->why), "it is encrypted from there on");
+        decoder->broken = SOWLV2_ERROR_UNSUPPORTED;
+        av_packet_unref(decoder->packet);
+        return begin_draining(decoder);
+    }
+    decoder->begun = decoder->packet_waits = true;
+    decoder->end.corrupt = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    decoder->end.packet_end = packet->pos >= 0 ? packet->pos + packet->size : -1;
+    return joints_apply(&decoder->joints, decoder->input.format, decoder->packet);
+}
+
 /* Reads one of the stream's packets into `packet`, or begins to drain the decoder. */
 static int read_packet(struct decoder *decoder)
 {
     for (;;) {
-        if (interrupt_wanted(decoder->interrupt))
-            return error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", decoder->name);
-        int code = av_read_frame(decoder->input.format, decoder->packet);
+        int code =
+            interrupt_wanted(decoder->interrupt) ? AVERROR_EXIT : av_read_frame(decoder->input.format, decoder->packet);
         if (code == AVERROR(EAGAIN)) {
             usleep(WAIT_MICROSECONDS);
             continue;
         }
+        /* An interrupt is the end of the data, too, for some demuxers. */
+        if (code < 0 && code != AVERROR(ENOMEM) && interrupt_wanted(decoder->interrupt))
+            code = AVERROR_EXIT;
         if (code == AVERROR_EXIT || code == AVERROR(ENOMEM))
             return libav_error(decoder->name, "cannot read", code);
-        if (code < 0)
-            return begin_draining(decoder, code);
-        if (decoder->packet->stream_index == decoder->index) {
-            decoder->packet_waits = true;
-            return 0;
+        if (code < 0) {
+            note_end(decoder, code);
+            return begin_draining(decoder);
         }
+        if (decoder->packet->stream_index == decoder->index)
+            return take_packet(decoder);
         av_packet_unref(decoder->packet);
     }
 }
@@ -170,9 +222,14 @@ int decoder_open(struct decoder *decoder)
         return error_memory(decoder->name);
     decoder->packet_waits = decoder->draining = decoder->ended = false;
     decoder->drain_failures = 0;
-    int status = input_open(&decoder->input, decoder->address, decoder->interrupt);
-    if (!status)
+    decoder->begun = false;
+    decoder->end = (struct input_end){.packet_end = -1};
+    int status = input_open(&decoder->input, decoder->address, decoder->playlists, decoder->interrupt);
+    if (!status) {
         status = find_stream(decoder);
+        if (status == SOWLV2_ERROR_FORMAT && input_is_encrypted(&decoder->input))
+            status = input_refuse_encrypted(decoder->name);
+    }
     return status ? status : open_codec(decoder);
 }
 
@@ -180,6 +237,7 @@ void decoder_flush(struct decoder *decoder)
 {
     avcodec_flush_buffers(decoder->context);
     av_packet_unref(decoder->packet);
+    joints_forget(&decoder->joints);
     decoder->packet_waits = decoder->draining = decoder->ended = false;
     decoder->drain_failures = 0;
 }

@@ -3,6 +3,7 @@
 #define VIDEO_DECODER_H
 
 #include "video/input.h"
+#include "video/joints.h"
 
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>
@@ -13,7 +14,8 @@ struct decoder {
     const char *name; /* for messages */
     const char *address;
     int64_t max_pixels;
-    int threads; /* 0: one a core, at most 4 */
+    int threads;    /* 0: one a core, at most 4 */
+    bool playlists; /* are opened too */
     const struct interrupt *interrupt;
 
     struct input input;
@@ -25,6 +27,13 @@ struct decoder {
     bool draining, ended;
     int drain_failures;
     int64_t failures; /* packets that could not be decoded */
+    struct joints joints;
+    struct input_end end; /* of the packets so far */
+    bool begun;           /* a packet was decoded */
+
+    /* Why the data ended before they should; 0 and "" where they did not. Stays when it is opened again. */
+    int broken; /* IO, FORMAT or UNSUPPORTED (encrypted from there on) */
+    char why[INPUT_WHY];
 };
 
 /* Opens the address and its best video stream. Closed by decoder_close, also after an error. Errors: as

@@ -113,8 +113,7 @@ static int open_context(struct encoder *encoder, const char *name, const struct 
     context->height = even ? (options->height + 1) & ~1 : options->height;
     if (options->frame_rate > 0)
         context->framerate = av_d2q(options->frame_rate, 1001000);
-    if (options->aspect_width > 0 && options->aspect_height > 0)
-        context->sample_aspect_ratio = (AVRational){options->aspect_width, options->aspect_height};
+    context->sample_aspect_ratio = (AVRational){1, 1};
     context->thread_count = options->threads > 0 ? options->threads : 1;
     context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER; /* mp4 and mkv keep it apart */
     set_colours(context);

@@ -29,8 +29,10 @@ static double repaired(struct frame_clock *clock, double time)
 double frame_clock_next(struct frame_clock *clock, int64_t timestamp)
 {
     double following = clock->has_last ? clock->last + clock->step : 0;
-    if (timestamp == FRAME_CLOCK_MISSING)
+    if (timestamp == FRAME_CLOCK_MISSING) {
+        clock->missing++;
         return repaired(clock, following);
+    }
     if (!clock->has_origin) {
         clock->has_origin = true;
         clock->origin = timestamp;

@@ -17,7 +17,8 @@ struct frame_clock {
     double offset; /* what closing jumps has added */
     bool has_last;
     double last;      /* time of the last frame */
-    int64_t repaired; /* timestamps that were missing, repeated or jumped */
+    int64_t repaired; /* timestamps that were missing, repeated or jumped; */
+    int64_t missing;  /* of them missing: many formats leave out what can be counted */
 };
 
 void frame_clock_start(struct frame_clock *clock, double unit, double step, double jump);

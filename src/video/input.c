@@ -1,8 +1,9 @@
-/* Opening sources. What a file may refer to is limited: a playlist on disk opens no network address, one from
- * a pipe opens nothing. */
+/* Opening sources. A file or a pipe is opened by the formats that bring their pictures with them; what refers to other
+ * files and addresses only where playlists were asked for. */
 #include "video/input.h"
 
 #include "base/error.h"
+#include "video/formats.h"
 #include "video/libav.h"
 
 #include <ctype.h>
@@ -11,6 +12,7 @@
 #include <libavutil/dict.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,33 +27,46 @@ static int interrupt_callback(void *opaque)
     return interrupt_wanted(input->interrupt);
 }
 
-/* "scheme://", as RFC 3986 spells schemes. */
-static bool is_url(const char *source)
+AVIOInterruptCB input_interrupt(const struct input *input)
+{
+    return (AVIOInterruptCB){interrupt_callback, (void *)(uintptr_t)input};
+}
+
+/* Length of the scheme of "scheme://", as RFC 3986 spells it; 0: it is no address. */
+static size_t scheme_length(const char *source)
 {
     const char *end = source;
     if (!isalpha((unsigned char)*end))
-        return false;
+        return 0;
     while (isalnum((unsigned char)*end) || *end == '+' || *end == '-' || *end == '.')
         end++;
-    return strncmp(end, "://", 3) == 0;
+    return strncmp(end, "://", 3) == 0 ? (size_t)(end - source) : 0;
 }
 
-/* What to give FFmpeg for a source: its address, its demuxer, or a pipe of ours. */
-struct address {
-    char *url;                   /* NULL: read from the pipe */
-    const AVInputFormat *format; /* NULL: by content */
-    const char *protocols;       /* that it may open; NULL: those of its own protocol */
-};
+/* Whether an address says by its name that it is a playlist: who gives it asks for one. */
+static bool is_playlist_address(const char *url)
+{
+    static const char *const suffixes[] = {".m3u8", ".m3u", ".mpd"};
+    size_t length = strcspn(url, "?#");
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+        size_t size = strlen(suffixes[i]);
+        if (length > size && strncasecmp(url + length - size, suffixes[i], size) == 0)
+            return true;
+    }
+    return false;
+}
 
 static int open_pipe(struct input *input, const char *source, int descriptor, struct address *address)
 {
-    address->protocols = "pipe";
+    address->formats = formats_demuxers(false, address->playlists);
+    address->protocols = formats_protocols(address->playlists);
     return pipe_input_create(libav_source_name(source), descriptor, input->interrupt, &input->pipe);
 }
 
 static int find_camera(const char *source, struct address *address)
 {
     address->format = av_find_input_format("video4linux2");
+    address->formats = NULL;
     if (!address->format)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "%s: cameras are not built in: build with libavdevice, or pipe the camera's stream to '-'",
@@ -67,6 +82,34 @@ static int make_url(const char *source, const char *prefix, struct address *addr
     return error_memory(source);
 }
 
+/* The format of a file by its content alone; NULL: not known. */
+static const AVInputFormat *probe_content(const char *path)
+{
+    AVIOContext *pb = NULL;
+    char *url;
+    uint8_t head[INPUT_HEAD + AVPROBE_PADDING_SIZE] = {0};
+    int count = 0;
+    if (asprintf(&url, "file:%s", path) < 0)
+        return NULL;
+    if (avio_open(&pb, url, AVIO_FLAG_READ) >= 0)
+        count = avio_read(pb, head, INPUT_HEAD);
+    avio_closep(&pb);
+    free(url);
+    AVProbeData data = {.filename = "", .buf = head, .buf_size = count > 0 ? count : 0};
+    int score = 0;
+    return av_probe_input_format3(&data, 1, &score);
+}
+
+static int make_file_url(const char *path, struct address *address)
+{
+    /* An image's name with a '%' is a pattern of many to FFmpeg. */
+    if (strchr(path, '%'))
+        address->format = probe_content(path);
+    address->formats = formats_demuxers(false, address->playlists);
+    address->protocols = formats_protocols(address->playlists);
+    return make_url(path, "file:", address);
+}
+
 static int find_file(struct input *input, const char *source, struct address *address)
 {
     struct stat state;
@@ -77,10 +120,8 @@ static int find_file(struct input *input, const char *source, struct address *ad
         input->camera = true;
         return status ? status : make_url(source, "", address);
     }
-    if (S_ISREG(state.st_mode)) {
-        address->protocols = "file,crypto,data";
-        return make_url(source, "file:", address);
-    }
+    if (S_ISREG(state.st_mode))
+        return make_file_url(source, address);
     if (S_ISDIR(state.st_mode))
         return error_set(SOWLV2_ERROR_IO, "%s: is a folder", source);
     /* Waiting for the other side to open a FIFO happens in the reads, where it can be interrupted. */
@@ -90,18 +131,36 @@ static int find_file(struct input *input, const char *source, struct address *ad
     return open_pipe(input, source, input->descriptor, address);
 }
 
+static int find_network(const char *source, size_t scheme, struct address *address)
+{
+    if (!formats_is_scheme(source, scheme))
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "%s: no protocol for '%.*s': give a file, or an address of http, https, ftp, rtsp, rtmp, srt, "
+                         "udp or the like",
+                         source, (int)scheme, source);
+    address->playlists |= is_playlist_address(source);
+    address->formats = formats_demuxers(true, address->playlists);
+    return make_url(source, "", address);
+}
+
 static int find_address(struct input *input, const char *source, struct address *address)
 {
     if (strcmp(source, "-") == 0) {
         struct stat state;
         /* "< clip.mp4" can be read like the file it is. */
-        if (fstat(STDIN_FILENO, &state) == 0 && S_ISREG(state.st_mode)) {
-            address->protocols = "file,crypto,data";
-            return make_url("/dev/stdin", "file:", address);
-        }
+        if (fstat(STDIN_FILENO, &state) == 0 && S_ISREG(state.st_mode))
+            return make_file_url("/dev/stdin", address);
         return open_pipe(input, source, STDIN_FILENO, address);
     }
-    return is_url(source) ? make_url(source, "", address) : find_file(input, source, address);
+    size_t scheme = scheme_length(source);
+    if (scheme == 4 && strncasecmp(source, "file", 4) == 0)
+        return find_file(input, source + strlen("file://"), address);
+    return scheme > 0 ? find_network(source, scheme, address) : find_file(input, source, address);
+}
+
+static int set_option(AVDictionary **options, const char *key, const char *value)
+{
+    return value && av_dict_set(options, key, value, 0) < 0 ? SOWLV2_ERROR_MEMORY : 0;
 }
 
 static int open_format(struct input *input, const char *source, const struct address *address)
@@ -111,42 +170,34 @@ static int open_format(struct input *input, const char *source, const struct add
     input->format = avformat_alloc_context();
     if (!input->format)
         return error_memory(name);
-    input->format->interrupt_callback = (AVIOInterruptCB){interrupt_callback, input};
+    input->format->interrupt_callback = input_interrupt(input);
     if (input->pipe) {
         input->format->pb = input->pipe;
         input->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     }
     if (input->camera)
         input->format->flags |= AVFMT_FLAG_NONBLOCK;
-    if (address->protocols && av_dict_set(&options, "protocol_whitelist", address->protocols, 0) < 0) {
+    if (set_option(&options, "protocol_whitelist", address->protocols) ||
+        set_option(&options, "format_whitelist", address->formats)) {
         av_dict_free(&options);
         return error_memory(name);
     }
     int code = avformat_open_input(&input->format, address->url, address->format, &options);
     av_dict_free(&options);
-    if (code == AVERROR_EOF)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: cannot open as video: the data ends before a video begins", name);
-    if (code < 0 && input->pipe && code == AVERROR_INVALIDDATA)
-        return error_set(SOWLV2_ERROR_FORMAT,
-                         "%s: cannot open as video: not a format that can be read from a pipe: give the file "
-                         "itself, or an mp4 whose index is in front",
-                         name);
-    if (code == AVERROR_INVALIDDATA)
-        return error_set(SOWLV2_ERROR_FORMAT,
-                         "%s: cannot open as video: not a known format, damaged, or cut off before its index", name);
     if (code < 0)
-        return libav_error(name, "cannot open as video", code);
+        return input_explain(input, source, address, code);
     /* A camera delivers nothing for a moment after it is switched on, and says all of its format at once. */
     if (!input->camera)
         code = avformat_find_stream_info(input->format, NULL);
     if (code < 0)
-        return libav_error(name, "cannot find its streams", code);
+        return input_is_encrypted(input) ? input_refuse_encrypted(name)
+                                         : libav_error(name, "cannot find its streams", code);
     return 0;
 }
 
-int input_open(struct input *out, const char *source, const struct interrupt *interrupt)
+int input_open(struct input *out, const char *source, bool playlists, const struct interrupt *interrupt)
 {
-    struct address address = {0};
+    struct address address = {.playlists = playlists};
     *out = (struct input){.descriptor = -1, .interrupt = interrupt};
     libav_start();
     int status = find_address(out, source, &address);
@@ -175,4 +226,14 @@ bool input_is_seekable(const struct input *input)
     if (format->pb)
         return (format->pb->seekable & AVIO_SEEKABLE_NORMAL) != 0;
     return format->duration != AV_NOPTS_VALUE && format->duration > 0;
+}
+
+bool input_can_be_opened_again(const struct input *input)
+{
+    const AVFormatContext *format = input->format;
+    if (input->camera || input->pipe)
+        return false;
+    if (input_is_seekable(input) || format->duration > 0)
+        return true;
+    return format->pb && avio_size(format->pb) > 0;
 }

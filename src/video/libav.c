@@ -103,17 +103,28 @@ bool libav_frame_is_key(const AVFrame *frame)
 #endif
 }
 
-const int32_t *libav_display_matrix(const AVStream *stream)
+const void *libav_side_data(const AVStream *stream, enum AVPacketSideDataType type, size_t *size)
 {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
-    const AVPacketSideData *side = av_packet_side_data_get(
-        stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
-    if (!side || side->size < 9 * sizeof(int32_t))
-        return NULL;
-    return (const int32_t *)(const void *)side->data;
+    const AVPacketSideData *side =
+        av_packet_side_data_get(stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data, type);
+    *size = side ? side->size : 0;
+    return side ? side->data : NULL;
 #else
-    size_t size = 0;
-    const void *data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    return data && size >= 9 * sizeof(int32_t) ? data : NULL;
+    *size = 0;
+    return av_stream_get_side_data(stream, type, size);
 #endif
+}
+
+const int32_t *libav_display_matrix(const AVStream *stream)
+{
+    size_t size;
+    const void *data = libav_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    return data && size >= 9 * sizeof(int32_t) ? data : NULL;
+}
+
+bool libav_has_encryption(const AVStream *stream)
+{
+    size_t size;
+    return libav_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, &size) != NULL;
 }

@@ -20,7 +20,12 @@ const char *libav_source_name(const char *source);
 /* How long a decoded frame says it lasts, in the stream's time base; 0: it does not say. */
 int64_t libav_frame_duration(const AVFrame *frame);
 bool libav_frame_is_key(const AVFrame *frame);
+/* A stream's side data, inside the stream; NULL: it has none of that kind. */
+const void *libav_side_data(const AVStream *stream, enum AVPacketSideDataType type, size_t *size);
 /* A stream's display matrix of 9 numbers, inside the stream; NULL: none. */
 const int32_t *libav_display_matrix(const AVStream *stream);
+
+/* Whether a stream comes with what a player needs to ask for a key. */
+bool libav_has_encryption(const AVStream *stream);
 
 #endif

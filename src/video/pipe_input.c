@@ -6,6 +6,7 @@
 #include <libavutil/mem.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 65536, POLL_MILLISECONDS = 100 };
@@ -13,11 +14,28 @@ enum { BUFFER_BYTES = 65536, POLL_MILLISECONDS = 100 };
 struct pipe_input {
     int descriptor;
     const struct interrupt *interrupt;
+    uint8_t head[INPUT_HEAD],
+        tail[INPUT_TAIL]; /* what came first; and last, a ring in which byte i is at i % INPUT_TAIL
+                           */
+    int64_t total;        /* bytes that came */
 };
+
+static int keep(struct pipe_input *input, const uint8_t *bytes, int count)
+{
+    for (int i = 0; i < count && input->total + i < INPUT_HEAD; i++)
+        input->head[input->total + i] = bytes[i];
+    for (int done = 0, part; done < count; done += part) {
+        int place = (int)((input->total + done) % INPUT_TAIL);
+        part = INPUT_TAIL - place < count - done ? INPUT_TAIL - place : count - done;
+        memcpy(input->tail + place, bytes + done, (size_t)part);
+    }
+    input->total += count;
+    return count;
+}
 
 static int read_some(void *opaque, uint8_t *buffer, int size)
 {
-    const struct pipe_input *input = opaque;
+    struct pipe_input *input = opaque;
     for (;;) {
         if (interrupt_wanted(input->interrupt))
             return AVERROR_EXIT;
@@ -29,7 +47,7 @@ static int read_some(void *opaque, uint8_t *buffer, int size)
             continue;
         ssize_t count = read(input->descriptor, buffer, (size_t)size);
         if (count > 0)
-            return (int)count;
+            return keep(input, buffer, (int)count);
         if (count == 0)
             return AVERROR_EOF;
         if (errno != EINTR && errno != EAGAIN)
@@ -39,7 +57,7 @@ static int read_some(void *opaque, uint8_t *buffer, int size)
 
 int pipe_input_create(const char *name, int descriptor, const struct interrupt *interrupt, AVIOContext **out)
 {
-    struct pipe_input *input = malloc(sizeof(*input));
+    struct pipe_input *input = calloc(1, sizeof(*input));
     uint8_t *buffer = av_malloc(BUFFER_BYTES);
     *out = NULL;
     if (input && buffer) {
@@ -53,6 +71,17 @@ int pipe_input_create(const char *name, int descriptor, const struct interrupt *
     }
     (*out)->seekable = 0;
     return 0;
+}
+
+void pipe_input_look(const AVIOContext *context, struct input_view *out)
+{
+    const struct pipe_input *input = context->opaque;
+    *out = (struct input_view){.total = input->total};
+    out->head_size = input->total < INPUT_HEAD ? (int)input->total : INPUT_HEAD;
+    out->tail_size = input->total < INPUT_TAIL ? (int)input->total : INPUT_TAIL;
+    memcpy(out->head, input->head, (size_t)out->head_size);
+    for (int i = 0; i < out->tail_size; i++)
+        out->tail[i] = input->tail[(input->total - out->tail_size + i) % INPUT_TAIL];
 }
 
 void pipe_input_free(AVIOContext **context)

@@ -24,7 +24,8 @@ struct video_reader {
     int64_t tick;   /* sampling: number of the next moment, counted from `start` */
     double from;    /* else: earlier pictures are left out */
     int64_t number; /* of the last frame of the sequence */
-    double time;    /* of `given` */
+    double time;    /* of `given`; */
+    double lasts;   /* and how long it is shown */
     bool primed;    /* `given` is the next frame */
     bool finished, told_damage;
 };
@@ -68,10 +69,20 @@ static int take_every(struct video_reader *reader)
         if (status)
             return status;
         reader->time = reader->given->time;
+        reader->lasts = reader->given->duration;
     } while (reader->time < reader->from);
     if (reader->options.end > 0 && reader->time >= reader->options.end - tolerance)
         return VIDEO_END;
     return 0;
+}
+
+/* How long a sampled picture is shown: until the next moment, or the end where that comes first. */
+static double time_left(const struct video_reader *reader, double moment)
+{
+    double step = 1 / reader->options.fps, end = reader->source->info.duration;
+    if (reader->ended)
+        end = reader->given->time + reader->given->duration;
+    return end > moment && end - moment < step ? end - moment : step;
 }
 
 /* The picture of the next moment start + tick / fps that has a new one, into `given`. */
@@ -109,6 +120,7 @@ static int take_sampled(struct video_reader *reader)
         if (!reader->ended)
             swap(&reader->current, &reader->ahead);
         reader->time = moment;
+        reader->lasts = time_left(reader, moment);
         reader->tick++;
         return 0;
     }
@@ -205,6 +217,7 @@ int video_reader_open(const char *source, const struct video_reader_options *opt
     reader->options = *options;
     if (reader->options.max_pixels == 0)
         reader->options.max_pixels = IMAGE_DEFAULT_MAX_PIXELS;
+    reader->told_damage = options->quiet;
     reader->interrupt = (struct interrupt){options->interrupted, options->user_data};
     reader->given = &reader->pictures[0];
     reader->current = &reader->pictures[1];
@@ -243,12 +256,28 @@ const struct video_damage *video_reader_damage(const struct video_reader *reader
 static void tell_damage(struct video_reader *reader)
 {
     const struct video_damage *damage = &reader->source->damage;
-    if (reader->told_damage || (damage->skipped == 0 && damage->concealed == 0 && damage->repaired == 0))
+    const char *name = reader->source->name;
+    if (reader->told_damage || damage->skipped + damage->concealed + damage->repaired + damage->joints == 0)
         return;
     reader->told_damage = true;
-    log_notice("%s: damaged: %lld pieces were skipped, %lld frames are partly broken, %lld times were repaired",
-               reader->source->name, (long long)damage->skipped, (long long)damage->concealed,
-               (long long)damage->repaired);
+    if (damage->skipped > 0 || damage->concealed > 0)
+        log_notice("%s: damaged: %lld %s were skipped, %lld frames are partly broken", name, (long long)damage->skipped,
+                   reader->source->pieces, (long long)damage->concealed);
+    if (damage->repaired > 0)
+        log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
+                   (long long)damage->repaired);
+    if (damage->joints > 0)
+        log_notice("%s: its clock begins anew %lld times: its pieces are taken one after another", name,
+                   (long long)damage->joints);
+}
+
+int video_reader_broken(const struct video_reader *reader)
+{
+    const struct source *source = reader->source;
+    if (!source->broken)
+        return 0;
+    return error_set(source->broken, "%s: it breaks off at %.2f s: %s: what came before is done", source->name,
+                     source->reached, source->why);
 }
 
 int video_reader_next(struct video_reader *reader, struct video_frame *frame)
@@ -268,6 +297,8 @@ int video_reader_next(struct video_reader *reader, struct video_frame *frame)
         return status;
     frame->number = reader->number;
     frame->time = reader->time;
+    frame->duration = reader->lasts;
+    frame->source_name = reader->given->name;
     frame->source_number = reader->given->number;
     return 0;
 }

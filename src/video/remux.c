@@ -7,14 +7,17 @@
 
 #include <libavutil/dict.h>
 #include <libavutil/mathematics.h>
+#include <math.h>
 #include <stdlib.h>
 
 struct copy {
     const char *name;
     AVFormatContext *from, *to;
-    AVPacket *packet; /* the next one of the video */
-    bool has_packet, has_first;
-    int64_t first; /* pts of the first picture */
+    AVPacket *packet, *after; /* the next one of the video, and the one behind it */
+    bool has_packet, has_after, has_first;
+    int64_t first, latest; /* pts of the first picture, and of the one that is shown last */
+    int64_t first_dts;     /* before 0 where pictures are stored in another order */
+    double last;           /* seconds that the latest one is shown */
 };
 
 char *remux_file_url(const char *path)
@@ -28,26 +31,48 @@ static int fail(const struct copy *copy, int code)
     return libav_error(copy->name, "cannot finish the video", code);
 }
 
-static int next_picture(struct copy *copy)
+/* Into `after`. */
+static int read_picture(struct copy *copy)
 {
-    copy->has_packet = false;
-    av_packet_unref(copy->packet);
-    int code = av_read_frame(copy->from, copy->packet);
+    copy->has_after = false;
+    av_packet_unref(copy->after);
+    int code = av_read_frame(copy->from, copy->after);
     if (code == AVERROR_EOF)
         return 0;
     if (code < 0)
         return fail(copy, code);
-    AVPacket *packet = copy->packet;
+    AVPacket *packet = copy->after;
     if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE)
         return fail(copy, AVERROR_INVALIDDATA);
     if (!copy->has_first) {
         copy->has_first = true;
         copy->first = packet->pts;
+        copy->first_dts = packet->dts - packet->pts;
     }
     packet->pts -= copy->first;
     packet->dts -= copy->first;
-    copy->has_packet = true;
+    if (packet->pts > copy->latest)
+        copy->latest = packet->pts;
+    copy->has_after = true;
     return 0;
+}
+
+/* Fragments do not say how long their picture is. The last one in the file fills the film's length up where another one
+ * is shown later. */
+static int next_picture(struct copy *copy)
+{
+    double unit = av_q2d(copy->from->streams[0]->time_base);
+    copy->has_packet = copy->has_after;
+    if (!copy->has_packet)
+        return 0;
+    av_packet_unref(copy->packet);
+    av_packet_move_ref(copy->packet, copy->after);
+    int status = read_picture(copy);
+    copy->packet->duration = llrint(copy->last / unit);
+    int64_t rest = copy->latest + copy->first_dts - copy->packet->dts;
+    if (!copy->has_after && rest > 0 && copy->packet->pts < copy->latest)
+        copy->packet->duration += rest;
+    return status;
 }
 
 static int add_stream(struct copy *copy, const AVStream *from)
@@ -100,7 +125,9 @@ static int copy_packets(struct copy *copy, struct audio *audio)
 {
     AVRational video_unit = copy->from->streams[0]->time_base;
     AVRational audio_unit = audio->index >= 0 ? audio_stream(audio)->time_base : video_unit;
-    int status = next_picture(copy);
+    int status = read_picture(copy);
+    if (!status)
+        status = next_picture(copy);
     while (!status && (copy->has_packet || (audio->index >= 0 && audio->has_packet))) {
         bool sound =
             audio->index >= 0 && audio->has_packet &&
@@ -123,11 +150,11 @@ static int copy_packets(struct copy *copy, struct audio *audio)
     return code < 0 ? fail(copy, code) : 0;
 }
 
-int remux(const char *name, const char *from, const char *to, struct audio *audio)
+int remux(const char *name, const char *from, const char *to, double last, struct audio *audio)
 {
-    struct copy copy = {.name = name, .packet = av_packet_alloc()};
+    struct copy copy = {.name = name, .packet = av_packet_alloc(), .after = av_packet_alloc(), .last = last};
     char *from_url = remux_file_url(from), *to_url = remux_file_url(to);
-    int status = copy.packet && from_url && to_url ? 0 : error_memory(name);
+    int status = copy.packet && copy.after && from_url && to_url ? 0 : error_memory(name);
     int code = status ? 0 : avformat_open_input(&copy.from, from_url, av_find_input_format("mp4"), NULL);
     if (code >= 0 && !status)
         code = avformat_find_stream_info(copy.from, NULL);
@@ -144,6 +171,7 @@ int remux(const char *name, const char *from, const char *to, struct audio *audi
     avformat_free_context(copy.to);
     avformat_close_input(&copy.from);
     av_packet_free(&copy.packet);
+    av_packet_free(&copy.after);
     free(from_url);
     free(to_url);
     return status;

@@ -13,6 +13,7 @@ struct picture {
     double time;        /* seconds, rising strictly from picture to picture */
     double duration;    /* seconds, a guess where the stream does not say */
     int64_t number;     /* from 1, in the source; by its time and the frame rate where reading began in the middle */
+    const char *name;   /* of an image, below the folder; the source's; else NULL */
 };
 
 int picture_create(const char *name, struct picture *out);
@@ -34,9 +35,14 @@ struct source_kind {
 struct source {
     const struct source_kind *kind;
     const char *name;       /* for messages; the reader's */
+    bool quiet;             /* but for errors there are none */
+    const char *pieces;     /* what it consists of, for messages: "pieces", "images" */
     struct video_info info; /* frame_rate of the whole source; frames: all of them, 0: unknown */
     struct video_damage damage;
     double tolerance; /* seconds: times closer than that are the same (rounded timestamps) */
+    int broken;       /* why the data ended too early, a status; 0: they did not; */
+    const char *why;  /* a text for it, the source's; */
+    double reached;   /* and the time of the last picture before that */
 };
 
 /* Opens and reads far enough to know the size of the first picture, which read() then gives. The names and the

@@ -11,7 +11,7 @@ struct folder {
     struct source source;
     struct string_list names;
     const struct interrupt *interrupt;
-    int64_t max_pixels;
+    struct image_options options;
     double rate;
     size_t next;     /* index of the image to read */
     size_t furthest; /* images before this one were read already: their damage is counted */
@@ -26,7 +26,7 @@ static int read_image(struct folder *folder, size_t index, struct image *out)
     if (!path)
         return error_memory(folder->source.name);
     image_free(out);
-    int status = image_read(path, folder->max_pixels, out);
+    int status = image_read_with(path, &folder->options, out);
     free(path);
     return status;
 }
@@ -47,13 +47,14 @@ static int folder_read(struct source *source, struct picture *out)
             folder->furthest = index + 1;
         if (status) {
             source->damage.skipped += !again;
-            if (!again)
+            if (!again && !source->quiet)
                 log_warning("%s", error_message());
             continue;
         }
         out->time = (double)index / folder->rate;
         out->duration = 1 / folder->rate;
         out->number = (int64_t)index + 1;
+        out->name = folder->names.items[index];
         return 0;
     }
     return VIDEO_END;
@@ -62,7 +63,7 @@ static int folder_read(struct source *source, struct picture *out)
 static int scale(struct folder *folder, const struct image *image, struct image *out)
 {
     const struct source *source = &folder->source;
-    if (!folder->told_size)
+    if (!folder->told_size && !source->quiet)
         log_notice("%s: a picture of %d x %d after %d x %d: it is scaled to the first one's size", source->name,
                    image->width, image->height, source->info.width, source->info.height);
     folder->told_size = true;
@@ -121,7 +122,7 @@ static int find_size(struct folder *folder)
     info->height = first.image.height;
     image_free(&first.image);
     folder->next--;
-    converter_start(&folder->converter, info->width, info->height, (struct orientation){0});
+    converter_start(&folder->converter, info->width, info->height, (struct orientation){0}, 0);
     return 0;
 }
 
@@ -135,8 +136,12 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
         return error_memory(name);
     folder->source.kind = &kind;
     folder->source.name = name;
+    folder->source.pieces = "images";
+    folder->source.quiet = options->quiet;
     folder->interrupt = interrupt;
-    folder->max_pixels = options->max_pixels;
+    folder->options = image_options_default();
+    folder->options.max_pixels = options->max_pixels;
+    folder->options.allow_truncated = options->allow_truncated;
     folder->rate = options->fps > 0 ? options->fps : VIDEO_FOLDER_RATE;
     folder->wrapper = av_frame_alloc();
     int status = folder->wrapper ? listing_folder(name, &folder->names) : error_memory(name);
@@ -153,8 +158,7 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
     info->frame_rate = folder->rate;
     info->frames = (int64_t)folder->names.count;
     info->duration = (double)folder->names.count / folder->rate;
-    info->aspect_width = info->aspect_height = 1;
-    info->seekable = true;
+    info->seekable = info->again = true;
     info->codec = "images";
     *out = &folder->source;
     return 0;

@@ -1,12 +1,17 @@
 /* A stream that FFmpeg decodes. */
 #include "base/error.h"
 #include "base/log.h"
+#include "video/clock_check.h"
 #include "video/decoder.h"
+#include "video/formats.h"
 #include "video/frame_clock.h"
 #include "video/libav.h"
+#include "video/shown.h"
 #include "video/source.h"
 
+#include <libavutil/avstring.h>
 #include <libavutil/rational.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const double DEFAULT_RATE = 25;
@@ -24,9 +29,12 @@ struct stream {
     int64_t number; /* pictures read since the beginning; */
     bool counted;   /* unless reading began elsewhere */
 
-    bool unreliable; /* timestamps needed repair: seek from the beginning only */
-    bool again;      /* reading what was read before: damage is counted already */
-    double furthest; /* time of the last picture that was ever read */
+    bool unreliable;   /* timestamps needed repair: seek from the beginning only */
+    bool checked;      /* whether pieces with clocks of their own were joined */
+    bool again;        /* reading what was read before: damage is counted already */
+    double furthest;   /* time of the last picture that was ever read */
+    bool corrupt;      /* so was the last picture that was decoded */
+    int width, height; /* of the first frame */
     bool told_size;
     struct converter converter;
 };
@@ -48,6 +56,11 @@ static void start_clock(struct stream *stream)
     stream->source.tolerance = (unit < MOST_TOLERANCE ? unit : MOST_TOLERANCE) * 1.001;
 }
 
+static bool is_elementary(const struct stream *stream)
+{
+    return formats_is_elementary(stream->decoder.input.format->iformat->name);
+}
+
 static int open_decoder(struct stream *stream)
 {
     int status = decoder_open(&stream->decoder);
@@ -59,46 +72,75 @@ static int open_decoder(struct stream *stream)
     return status;
 }
 
+/* The data have ended: keeps why, if it was too early. A stream without a container has no other mark of it than that
+ * its last picture is not whole. */
+static void note_end(struct stream *stream, bool failed)
+{
+    struct decoder *decoder = &stream->decoder;
+    if (stream->source.broken)
+        return;
+    if (!decoder->broken && (failed || stream->corrupt) && is_elementary(stream)) {
+        decoder->broken = SOWLV2_ERROR_FORMAT;
+        snprintf(decoder->why, sizeof(decoder->why), "its data stop in the middle of a frame");
+    }
+    stream->source.broken = decoder->broken;
+    stream->source.reached = stream->clock.last;
+}
+
 /* Decodes the next frame, or returns VIDEO_END. */
 static int decode(struct stream *stream, AVFrame *frame)
 {
-    int64_t before = stream->decoder.failures;
-    int status = decoder_next(&stream->decoder, frame);
+    struct decoder *decoder = &stream->decoder;
+    int64_t failures = decoder->failures, joints = decoder->joints.found;
+    int status = decoder_next(decoder, frame);
     if (!stream->again)
-        stream->source.damage.skipped += stream->decoder.failures - before;
+        stream->source.damage.skipped += decoder->failures - failures;
+    if (decoder->joints.found > joints) {
+        stream->unreliable = true;
+        if (!stream->again)
+            stream->source.damage.joints += decoder->joints.found - joints;
+    }
+    if (status == VIDEO_END)
+        note_end(stream, decoder->failures > failures);
     return status;
+}
+
+/* Dirac without a container: FFmpeg's times of it count pictures in the unit of a clock. */
+static bool has_times(const struct stream *stream)
+{
+    return stream->decoder.context->codec_id != AV_CODEC_ID_DIRAC || !is_elementary(stream);
 }
 
 static double frame_time(struct stream *stream, const AVFrame *frame)
 {
-    int64_t before = stream->clock.repaired;
-    double time = frame_clock_next(&stream->clock, frame->best_effort_timestamp);
+    int64_t before = stream->clock.repaired, missing = stream->clock.missing;
+    double time =
+        frame_clock_next(&stream->clock, has_times(stream) ? frame->best_effort_timestamp : FRAME_CLOCK_MISSING);
     if (time > stream->furthest) {
         stream->furthest = time;
         stream->again = false;
     }
     if (stream->clock.repaired > before) {
         stream->unreliable = true;
-        /* A format without any timestamps is not damaged. */
-        stream->source.damage.repaired += !stream->again && stream->clock.has_origin;
+        stream->source.damage.repaired += !stream->again && stream->clock.missing == missing;
     }
     return time;
 }
 
 static int check_frame(struct stream *stream, const AVFrame *frame)
 {
-    const struct converter *converter = &stream->converter;
-    if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
+    const bool corrupt = frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT);
+    stream->corrupt = corrupt || (stream->corrupt && stream->decoder.draining);
+    if (corrupt)
         stream->source.damage.concealed += !stream->again;
     if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->decoder.max_pixels / frame->width)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a frame of %d x %d pixels: more than %lld", stream->source.name,
                          frame->width, frame->height, (long long)stream->decoder.max_pixels);
-    if (converter->width > 0 && !stream->told_size &&
-        (frame->width != converter->width || frame->height != converter->height)) {
+    if (stream->width > 0 && !stream->told_size && !stream->source.quiet &&
+        (frame->width != stream->width || frame->height != stream->height)) {
         stream->told_size = true;
         log_notice("%s: the picture changes from %d x %d to %d x %d at %.3f s: it is scaled to the first size",
-                   stream->source.name, converter->width, converter->height, frame->width, frame->height,
-                   stream->clock.last);
+                   stream->source.name, stream->width, stream->height, frame->width, frame->height, stream->clock.last);
     }
     return 0;
 }
@@ -176,11 +218,21 @@ static int seek_before(struct stream *stream, double time, double margin)
     return stream->held_time <= time && !stream->unreliable ? 0 : VIDEO_END;
 }
 
+/* Whether pieces with clocks of their own were joined. Moves reading. */
+static void check_clock(struct stream *stream)
+{
+    if (!stream->checked && !clock_check(&stream->decoder.input, stream->decoder.index))
+        stream->unreliable = true;
+    stream->checked = true;
+}
+
 static int stream_seek(struct source *source, double time)
 {
     struct stream *stream = (struct stream *)source;
     stream->again = true;
     /* After a failure to open again there is no decoder. */
+    if (stream->decoder.context && !stream->unreliable && time > 0)
+        check_clock(stream);
     bool indexed = stream->decoder.context && stream->clock.has_origin &&
                    !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
     for (double margin = 0; indexed && !stream->unreliable && margin <= 64; margin = margin > 0 ? margin * 8 : 1) {
@@ -213,9 +265,31 @@ static struct orientation find_orientation(const struct stream *stream)
     struct orientation orientation;
     if (!matrix && side && side->size >= 9 * sizeof(int32_t))
         matrix = (const int32_t *)(const void *)side->data;
-    if (!orientation_from_matrix(matrix, &orientation))
+    if (!orientation_from_matrix(matrix, &orientation) && !stream->source.quiet)
         log_notice("%s: its rotation is not by quarter turns: the nearest one is used", stream->source.name);
     return orientation;
+}
+
+/* Sizes and colours of the pictures that are given, by the first frame. */
+static void start_converter(struct stream *stream)
+{
+    struct video_info *info = &stream->source.info;
+    AVFormatContext *format = stream->decoder.input.format;
+    AVStream *video = format->streams[stream->decoder.index];
+    AVFrame *frame = stream->held;
+    const char *name = stream->source.name;
+    struct orientation orientation = find_orientation(stream);
+    double peak = tone_peak(frame, video);
+    int width, height;
+    stream->width = frame->width;
+    stream->height = frame->height;
+    if (!shown_size(format, video, frame, stream->decoder.max_pixels, &width, &height) && !stream->source.quiet)
+        log_notice("%s: the shape it gives its pixels makes no sense: they are taken as square", name);
+    if (!stream->source.quiet)
+        shown_tell_colours(name, frame, video, peak);
+    converter_start(&stream->converter, width, height, orientation, peak);
+    info->width = orientation.exchange ? height : width;
+    info->height = orientation.exchange ? width : height;
 }
 
 /* What is known once the first frame is decoded. */
@@ -224,20 +298,12 @@ static void fill_info(struct stream *stream)
     struct video_info *info = &stream->source.info;
     const AVStream *video = decoder_stream(&stream->decoder);
     const AVFormatContext *format = stream->decoder.input.format;
-    const AVFrame *frame = stream->held;
-    struct orientation orientation = find_orientation(stream);
-    converter_start(&stream->converter, frame->width, frame->height, orientation);
-    info->width = orientation.exchange ? frame->height : frame->width;
-    info->height = orientation.exchange ? frame->width : frame->height;
-    AVRational aspect = frame->sample_aspect_ratio.num > 0 ? frame->sample_aspect_ratio : video->sample_aspect_ratio;
-    if (aspect.num <= 0 || aspect.den <= 0)
-        aspect = (AVRational){1, 1};
-    info->aspect_width = orientation.exchange ? aspect.den : aspect.num;
-    info->aspect_height = orientation.exchange ? aspect.num : aspect.den;
+    start_converter(stream);
     info->frame_rate = average_rate(video);
     info->has_audio = stream->decoder.has_audio;
     info->codec = stream->decoder.context->codec->name;
     info->seekable = input_is_seekable(&stream->decoder.input);
+    info->again = input_can_be_opened_again(&stream->decoder.input);
     if (video->duration != AV_NOPTS_VALUE && video->duration > 0)
         info->duration = (double)video->duration * av_q2d(video->time_base);
     else if (format->duration != AV_NOPTS_VALUE && format->duration > 0)
@@ -250,6 +316,44 @@ static void fill_info(struct stream *stream)
     info->origin = stream->clock.has_origin ? (double)stream->clock.origin * stream->clock.unit : 0;
 }
 
+/* The length of joined pieces is not what the last one's clock says, and one that is guessed from the size is none. */
+static int check_length(struct stream *stream)
+{
+    const AVFormatContext *format = stream->decoder.input.format;
+    bool guessed = format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
+    if (!guessed && !(format->iformat->flags & AVFMT_TS_DISCONT))
+        return 0;
+    stream->again = true;
+    check_clock(stream);
+    if (guessed || stream->unreliable) {
+        stream->source.info.duration = 0;
+        stream->source.info.frames = 0;
+    }
+    return restart(stream);
+}
+
+/* The data ended without a picture. */
+static int explain_no_frame(const struct stream *stream)
+{
+    const struct decoder *decoder = &stream->decoder;
+    const char *name = stream->source.name;
+    if (decoder->input.pipe)
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: not one frame in it could be decoded: a pipe cannot be read backwards: give the file "
+                         "itself, or an mp4 whose index is in front",
+                         name);
+    if (!input_is_seekable(&decoder->input) && av_match_name("mov", decoder->input.format->iformat->name))
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: not one frame in it could be decoded: its index is at its end, and the server does not "
+                         "give parts of a file: download it first",
+                         name);
+    if (input_is_encrypted(&decoder->input))
+        return input_refuse_encrypted(name);
+    if (decoder->broken)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: not one frame in it could be decoded: %s", name, decoder->why);
+    return error_set(SOWLV2_ERROR_FORMAT, "%s: not one frame in it could be decoded", name);
+}
+
 int source_open_stream(const char *address, const struct video_reader_options *options,
                        const struct interrupt *interrupt, struct source **out)
 {
@@ -260,13 +364,17 @@ int source_open_stream(const char *address, const struct video_reader_options *o
         return error_memory(address);
     stream->source.kind = &kind;
     stream->source.name = libav_source_name(address);
+    stream->source.pieces = "pieces";
+    stream->source.quiet = options->quiet;
     stream->decoder = (struct decoder){.name = stream->source.name,
                                        .address = address,
                                        .max_pixels = options->max_pixels,
                                        .threads = options->threads,
+                                       .playlists = options->allow_playlists,
                                        .interrupt = interrupt,
                                        .input.descriptor = -1};
     stream->furthest = -1;
+    stream->source.why = stream->decoder.why;
     stream->held = av_frame_alloc();
     if (!stream->held) {
         stream_close(&stream->source);
@@ -276,16 +384,18 @@ int source_open_stream(const char *address, const struct video_reader_options *o
     if (!status)
         status = hold_next(stream, false);
     if (status == VIDEO_END)
-        status =
-            error_set(SOWLV2_ERROR_FORMAT, "%s: not one frame in it could be decoded%s", stream->source.name,
-                      stream->decoder.input.pipe ? ": a pipe cannot be read backwards: give the file itself, or an mp4 "
-                                                   "whose index is in front"
-                                                 : "");
+        status = explain_no_frame(stream);
     if (status) {
         stream_close(&stream->source);
         return status;
     }
     fill_info(stream);
+    if (options->check_length)
+        status = check_length(stream);
+    if (status) {
+        stream_close(&stream->source);
+        return status;
+    }
     *out = &stream->source;
     return 0;
 }

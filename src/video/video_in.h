@@ -4,7 +4,8 @@
  * Pixels are those of `ffmpeg -i FILE -sws_flags bicubic+accurate_rnd+full_chroma_int+bitexact -pix_fmt rgb24`:
  * range and matrix are what the stream says; a stream that names no matrix is taken as BT.601, at every
  * size, as FFmpeg, OpenCV and what is built on them do (players take BT.709 from 720 lines on). Rotation
- * and mirroring from the display matrix are applied. The pixels' shape (sample aspect) is reported, not applied.
+ * and mirroring from the display matrix are applied. Pixels that are not square are scaled to square ones, so that one
+ * side grows. HDR (PQ, HLG) is brought to standard range: see tone.h.
  *
  * Times are seconds since the video's first frame and rise strictly. They come from the timestamps; where
  * one is missing or repeats, the frame is put close behind the one before it, and a jump back (or far ahead:
@@ -33,6 +34,11 @@ struct video_reader_options {
     int64_t first_frame, last_frame; /* numbers A to B of the sampled sequence, from 1; 0: no limit */
     int64_t max_pixels;              /* of a decoded picture; 0: IMAGE_DEFAULT_MAX_PIXELS */
     int threads;                     /* of the decoder; 0: one a core, at most 4 */
+    bool allow_truncated;            /* of a folder of images, take what is there of those that were cut */
+    bool allow_playlists;            /* open what lists other files and addresses, and them */
+    bool check_length;               /* make sure that info.duration is no guess, and that of all pieces of a broadcast
+                                        that was joined; else it is 0 */
+    bool quiet;                      /* give no notices: another reader of the same source does */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with
      * SOWLV2_ERROR_CANCELLED. Called from the reading thread. NULL: never. */
@@ -41,14 +47,13 @@ struct video_reader_options {
 };
 
 struct video_info {
-    int width, height; /* of every frame given, as shown: after rotation */
+    int width, height; /* of every frame given, as shown: turned, in square pixels */
     double frame_rate; /* frames a second of the sampled sequence, on average; 0: unknown */
     double duration;   /* seconds of the whole source; 0: unknown */
     int64_t frames;    /* estimate of how many will be given, for a progress bar; 0: unknown */
-    int aspect_width;  /* shape of a pixel as shown, aspect_width : aspect_height; */
-    int aspect_height; /* 1 : 1 where the stream does not say */
     bool seekable;     /* video_reader_seek works */
     bool live;         /* a camera or an endless stream: what is not read in time is lost */
+    bool again;        /* opened a second time it gives the same: a file, a folder, an address that is not live */
     bool has_audio;    /* a stream of sound is there */
     double origin;     /* the container's clock, in seconds, at time 0 (where the sound's clock is) */
     const char *codec; /* name of the codec, static storage; "images" for a folder */
@@ -58,25 +63,30 @@ struct video_info {
 struct video_damage {
     int64_t skipped;   /* packets or images that could not be decoded */
     int64_t concealed; /* frames given although parts of them were damaged */
-    int64_t repaired;  /* timestamps that were missing, repeated or jumped */
+    int64_t repaired;  /* timestamps that were repeated, out of order or jumped */
+    int64_t joints;    /* places where a clock begins anew: pieces that were joined */
 };
 
 struct video_frame {
     struct image image;    /* RGB; memory is kept from call to call while the size stays */
     int64_t number;        /* from 1, in the sampled sequence that begins at `start` */
     double time;           /* seconds */
+    double duration;       /* seconds that it is shown, as far as the stream says it; else a guess */
     int64_t source_number; /* from 1, of the source's own frame (image of a folder) that is shown; counted where reading
                               began with the first, else by its time and the frame rate */
+    const char
+        *source_name; /* of an image in a folder, below it; NULL: of no folder. Good until the reader is closed */
 };
 
 struct video_reader;
 
 /* Opens a file, a URL ("scheme://"), "-" (standard input), a FIFO, a camera ("/dev/video0") or a folder of
  * images, and decodes up to its first frame. `*out` is closed by the caller. FFmpeg's own messages go to
- * log_debug: its log callback is set, once, for the process.
+ * log_debug: its log callback is set, once, for the process. A file or pipe opens no other file or address, unless
+ * allow_playlists says so; an address whose name ends in .m3u8, .m3u or .mpd asks for a playlist by that.
  * Errors: IO (cannot be opened), FORMAT (damaged, no video stream, no frame at all), UNSUPPORTED (a codec
- * without a decoder, a camera in a build without libavdevice), ARGUMENT (options; more than max_pixels;
- * nothing in the range asked for), MEMORY, CANCELLED; each names the source. */
+ * without a decoder, encrypted, a playlist, a camera in a build without libavdevice), ARGUMENT (options; more than
+ * max_pixels; nothing in the range asked for), MEMORY, CANCELLED; each names the source. */
 int video_reader_open(const char *source, const struct video_reader_options *options, struct video_reader **out);
 
 /* Constant from open to close. */
@@ -85,9 +95,14 @@ const struct video_damage *video_reader_damage(const struct video_reader *reader
 
 /* Reads the next frame into `frame`, which starts as {0} and is freed with video_frame_free(). A picture
  * whose size changes in the middle is scaled to the first one's, with one notice. What cannot be decoded is
- * skipped, with one notice at the end. Data that breaks off ends the sequence.
+ * skipped, with one notice at the end. Data that break off end the sequence: see video_reader_broken().
  * Returns 0, VIDEO_END (again on every further call), or an error as above. */
 int video_reader_next(struct video_reader *reader, struct video_frame *frame);
+
+/* Whether VIDEO_END came before the source's own end: an error of reading, a file that was cut, encryption from some
+ * place on. Returns 0, or sets this thread's message (name, time, reason) and returns IO, FORMAT or UNSUPPORTED. Frames
+ * until then are good. */
+int video_reader_broken(const struct video_reader *reader);
 
 /* Goes to a frame that was given before (forward too), so that the next call gives it again: the same
  * number, time and pixels, and what follows it. Where timestamps cannot be relied on it decodes from

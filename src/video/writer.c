@@ -21,7 +21,7 @@ struct video_writer {
     char *running; /* name while it is written; NULL: not made yet, or gone */
     char *audio_source;
     double audio_origin;
-    bool audio_quiet, keep;
+    bool audio_quiet, audio_playlists, keep;
     bool failed;       /* a picture could not be added */
     int64_t safe_size; /* of the running file with its whole fragments */
     struct encoder encoder;
@@ -132,6 +132,7 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     writer->path = strdup(path);
     writer->audio_origin = options->audio_origin;
     writer->audio_quiet = options->audio_quiet;
+    writer->audio_playlists = options->audio_playlists;
     writer->keep = options->keep;
     if (options->audio_source)
         writer->audio_source = strdup(options->audio_source);
@@ -230,6 +231,13 @@ int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t 
     return status;
 }
 
+void video_writer_hold(struct video_writer *writer, double duration)
+{
+    double steps = duration / av_q2d(writer->encoder.context->time_base);
+    if (writer->pictures > 0 && steps >= 1 && duration <= MOST_GAP)
+        writer->length = llrint(steps);
+}
+
 /* Ends the running file. */
 static int finish_running(struct video_writer *writer)
 {
@@ -257,7 +265,8 @@ static int make_copy(struct video_writer *writer, struct audio *audio)
     int status = file_writer_open(writer->path, &file);
     if (status)
         return status;
-    status = remux(writer->path, writer->running, file.temporary, audio);
+    double last = (double)writer->length * av_q2d(writer->encoder.context->time_base);
+    status = remux(writer->path, writer->running, file.temporary, last, audio);
     if (!status)
         return file_writer_commit(&file);
     file_writer_abort(&file);
@@ -272,7 +281,8 @@ static int make_final(struct video_writer *writer)
     double end = begin + (double)(writer->last_pts + writer->length) * unit;
     int status = 0;
     if (writer->audio_source)
-        status = audio_open(writer->audio_quiet ? NULL : writer->path, writer->audio_source, begin, end, &audio);
+        status = audio_open(writer->audio_quiet ? NULL : writer->path, writer->audio_source, writer->audio_playlists,
+                            begin, end, &audio);
     if (!status)
         status = make_copy(writer, &audio);
     bool sound = audio.index >= 0;

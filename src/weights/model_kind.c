@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* A kind of model that this project computes. */
+/* A kind of model that this project computes. Kinds of one task take each other's place: which of them a folder is,
+ * says its config.json; the first one of a task is what messages name. */
 struct kind {
     const char *name, *task, *model, *example;
 };
@@ -111,7 +112,7 @@ int model_kind_check(const char *what, const char *model_type, const char *kind)
     const struct kind *needed = kind ? find_kind(kind) : NULL;
     const struct kind *served = type && type->kind ? find_kind(type->kind) : NULL;
     struct string why = {0};
-    if (served && (!needed || served == needed))
+    if (served && (!needed || strcmp(served->task, needed->task) == 0))
         return 0;
     string_append_format(&why, "model_type is \"%s\"", model_type);
     const char *description = type          ? type->name

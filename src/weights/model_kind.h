@@ -10,7 +10,7 @@ const char *model_kind_of_type(const char *model_type);
 /* What users do with models of a kind: "detection", "segmentation", "key frames". */
 const char *model_kind_task(const char *kind);
 
-/* Error MODEL unless a model of `model_type` serves as `kind` ("tokenizer": as "owlv2"; NULL: as any of them). `what`
+/* Error MODEL unless a model of `model_type` does what `kind` does ("tokenizer": "owlv2"; NULL: any of them). `what`
  * names the config.json or the hub id. The message says what the model is, what the job needs and what the model
  * would be good for. */
 int model_kind_check(const char *what, const char *model_type, const char *kind);

@@ -119,6 +119,23 @@ static void folders_are_made_with_parents(void **state)
     test_folder_remove(folder);
 }
 
+/* The reason is the one for which it could not be made, not that it is not there. */
+static void why_a_folder_is_not_made(void **state)
+{
+    (void)state;
+    const uid_t user = geteuid();
+    char *folder = test_folder_make(), *below = test_path(folder, "new/folder");
+    assert_int_equal(chmod(folder, 0555), 0);
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0); /* root may write anywhere */
+    assert_int_equal(file_make_directories(below), SOWLV2_ERROR_IO);
+    assert_int_equal(seteuid(user), 0);
+    assert_non_null(strstr(error_message(), "/new: cannot make this folder: Permission denied"));
+    assert_int_equal(chmod(folder, 0700), 0);
+    free(below);
+    test_folder_remove(folder);
+}
+
 static void committed_file_is_complete(void **state)
 {
     (void)state;
@@ -295,6 +312,7 @@ int main(void)
         cmocka_unit_test(read_takes_the_whole_file),
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(folders_are_made_with_parents),
+        cmocka_unit_test(why_a_folder_is_not_made),
         cmocka_unit_test(committed_file_is_complete),
         cmocka_unit_test(aborted_file_leaves_nothing),
         cmocka_unit_test(failed_commit_leaves_nothing),

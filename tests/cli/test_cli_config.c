@@ -1,4 +1,5 @@
 /* --config: precedence, every kind of value, and hostile files. */
+#include "base/file.h"
 #include "base/test_folder.h"
 #include "tool.h"
 
@@ -99,6 +100,9 @@ static void test_forms(void **state)
         "prompt: cat\nenable-vjepa2: false",
         "prompt: cat\nenable-vjepa2: true\nuse_temporal_detection: yes\ndetect-every: 2s\nframes: '3:9'\nstart: 1.5",
         "{prompt: [cat], threads: 1, verbose: on}",
+        "prompt: cat\nas-video: true",
+        "prompt: cat\nas_video: [film.bin, ~/other.gif]",
+        "prompt: cat\nas-video: film.bin",
     };
 
     (void)state;
@@ -109,6 +113,34 @@ static void test_forms(void **state)
         tool_expect(unknown ? 2 : 3, unknown ? "run.yaml:6: 'batch_size_is'" : "/nonexistent/model",
                     ARGUMENTS("detect", "--config", config, "--input", PICTURE, "--owl-model", "/nonexistent/model"));
     }
+}
+
+/* "~" at the beginning of a path is the user's folder, wherever the path stands. */
+static void test_home(void **state)
+{
+    char *home = test_path(folder, "home"), *made = test_path(folder, "home/res/results.jsonl");
+
+    (void)state;
+    test_write_text(folder, "home/picture.bmp", "no picture");
+    setenv("HOME", home, 1);
+    test_write_text(folder, "run.yaml",
+                    "prompt: cat\nowl_model: " TINY_MODEL "\nsam_model: none\nquiet: yes\n"
+                    "input: [~/picture.bmp, '" PICTURE "']\noutput: ~/res\n");
+    tool_expect(1, "/home/picture.bmp: ", ARGUMENTS("detect", "--config", config));
+    assert_true(file_exists(made));
+    assert_int_equal(remove(made), 0);
+    tool_expect(
+        1, "/home/picture.bmp: ",
+        ARGUMENTS("detect", "--config=~/../run.yaml", "--output=~/res", "--input=~/picture.bmp", "--input", PICTURE));
+    assert_true(file_exists(made));
+    tool_expect(3, "/home/no", ARGUMENTS("detect", "--config=~/../run.yaml", "--owl-model=~/no"));
+    tool_expect(2, "/home/no", ARGUMENTS("detect", "--config=~/../run.yaml", "--prompts-file=~/no"));
+    /* A user that nobody knows is part of the name. */
+    tool_expect(4,
+                "~nobody-of-that-name/x: ", ARGUMENTS("detect", "--config", config, "--input=~nobody-of-that-name/x"));
+    unsetenv("HOME");
+    free(home);
+    free(made);
 }
 
 static void test_errors(void **state)
@@ -177,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forms, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile, set_up, tear_down),
     };

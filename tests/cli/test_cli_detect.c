@@ -177,8 +177,8 @@ static void check_against_reference(const char *set, bool nms)
     arguments[count++] = "--prompt";
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        arguments[count++] = line;
-        prompts[prompt_count++] = line;
+        prompts[prompt_count] = *line ? line : EMPTY_PROMPT;
+        arguments[count++] = prompts[prompt_count++];
     }
     arguments[count] = NULL;
     tool_expect(0, NULL, arguments);

@@ -239,6 +239,38 @@ static void test_several(void **state)
     free(deep);
 }
 
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        count++;
+    return count;
+}
+
+/* What is said of the inputs is said once, and the run that follows is the list that it was said of. */
+static void test_notices_once(void **state)
+{
+    char *again = test_path(folder, "photos/../photos/a.png"), *loop = test_path(photos, "loop");
+    struct tool_result result;
+
+    (void)state;
+    add_sample("type2_depth8.png", "a.png");
+    add_sample("type2_depth8.png", "b.png");
+    test_write_text(folder, "photos/notes.txt", "no picture");
+    assert_int_equal(symlink(".", loop), 0);
+    result = tool_run(ARGUMENTS(DETECT, "--recursive", "--input", photos, again));
+    assert_int_equal(result.status, 0);
+    assert_int_equal(count_of(result.err, "given more than once"), 1);
+    assert_int_equal(count_of(result.err, "1 file left out, neither images nor videos: notes.txt"), 1);
+    assert_int_equal(count_of(result.err, "links to a folder that is listed already"), 1);
+    tool_free(&result);
+    read_rows();
+    assert_int_equal(row_count, 2);
+    free(again);
+    free(loop);
+}
+
 static void test_standard_input(void **state)
 {
     (void)state;
@@ -260,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_truncated_and_limits, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_odd_names, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_several, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_notices_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_standard_input, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

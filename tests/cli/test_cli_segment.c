@@ -187,7 +187,7 @@ static void detect_all(const char *flag)
     arguments[count++] = "--prompt";
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        arguments[count++] = line;
+        arguments[count++] = *line ? line : EMPTY_PROMPT;
     }
     arguments[count] = NULL;
     tool_expect(0, NULL, arguments);

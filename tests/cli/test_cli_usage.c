@@ -1,4 +1,5 @@
 /* The command line alone: help, version, every flag, and what is wrong with it. */
+#include "base/test_folder.h"
 #include "tool.h"
 
 #include <setjmp.h>
@@ -7,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 /* An input that is there. A run that gets past its command line fails with status 3, for want of the model. */
 #define PICTURE TEST_DATA "/media/data/exif_1.jpg"
 #define NO_MODEL "/nonexistent/model"
+#define PROMPTS TEST_DATA "/cli/data/prompts.txt"
 
 static void test_help(void **state)
 {
@@ -137,6 +140,7 @@ static void test_every_flag(void **state)
         {"--quiet", NULL},
         {"--verbose", NULL},
         {"--prompt", "dog"},
+        {"--prompts-file", PROMPTS},
         {"--prompt=dog", NULL},
         {"--threshold=0.25", NULL},
         {"--start", "1:30"},
@@ -146,6 +150,7 @@ static void test_every_flag(void **state)
         {"--frames", "5:"},
         {"--frames", ":5"},
         {"--as-video", NULL},
+        {"--as-video", PICTURE},
         {"--realtime", NULL},
         {"--detect-every", "30"},
         {"--detect-every", "2s"},
@@ -258,6 +263,64 @@ static void test_bad_usage(void **state)
     tool_expect(2, "no such option", ARGUMENTS("tokenize", "--prompt", "cat"));
 }
 
+/* Words that are taken for options, and options that are taken for words: the culprit is named, and the way out. */
+static void test_culprits(void **state)
+{
+    static const struct {
+        const char *words[4];
+        const char *part;
+    } cases[] = {
+        {{"-prompt", "fox"}, "sowlv2: -prompt: no such option: did you mean --prompt?"},
+        {{"-output=x"}, "sowlv2: -output=x: no such option: did you mean --output?"},
+        {{"-treshold", "0.1"}, "sowlv2: -treshold: no such option: did you mean --threshold?"},
+        {{"--prompt", "fox", "-0.5"}, "sowlv2: -0.5: no such option: write --prompt=-0.5"},
+        {{"--input", "-dash.mp4"}, "sowlv2: -dash.mp4: no such option: write --input=-dash.mp4"},
+        {{"--input", "-hidden.jpg"}, "sowlv2: -hidden.jpg: no such option: write --input=-hidden.jpg"},
+        {{"-h.jpg"}, "sowlv2: -h.jpg: no such option"},
+        {{"--output", "-input", "x"}, "sowlv2: --output: its value is missing: found -input"},
+        {{"--prompt", "fox", "\xe2\x80\x94threshold", "0.2"},
+         "begins with a long dash: write two short ones: --threshold"},
+        {{"\xe2\x80\x93\xe2\x80\x93output=x"}, "begins with a long dash: write two short ones: --output=x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        tool_expect(2, cases[i].part,
+                    ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", "--quiet",
+                              cases[i].words[0], cases[i].words[1], cases[i].words[2], cases[i].words[3]));
+    tool_expect(2, PICTURE ": stands alone: write --input " PICTURE, ARGUMENTS("detect", PICTURE, "--prompt", "cat"));
+    /* What is meant can be said. */
+    expect_with(3, NO_MODEL, "--prompt=-0.5", NULL);
+    expect_with(3, NO_MODEL, "--", "-0.5");
+}
+
+/* A file whose name begins with a dash, as a pattern of the shell gives it. */
+static void test_dashed_files(void **state)
+{
+    char *folder = test_folder_make();
+
+    (void)state;
+    test_write_text(folder, "-b.jpg", "");
+    test_write_text(folder, "--c.jpg", "");
+    assert_int_equal(chdir(folder), 0);
+    expect_with(2, "sowlv2: -b.jpg: begins with a dash, so it is taken for an option: write ./-b.jpg", "-b.jpg", NULL);
+    expect_with(2, "sowlv2: --c.jpg: begins with dashes, so it is taken for an option: write ./--c.jpg", "--c.jpg",
+                NULL);
+    assert_int_equal(chdir("/"), 0);
+    test_folder_remove(folder);
+}
+
+/* Options that change nothing are named. */
+static void test_without_effect(void **state)
+{
+    (void)state;
+    tool_expect(3, "sowlv2: --fps, --rle: without effect: of videos alone",
+                ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", "--fps", "5",
+                          "--rle", "--batch-size", "2"));
+    expect_with(3, "--dedupe: without effect: no masks are made with --sam-model none", "--sam-model=none",
+                "--dedupe=0.5");
+}
+
 /* A segment that is complete but for `flag` and its value. */
 static void expect_segment(int status, const char *part, const char *flag, const char *value)
 {
@@ -286,6 +349,10 @@ static void test_segment(void **state)
     expect_segment(2, "is not a point", "--point", "5,6,1,1");
     expect_segment(2, "a label is", "--point", "5,6,2");
     expect_segment(2, "a label is", "--point", "5,6,0.5");
+    expect_segment(3, "--box: 0.1,0.2,0.5,0.6 is no larger than a pixel: boxes are in pixels", "--box",
+                   "0.1,0.2,0.5,0.6");
+    expect_segment(3, "--point: 0.5,0.25 lies in the first pixel: points are in pixels", "--point", "0.5,0.25");
+    expect_segment(3, "--point: every point has the label 0", "--point", "5,6,0");
     tool_expect(2, "before the first --box",
                 ARGUMENTS("segment", "--input", PICTURE, "--point", "1,2", "--box", "1,2,3,4"));
     tool_expect(2, "--input: missing", ARGUMENTS("segment", "--box", "1,2,3,4"));
@@ -310,10 +377,11 @@ static void test_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help),        cmocka_unit_test(test_version),    cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_second_name), cmocka_unit_test(test_every_flag), cmocka_unit_test(test_not_built),
-        cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_usage),  cmocka_unit_test(test_inputs),
-        cmocka_unit_test(test_segment),
+        cmocka_unit_test(test_help),           cmocka_unit_test(test_version),    cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_second_name),    cmocka_unit_test(test_every_flag), cmocka_unit_test(test_not_built),
+        cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_usage),  cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_segment),        cmocka_unit_test(test_culprits),   cmocka_unit_test(test_dashed_files),
+        cmocka_unit_test(test_without_effect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,13 +286,54 @@ static void test_image_model(void **state)
     track_case_expect_file(film_output, "results.jsonl", false);
 }
 
+/* What images take, a video takes too: the results say so. */
+static void test_options_of_images(void **state)
+{
+    struct tool_result result;
+    json_t *rows, *plain;
+    size_t objects = 0, other = 0;
+
+    (void)state;
+    tool_expect(0, NULL, ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--quiet", "--input", film_path));
+    plain = film_rows("");
+    result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", film_path, "--objectness", "--multimask", "--dedupe",
+                                "0.95", "--batch-size", "2"));
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.err, "--batch-size: without effect: of images alone"));
+    assert_null(strstr(result.err, "--dedupe"));
+    tool_free(&result);
+    rows = film_rows("");
+    film_check_rows(rows, "film.mp4", 1, FRAMES, WIDTH, HEIGHT, false);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *found = json_object_get(json_array_get(rows, i), "objects");
+        const json_t *before = json_object_get(json_array_get(plain, i), "objects");
+
+        for (size_t j = 0; j < json_array_size(found); j++, objects++) {
+            assert_in_range((int)(1000 * film_number(json_array_get(found, j), "objectness")), 0, 1000);
+            assert_null(json_object_get(json_array_get(before, j), "objectness"));
+            other += !json_equal(json_object_get(json_array_get(found, j), "area"),
+                                 json_object_get(json_array_get(before, j), "area"));
+        }
+    }
+    assert_true(objects > 0 && other > 0); /* the masks are others */
+    json_decref(plain);
+    json_decref(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_everything),  FILM_CASE(test_left_out),     FILM_CASE(test_parts),
-        FILM_CASE(test_bad_values),  FILM_CASE(test_detect_every), FILM_CASE(test_odd_and_lossless),
-        FILM_CASE(test_separate),    FILM_CASE(test_budget),       FILM_CASE(test_temporal),
+        FILM_CASE(test_everything),
+        FILM_CASE(test_left_out),
+        FILM_CASE(test_parts),
+        FILM_CASE(test_bad_values),
+        FILM_CASE(test_detect_every),
+        FILM_CASE(test_odd_and_lossless),
+        FILM_CASE(test_separate),
+        FILM_CASE(test_budget),
+        FILM_CASE(test_temporal),
         FILM_CASE(test_image_model),
+        FILM_CASE(test_options_of_images),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

@@ -65,9 +65,9 @@ static void test_standard_input(void **state)
     rows = film_rows("");
     film_check_rows(rows, "stdin", 1, FRAMES, WIDTH, HEIGHT, false);
     json_decref(rows);
-    /* It closes early: what came is done. */
+    /* It closes early: what came is done, and it counts as failed. */
     assert_true(asprintf(&input, "head -c 400000 '%s' |", mkv) > 0);
-    assert_int_equal(run_in_shell(input, "--input -"), 0);
+    assert_int_equal(run_in_shell(input, "--input -"), 1);
     free(input);
     rows = film_rows("");
     assert_in_range(json_array_size(rows), 2, FRAMES - 1);
@@ -104,7 +104,7 @@ static void test_several(void **state)
     result = tool_run(ARGUMENTS(FILM_DETECT, "--no-save-frames", "--input", videos));
     assert_int_equal(result.status, 1);
     assert_non_null(strstr(result.err, "b.mp4"));
-    assert_null(strstr(result.err, "notes"));
+    assert_non_null(strstr(result.err, "videos: 1 file left out, neither images nor videos: notes.txt\n"));
     tool_free(&result);
     for (size_t i = 0; i < 2; i++) {
         json_t *rows = film_rows(done[i].folder);
@@ -158,6 +158,52 @@ static void test_as_video(void **state)
     }
     free(images);
     free(slashed);
+}
+
+/* Films without a suffix, of odd ones, in folders below; pictures that move. */
+static void test_what_is_a_video(void **state)
+{
+    char *films = test_path(film_folder, "films"), *gif = test_path(films, "moving.gif"), *input;
+    char *short_film = film_write("films/a.mp4", WIDTH, HEIGHT, 2, 0, VIDEO_CODEC_H264);
+    json_t *rows;
+
+    (void)state;
+    need_ffmpeg();
+    shell("cd '%s' && mkdir sub && ffmpeg -v error -i a.mp4 a.mjpeg && ffmpeg -v error -i a.mp4 -r 10 moving.gif && "
+          "ffmpeg -v error -i a.mp4 -f mpegts -mpegts_m2ts_mode 1 sub/bare && rm a.mp4 && echo x > README",
+          films);
+    tool_expect(0, "films: 1 file left out, neither images nor videos: README",
+                ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", films, "--recursive"));
+    track_case_expect_file(film_output, "results.jsonl", true); /* of the GIF's first picture */
+    rows = film_rows("a");
+    film_check_rows(rows, "a.mjpeg", 1, 2, WIDTH, HEIGHT, false);
+    json_decref(rows);
+    rows = film_rows("bare");
+    film_check_rows(rows, "sub/bare", 1, 2, WIDTH, HEIGHT, false);
+    json_decref(rows);
+
+    shell("rm -r '%s'", film_output);
+    tool_expect(0, "1 image", ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", gif));
+    for (int i = 0; i < 2; i++) {
+        shell("rm -r '%s'", film_output);
+        if (i == 0)
+            tool_expect(0, "moving.gif: ", ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", gif, "--as-video"));
+        else
+            tool_expect(0, "moving.gif: ", ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--as-video", gif));
+        rows = film_rows("");
+        film_check_rows(rows, "moving.gif", 1, 2, WIDTH, HEIGHT, false);
+        json_decref(rows);
+    }
+    /* A broadcast's recording from a pipe, without anything that says so. */
+    assert_true(asprintf(&input, "cat '%s/sub/bare' |", films) > 0);
+    assert_int_equal(run_in_shell(input, "--input -"), 0);
+    free(input);
+    rows = film_rows("");
+    film_check_rows(rows, "stdin", 1, 2, WIDTH, HEIGHT, false);
+    json_decref(rows);
+    free(films);
+    free(gif);
+    free(short_film);
 }
 
 /* Waits until so many rows are there. */
@@ -236,7 +282,7 @@ static void test_damaged(void **state)
 
     assert_int_equal(stat(cut, &info), 0);
     assert_int_equal(truncate(cut, info.st_size * 7 / 10), 0);
-    tool_expect(0, "cut.mp4", ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", cut));
+    tool_expect(1, "cut.mp4: it breaks off", ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", cut));
     rows = film_rows("");
     assert_in_range(json_array_size(rows), 3, FRAMES - 1);
     json_decref(rows);
@@ -292,9 +338,9 @@ static void test_no_video(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_nothing_found), FILM_CASE(test_standard_input), FILM_CASE(test_several),
-        FILM_CASE(test_as_video),      FILM_CASE(test_interrupted),    FILM_CASE(test_damaged),
-        FILM_CASE(test_no_video),
+        FILM_CASE(test_nothing_found), FILM_CASE(test_standard_input),  FILM_CASE(test_several),
+        FILM_CASE(test_as_video),      FILM_CASE(test_what_is_a_video), FILM_CASE(test_interrupted),
+        FILM_CASE(test_damaged),       FILM_CASE(test_no_video),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

@@ -9,6 +9,9 @@
 /* The same of SAM 2. */
 #define TINY_SEGMENTER TEST_DATA "/models/data/sam2_tiny"
 
+/* What the model sees of it is what it sees of an empty text, which the tool refuses: the end comes first. */
+#define EMPTY_PROMPT "<|endoftext|>"
+
 struct tool_result {
     int status; /* exit status; 128 + signal where one ended it */
     char *out, *err;

@@ -55,6 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(copy, data, size);
     repair_checksums(copy, size);
+    const char *kind;
+    if (image_most_bytes(image_format_detect(copy, size, &kind), copy, size, 1 << 16) < 1 << 20)
+        abort();
     struct image image;
     const struct image_options options = {.max_pixels = 1 << 16, .allow_truncated = size % 2 != 0, .seconds = 10};
     int status = image_decode_with("fuzz", copy, size, &options, &image);

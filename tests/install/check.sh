@@ -24,6 +24,11 @@ $cc -std=c99 -Wall -Wextra -pedantic -Werror "$folder/header.c" $(pkg-config --c
   fail "the header does not compile alone as C99"
 "$folder/header" || fail "a program with the library alone does not run"
 
+for file in "$libraries/libsowlv2.so" "$folder/moved/bin/sowlv2"; do
+  readelf -d "$file" | grep -q 'BIND_NOW' || fail "$file: its table of functions stays open"
+  nm -D "$file" | grep -q '__stack_chk_fail' || fail "$file: built without stack protection"
+done
+
 for example in "$source"/examples/*.c; do
   # shellcheck disable=SC2046
   $cc -std=c11 -Wall -Wextra -Werror "$example" $(pkg-config --cflags --libs sowlv2) -o "$folder/example" ||

@@ -5,6 +5,7 @@
 #include "media/image.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,14 @@ static const struct {
 
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
 
-static size_t notices;
+static size_t notices, hdr_notices; /* of data that was cut, and of HDR */
 
 static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)level;
     (void)user_data;
     notices += strstr(message, "truncated") != NULL;
+    hdr_notices += strstr(message, "an HDR image (HLG)") != NULL;
 }
 
 static bool is_left_out(size_t sample, int status)
@@ -330,13 +332,128 @@ static void test_standard_input(void **state)
     free(data);
 }
 
+/* HDR in formats of film codecs is read as it is, but not without a word. */
+static void test_hdr(void **state)
+{
+    static const char *const names[] = {DATA "lossless.avif", DATA "lossless.heic"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t size;
+        struct image image;
+        char *data = patched(names[i], "nclx\0\1\0\x0d", 8, "nclx\0\x9\0\x12", &size);
+        int status = image_decode("photo", data, size, IMAGE_DEFAULT_MAX_PIXELS, &image);
+        free(data);
+        if (status == SOWLV2_ERROR_UNSUPPORTED)
+            continue; /* its library is missing */
+        assert_int_equal(status, 0);
+        image_free(&image);
+        assert_int_equal(hdr_notices, 1);
+        hdr_notices = 0;
+    }
+}
+
+/* Writes `head` and then zeros for as long as somebody reads them, and reads that as standard input. */
+static int read_endless(const void *head, size_t size, const struct image_options *options, double *megabytes)
+{
+    static const char zeros[65536];
+    struct image image;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        close(ends[0]);
+        for (ssize_t written = write(ends[1], head, size); written >= 0;)
+            written = write(ends[1], zeros, sizeof(zeros));
+        _exit(0);
+    }
+    close(ends[1]);
+    int kept = dup(STDIN_FILENO);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    close(ends[0]);
+    long before = peak_kilobytes();
+    int status = image_read_stdin(options, &image);
+    *megabytes = (double)(peak_kilobytes() - before) / 1024;
+    assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+    close(kept);
+    waitpid(child, NULL, 0);
+    assert_int_equal(status == 0, image.pixels != NULL);
+    image_free(&image);
+    return status;
+}
+
+/* Standard input without an end: what is no image is refused by its head, and of what is one no more is read than a
+ * picture of its size can need. */
+static void test_endless_input(void **state)
+{
+    struct image_options options = image_options_default();
+    double megabytes;
+    (void)state;
+    assert_int_equal(read_endless("", 0, &options, &megabytes), SOWLV2_ERROR_UNSUPPORTED);
+    if (!strstr(error_message(), "standard input: is not an image of a known format"))
+        fail_msg("%s", error_message());
+    assert_true(megabytes < 4);
+    assert_int_equal(read_endless("\0\0\0\x18"
+                                  "ftypisom",
+                                  12, &options, &megabytes),
+                     SOWLV2_ERROR_UNSUPPORTED);
+    assert_true(megabytes < 4);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        char *data;
+        size_t size;
+        if (i > 0 && strcmp(strrchr(samples[i].name, '.'), strrchr(samples[i - 1].name, '.')) == 0)
+            continue; /* one of a format */
+        assert_int_equal(file_read(samples[i].name, 1 << 20, &data, &size), 0);
+        options.max_pixels = strstr(samples[i].name, ".tif") ? 1 << 20 : IMAGE_DEFAULT_MAX_PIXELS; /* its size is far */
+        int status = read_endless(data, size, &options, &megabytes);
+        if (status != SOWLV2_ERROR_FORMAT || !strstr(error_message(), "standard input: larger than"))
+            fail_msg("%s: %d: %s", samples[i].name, status, error_message());
+        if (megabytes > 300)
+            fail_msg("%s: %.0f MB", samples[i].name, megabytes);
+        free(data);
+    }
+}
+
+/* A regular file that is no image is not read either: a film of three gigabytes, all but its head a hole. */
+static void test_large_file_of_another_kind(void **state)
+{
+    char folder[] = "/tmp/sowlv2-limits-XXXXXX", path[96];
+    struct image image;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/film.jpg", folder);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite("\0\0\0\x18"
+                            "ftypisom",
+                            1, 12, file),
+                     12);
+    assert_int_equal(ftruncate(fileno(file), (off_t)3 << 30), 0);
+    assert_int_equal(fclose(file), 0);
+    long before = peak_kilobytes();
+    assert_int_equal(image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image), SOWLV2_ERROR_UNSUPPORTED);
+    if (!strstr(error_message(), "an MP4 video"))
+        fail_msg("%s", error_message());
+    assert_true(peak_kilobytes() - before < 4096);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_most_pixels),          cmocka_unit_test(test_bombs),
-        cmocka_unit_test(test_larger_than_declared), cmocka_unit_test(test_allow_truncated),
-        cmocka_unit_test(test_not_even_truncated),   cmocka_unit_test(test_time),
-        cmocka_unit_test(test_content_decides),      cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_most_pixels),
+        cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_larger_than_declared),
+        cmocka_unit_test(test_allow_truncated),
+        cmocka_unit_test(test_not_even_truncated),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_content_decides),
+        cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_hdr),
+        cmocka_unit_test(test_large_file_of_another_kind),
+        cmocka_unit_test(test_endless_input),
         cmocka_unit_test(test_slow_files),
     };
     sowlv2_set_log(count_notices, NULL);

@@ -1,6 +1,7 @@
 /* OWLv2's post-processing alone, from the reference's own logits and boxes: selection and suppression. */
 #include "expected.h"
 
+#include "engine/detections.h"
 #include "models/owlv2/owlv2.h"
 
 #include <float.h>
@@ -24,7 +25,7 @@ static float *copy(const struct host_tensor *tensor)
 }
 
 /* As the comparison wants them. */
-static struct sowlv2_detections as_detections(const struct owlv2_detection *from, int64_t count)
+static struct sowlv2_detections as_detections(const struct detection *from, int64_t count)
 {
     struct sowlv2_detections to = {.count = (size_t)count};
 
@@ -33,7 +34,7 @@ static struct sowlv2_detections as_detections(const struct owlv2_detection *from
     for (int64_t i = 0; i < count; i++) {
         memcpy(to.items[i].box, from[i].box, sizeof(from[i].box));
         to.items[i].score = from[i].score;
-        to.items[i].prompt = from[i].query;
+        to.items[i].prompt = from[i].prompt;
     }
     return to;
 }
@@ -43,7 +44,7 @@ static void compare_select(const struct expected *expected, const char *set, int
     const struct host_tensor *golden_logits = expected_tensor(expected, "%s.image.%d.logits", set, image);
     int64_t patches = golden_logits->dim[0], queries = golden_logits->dim[1];
     float *logits = copy(golden_logits), *boxes = copy(expected_tensor(expected, "image.%d.boxes", image));
-    struct owlv2_detection *found = malloc(sizeof(*found) * (size_t)patches);
+    struct detection *found = malloc(sizeof(*found) * (size_t)patches);
     struct sowlv2_image size = expected_image(expected, image);
     float threshold = expected_value(expected_tensor(expected, "%s.threshold", set));
 
@@ -53,9 +54,9 @@ static void compare_select(const struct expected *expected, const char *set, int
     expected_compare_detections(expected, set, image, "", &detections);
     for (int64_t i = 0; i < count; i++) {
         double best = -INFINITY;
-        assert_true(found[i].patch >= 0 && found[i].patch < patches);
+        assert_true(found[i].place >= 0 && found[i].place < patches);
         for (int64_t q = 0; q < queries; q++)
-            best = fmax(best, logits[found[i].patch * queries + q]);
+            best = fmax(best, logits[found[i].place * queries + q]);
         assert_true(fabs(1 / (1 + exp(-best)) - found[i].score) <= TOLERANCE);
     }
     free(detections.items);
@@ -93,17 +94,18 @@ static void test_suppress(void **state)
                     expected_tensor(&expected, "%s.image.%d.clipped.labels", name, image);
                 const struct host_tensor *boxes = expected_tensor(&expected, "%s.image.%d.clipped.boxes", name, image);
                 int64_t count = host_tensor_count(scores);
-                struct owlv2_detection *list = calloc((size_t)count + 1, sizeof(*list));
+                struct detection *list = calloc((size_t)count + 1, sizeof(*list));
 
                 assert_non_null(list);
                 for (int64_t d = 0; d < count; d++) {
                     list[d].score = expected_f32(scores, d);
-                    list[d].query = expected_i32(labels, d);
-                    list[d].patch = d;
+                    list[d].prompt = expected_i32(labels, d);
+                    list[d].place = d;
                     for (int k = 0; k < 4; k++)
                         list[d].box[k] = expected_f32(boxes, 4 * d + k);
                 }
-                count = owlv2_suppress(list, count, expected_value(expected_tensor(&expected, "%s.nms_iou", name)));
+                count =
+                    detections_suppress(list, count, expected_value(expected_tensor(&expected, "%s.nms_iou", name)));
                 assert_true(count >= 0);
                 struct sowlv2_detections left = as_detections(list, count);
                 expected_compare_detections(&expected, name, image, ".nms", &left);
@@ -120,12 +122,12 @@ static void test_select_rules(void **state)
 {
     const float logits[4][2] = {{0.0f, -1.0f}, {0.1f, 0.1f}, {NAN, NAN}, {-FLT_MAX, -FLT_MAX}};
     const float boxes[4][4] = {{.5f, .5f, 1, 1}, {.25f, .75f, .5f, .25f}, {.5f, .5f, 1, 1}, {.5f, .5f, 1, 1}};
-    struct owlv2_detection found[4];
+    struct detection found[4];
 
     (void)state;
     assert_int_equal(owlv2_select(logits[0], boxes[0], 4, 2, 100, 50, 0.5f, found), 1);
-    assert_int_equal(found[0].patch, 1);
-    assert_int_equal(found[0].query, 0);
+    assert_int_equal(found[0].place, 1);
+    assert_int_equal(found[0].prompt, 0);
     assert_true(fabsf(found[0].box[0] - 0.0f) <= 1e-5f && fabsf(found[0].box[1] - 62.5f) <= 1e-5f);
     assert_true(fabsf(found[0].box[2] - 50.0f) <= 1e-5f && fabsf(found[0].box[3] - 87.5f) <= 1e-5f);
     assert_int_equal(owlv2_select(logits[0], boxes[0], 1, 2, 100, 50, 0.4999f, found), 1);
@@ -135,21 +137,21 @@ static void test_select_rules(void **state)
 static void test_suppress_rules(void **state)
 {
     /* Two overlapping boxes of one query, the better one second; the same boxes of another query, better first. */
-    struct owlv2_detection list[4] = {
-        {.box = {0, 0, 10, 10}, .score = 0.5f, .query = 0, .patch = 0},
-        {.box = {0, 0, 10, 8}, .score = 0.6f, .query = 0, .patch = 1},
-        {.box = {0, 0, 10, 10}, .score = 0.5f, .query = 1, .patch = 2},
-        {.box = {0, 0, 10, 8}, .score = 0.4f, .query = 1, .patch = 3},
+    struct detection list[4] = {
+        {.box = {0, 0, 10, 10}, .score = 0.5f, .prompt = 0, .place = 0},
+        {.box = {0, 0, 10, 8}, .score = 0.6f, .prompt = 0, .place = 1},
+        {.box = {0, 0, 10, 10}, .score = 0.5f, .prompt = 1, .place = 2},
+        {.box = {0, 0, 10, 8}, .score = 0.4f, .prompt = 1, .place = 3},
     };
-    struct owlv2_detection again[4];
+    struct detection again[4];
 
     (void)state;
     memcpy(again, list, sizeof(list));
-    assert_int_equal(owlv2_suppress(again, 4, 0.81f), 4);
-    assert_int_equal(owlv2_suppress(list, 4, 0.79f), 2);
-    assert_int_equal(list[0].patch, 1);
-    assert_int_equal(list[1].patch, 2);
-    assert_int_equal(owlv2_suppress(list, 0, 0.5f), 0);
+    assert_int_equal(detections_suppress(again, 4, 0.81f), 4);
+    assert_int_equal(detections_suppress(list, 4, 0.79f), 2);
+    assert_int_equal(list[0].place, 1);
+    assert_int_equal(list[1].place, 2);
+    assert_int_equal(detections_suppress(list, 0, 0.5f), 0);
 }
 
 int main(void)

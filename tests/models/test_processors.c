@@ -98,11 +98,11 @@ static float *prepare(const struct fixture *fixture, const char *model, const st
     compute_begin(compute);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, *side, *side, 3);
     if (strcmp(model, "owlv2") == 0) {
-        const struct owlv2_image view = {pixels, width, height, row};
+        const struct model_image view = {pixels, width, height, row};
         owlv2_preprocess(compute, &config->owlv2, &view, tensor_at(out, 0));
     } else if (strcmp(model, "vjepa2") == 0) {
-        const struct vjepa2_frame frame = {pixels, width, height, row};
-        vjepa2_preprocess(compute, &config->vjepa2, &frame, 1, VJEPA2_CENTRE, out);
+        const struct model_image frame = {pixels, width, height, row};
+        vjepa2_preprocess(compute, &config->vjepa2, &frame, 1, SCORER_CENTRE, out);
     } else {
         const struct pixel_scale *scale = strcmp(model, "sam2") == 0 ? NULL : &config->video.scale;
         const struct segment_image view = {pixels, width, height, row, scale};

@@ -116,11 +116,11 @@ static void test_owlv2(void **state)
 
     float *const logits = sam2_floats(IMAGES * patches * count), *const boxes = sam2_floats(IMAGES * patches * 4);
     float *const objectness = sam2_floats(IMAGES * patches);
-    const struct owlv2_output out = {logits, boxes, objectness};
-    struct owlv2_image images[IMAGES];
+    const struct detector_output out = {logits, boxes, objectness};
+    struct model_image images[IMAGES];
     for (int i = 0; i < IMAGES; i++) {
         const struct sowlv2_image image = expected_image(&expected, i);
-        images[i] = (struct owlv2_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
+        images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
     sam2_check(owlv2_detect(model, compute, images, 1, &queries, NULL, NULL, &out));
     count_pass(compute, "OWLv2: an image");
@@ -254,7 +254,7 @@ struct vjepa2_fixture {
     struct compute *compute;
     struct vjepa2 *model;
     uint8_t *pixels;
-    struct vjepa2_frame frames[8];
+    struct model_image frames[8];
 };
 
 static void open_vjepa2(const char *name, struct vjepa2_fixture *fixture)
@@ -268,7 +268,7 @@ static void open_vjepa2(const char *name, struct vjepa2_fixture *fixture)
     fixture->pixels = calloc(3 * WIDTH, HEIGHT);
     assert_non_null(fixture->pixels);
     for (int i = 0; i < 8; i++)
-        fixture->frames[i] = (struct vjepa2_frame){fixture->pixels, WIDTH, HEIGHT, 3 * WIDTH};
+        fixture->frames[i] = (struct model_image){fixture->pixels, WIDTH, HEIGHT, 3 * WIDTH};
 }
 
 static void close_vjepa2(struct vjepa2_fixture *fixture)
@@ -290,18 +290,18 @@ static void test_vjepa2(void **state)
     float *const predicted = sam2_floats(tokens * config->encoder.width);
     uint8_t *const shrunk = malloc((size_t)(config->crop_size * config->crop_size * 3));
     assert_non_null(shrunk);
-    sam2_check(vjepa2_shrink(f.model, f.compute, f.frames, VJEPA2_CENTRE, shrunk));
+    sam2_check(vjepa2_shrink(f.model, f.compute, f.frames, SCORER_CENTRE, shrunk));
     count_pass(f.compute, "V-JEPA 2: a frame shrunk");
-    const struct vjepa2_clips clip = {f.frames, 1, FRAMES, VJEPA2_CENTRE};
+    const struct scorer_clips clip = {f.frames, 1, FRAMES, SCORER_CENTRE};
     struct tensor kept;
     sam2_check(DEVICE_TENSOR_CREATE(f.device, DTYPE_F32, &kept, 1, tokens, config->encoder.width));
-    const struct vjepa2_output out = {.kept = &kept};
+    const struct scorer_output out = {.kept = &kept};
     sam2_check(vjepa2_encode(f.model, f.compute, &clip, NULL, NULL, &out));
     count_pass(f.compute, "V-JEPA 2: a clip of 4 frames");
     sam2_check(vjepa2_predict(f.model, f.compute, kept, NULL, NULL, NULL, NULL, predicted));
     count_pass(f.compute, "V-JEPA 2: all predicted from all");
     static const int32_t ids[] = {0, 1, 2, 3};
-    const struct vjepa2_mask context = {ids, 3}, target = {ids + 3, 1};
+    const struct scorer_positions context = {ids, 3}, target = {ids + 3, 1};
     sam2_check(vjepa2_predict(f.model, f.compute, kept, &context, &target, NULL, NULL, predicted));
     count_pass(f.compute, "V-JEPA 2: some predicted from some");
     device_tensor_free(f.device, &kept);
@@ -315,8 +315,8 @@ static void test_vjepa2(void **state)
     sam2_check(DEVICE_TENSOR_CREATE(f.device, DTYPE_F32, &kept, 2, classified, width));
     float *const features = sam2_floats(2 * classified * width);
     float *const pooled = sam2_floats(2 * width), *const logits = sam2_floats(2 * config->label_count);
-    const struct vjepa2_clips clips = {f.frames, 2, FRAMES, VJEPA2_CENTRE};
-    const struct vjepa2_output all = {features, pooled, logits, &kept};
+    const struct scorer_clips clips = {f.frames, 2, FRAMES, SCORER_CENTRE};
+    const struct scorer_output all = {features, pooled, logits, &kept};
     sam2_check(vjepa2_encode(f.model, f.compute, &clips, NULL, NULL, &all));
     count_pass(f.compute, "V-JEPA 2: 2 clips, classified");
     sam2_check(vjepa2_classify(f.model, f.compute, kept, NULL, NULL, logits));

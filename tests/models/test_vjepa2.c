@@ -128,16 +128,16 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
 }
 
 /* The frames of a set's clips, to be freed. */
-static struct vjepa2_frame *clip_frames(const struct host_tensor *pixels)
+static struct model_image *clip_frames(const struct host_tensor *pixels)
 {
     int64_t total = pixels->dim[0] * pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
-    struct vjepa2_frame *frames = calloc((size_t)total, sizeof(*frames));
+    struct model_image *frames = calloc((size_t)total, sizeof(*frames));
 
     assert_non_null(frames);
     assert_int_equal(pixels->dtype, DTYPE_U8);
     for (int64_t i = 0; i < total; i++)
-        frames[i] = (struct vjepa2_frame){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
-                                          (int)height, 3 * (size_t)width};
+        frames[i] = (struct model_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
+                                         (int)height, 3 * (size_t)width};
     return frames;
 }
 
@@ -162,13 +162,13 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     int64_t batch = pixels->dim[0], count = pixels->dim[1], tokens = vjepa2_tokens(fixture->config, count);
     int64_t width = fixture->config->encoder.width, labels = fixture->config->label_count;
     bool classifier = vjepa2_has_classifier(fixture->model);
-    struct vjepa2_frame *frames = clip_frames(pixels);
+    struct model_image *frames = clip_frames(pixels);
     float *features = new_floats(batch * tokens * width), *predicted = new_floats(batch * tokens * width);
     float *pooled = new_floats(batch * width), *logits = new_floats(batch * (labels + 1));
     struct model_trace trace = {compare_trace, fixture};
-    struct vjepa2_clips clips = {frames, batch, count, VJEPA2_CENTRE};
+    struct scorer_clips clips = {frames, batch, count, SCORER_CENTRE};
     struct tensor kept = keep_features(fixture, batch, tokens, NULL);
-    struct vjepa2_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL, &kept};
+    struct scorer_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL, &kept};
 
     snprintf(fixture->prefix, sizeof(fixture->prefix), "%d", set);
     check(vjepa2_encode(fixture->model, fixture->compute, &clips, &trace, NULL, &out));
@@ -217,7 +217,7 @@ static void test_clips(void **state)
     }
 }
 
-static int32_t *mask_ids(const struct host_tensor *tensor, struct vjepa2_mask *mask)
+static int32_t *mask_ids(const struct host_tensor *tensor, struct scorer_positions *mask)
 {
     size_t bytes = sizeof(int32_t) * (size_t)host_tensor_count(tensor);
     int32_t *ids = malloc(bytes);
@@ -225,7 +225,7 @@ static int32_t *mask_ids(const struct host_tensor *tensor, struct vjepa2_mask *m
     assert_non_null(ids);
     assert_int_equal(tensor->dtype, DTYPE_I32);
     memcpy(ids, tensor->data, bytes);
-    *mask = (struct vjepa2_mask){ids, tensor->dim[1]};
+    *mask = (struct scorer_positions){ids, tensor->dim[1]};
     return ids;
 }
 
@@ -242,7 +242,7 @@ static void test_masks(void **state)
         for (int run = 0; (context_ids = find(&fixture, "0.%d.context", run)) != NULL; run++) {
             const struct host_tensor *golden = find(&fixture, "0.features");
             int64_t batch = golden->dim[0], tokens = golden->dim[1], width = golden->dim[2];
-            struct vjepa2_mask context, target;
+            struct scorer_positions context, target;
             int32_t *a = mask_ids(context_ids, &context), *b = mask_ids(find(&fixture, "0.%d.target", run), &target);
             float *out = new_floats(batch * target.count * width);
             struct tensor features = keep_features(&fixture, batch, tokens, golden->data);
@@ -272,21 +272,21 @@ static void test_batch_and_view(void **state)
     (void)state;
     open_case("vjepa2_tiny", &fixture);
     const struct host_tensor *pixels = find(&fixture, "0.pixels"), *golden = find(&fixture, "0.features");
-    struct vjepa2_frame *frames = clip_frames(pixels);
+    struct model_image *frames = clip_frames(pixels);
     int64_t count = pixels->dim[1], tokens = vjepa2_tokens(fixture.config, count);
     int64_t values = tokens * fixture.config->encoder.width;
     float *features = new_floats(values), *whole = new_floats(values);
-    struct vjepa2_clips clips = {frames + count, 1, count, VJEPA2_CENTRE};
+    struct scorer_clips clips = {frames + count, 1, count, SCORER_CENTRE};
     double difference = 0.0;
 
     check(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,
-                        &(struct vjepa2_output){.features = features}));
+                        &(struct scorer_output){.features = features}));
     for (int64_t i = 0; i < values; i++)
         assert_true(fabs((double)features[i] - (double)value(golden, values + i)) <=
                     1e-4 + 1e-4 * fabs((double)features[i]));
-    clips.view = VJEPA2_WHOLE;
+    clips.view = SCORER_WHOLE;
     check(
-        vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &(struct vjepa2_output){.features = whole}));
+        vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &(struct scorer_output){.features = whole}));
     for (int64_t i = 0; i < values; i++) {
         assert_true(isfinite(whole[i]));
         difference = fmax(difference, fabs((double)features[i] - (double)whole[i]));
@@ -308,12 +308,12 @@ static void test_bad_input(void **state)
 {
     struct fixture fixture;
     float *features = new_floats(1 << 16);
-    struct vjepa2_output out = {.features = features};
+    struct scorer_output out = {.features = features};
 
     (void)state;
     open_case("vjepa2_tiny", &fixture);
-    struct vjepa2_frame *frames = clip_frames(find(&fixture, "2.pixels"));
-    struct vjepa2_clips clips = {frames, 1, 0, VJEPA2_CENTRE};
+    struct model_image *frames = clip_frames(find(&fixture, "2.pixels"));
+    struct scorer_clips clips = {frames, 1, 0, SCORER_CENTRE};
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
     clips.count = 1;
     int limit = 1;
@@ -321,7 +321,7 @@ static void test_bad_input(void **state)
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, &control, &out),
                      SOWLV2_ERROR_CANCELLED);
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,
-                                   &(struct vjepa2_output){.features = features, .pooled = features}),
+                                   &(struct scorer_output){.features = features, .pooled = features}),
                      SOWLV2_ERROR_UNSUPPORTED);
     struct tensor kept = keep_features(&fixture, 1, 16, NULL), wrong = tensor_slice(kept, 2, 0, 1);
     assert_int_equal(vjepa2_classify(fixture.model, fixture.compute, kept, NULL, NULL, features),
@@ -338,7 +338,7 @@ static void test_bad_input(void **state)
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
 
     int32_t ids[] = {0, 16}, negative[] = {-1};
-    struct vjepa2_mask inside = {ids, 1}, outside = {ids, 2}, below = {negative, 1}, empty = {ids, 0};
+    struct scorer_positions inside = {ids, 1}, outside = {ids, 2}, below = {negative, 1}, empty = {ids, 0};
     assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, &outside, &inside, NULL, NULL, features),
                      SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(vjepa2_predict(fixture.model, fixture.compute, kept, &inside, &below, NULL, NULL, features),

@@ -111,10 +111,18 @@ static void find_colours(const struct sowlv2_image *image, const struct sowlv2_d
             item->prompt = look.prompt;
         }
     }
-    out->items = calloc(FAKE_LOOKS, sizeof(*out->items));
-    for (int i = 1; i < FAKE_LOOKS; i++)
-        if (found[i].score > options->threshold)
+    out->items = calloc((size_t)2 * FAKE_LOOKS, sizeof(*out->items));
+    for (int i = 1; i < FAKE_LOOKS; i++) {
+        if (found[i].score <= options->threshold)
+            continue;
+        found[i].objectness = options->objectness ? found[i].score / 2 : -1;
+        out->items[out->count++] = found[i];
+        if (fake_detector.doubles) {
+            found[i].prompt = 1 - found[i].prompt;
+            found[i].score = 1.1f - found[i].score;
             out->items[out->count++] = found[i];
+        }
+    }
     if (fake_detector.ghosts)
         out->items[out->count++] = (struct sowlv2_detection){.box = {50, 50, 60, 60}, .score = 0.9f};
 }
@@ -252,6 +260,8 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
     if (options->pixels || options->logits)
         return error_set(SOWLV2_ERROR_ARGUMENT, "pixels of all masks at once would not stay bounded");
     fake_detector.decoded += count;
+    fake_detector.multimask += options->multimask ? count : 0;
+    fake_detector.refined += options->refine ? count : 0;
     for (size_t i = 0; i < count; i++)
         if (fake_detector.by_colour)
             fake_look_mask(session, fake_look_in(session, prompts[i].box), &out[i]);

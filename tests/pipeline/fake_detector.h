@@ -13,6 +13,7 @@
 struct fake_detector {
     bool by_colour;      /* finds what movie.h paints; fake_tracker.c follows it */
     bool ghosts;         /* by colour: also finds a thing where nothing is */
+    bool doubles;        /* by colour: each find also under the other prompt, best where the first is worst */
     int bad_width;       /* a batch that holds an image of this width fails */
     unsigned wait;       /* microseconds a call */
     size_t interrupt_at; /* the call (from 1) that sets `interrupted`; 0: none */
@@ -21,6 +22,7 @@ struct fake_detector {
     int bad_mask_width;                  /* an image of this width cannot be segmented */
     size_t calls, images, largest_batch; /* what happened */
     size_t encoded, decoded;             /* images given to the segmenter, prompts of them */
+    size_t multimask, refined;           /* prompts decoded with these options */
     int widths[256];                     /* of the first images, in the order they came */
 };
 

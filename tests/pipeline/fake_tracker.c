@@ -85,11 +85,29 @@ static struct object *find(sowlv2_track_session *session, int64_t id)
     return NULL;
 }
 
+/* The box around a mask. */
+static void surround(const struct sowlv2_track_prompt *prompt, float box[4])
+{
+    box[0] = (float)prompt->mask_width;
+    box[1] = (float)prompt->mask_height;
+    box[2] = box[3] = 0;
+    for (int y = 0; y < prompt->mask_height; y++)
+        for (int x = 0; x < prompt->mask_width; x++) {
+            if (!prompt->mask[y * prompt->mask_width + x])
+                continue;
+            box[0] = (float)x < box[0] ? (float)x : box[0];
+            box[1] = (float)y < box[1] ? (float)y : box[1];
+            box[2] = (float)(x + 1) > box[2] ? (float)(x + 1) : box[2];
+            box[3] = (float)(y + 1) > box[3] ? (float)(y + 1) : box[3];
+        }
+}
+
 int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const struct sowlv2_track_prompt *prompt)
 {
     struct object *found = find(session, object);
+    float around[4];
 
-    if (!session->has_frame || !prompt->box || (!found && session->count == MOST))
+    if (!session->has_frame || !prompt->box == !prompt->mask || (!found && session->count == MOST))
         return error_set(SOWLV2_ERROR_ARGUMENT, "no frame, no box, or too many objects");
     if (!found) {
         found = &session->objects[session->count++];
@@ -97,7 +115,11 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
     }
     if (session->count > fake_tracker.most)
         fake_tracker.most = session->count;
-    found->look = fake_look_in(session->frame, prompt->box);
+    if (prompt->mask) {
+        fake_tracker.masks++;
+        surround(prompt, around);
+    }
+    found->look = fake_look_in(session->frame, prompt->mask ? around : prompt->box);
     found->fresh = true;
     found->prompted = found->last_seen = session->number;
     return 0;

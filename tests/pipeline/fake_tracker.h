@@ -13,6 +13,7 @@ struct fake_tracker {
     size_t sessions, most;   /* alive; objects at once at most, in one session */
     size_t frames, reversed; /* encoded; runs backward */
     int64_t numbers[4096];   /* of the first frames, as they came */
+    size_t masks;            /* prompts that were masks */
     size_t unknown;          /* removals of objects that were not there */
     struct sowlv2_track_options options; /* of the last session */
 };

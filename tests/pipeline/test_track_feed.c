@@ -166,9 +166,62 @@ static void test_damage(void **state)
     }
     assert_int_equal(count, 3);
     assert_int_equal(track_feed_damage(feed).skipped, 1);
+    assert_int_equal(track_feed_broken(feed), 0);
     track_feed_close(&feed);
     assert_non_null(strstr(notices(), "3.jpg"));
     notices_end();
+    free(frames);
+}
+
+/* A film that is cut gives all its frames; that it is cut is said then. */
+static void test_broken(void **state)
+{
+    struct track_feed_frame frame = {0};
+    struct track_feed *feed;
+    int count = 0;
+
+    (void)state;
+    shell("truncate -s $(( $(stat -c %%s '%s') / 2 )) '%s'", source, source);
+    feed = open_feed(&(struct track_feed_options){.source = source});
+    while (track_feed_next(feed, &frame) == 0) {
+        count++;
+        image_free(&frame.image);
+    }
+    assert_in_range(count, 10, FRAMES - 10);
+    assert_int_equal(track_feed_broken(feed), SOWLV2_ERROR_FORMAT);
+    assert_non_null(strstr(error_message(), source));
+    assert_non_null(strstr(error_message(), "breaks off at"));
+    track_feed_close(&feed);
+}
+
+/* When the frame after each one comes, also without a look for scenes; the name and number of an image. */
+static void test_ahead(void **state)
+{
+    char *frames = test_path(folder, "frames");
+
+    (void)state;
+    shell("mkdir '%s' && for i in 1 2 4; do cp '" TEST_DATA "/media/data/exif_1.jpg' '%s/'$i.jpg; done && echo text > "
+          "'%s/3.jpg'",
+          frames, frames, frames);
+    for (int cuts = 0; cuts < 2; cuts++) {
+        static const char *const names[] = {"1.jpg", "2.jpg", "4.jpg"};
+        static const int64_t numbers[] = {1, 2, 4};
+        static const double until[] = {0.04, 0.12, INFINITY};
+        struct track_feed *feed = open_feed(
+            &(struct track_feed_options){.source = frames, .cuts = cuts, .ahead = true, .reader.quiet = true});
+
+        for (size_t i = 0; i < 3; i++) {
+            struct track_feed_frame frame = {0};
+
+            assert_int_equal(track_feed_next(feed, &frame), 0);
+            assert_string_equal(frame.source_name, names[i]);
+            assert_int_equal(frame.source_number, numbers[i]);
+            assert_true(fabs(frame.duration - 0.04) < 1e-9);
+            assert_true(isinf(until[i]) ? isinf(frame.until) : fabs(frame.until - until[i]) < 1e-9);
+            image_free(&frame.image);
+        }
+        track_feed_close(&feed);
+    }
     free(frames);
 }
 
@@ -322,15 +375,10 @@ static void test_dropped_motion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_frames),
-        CASE(test_no_cuts),
-        CASE(test_closing),
-        CASE(test_errors),
-        CASE(test_damage),
-        CASE(test_interrupted),
-        CASE(test_interrupted_while_waiting),
-        CASE(test_realtime),
-        CASE(test_dropped_motion),
+        CASE(test_frames),   CASE(test_no_cuts),        CASE(test_closing),
+        CASE(test_errors),   CASE(test_damage),         CASE(test_broken),
+        CASE(test_ahead),    CASE(test_interrupted),    CASE(test_interrupted_while_waiting),
+        CASE(test_realtime), CASE(test_dropped_motion),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "pipeline/track_run.h"
 #include "pipeline/track_spool.h"
 #include "track_case.h"
+#include "video/support.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -43,8 +44,12 @@ static uint64_t looks(const struct track_options *options, int count, int found,
 
     assert_int_equal(track_schedule_create(options, &schedule), 0);
     for (int i = 1; i <= count; i++) {
-        const struct track_feed_frame frame = {
-            .number = i, .time = (double)(i - 1) / 10, .motion = i > 1 ? motion : 0, .cut = i == cut};
+        const struct track_feed_frame frame = {.number = i,
+                                               .time = (double)(i - 1) / 10,
+                                               .duration = 0.1,
+                                               .until = i < count ? (double)i / 10 : INFINITY,
+                                               .motion = i > 1 ? motion : 0,
+                                               .cut = i == cut};
 
         if (!track_schedule_wants(schedule, &frame, !followed))
             continue;
@@ -70,9 +75,10 @@ static uint64_t bits_of(const int *numbers)
 
 static void test_schedule(void **state)
 {
-    double times[] = {0.35, 0.36, 1.0, 2.2};
+    double times[] = {0.35, 0.36, 1.0, 2.2}, late[] = {0.5, 3.5, 7};
     const struct track_plan plan = {.key_times = times, .key_count = 4};
-    struct track_options options = {.cuts = true};
+    const struct track_plan too_long = {.key_times = late, .key_count = 3};
+    struct track_options options = {.cuts = true, .source = "clip"};
 
     (void)state;
     /* Found at once: never again. Not found: every frame, then two a second. */
@@ -94,8 +100,14 @@ static void test_schedule(void **state)
     options.every_seconds = 0.3;
     assert_int_equal(looks(&options, 12, 1, 0, 0), FRAMES(1, 4, 7, 10));
     options.every_seconds = 0;
-    options.plan = &plan; /* the first frame not before each key time */
-    assert_int_equal(looks(&options, 30, 1, 0.01f, 0), FRAMES(1, 5, 11, 23));
+    options.plan = &plan; /* the frame that is shown at each key time */
+    assert_int_equal(looks(&options, 30, 1, 0.01f, 0), FRAMES(1, 4, 11, 23));
+    /* Keys that come when all is over are the last frame's, which is said. */
+    options.plan = &too_long;
+    notices_begin();
+    assert_int_equal(looks(&options, 30, 1, 0.01f, 0), FRAMES(1, 6, 30));
+    assert_non_null(strstr(notices(), "clip: it ends at 3.00 s, before 2 of its key frames"));
+    notices_end();
 }
 
 /* ---- the table of objects ---- */

@@ -355,7 +355,7 @@ static void test_wrong(void **state)
     movie_close(run);
 }
 
-/* A file that is cut off is done to its end. */
+/* A file that is cut off is done to its end, which is an error. */
 static void test_truncated(void **state)
 {
     const struct movie movie = {.frames = 40, .things = {always}};
@@ -369,7 +369,9 @@ static void test_truncated(void **state)
     size = ftell(file);
     fclose(file);
     assert_int_equal(truncate(run->source, size / 2), 0);
-    assert_int_equal(movie_track(run), 0);
+    assert_int_equal(movie_track(run), SOWLV2_ERROR_FORMAT);
+    assert_non_null(strstr(sowlv2_error_message(), "breaks off at"));
+    assert_true(run->report.broken);
     assert_in_range(json_array_size(run->rows), 5, 35);
     movie_expect_all(run, 1, (int64_t)json_array_size(run->rows) - 1, 1, &movie.things[0]);
     assert_false(run->report.interrupted);

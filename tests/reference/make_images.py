@@ -3,6 +3,7 @@
 
     python tests/reference/make_images.py
 
+Where Pillow refuses a file that is fine, or sees it black, its pixels are those of another file that must look alike.
 expected.txt has one line a file, "name width height offset tolerance reason": its pixels, 8-bit RGB, begin at
 that offset of expected.rgb; the tolerance is 0 except where the reason says why it cannot be. invalid.txt has
 "name error": files that must be refused. Needs jpegtran (libjpeg-turbo-progs) and pillow-heif beside the reference.
@@ -257,6 +258,94 @@ def pngs():
         yield f"exif_{name}.png", png_writer.encode(small, 8, 2, before=before, after=after)
 
 
+def counted(count):
+    """Text chunks that nobody needs."""
+    return b"".join(chunk(b"tEXt", b"Comment\0remark %d" % i) for i in range(count))
+
+
+def plain_pngs():
+    """Files with more around their pixels than most decoders like, and the plain file that they must equal."""
+    small = picture(5, 6).astype(int)
+    plain = png_writer.encode(small, 8, 2)
+    for name, before in {
+        "texts_many": counted(1100),
+        "times": chunk(b"tIME", b"") + chunk(b"tIME", bytes(7)) * 2,
+        "gamma_odd": chunk(b"gAMA", b"") + chunk(b"gAMA", bytes(4)) * 2 + chunk(b"cHRM", b"1"),
+        "bits_odd": chunk(b"sBIT", b"\x20") + chunk(b"sBIT", b"\x20\0\0") + chunk(b"bKGD", b"1"),
+        "clear_odd": chunk(b"tRNS", b"") + chunk(b"tRNS", b"123"),
+        "palette_unused": chunk(b"PLTE", b"1234") + chunk(b"hIST", b"1") + chunk(b"sRGB", b"\7"),
+        "suggested": chunk(b"sPLT", b"") + chunk(b"sPLT", b"name") + chunk(b"iCCP", b"") + chunk(b"iCCP", b"a\0\0b"),
+        "text_odd": chunk(b"tEXt", b"") + chunk(b"zTXt", b"a") + chunk(b"iTXt", b"a\0\1") + chunk(b"tEXt", b"a" * 90),
+        "unused_sum": chunk(b"prVt", b"nobody's")[:-1] + b"?",
+        "exif_nothing": chunk(b"eXIf", b""),
+        "exif_nothing_text": chunk(b"eXIf", b"") + chunk(b"tEXt", b"Raw profile type exif\0" + profile(6)),
+        "xmp_broken": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0not deflated"),
+    }.items():
+        yield f"{name}.png", png_writer.encode(small, 8, 2, before=before), plain
+    turned = png_writer.encode(small, 8, 2, before=chunk(b"eXIf", tiff(6)))
+    yield "exif_nothing_xmp.png", png_writer.encode(
+        small, 8, 2, before=chunk(b"eXIf", b"") + itxt(b"XML:com.adobe.xmp", xmp_packet(6))), turned
+    yield "exif_behind_texts.png", png_writer.encode(
+        small, 8, 2, before=counted(1100), after=counted(1100) + chunk(b"eXIf", tiff(6))), turned
+    index = small[..., :1] % 8
+    colours = chunk(b"PLTE", bytes(range(24)))
+    yield "palette_long.png", png_writer.encode(index, 4, 3, before=chunk(b"PLTE", bytes(range(24)) + bytes(744))), \
+        png_writer.encode(index, 4, 3, before=colours)
+    yield "palette_two.png", png_writer.encode(index, 4, 3, before=chunk(b"PLTE", bytes(24)) + colours), \
+        png_writer.encode(index, 4, 3, before=colours)
+    yield "hdr.png", png_writer.encode(small, 8, 2, before=chunk(b"cICP", bytes([9, 16, 0, 1]))), plain
+    yield "animation_two.png", png_writer.encode(
+        small, 8, 2, before=chunk(b"acTL", struct.pack(">II", 2, 0))
+        + chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 6, 5, 0, 0, 1, 10, 0, 0)),
+        after=chunk(b"fcTL", struct.pack(">IIIIIHHBB", 1, 6, 5, 0, 0, 1, 10, 0, 0))
+        + chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(bytes(95)))), plain
+
+
+def deep():
+    """10 and 12 bits in 16 as they come, and the same picture filling its 16 bits, whose high bytes Pillow takes."""
+    numbers = np.random.default_rng(7)
+    rgb = picture(13, 21, seed=1)
+    for bits in (8, 10, 12):
+        low = (rgb.astype(int) << (bits - 8)) + numbers.integers(0, 1 << (bits - 8), rgb.shape)
+        low[0, 0] = 1  # the first samples use fewer bits
+        low[5, 7] = (1 << bits) - 1
+        low[8, 2] = 0
+        full = low << (16 - bits)
+        for interlaced in (False, True):
+            name = f"deep{bits}{'_interlaced' if interlaced else ''}.png"
+            yield name, png_writer.encode(low, 16, 2, interlaced), png_writer.encode(full, 16, 2)
+    alpha = np.full(low.shape[:2] + (1,), 65535)
+    clear, clear_full = np.concatenate([low, alpha], -1), np.concatenate([full, alpha], -1)
+    yield "deep_rgba.png", png_writer.encode(clear, 16, 6), png_writer.encode(clear_full, 16, 6)
+    yield "deep_grey_alpha.png", png_writer.encode(clear[..., 2:], 16, 4), png_writer.encode(clear_full[..., 2:], 16, 4)
+    fourteen = np.clip(rgb.astype(int) * 64 + 3, 0, 16383)
+    declared = chunk(b"sBIT", bytes([14, 14, 14]))
+    yield "deep14.png", png_writer.encode(fourteen, 16, 2, before=declared), png_writer.encode(fourteen * 4, 16, 2)
+    dark = png_writer.encode(fourteen, 16, 2)  # nothing says that it is not a dark picture
+    yield "dark14.png", dark, dark
+    wrong = png_writer.encode(rgb.astype(int) * 257, 16, 2, before=chunk(b"sBIT", bytes([12, 12, 12])))
+    yield "deep_filled.png", wrong, wrong  # sBIT as it is meant
+    lone = np.tile(low, (3, 3, 1))
+    lone[38, 62, 0] = 65535
+    lone = png_writer.encode(lone, 16, 2)
+    yield "deep_nearly.png", lone, lone
+    write = tiff_writer.encode
+    for name, options in {
+        "le": {}, "be": {"order": ">"}, "tiles": {"tile": (16, 16)}, "planes": {"planar": 2, "deflate": True},
+        "strips": {"rows": 4},
+    }.items():
+        yield f"deep12_{name}.tif", write(low, bits=16, **options), write(full, bits=16)
+    yield "deep_rgba.tif", write(clear, bits=16, extra=(2,)), write(full, bits=16)
+    yield "deep_grey_alpha.tif", write(clear[..., 2:], bits=16, photometric=1, extra=(2,)), \
+        write(low[..., 2:] >> 4, photometric=1)  # Pillow has no 16-bit grey with alpha in TIFF
+    yield "deep14.tif", write(fourteen, bits=16, tags=[(281, "H", [16383] * 3)]), write(fourteen * 4, bits=16)
+    colours = numbers.integers(0, 256, 768)
+    yield "palette_bytes.tif", write(rgb[..., :1], photometric=3, tags=[(320, "H", colours.tolist())]), \
+        write(rgb[..., :1], photometric=3, tags=[(320, "H", (colours * 256).tolist())])
+    fractions = write(rgb[..., :1] / 255.0, bits=32, photometric=1, kind="f", sample_format=3)
+    yield "fractions.tif", fractions, fractions
+
+
 def invalid():
     planes = ycc(picture(7, 11))
     plain = [(1, 1)] * 3
@@ -283,6 +372,9 @@ def invalid():
         chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 50, 8, 2, 0, 0, 0))), "FORMAT"
     yield "no_palette.png", png_writer.encode(small[..., :1], 8, 3), "FORMAT"
     yield "no_width.png", png_writer.SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 5, 8, 2, 0, 0, 0)), "FORMAT"
+    yield "exif_sum.png", png_writer.encode(small, 8, 2, before=chunk(b"eXIf", tiff(6))[:-1] + b"?"), "FORMAT"
+    yield "stray_bytes.png", png_writer.encode(small, 8, 2, before=b"stray bytes between chunks"), "FORMAT"
+    yield "apple.png", png_writer.SIGNATURE + chunk(b"CgBI", b"1234") + png[8:], "UNSUPPORTED"
     yield "letters.png", b"these are only letters", "UNSUPPORTED"
     yield "letters.bmp", b"BMore letters, that happen to begin like a bitmap does, and go on", "UNSUPPORTED"
     rows = b"\0" * 24
@@ -315,7 +407,7 @@ def main():
     files += [*formats.arithmetic(sources), *formats.bmps(picture, rng), *formats.gifs(picture, rng)]
     files += [*formats.tiffs(picture, rng), *formats.webps(picture, tiff), *formats.avifs(picture, tiff)]
     files += [*formats.heics(picture)]
-    for name, data in files:
+    for name, data, *alike in [*files, *plain_pngs(), *deep()]:
         assert name not in names, name
         names.add(name)
         unequal = {"heic": formats.HEIC, "ycc.tif": formats.YCC}
@@ -323,7 +415,7 @@ def main():
         if name.endswith(".heic"):
             rgb, data = formats.heic_pixels(data), data.getvalue()
         else:
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(alike[0] if alike else data)) as image:
                 try:
                     rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
                 except (OSError, ValueError, KeyError) as error:

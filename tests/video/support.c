@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "base/test_folder.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -62,6 +65,41 @@ char *shell_output(size_t *size, const char *format, ...)
     return output.data ? output.data : calloc(1, 1);
 }
 
+char *film_make(const char *folder, const char *name, const char *arguments)
+{
+    char *path = test_path(folder, name);
+    shell("ffmpeg -v error -nostdin -y %s '%s'", arguments, path);
+    return path;
+}
+
+static FILE *printing;
+
+int standard_input_set(const char *path, const char *command)
+{
+    int keep = dup(STDIN_FILENO);
+    assert_true(keep >= 0);
+    if (command) {
+        printing = popen(command, "r");
+        assert_non_null(printing);
+        assert_int_equal(dup2(fileno(printing), STDIN_FILENO), STDIN_FILENO);
+    } else {
+        int file = open(path, O_RDONLY);
+        assert_true(file >= 0);
+        assert_int_equal(dup2(file, STDIN_FILENO), STDIN_FILENO);
+        close(file);
+    }
+    return keep;
+}
+
+void standard_input_restore(int keep)
+{
+    dup2(keep, STDIN_FILENO);
+    close(keep);
+    if (printing)
+        pclose(printing);
+    printing = NULL;
+}
+
 static void clip_add(struct clip *clip, const struct video_frame *frame)
 {
     size_t bytes = (size_t)clip->width * (size_t)clip->height * 3, count = (size_t)clip->count + 1;
@@ -98,6 +136,10 @@ int clip_try(const char *source, const struct video_reader_options *options, str
     if (status == VIDEO_END)
         assert_int_equal(video_reader_next(reader, &frame), VIDEO_END);
     out->damage = *video_reader_damage(reader);
+    out->broken = video_reader_broken(reader);
+    if (out->broken)
+        snprintf(out->reason, sizeof(out->reason), "%s", error_message());
+    out->last = frame.duration;
     video_frame_free(&frame);
     video_reader_close(&reader);
     assert_null(reader);

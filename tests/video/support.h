@@ -11,6 +11,13 @@
 /* Skips the test where the programs are not installed. */
 void need_ffmpeg(void);
 
+/* Has ffmpeg make folder/name from its arguments; the path is freed by the caller. */
+char *film_make(const char *folder, const char *name, const char *arguments);
+
+/* Puts a file (or, with `command`, what it prints) in standard input's place; gives what restores it. */
+int standard_input_set(const char *path, const char *command);
+void standard_input_restore(int keep);
+
 /* Runs a shell command and asserts that it succeeds. */
 __attribute__((format(printf, 1, 2))) void shell(const char *format, ...);
 /* The same; returns what it printed, NUL-terminated behind `*size` bytes; freed by the caller. */
@@ -24,6 +31,9 @@ struct clip {
     int64_t *numbers;
     struct video_damage damage;
     struct video_info info;
+    int broken;       /* video_reader_broken() at the end, */
+    char reason[512]; /* and its message */
+    double last;      /* seconds that the last frame is shown */
 };
 
 /* Reads to the end; asserts that nothing fails. */

@@ -43,6 +43,9 @@ struct drawing {
     int count;
 };
 
+/* Said of a drawing's last picture, in seconds; 0: nothing is. */
+static double hold;
+
 static int draw(const char *path, const struct drawing *drawing)
 {
     const struct video_writer_options *options = &drawing->options;
@@ -55,6 +58,8 @@ static int draw(const char *path, const struct drawing *drawing)
         paint(pixels, width, height, channels, i);
         double time = drawing->times ? drawing->times[i] : 5 + i / options->frame_rate;
         status = video_writer_add(writer, pixels, (size_t)width * (size_t)channels, time);
+        if (!status && hold > 0)
+            video_writer_hold(writer, i == drawing->count - 1 ? hold : 7); /* the last word counts */
     }
     free(pixels);
     if (!status)
@@ -224,6 +229,43 @@ static char *probe_sound(const char *path, const char *entries)
         shell_output(&size, "ffprobe -v error -select_streams a -show_entries %s -of csv=p=0 '%s'", entries, path);
     text[strcspn(text, "\n")] = '\0';
     return text;
+}
+
+/* After a long gap the last picture is shown as long as is said, with and without pictures that are stored in another
+ * order. */
+static void test_last_picture(void **state)
+{
+    (void)state;
+    need_ffmpeg();
+    static const double times[] = {0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 3};
+    static const char *const presets[] = {"veryfast", "ultrafast", NULL};
+    char *folder = test_folder_make();
+    for (size_t i = 0; i < 3; i++) {
+        const bool lossless = !presets[i];
+        char *path = test_path(folder, lossless ? "a.mkv" : "a.mp4");
+        struct drawing drawing = {{.width = 64,
+                                   .height = 48,
+                                   .channels = 3,
+                                   .frame_rate = 25,
+                                   .preset = presets[i],
+                                   .codec = lossless ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264},
+                                  times,
+                                  8};
+        hold = 0.04;
+        assert_int_equal(draw(path, &drawing), 0);
+        hold = 0;
+        size_t size;
+        char *text = shell_output(&size, "ffprobe -v error -show_entries format=duration -of csv=p=0 '%s'", path);
+        if (!(fabs(atof(text) - 3.04) < 2e-3))
+            fail_msg("%s: %s s", lossless ? "ffv1" : presets[i], text);
+        free(text);
+        struct clip clip = clip_read(path, NULL);
+        assert_int_equal(clip.count, 8);
+        assert_true(fabs(clip.times[7] - 3) < 2e-3);
+        clip_free(&clip);
+        free(path);
+    }
+    test_folder_remove(folder);
 }
 
 /* The beep that begins at 2 s of the source is at 2 s less the first picture's time in the copy. */
@@ -466,7 +508,7 @@ int main(void)
         cmocka_unit_test(test_lossless),  cmocka_unit_test(test_mpeg4),
         cmocka_unit_test(test_sound),     cmocka_unit_test(test_killed),
         cmocka_unit_test(test_full_disk), cmocka_unit_test(test_no_room_for_copy),
-        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_misuse),    cmocka_unit_test(test_last_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

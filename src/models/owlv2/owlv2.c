@@ -69,7 +69,7 @@ static void mask_logits(float *logits, int64_t rows, const struct owlv2_queries 
             logits[i * queries->count + q] = -FLT_MAX;
 }
 
-/* Results on the device, as struct owlv2_output has them on the host. */
+/* Results on the device, as struct detector_output has them on the host. */
 struct results {
     struct tensor logits, boxes, objectness; /* `objectness` without memory: not wanted */
 };
@@ -83,7 +83,7 @@ static struct results part_of(struct results results, int64_t first, int64_t cou
 }
 
 /* `batch` images at once. */
-static void detect_together(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+static void detect_together(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
                             int64_t batch, struct tensor queries, const struct model_trace *trace,
                             const struct model_control *control, struct results out)
 {
@@ -120,9 +120,9 @@ static bool keep_going(int done, int total, void *user_data)
 
 /* One pass. Images go through together as long as one alone does not fill the products: beyond that a batch is no
  * faster, and only takes memory. */
-static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images,
+static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
                        int64_t batch, const struct owlv2_queries *queries, const struct model_trace *trace,
-                       struct share *share, const struct owlv2_output *out)
+                       struct share *share, const struct detector_output *out)
 {
     const int64_t patches = model->config.grid * model->config.grid;
     const int64_t enough = device_hints(model->device).enough_rows, together = enough > patches ? enough / patches : 1;
@@ -146,9 +146,9 @@ static int detect_pass(const struct owlv2 *model, struct compute *compute, const
     return compute_finish(compute);
 }
 
-int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct model_image *images, int64_t batch,
                  const struct owlv2_queries *queries, const struct model_trace *trace,
-                 const struct model_control *control, const struct owlv2_output *out)
+                 const struct model_control *control, const struct detector_output *out)
 {
     /* As many images a pass as have results worth one transfer. */
     const int64_t patches = model->config.grid * model->config.grid;
@@ -159,9 +159,9 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
     int status = 0;
     for (int64_t first = 0, count; first < batch && status == 0; first += count) {
         count = fetched < 1 ? 1 : batch - first < fetched ? batch - first : fetched;
-        const struct owlv2_output part = {out->logits + first * patches * queries->count,
-                                          out->boxes + first * patches * 4,
-                                          out->objectness != NULL ? out->objectness + first * patches : NULL};
+        const struct detector_output part = {out->logits + first * patches * queries->count,
+                                             out->boxes + first * patches * 4,
+                                             out->objectness != NULL ? out->objectness + first * patches : NULL};
         status = detect_pass(model, compute, images + first, count, queries, trace, &share, &part);
     }
     if (status == 0)

@@ -11,7 +11,7 @@
 #define MODELS_OWLV2_OWLV2_H
 
 #include "models/owlv2/config.h"
-#include "nn/pass.h"
+#include "nn/detector_model.h"
 #include "ops/ops.h"
 #include "text/tokenizer.h"
 
@@ -45,42 +45,18 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
                       const struct model_trace *trace, struct owlv2_queries *out);
 void owlv2_queries_free(const struct owlv2 *model, struct owlv2_queries *queries);
 
-/* One image as the caller holds it. */
-struct owlv2_image {
-    const uint8_t *pixels; /* RGB */
-    int width, height;
-    size_t row_bytes;
-};
-
-/* What an image pass gives, in host memory of the caller, patches in row-major order of the grid. */
-struct owlv2_output {
-    float *logits;     /* [batch][patches][queries] */
-    float *boxes;      /* [batch][patches][4]: center x, center y, width, height, 0 to 1 of the padded square */
-    float *objectness; /* [batch][patches] logits, or NULL: not computed */
-};
-
-/* The image tower and all heads for `batch` images and all queries. `control` is asked between layers. */
-int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct owlv2_image *images, int64_t batch,
+/* The image tower and all heads for `batch` images and all queries: places are the patches in row-major order of the
+ * grid, boxes are center x, center y, width, height, 0 to 1 of the padded square. `control` is asked between layers. */
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct model_image *images, int64_t batch,
                  const struct owlv2_queries *queries, const struct model_trace *trace,
-                 const struct model_control *control, const struct owlv2_output *out);
+                 const struct model_control *control, const struct detector_output *out);
 
 /* ---- post-processing (host) ---- */
-
-struct owlv2_detection {
-    float box[4]; /* x0, y0, x1, y1 in pixels of the image */
-    float score;
-    int64_t patch;
-    int query;
-};
 
 /* Detections of one image in patch order: score = sigmoid(max over queries) > threshold, boxes scaled
  * by max(width, height) on both axes, not clipped. logits [patches][query_count], boxes [patches][4].
  * `out` has room for `patches`; returns how many were kept. */
 int64_t owlv2_select(const float *logits, const float *boxes, int64_t patches, int64_t query_count, int width,
-                     int height, float threshold, struct owlv2_detection *out);
-
-/* Greedy non-maximum suppression within each query: drops a detection whose IoU with a better one of
- * its query is over `iou`. Keeps the order. Returns how many are left, or a negative status. */
-int64_t owlv2_suppress(struct owlv2_detection *detections, int64_t count, float iou);
+                     int height, float threshold, struct detection *out);
 
 #endif

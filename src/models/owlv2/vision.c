@@ -9,7 +9,7 @@ struct axes {
 };
 
 /* Zeros make the image a square. */
-static struct axes make_padded(struct compute *compute, const struct owlv2_image *image, int size)
+static struct axes make_padded(struct compute *compute, const struct model_image *image, int size)
 {
     const int side = image->width > image->height ? image->width : image->height;
     return (struct axes){op_filter_blur_bilinear(compute, image->height, side, size),
@@ -18,7 +18,7 @@ static struct axes make_padded(struct compute *compute, const struct owlv2_image
 
 /* The image is stretched. The reference blurs each axis by the other one's deviation, and none where one of the two
  * does not shrink. */
-static struct axes make_stretched(struct compute *compute, const struct owlv2_image *image, int size)
+static struct axes make_stretched(struct compute *compute, const struct model_image *image, int size)
 {
     float down = filter_blur_sigma(image->width, size), across = filter_blur_sigma(image->height, size);
     if (down == 0.0F || across == 0.0F)
@@ -27,7 +27,7 @@ static struct axes make_stretched(struct compute *compute, const struct owlv2_im
                          op_filter_sigma_bilinear(compute, image->width, size, across)};
 }
 
-void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct owlv2_image *image,
+void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct model_image *image,
                       struct tensor out)
 {
     const struct axes axes = config->pad ? make_padded(compute, image, config->image_size)

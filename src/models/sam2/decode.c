@@ -56,12 +56,12 @@ struct sam2_decoded sam2_decode_tokens(const struct sam2 *model, struct compute 
     sam2_two_way(model, compute, tokens, image, trace, queries, keys);
     for (int64_t i = 0; i < planes; i++) {
         nn_feed_forward(compute, &weights->hypernetworks[i], ACTIVATION_RELU, ACTIVATION_NONE, NULL,
-                          output_token(queries, 2 + i), TENSOR_RESHAPE(tensor_slice(hyper, 1, i, 1), n, width / 8));
+                        output_token(queries, 2 + i), TENSOR_RESHAPE(tensor_slice(hyper, 1, i, 1), n, width / 8));
     }
     nn_feed_forward(compute, &weights->iou_head, ACTIVATION_RELU, ACTIVATION_SIGMOID, NULL, output_token(queries, 1),
-                      out.iou);
+                    out.iou);
     nn_feed_forward(compute, &weights->object_head, ACTIVATION_RELU, ACTIVATION_NONE, NULL, output_token(queries, 0),
-                      out.object);
+                    out.object);
     sam2_upscale(model, compute, features, keys, hyper, out.masks);
     compute_release(compute, mark);
     return out;

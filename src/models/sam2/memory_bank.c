@@ -21,7 +21,7 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
         pool->free = grown;
         pool->free_capacity = capacity;
     }
-    const int status = DEVICE_TENSOR_CREATE(pool->device, DTYPE_F32, out, pool->dim[0], pool->dim[1]);
+    const int status = DEVICE_TENSOR_CREATE(pool->device, pool->dtype, out, pool->dim[0], pool->dim[1]);
     pool->total += status == 0;
     return status;
 }

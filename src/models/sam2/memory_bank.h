@@ -4,9 +4,10 @@
 
 #include "models/sam2/video_forward.h"
 
-/* Tensors of one shape on the device, and those of them that are not used at the moment. */
+/* Tensors of one type and shape on the device, and those of them that are not used at the moment. */
 struct sam2_pool {
     struct device *device;
+    enum dtype dtype;
     int64_t dim[2];
     struct tensor *free;
     int64_t free_count, free_capacity;
@@ -18,9 +19,9 @@ void sam2_pool_free(struct sam2_pool *pool);
 
 /* What all objects of a tracker remember by. */
 struct sam2_bank {
-    struct sam2_pool features; /* [P, M] */
-    struct sam2_pool pointers; /* [1, C] */
-    struct sam2_pool masks;    /* [mask_side, mask_side] */
+    struct sam2_pool features; /* [P, M], BF16: the reference implementation keeps them so */
+    struct sam2_pool pointers; /* [1, C], F32 */
+    struct sam2_pool masks;    /* [mask_side, mask_side], F32 */
 };
 
 /* An object on one frame. */

@@ -104,6 +104,5 @@ void sam2_encode_memory(const struct sam2_video *video, struct compute *compute,
     if (weights->occlusion.buffer != NULL)
         add_occlusion(compute, weights->occlusion, scores, out);
     model_emit(trace, compute, out, "memory");
-    op_round_bf16(compute, out, out);
     compute_release(compute, mark);
 }

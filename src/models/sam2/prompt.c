@@ -66,7 +66,8 @@ static void put_prompt(struct points *points, const struct segment_prompt *promp
 }
 
 struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compute,
-                                 const struct sam2_features *features, const struct segment_prompt *prompts, int64_t count)
+                                 const struct sam2_features *features, const struct segment_prompt *prompts,
+                                 int64_t count)
 {
     const struct sam2_config *config = &model->config;
     const struct sam2_weights *weights = &model->weights;

@@ -37,9 +37,9 @@ static void free_features(void *features)
 }
 
 static int encode(const void *weights, struct compute *compute, const struct segment_image *image,
-                  const struct model_trace *trace, const struct model_control *control, void *features)
+                  const struct model_control *control, void *features)
 {
-    return sam2_encode(weights, compute, image, trace, control, features);
+    return sam2_encode(weights, compute, image, NULL, control, features);
 }
 
 static int check(const void *weights, const struct segment_prompt *prompt)
@@ -53,10 +53,9 @@ static int64_t batch(const void *weights, const struct segment_prompt *prompts, 
 }
 
 static void decode(const void *weights, struct compute *compute, const void *features,
-                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
-                   const struct segment_best *out)
+                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct segment_best *out)
 {
-    sam2_decode_best(weights, compute, features, prompts, n, multimask, trace, out);
+    sam2_decode_best(weights, compute, features, prompts, n, multimask, NULL, out);
 }
 
 static int open_video(const char *folder, const void *weights, void **out)

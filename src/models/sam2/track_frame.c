@@ -205,8 +205,8 @@ int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, cons
     for (int64_t i = 0; i < frame->count; i++) {
         const struct sam2_job *job = &frame->jobs[i];
         tracker->tracks[i] = (struct track){.object = job->object->id,
-                                                 .place = job->place,
-                                                 .conditioning = job->conditions || job->kind == SAM2_JOB_GIVE};
+                                            .place = job->place,
+                                            .conditioning = job->conditions || job->kind == SAM2_JOB_GIVE};
     }
     *out = frame->results;
     out->items = tracker->tracks;

@@ -66,9 +66,11 @@ int sam2_tracker_create(const struct sam2_video *video, const struct tracker_opt
     const struct sam2_config *const config = &video->model->config;
     struct device *const device = video->model->device;
     tracker->bank = (struct sam2_bank){
-        .features = {.device = device, .dim = {config->grid * config->grid, video->config.memory_width}},
-        .pointers = {.device = device, .dim = {1, config->width}},
-        .masks = {.device = device, .dim = {config->mask_side, config->mask_side}},
+        .features = {.device = device,
+                     .dtype = DTYPE_BF16,
+                     .dim = {config->grid * config->grid, video->config.memory_width}},
+        .pointers = {.device = device, .dtype = DTYPE_F32, .dim = {1, config->width}},
+        .masks = {.device = device, .dtype = DTYPE_F32, .dim = {config->mask_side, config->mask_side}},
     };
     *out = tracker;
     return 0;
@@ -103,7 +105,7 @@ int64_t sam2_tracker_object(const struct sam2_tracker *tracker, int64_t index)
 
 static size_t pool_bytes(const struct sam2_pool *pool)
 {
-    return (size_t)(pool->total * pool->dim[0] * pool->dim[1]) * sizeof(float);
+    return (size_t)(pool->total * pool->dim[0] * pool->dim[1]) * dtype_size(pool->dtype);
 }
 
 size_t sam2_tracker_bytes(const struct sam2_tracker *tracker)
@@ -220,8 +222,7 @@ static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, in
     return 0;
 }
 
-int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
-                        const struct track_prompt *prompt)
+int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt)
 {
     int status = check_prompt(tracker->video, prompt);
     if (status != 0)

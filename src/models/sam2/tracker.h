@@ -17,8 +17,8 @@ struct sam2_job {
     int64_t place;            /* of the object among all */
     struct sam2_input *input; /* a fresh one, or NULL */
     enum sam2_job_kind kind;
-    bool several;              /* the decoder's best alternative is taken, not its single mask */
-    bool conditions;           /* the frame becomes a conditioning one for the object */
+    bool several;                 /* the decoder's best alternative is taken, not its single mask */
+    bool conditions;              /* the frame becomes a conditioning one for the object */
     struct segment_prompt prompt; /* points of `input`'s */
     struct sam2_recalled recalled;
     struct tensor features, pointer, mask; /* the new memory's, of the bank; mask where it conditions */
@@ -47,8 +47,8 @@ struct sam2_tracker {
     struct sam2_object *objects;
     int64_t count, capacity;
 
-    struct sam2_frame *frame;  /* that ran and is not kept yet; NULL: none */
-    struct track *tracks; /* of the last run */
+    struct sam2_frame *frame; /* that ran and is not kept yet; NULL: none */
+    struct track *tracks;     /* of the last run */
     int64_t tracks_capacity;
 };
 

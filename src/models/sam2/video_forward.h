@@ -51,8 +51,8 @@ struct tensor sam2_memory_mask(const struct sam2_video *video, struct compute *c
 void sam2_memory_features(const struct sam2_video *video, struct compute *compute, struct tensor image,
                           struct tensor out);
 
-/* masks [n, S, S] and features [P, C] -> out [n, P, M], rounded to bfloat16. Objects whose score [n, 1] is not over 0
- * are not in the picture. Traced: "memory" [n, P, M], before rounding. */
+/* masks [n, S, S] and features [P, C] -> out [n, P, M], F32; the bank keeps it as BF16. Objects whose score [n, 1] is
+ * not over 0 are not in the picture. Traced: "memory" [n, P, M]. */
 void sam2_encode_memory(const struct sam2_video *video, struct compute *compute, struct tensor masks,
                         struct tensor features, struct tensor scores, const struct model_trace *trace,
                         struct tensor out);

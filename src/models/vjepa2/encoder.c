@@ -19,7 +19,7 @@ static void gather(struct compute *compute, const struct vjepa2_config *config, 
 }
 
 /* Pixels of all clips, and tokens from them: x [batch, tokens, width]. */
-static void embed(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
+static void embed(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_trace *trace, struct tensor x)
 {
     const struct vjepa2_config *config = &model->config;
@@ -44,7 +44,7 @@ static void embed(const struct vjepa2 *model, struct compute *compute, const str
     compute_release(compute, mark);
 }
 
-void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
+void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                     const struct model_trace *trace, const struct model_control *control, struct tensor features)
 {
     const struct vjepa2_config *config = &model->config;

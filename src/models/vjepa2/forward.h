@@ -24,14 +24,14 @@ const struct nn_rope *vjepa2_rope_of_tokens(struct compute *compute, const struc
                                             int64_t batch, int64_t count, struct nn_rope *out);
 
 /* frames[count] -> out [count, crop, crop, 3], as the reference's video processor. */
-void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
-                       int64_t count, enum vjepa2_view view, struct tensor out);
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct model_image *frames,
+                       int64_t count, enum scorer_view view, struct tensor out);
 
 /* ARGUMENT unless they are [clips, tokens, width]. */
 int vjepa2_features_check(const struct vjepa2 *model, struct tensor features);
 
 /* clips -> features [batch, tokens, width]. */
-void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
+void vjepa2_encoder(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                     const struct model_trace *trace, const struct model_control *control, struct tensor features);
 
 /* x [batch, tokens, width], which it changes -> pooled [batch, 1, width]. */

@@ -11,8 +11,8 @@ struct positions {
     int32_t *ids;
 };
 
-static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *context,
-                      const struct vjepa2_mask *target, struct positions *out)
+static int join_masks(int64_t batch, int64_t tokens, const struct scorer_positions *context,
+                      const struct scorer_positions *target, struct positions *out)
 {
     const int64_t seen = context != NULL ? context->count : tokens, wanted = target != NULL ? target->count : tokens;
     enum { MAX_TOKENS = 1 << 24 };
@@ -43,7 +43,8 @@ static int join_masks(int64_t batch, int64_t tokens, const struct vjepa2_mask *c
 }
 
 /* Features at the context's positions; all of them, in their order, where there is no mask. */
-static struct tensor select_context(struct compute *compute, struct tensor features, const struct vjepa2_mask *context)
+static struct tensor select_context(struct compute *compute, struct tensor features,
+                                    const struct scorer_positions *context)
 {
     if (context == NULL)
         return features;
@@ -57,7 +58,7 @@ static struct tensor select_context(struct compute *compute, struct tensor featu
 /* The reference sorts tokens by position before the layers and back after them. Attention does not see the
  * order of tokens, only their rotations, so that they stay where they are here. */
 static struct tensor predict(const struct vjepa2 *model, struct compute *compute, struct tensor features,
-                             const struct vjepa2_mask *context, const struct positions *positions,
+                             const struct scorer_positions *context, const struct positions *positions,
                              const struct model_trace *trace, const struct model_control *control)
 {
     const struct vjepa2_config *config = &model->config;
@@ -87,8 +88,8 @@ static struct tensor predict(const struct vjepa2 *model, struct compute *compute
 }
 
 int vjepa2_predict(const struct vjepa2 *model, struct compute *compute, struct tensor features,
-                   const struct vjepa2_mask *context, const struct vjepa2_mask *target, const struct model_trace *trace,
-                   const struct model_control *control, float *out)
+                   const struct scorer_positions *context, const struct scorer_positions *target,
+                   const struct model_trace *trace, const struct model_control *control, float *out)
 {
     if (!model->weights.has_predictor) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "this V-JEPA 2 checkpoint has no predictor: choose another "

@@ -11,10 +11,10 @@ struct frame_resize {
 };
 
 static int make_resize(struct compute *compute, const struct vjepa2_config *config, int width, int height,
-                       enum vjepa2_view view, struct frame_resize *out)
+                       enum scorer_view view, struct frame_resize *out)
 {
     int64_t to_width = config->crop_size, to_height = config->crop_size;
-    if (view == VJEPA2_CENTRE) {
+    if (view == SCORER_CENTRE) {
         const int64_t side = config->short_side;
         const int64_t longest = width > height ? width : height, shortest = width > height ? height : width;
         const int64_t long_side = (int64_t)((double)(side * longest) / (double)shortest);
@@ -34,11 +34,11 @@ static int make_resize(struct compute *compute, const struct vjepa2_config *conf
 
 /* `scale` NULL: the resized bytes. */
 static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct pixel_scale *scale,
-                       const struct vjepa2_frame *frames, int64_t count, enum vjepa2_view view, struct tensor out)
+                       const struct model_image *frames, int64_t count, enum scorer_view view, struct tensor out)
 {
     struct frame_resize resize = {0};
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
-        const struct vjepa2_frame *const frame = &frames[i];
+        const struct model_image *const frame = &frames[i];
         int status = 0;
         if (frame->width < 1 || frame->height < 1 || frame->pixels == NULL)
             status = error_set(SOWLV2_ERROR_ARGUMENT, "frame %lld of a clip is empty", (long long)i);
@@ -51,15 +51,15 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
     }
 }
 
-void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct vjepa2_frame *frames,
-                       int64_t count, enum vjepa2_view view, struct tensor out)
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct model_image *frames,
+                       int64_t count, enum scorer_view view, struct tensor out)
 {
     const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
     preprocess(compute, config, &scale, frames, count, view, out);
 }
 
-int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_frame *frame,
-                  enum vjepa2_view view, uint8_t *out)
+int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct model_image *frame,
+                  enum scorer_view view, uint8_t *out)
 {
     const int64_t side = model->config.crop_size;
     compute_begin(compute);

@@ -56,11 +56,6 @@ const struct vjepa2_config *vjepa2_get_config(const struct vjepa2 *model)
     return &model->config;
 }
 
-struct device *vjepa2_get_device(const struct vjepa2 *model)
-{
-    return model->device;
-}
-
 bool vjepa2_has_predictor(const struct vjepa2 *model)
 {
     return model->weights.has_predictor;
@@ -123,8 +118,8 @@ static int need_classifier(const struct vjepa2 *model)
 
 enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
 
-int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct vjepa2_clips *clips,
-                  const struct model_trace *trace, const struct model_control *control, const struct vjepa2_output *out)
+int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
+                  const struct model_trace *trace, const struct model_control *control, const struct scorer_output *out)
 {
     const bool wants_classes = out->pooled != NULL || out->logits != NULL;
     if (clips->batch < 1 || clips->count < 1 || clips->batch > MAX_BATCH || clips->count > MAX_FRAMES) {

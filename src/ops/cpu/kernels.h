@@ -1,5 +1,5 @@
 /* Our own CPU kernels, one copy an instruction set: each declaration stands for NAME_avx2 and
- * NAME_avx512. The checked ops (src/ops) have looked at the shapes. */
+ * NAME_avx512. Shapes were checked by the ops (src/ops). */
 #ifndef OPS_CPU_KERNELS_H
 #define OPS_CPU_KERNELS_H
 

@@ -74,10 +74,6 @@ SIMD_INLINE float v_sum(vfloat x)
 {
     return _mm512_reduce_add_ps(x);
 }
-SIMD_INLINE float v_maximum(vfloat x)
-{
-    return _mm512_reduce_max_ps(x);
-}
 /* Each pair of neighbours exchanged. */
 SIMD_INLINE vfloat v_swap_pairs(vfloat x)
 {
@@ -223,12 +219,6 @@ SIMD_INLINE float v_sum(vfloat x)
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-SIMD_INLINE float v_maximum(vfloat x)
-{
-    __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 SIMD_INLINE vfloat v_swap_pairs(vfloat x)
 {

@@ -1,0 +1,118 @@
+/* One thread's session with a detector: images in, what was found in them out. */
+#include "engine/detector_parts.h"
+
+#include "base/error.h"
+#include "engine/detections.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int detect_session_create(const struct detector *detector, struct detect_session **out)
+{
+    *out = NULL;
+    struct detect_session *session = calloc(1, sizeof(*session));
+    if (session == NULL)
+        return error_memory("session");
+    session->detector = detector;
+    session->selected = calloc((size_t)detector->info.places, sizeof(*session->selected));
+    int status = session->selected == NULL ? error_memory("session") : 0;
+    if (status == 0)
+        status = compute_create(detector->device, &session->compute);
+    if (status != 0) {
+        detect_session_free(&session);
+        return status;
+    }
+    *out = session;
+    return 0;
+}
+
+void detect_session_free(struct detect_session **session)
+{
+    struct detect_session *old = *session;
+    if (old == NULL)
+        return;
+    compute_free(&old->compute);
+    free(old->logits.values);
+    free(old->boxes.values);
+    free(old->objectness.values);
+    free(old->selected);
+    free(old);
+    *session = NULL;
+}
+
+/* Makes room for `rows` of `width` values; what was there is lost. */
+static int reserve(struct detect_room *room, int64_t rows, int64_t width)
+{
+    const size_t count = (size_t)rows * (size_t)width;
+    if (room->capacity >= count)
+        return 0;
+    free(room->values);
+    room->values = count <= SIZE_MAX / sizeof(float) ? malloc(count * sizeof(float)) : NULL;
+    room->capacity = room->values != NULL ? count : 0;
+    return room->values != NULL ? 0 : error_memory("results");
+}
+
+/* All images and prompts, into the session's room. */
+static int compute(struct detect_session *session, const struct detect_request *request,
+                   const struct model_control *control)
+{
+    const struct detector *const detector = session->detector;
+    const int64_t rows = request->count * detector->info.places;
+    int status = reserve(&session->logits, rows, request->prompts->count);
+    if (status == 0)
+        status = reserve(&session->boxes, rows, 4);
+    if (status == 0 && request->objectness)
+        status = reserve(&session->objectness, rows, 1);
+    if (status != 0)
+        return status;
+    const struct detector_output output = {.logits = session->logits.values,
+                                           .boxes = session->boxes.values,
+                                           .objectness = request->objectness ? session->objectness.values : NULL};
+    return detector->model->detect(detector->weights, session->compute, request->images, request->count,
+                                   request->prompts->encoded, control, &output);
+}
+
+/* What image `index` of the request has: selection, clipping, suppression, in this order. */
+static int collect(struct detect_session *session, const struct detect_request *request, int64_t index,
+                   struct detect_result *out)
+{
+    const struct detector *const detector = session->detector;
+    const struct model_image *const image = &request->images[index];
+    const int64_t first = index * detector->info.places, prompts = request->prompts->count;
+    struct detection *const selected = session->selected;
+    int64_t found = detector->model->select(detector->weights, session->logits.values + first * prompts,
+                                            session->boxes.values + first * 4, prompts, image->width, image->height,
+                                            request->threshold, selected);
+    *out = (struct detect_result){.items = selected};
+    if (request->clip) {
+        const int64_t kept = detections_clip(selected, found, image->width, image->height);
+        out->dropped = found - kept;
+        found = kept;
+    }
+    if (request->nms_iou > 0.0F)
+        found = detections_suppress(selected, found, request->nms_iou);
+    if (found < 0)
+        return (int)found;
+    for (int64_t i = 0; i < found; i++) {
+        struct detection *const item = &selected[i];
+        item->objectness =
+            request->objectness ? 1.0F / (1.0F + expf(-session->objectness.values[first + item->place])) : -1.0F;
+    }
+    out->count = found;
+    return 0;
+}
+
+int detect_session_run(struct detect_session *session, const struct detect_request *request,
+                       const struct model_control *control, detect_taker take, void *user_data)
+{
+    if (request->prompts->detector != session->detector)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "detection: the prompts were encoded by another detector");
+    int status = request->count > 0 ? compute(session, request, control) : 0;
+    for (int64_t i = 0; i < request->count && status == 0; i++) {
+        struct detect_result result;
+        status = collect(session, request, i, &result);
+        if (status == 0)
+            status = take(i, &result, user_data);
+    }
+    return status;
+}

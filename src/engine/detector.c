@@ -1,0 +1,53 @@
+/* A detector's weights. */
+#include "engine/detector_parts.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/models.h"
+
+#include <stdlib.h>
+
+int detector_open(const char *folder, struct device *device, struct detector **out)
+{
+    *out = NULL;
+    struct detector *detector = calloc(1, sizeof(*detector));
+    if (detector == NULL)
+        return error_memory("detector");
+    detector->device = device;
+    int status = find_detector(folder, &detector->model);
+    if (status == 0)
+        status = detector->model->open(folder, device, &detector->weights);
+    if (status != 0) {
+        detector_free(&detector);
+        return status;
+    }
+    detector->info = detector->model->info(detector->weights);
+    *out = detector;
+    return 0;
+}
+
+void detector_free(struct detector **detector)
+{
+    struct detector *old = *detector;
+    if (old == NULL)
+        return;
+    if (old->weights != NULL)
+        old->model->free(old->weights);
+    free(old);
+    *detector = NULL;
+}
+
+const struct detector_info *detector_info(const struct detector *detector)
+{
+    return &detector->info;
+}
+
+int detector_tokenize(const struct detector *detector, const char *text, int32_t *ids)
+{
+    bool truncated = false;
+    const int status = detector->model->tokenize(detector->weights, text, ids, &truncated);
+    if (status == 0 && truncated)
+        log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text,
+                   detector->info.text_length);
+    return status;
+}

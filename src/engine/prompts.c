@@ -1,0 +1,77 @@
+/* A detector's prompts: template, tokens, encoding. */
+#include "engine/detector_parts.h"
+
+#include "base/error.h"
+#include "base/strings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* `text` with every "{}" of the template replaced by the prompt. */
+static int fill_template(const char *template, const char *prompt, struct string *text)
+{
+    string_clear(text);
+    for (const char *slot; (slot = strstr(template, "{}")) != NULL; template = slot + 2) {
+        string_append(text, template, (size_t)(slot - template));
+        string_append_text(text, prompt);
+    }
+    string_append_text(text, template);
+    return text->failed ? error_memory("prompt") : 0;
+}
+
+static int tokenize_all(const struct detector *detector, const char *const *texts, int64_t count, const char *template,
+                        int32_t *ids)
+{
+    struct string text = {0};
+    int status = 0;
+    for (int64_t i = 0; i < count && status == 0; i++) {
+        status = fill_template(template, texts[i], &text);
+        if (status == 0)
+            status =
+                detector_tokenize(detector, text.data != NULL ? text.data : "", ids + i * detector->info.text_length);
+    }
+    string_free(&text);
+    return status;
+}
+
+static int encode(const struct detector *detector, const int32_t *ids, struct detector_prompts *prompts)
+{
+    struct compute *compute = NULL;
+    int status = compute_create(detector->device, &compute);
+    if (status == 0)
+        status = detector->model->prompts_create(detector->weights, compute, ids, prompts->count, &prompts->encoded);
+    compute_free(&compute);
+    return status;
+}
+
+int detector_prompts_encode(const struct detector *detector, const char *const *texts, int64_t count,
+                            const char *template, struct detector_prompts **out)
+{
+    *out = NULL;
+    struct detector_prompts *prompts = calloc(1, sizeof(*prompts));
+    int32_t *const ids = calloc((size_t)count * (size_t)detector->info.text_length, sizeof(*ids));
+    int status = prompts != NULL && ids != NULL ? 0 : error_memory("prompts");
+    if (status == 0) {
+        *prompts = (struct detector_prompts){.detector = detector, .count = count};
+        status = tokenize_all(detector, texts, count, template, ids);
+    }
+    if (status == 0)
+        status = encode(detector, ids, prompts);
+    free(ids);
+    if (status != 0) {
+        free(prompts);
+        return status;
+    }
+    *out = prompts;
+    return 0;
+}
+
+void detector_prompts_free(struct detector_prompts **prompts)
+{
+    struct detector_prompts *old = *prompts;
+    if (old == NULL)
+        return;
+    old->detector->model->prompts_free(old->detector->weights, old->encoded);
+    free(old);
+    *prompts = NULL;
+}

@@ -1,0 +1,45 @@
+/* A scorer: the weights of a model that looks at clips of a video, whichever model that is, and one thread's sessions
+ * with it. */
+#ifndef ENGINE_SCORER_H
+#define ENGINE_SCORER_H
+
+#include "nn/scorer_model.h"
+
+struct scorer;
+
+/* Opens the model of `folder` on `device`, which must outlive it. Errors: MODEL, FORMAT, IO, MEMORY, UNSUPPORTED. */
+int scorer_open(const char *folder, struct device *device, struct scorer **out);
+void scorer_free(struct scorer **scorer);
+const struct scorer_info *scorer_info(const struct scorer *scorer);
+
+/* Of a clip of `frames` frames, at least 1. */
+int64_t scorer_tubelets(const struct scorer *scorer, int64_t frames);
+int64_t scorer_tokens(const struct scorer *scorer, int64_t frames);
+
+/* ---- clips ---- */
+
+struct scorer_session;
+
+int scorer_session_create(const struct scorer *scorer, struct scorer_session **out);
+void scorer_session_free(struct scorer_session **session);
+
+/* What the model sees of a frame, as scorer_model's `shrink`. */
+int scorer_session_shrink(struct scorer_session *session, const struct model_image *frame, enum scorer_view view,
+                          uint8_t *out);
+
+/* What is wanted of clips, in host memory of the caller; NULL: not wanted, and not computed. */
+struct scorer_wanted {
+    float *features; /* [batch][tokens][width] */
+    float *logits;   /* [batch][label_count]: needs a classifier */
+    bool keep;       /* the features stay on the device, for the functions below, until others are kept */
+};
+/* Errors: as scorer_model's `encode`; on error no features are kept. */
+int scorer_session_encode(struct scorer_session *session, const struct scorer_clips *clips,
+                          const struct model_control *control, const struct scorer_wanted *wanted);
+
+/* Of the features that were kept; ARGUMENT where there are none. Else as the functions of scorer_model. */
+int scorer_session_classify(struct scorer_session *session, float *logits);
+int scorer_session_predict(struct scorer_session *session, const struct scorer_positions *context,
+                           const struct scorer_positions *target, const struct model_control *control, float *out);
+
+#endif
