@@ -6,19 +6,58 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct shape_text shape_text(int rank, const int64_t *dim)
+static struct shape_text text_of(const struct shape *shape)
 {
-    struct shape_text shape;
-    size_t used = 0;
-    shape.text[0] = '\0';
-    used += (size_t)snprintf(shape.text, sizeof(shape.text), "[");
-    for (int i = 0; i < rank && used < sizeof(shape.text); i++) {
-        used += (size_t)snprintf(shape.text + used, sizeof(shape.text) - used, i == 0 ? "%lld" : ", %lld",
-                                 (long long)dim[i]);
+    struct shape_text out = {"["};
+    size_t used = 1;
+    for (int i = 0; i < shape->rank; i++) {
+        char *const at = out.text + used;
+        const size_t room = sizeof(out.text) - used;
+        const char *const comma = i == 0 ? "" : ", ";
+        used += (size_t)(shape->dim[i] == ANY ? snprintf(at, room, "%sany", comma)
+                                              : snprintf(at, room, "%s%lld", comma, (long long)shape->dim[i]));
     }
-    if (used < sizeof(shape.text))
-        snprintf(shape.text + used, sizeof(shape.text) - used, "]");
+    snprintf(out.text + used, sizeof(out.text) - used, "]");
+    return out;
+}
+
+struct shape_text shape_text(const struct tensor *tensor)
+{
+    const struct shape shape = shape_of(tensor);
+    return text_of(&shape);
+}
+
+struct shape shape_of(const struct tensor *tensor)
+{
+    const bool fits = tensor->rank >= 0 && tensor->rank <= TENSOR_MAX_RANK;
+    struct shape shape = {.rank = fits ? tensor->rank : 0};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = tensor->dim[i];
     return shape;
+}
+
+struct shape shape_with_last(const struct tensor *tensor, int64_t last)
+{
+    struct shape shape = shape_of(tensor);
+    if (shape.rank > 0)
+        shape.dim[shape.rank - 1] = last;
+    return shape;
+}
+
+int64_t one_or(int64_t dim, int64_t whole)
+{
+    return dim == 1 ? 1 : whole;
+}
+
+int64_t last_dim(const struct tensor *tensor)
+{
+    const struct shape shape = shape_of(tensor);
+    return shape.rank > 0 ? shape.dim[shape.rank - 1] : 0;
+}
+
+const struct ops_set *set_of(const struct compute *compute)
+{
+    return compute_device(compute)->set;
 }
 
 bool check_failed(struct compute *compute, const char *op, const char *format, ...)
@@ -32,68 +71,108 @@ bool check_failed(struct compute *compute, const char *op, const char *format, .
     return false;
 }
 
-/* Elements from the first to one past the last, of the axes from `axis` on. */
-static int64_t extent(const struct tensor *tensor, int axis)
+bool check_activation(struct compute *compute, const char *op, enum activation activation)
+{
+    return ((int)activation >= 0 && activation <= ACTIVATION_SIGMOID) ||
+           check_failed(compute, op, "there is no activation %d", (int)activation);
+}
+
+static bool check_type(struct compute *compute, const char *op, const struct operand *operand)
+{
+    const enum dtype wanted = operand->is & IS_I32   ? DTYPE_I32
+                              : operand->is & IS_I16 ? DTYPE_I16
+                              : operand->is & IS_U8  ? DTYPE_U8
+                                                     : DTYPE_F32;
+    const enum dtype other = operand->is & IS_NARROW ? compute_narrow(compute) : wanted;
+    const enum dtype found = operand->tensor->dtype;
+    if (operand->is & IS_ANY_TYPE ? dtype_size(found) > 0 : found == wanted || found == other)
+        return true;
+    const struct shape_text shape = shape_text(operand->tensor);
+    if (operand->is & IS_ANY_TYPE)
+        return check_failed(compute, op, "%s %s has no type", operand->name, shape.text);
+    return check_failed(compute, op, "%s %s is %s, not %s%s%s", operand->name, shape.text, dtype_name(found),
+                        dtype_name(wanted), other != wanted ? " or " : "", other != wanted ? dtype_name(other) : "");
+}
+
+/* Elements from the first to one past the last. */
+static int64_t extent(const struct tensor *tensor)
 {
     int64_t last = 0;
-    for (int i = axis; i < tensor->rank; i++)
+    for (int i = 0; i < tensor->rank; i++)
         last += (tensor->dim[i] - 1) * tensor->stride[i];
     return last + 1;
 }
 
-bool check_tensor(struct compute *compute, const char *op, const char *name, const struct tensor *tensor,
-                  enum dtype dtype, int rank)
+/* Of the axes that are not `ordered` yet: the one with the smallest stride, of equal ones the last. */
+static int innermost(const struct tensor *tensor, const bool *ordered)
 {
-    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK || (rank >= 0 && tensor->rank != rank))
-        return check_failed(compute, op, "%s has rank %d%s", name, tensor->rank, rank >= 0 ? ", not the op's" : "");
-    struct shape_text shape = shape_text(tensor->rank, tensor->dim);
-    if (tensor->dtype != dtype) {
-        return check_failed(compute, op, "%s %s is %s, not %s", name, shape.text, dtype_name(tensor->dtype),
-                            dtype_name(dtype));
-    }
-    int64_t count = 1;
-    for (int i = 0; i < tensor->rank; i++) {
-        if (tensor->dim[i] < 0)
-            return check_failed(compute, op, "%s %s has a negative dimension", name, shape.text);
-        if (tensor->dim[i] == 0)
-            return true;
-        if (__builtin_mul_overflow(count, tensor->dim[i], &count))
-            return check_failed(compute, op, "%s %s is too large", name, shape.text);
-    }
-    if (tensor->buffer == NULL)
-        return check_failed(compute, op, "%s %s has no memory", name, shape.text);
-    for (int i = tensor->rank - 1; i >= 0; i--) {
-        bool last = i == tensor->rank - 1;
-        if (last ? tensor->stride[i] != 1 : tensor->dim[i] > 1 && tensor->stride[i] < extent(tensor, i + 1)) {
-            return check_failed(compute, op, "%s %s has stride %lld along axis %d", name, shape.text,
-                                (long long)tensor->stride[i], i);
+    int next = -1;
+    for (int i = 0; i < tensor->rank; i++)
+        if (!ordered[i] && (next < 0 || tensor->stride[i] <= tensor->stride[next]))
+            next = i;
+    return next;
+}
+
+/* Each axis steps over all that the axes within it reach, so that no element is there twice. */
+static bool check_strides(struct compute *compute, const char *op, const struct operand *operand)
+{
+    const struct tensor *const tensor = operand->tensor;
+    const bool view = operand->is & IS_VIEW, repeats = view && !(operand->is & IS_OUT);
+    bool ordered[TENSOR_MAX_RANK] = {false};
+    int64_t reach = 0; /* the last element of the axes looked at so far */
+    for (int n = 0; n < tensor->rank; n++) {
+        const int axis = view ? innermost(tensor, ordered) : tensor->rank - 1 - n;
+        const int64_t stride = tensor->stride[axis];
+        ordered[axis] = true;
+        const bool within = tensor->dim[axis] > 1 && stride <= reach && !(repeats && stride == 0);
+        if (within || (!view && n == 0 && stride != 1)) {
+            return check_failed(compute, op, "%s %s has stride %lld along axis %d", operand->name,
+                                shape_text(tensor).text, (long long)stride, axis);
         }
+        reach += (tensor->dim[axis] - 1) * stride;
     }
     return true;
 }
 
-bool check_narrow(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank)
+static bool check_shape(struct compute *compute, const char *op, const struct operand *operand)
 {
-    const enum dtype narrow = compute_narrow(compute);
-    return check_tensor(compute, op, name, tensor, tensor->dtype == narrow ? narrow : DTYPE_F32, rank);
+    const struct shape found = shape_of(operand->tensor), *const wanted = &operand->shape;
+    bool same = wanted->rank == 0 || found.rank == wanted->rank;
+    for (int i = 0; same && i < wanted->rank; i++)
+        same = wanted->dim[i] == ANY || found.dim[i] == wanted->dim[i];
+    return same || check_failed(compute, op, "%s is %s where %s is needed", operand->name, text_of(&found).text,
+                                text_of(wanted).text);
 }
 
-bool check_shape(struct compute *compute, const char *op, const char *name, const struct tensor *tensor, int rank,
-                 const int64_t *dim)
+static bool check_operand(struct compute *compute, const char *op, const struct operand *operand)
 {
-    bool same = tensor->rank == rank;
-    for (int i = 0; same && i < rank; i++)
-        same = tensor->dim[i] == dim[i];
-    if (!same) {
-        return check_failed(compute, op, "%s is %s where %s is needed", name,
-                            shape_text(tensor->rank, tensor->dim).text, shape_text(rank, dim).text);
+    const struct tensor *const tensor = operand->tensor;
+    if (tensor->rank < 1 || tensor->rank > TENSOR_MAX_RANK)
+        return check_failed(compute, op, "%s has rank %d", operand->name, tensor->rank);
+    if (!check_type(compute, op, operand) || !check_shape(compute, op, operand))
+        return false;
+    int64_t count = 1;
+    bool negative = false, counted = true;
+    for (int i = 0; i < tensor->rank; i++) {
+        negative = negative || tensor->dim[i] < 0;
+        counted = !__builtin_mul_overflow(count, tensor->dim[i], &count) && counted;
     }
-    return true;
+    const char *const wrong = negative                              ? "has a negative dimension"
+                              : !counted                            ? "is too large"
+                              : count > 0 && tensor->buffer == NULL ? "has no memory"
+                                                                    : NULL;
+    if (wrong != NULL)
+        return check_failed(compute, op, "%s %s %s", operand->name, shape_text(tensor).text, wrong);
+    if (count == 0)
+        return true;
+    return check_strides(compute, op, operand) &&
+           (!(operand->is & IS_DENSE) || tensor_is_dense(tensor) ||
+            check_failed(compute, op, "%s %s is not dense", operand->name, shape_text(tensor).text));
 }
 
 static bool same_view(const struct tensor *a, const struct tensor *b)
 {
-    if (a->buffer != b->buffer || a->offset != b->offset || a->dtype != b->dtype || a->rank != b->rank)
+    if (a->offset != b->offset || a->dtype != b->dtype || a->rank != b->rank)
         return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i] || (a->dim[i] > 1 && a->stride[i] != b->stride[i]))
@@ -101,19 +180,30 @@ static bool same_view(const struct tensor *a, const struct tensor *b)
     return true;
 }
 
-bool check_overlap(struct compute *compute, const char *op, const char *name, const struct tensor *input,
-                   const struct tensor *out, bool may_be_same)
+static bool check_apart(struct compute *compute, const char *op, const struct operand *written,
+                        const struct operand *other)
 {
-    if (input->buffer != out->buffer || tensor_count(input) == 0 || tensor_count(out) == 0 ||
-        (may_be_same && same_view(input, out)))
+    const struct tensor *const out = written->tensor, *const input = other->tensor;
+    if (input == NULL || out == NULL || input->buffer != out->buffer || tensor_count(input) == 0 ||
+        tensor_count(out) == 0 || (other->is & IS_IN_PLACE && same_view(input, out)))
         return true;
-    const size_t a = input->offset, b = out->offset;
-    const size_t a_end = a + (size_t)extent(input, 0) * dtype_size(input->dtype);
-    const size_t b_end = b + (size_t)extent(out, 0) * dtype_size(out->dtype);
-    bool dense = tensor_is_dense(input) && tensor_is_dense(out);
-    if (a == b || (dense && a < b_end && b < a_end)) {
-        return check_failed(compute, op, "out %s overlaps %s %s", shape_text(out->rank, out->dim).text, name,
-                            shape_text(input->rank, input->dim).text);
-    }
+    const size_t input_end = input->offset + (size_t)extent(input) * dtype_size(input->dtype);
+    const size_t out_end = out->offset + (size_t)extent(out) * dtype_size(out->dtype);
+    const bool dense = tensor_is_dense(input) && tensor_is_dense(out);
+    if (input->offset != out->offset && !(dense && input->offset < out_end && out->offset < input_end))
+        return true;
+    return check_failed(compute, op, "%s %s overlaps %s %s", written->name, shape_text(out).text, other->name,
+                        shape_text(input).text);
+}
+
+bool check_operands(struct compute *compute, const char *op, int count, const struct operand *operands)
+{
+    for (int i = 0; i < count; i++)
+        if (operands[i].tensor != NULL && !check_operand(compute, op, &operands[i]))
+            return false;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < count; j++)
+            if (i != j && operands[i].is & IS_OUT && !check_apart(compute, op, &operands[i], &operands[j]))
+                return false;
     return true;
 }

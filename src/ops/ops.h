@@ -80,8 +80,7 @@ struct device_options {
 int device_open(const struct device_options *options, struct device **out);
 void device_close(struct device **device);
 int device_threads(const struct device *device);
-/* "reference", "cpu avx512", ...; valid as long as the device. */
-const char *device_name(const struct device *device);
+const char *device_name(const struct device *device); /* "reference", "cpu avx512", ...: as long as the device */
 
 /* What suits a device's memory; passes cut their work by it. */
 struct device_hints {
@@ -140,8 +139,7 @@ struct device *compute_device(const struct compute *compute);
 
 /* Starts a forward pass: forgets the error, releases all scratch. */
 void compute_begin(struct compute *compute);
-/* 0, or the first error since compute_begin that the host knows of (the thread's error message is then that error's).
- */
+/* 0, or the first error since compute_begin that the host knows of; then the thread's error message is that error's. */
 int compute_status(const struct compute *compute);
 /* Waits until all ops are done and all downloads are there; 0, or the pass's first error, also one that only the device
  * saw. The pass may go on after it. */
@@ -170,7 +168,7 @@ struct tensor op_upload_rows(struct compute *compute, const uint8_t *from, size_
  * must stay until then; the tensor may be released at once. */
 void op_download(struct compute *compute, struct tensor from, void *to);
 
-/* ---- ops ---- */
+/* ---- products ---- */
 
 enum activation {
     ACTIVATION_NONE,
@@ -196,13 +194,13 @@ void op_matmul_transposed(struct compute *compute, struct tensor a, struct tenso
 void op_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
                struct tensor out);
 
-/* out = (x - mean) / sqrt(variance + eps) * gamma + beta over the last dimension (biased variance).
- * x, out [..., c]; gamma, beta [c]. `out` may be `x`. x and out narrow. */
-void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
-                   struct tensor out);
+/* out[n, oh, ow, c] = bias[c] + the sum over taps of x[n, y + dy - padding, x + dx - padding, c] * weight[dy, dx, c],
+ * zeros outside: a convolution where each channel has a kernel of its own and the stride is 1.
+ * weight [kernel_height, kernel_width, c]; oh = h + 2 padding - kernel_height + 1, ow likewise. */
+void op_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
+                         int padding, struct tensor out);
 
-/* out = x / (|x| + eps) over the last dimension, |x| the Euclidean norm. `out` may be `x`. */
-void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out);
+/* ---- attention ---- */
 
 /* Scaled dot-product attention; no score matrix is kept in memory.
  * q [batch, queries, heads, d], k [batch, keys, heads, d], v [batch, keys, heads, dv],
@@ -211,7 +209,7 @@ void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct
 void op_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
                   struct tensor out);
 
-/* All tensors of the next three ops are dense, and F32. */
+/* All tensors of the next two ops are dense, and F32. */
 
 /* Few queries over many rows that are keys and values at once: out[b, m] = sum over n of w[n] x[b, n], w the softmax
  * over n of scale q[b, m] . (x[b, n] + positions[n]). q, out [batch, m, c]; x [1 or batch, n, c], 1: shared by all;
@@ -233,6 +231,92 @@ struct token_attention {
 /* out [batch, n, c]; may be x where that is not shared. */
 void op_attend_tokens(struct compute *compute, const struct token_attention *attention, struct tensor out);
 
+/* Rotary position embedding, in place: turns the first `r` values of every x[b, t, h, :] in pairs, the others
+ * stay: (x[2j], x[2j+1]) becomes (x[2j] c[2j] - x[2j+1] s[2j], x[2j+1] c[2j+1] + x[2j] s[2j+1]).
+ * x [batch, tokens, heads, d], narrow; cosines and sines [1 or batch, tokens, r], r even and at most d. */
+void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
+
+/* ---- elements ---- */
+
+/* out = (x - mean) / sqrt(variance + eps) * gamma + beta over the last dimension (biased variance).
+ * x, out [..., c]; gamma, beta [c]. `out` may be `x`. x and out narrow. */
+void op_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
+                   struct tensor out);
+
+/* out = x / (|x| + eps) over the last dimension, |x| the Euclidean norm. `out` may be `x`. */
+void op_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out);
+
+/* out = activation(x); `out` may be `x`. x and out narrow. */
+void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
+
+/* out = a + b and out = a * b; b's dimensions of size 1 are repeated along a's. Same rank, at most 4.
+ * `out` has a's shape and may be `a`. a and out narrow. */
+void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+
+/* out = x * scale + shift. `out` may be `x`. */
+void op_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
+
+/* out = high where x > threshold, else low (also where x is NaN). `out` may be `x`. */
+void op_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out);
+
+/* out = x rounded to the nearest bfloat16, ties to even; still F32. `out` may be `x`. */
+void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
+
+/* out[n, q] = (x[n, q] + shift[n]) * (ELU(scale[n]) + 1), ELU(x) = x > 0 ? x : exp(x) - 1.
+ * shift and scale are [n, 1]. `out` may be `x`. (OWL-ViT's class logits: Minderer et al. 2022.) */
+void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
+                    struct tensor out);
+
+/* out[b, :] = score[b] > threshold ? x[b, :] : other[b, :]; a score of NaN is not over it. x, out [b, c], `out` may be
+ * `x`; score [b, 1]; other's dimensions of size 1 are repeated. */
+void op_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
+               struct tensor out);
+
+/* out[b] = the largest of x[b, :], NaN where one of them is; x [b, c], c > 0, out [b, 1]. */
+void op_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+
+/* Sines, then cosines, of x[b] / periods[i]: x [b, 1], periods [c], out [b, 2 c]. */
+void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
+
+/* ---- moves ---- */
+
+/* out = from: equal shape, and on every device any type that both have, F32 as BF16 (rounded to the nearest, ties to
+ * even), BF16 as F32 or U8 as F32. Either may be a view with exchanged axes (tensor_swap_axes), and `from` one with
+ * repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest upsampling are views and a copy. */
+void op_copy(struct compute *compute, struct tensor from, struct tensor out);
+
+/* Every element of `out` (narrow) becomes `value`. */
+void op_fill(struct compute *compute, float value, struct tensor out);
+
+/* out[b, n, :] = table[ids[b, n], :] + positions[n, :]; ids I32 [b, n], table [vocab, c], positions [at least n, c]. An
+ * id outside [0, vocab) is an error that compute_finish tells at the latest. */
+void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
+              struct tensor out);
+
+/* out[b, m, :] = x[b, index[b, m], :]; index I32 [b, m], out [b, m, c], x [1 or b, n, c], 1: shared by all. An index
+ * outside [0, n) is an error that compute_finish tells at the latest. */
+void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
+
+/* out[n, oh, ow, c] = the maximum over windows of `size` x `size` of x[n, h, w, c], side by side;
+ * oh = h / size and ow = w / size, what is left over is not looked at. x and out narrow. */
+void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
+
+/* ---- prompts and masks ---- */
+
+/* Points of prompts as tokens (Kirillov et al. 2023, "Segment Anything"): sines, then cosines, of
+ * 2 pi ((2 x - 1) fourier[0, :] + (2 y - 1) fourier[1, :]), plus the embedding of the point's kind. */
+struct point_embedding {
+    struct tensor fourier;     /* [2, c / 2] */
+    struct tensor kinds;       /* [kinds, c] */
+    struct tensor not_a_point; /* [1, c] */
+};
+enum { POINT_PADDING = -10, POINT_NONE = -1 };
+/* points [b, t, 2] as parts of the image, kinds I32 [b, t] -> out [b, t, c], c even; all but out dense. Kind POINT_NONE
+ * is `not_a_point` alone, POINT_PADDING is zeros, the others are rows of `kinds`; who uploads them sees to that. */
+void op_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,
+                     struct tensor kinds, struct tensor out);
+
 /* Each pixel of a grid becomes 4 x 4 pixels of every mask: two steps from a pixel to 2 x 2 pixels, each a product
  * to which features are added; GELU after both, LayerNorm before the first; then each mask's own weights.
  *   a[b, p, i] = gelu(layer_norm(x[b, p] weight1[:, i] + bias1[i] + features1[p, i])),   i one of 2 x 2 pixels
@@ -248,68 +332,12 @@ struct mask_upscaling {
     struct tensor hyper;          /* [batch, masks, c2] */
     float eps;
 };
-/* out [batch, masks, 4 side, 4 side]. */
+/* out [batch, masks, 4 side, 4 side]. All dense, and F32. */
 void op_upscale_masks(struct compute *compute, const struct mask_upscaling *upscaling, struct tensor out);
 
-/* Rotary position embedding, in place: turns the first `r` values of every x[b, t, h, :] in pairs, the others
- * stay: (x[2j], x[2j+1]) becomes (x[2j] c[2j] - x[2j+1] s[2j], x[2j+1] c[2j+1] + x[2j] s[2j+1]).
- * x [batch, tokens, heads, d], narrow; cosines and sines [1 or batch, tokens, r], r even and at most d. */
-void op_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
-
-/* out = a + b and out = a * b; b's dimensions of size 1 are repeated along a's. Same rank, at most 4.
- * `out` has a's shape and may be `a`. a and out narrow. */
-void op_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
-void op_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
-
-/* out = activation(x); `out` may be `x`. x and out narrow. */
-void op_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
-
-/* out[b, n, :] = table[ids[b, n], :] + positions[n, :]. ids I32 [b, n], table [vocab, c], positions
- * [at least n, c]; an id outside [0, vocab) is an error that compute_finish tells at the latest. */
-void op_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
-              struct tensor out);
-
-/* out[b, m, :] = x[b, index[b, m], :]; index I32 [b, m], out [b, m, c], x [1 or b, n, c], 1: shared by all. An index
- * outside [0, n) is an error that compute_finish tells at the latest. */
-void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
-
-/* out[n, q] = (x[n, q] + shift[n]) * (ELU(scale[n]) + 1), ELU(x) = x > 0 ? x : exp(x) - 1.
- * shift and scale are [n, 1]. `out` may be `x`. (OWL-ViT's class logits: Minderer et al. 2022.) */
-void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
-                    struct tensor out);
-
-/* out = x * scale + shift; `out` may be `x`. */
-void op_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
-
-/* out[b, :] = score[b] > threshold ? x[b, :] : other[b, :]; NaN is not over it. x, out [b, c], `out` may be `x`;
- * score [b, 1]; other's dimensions of size 1 are repeated. */
-void op_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
-               struct tensor out);
-
-/* out[b] = the largest of x[b, :]; x [b, c], out [b, 1]. */
-void op_max_rows(struct compute *compute, struct tensor x, struct tensor out);
-
-/* Sines, then cosines, of x[b] / periods[i]: x [b, 1], periods [c], out [b, 2 c]. */
-void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
-
-/* ---- prompts and masks ---- */
-
-/* Points of prompts as tokens (Kirillov et al. 2023, "Segment Anything"): sines, then cosines, of
- * 2 pi ((2 x - 1) fourier[0, :] + (2 y - 1) fourier[1, :]), plus the embedding of the point's kind. */
-struct point_embedding {
-    struct tensor fourier;     /* [2, c / 2] */
-    struct tensor kinds;       /* [kinds, c] */
-    struct tensor not_a_point; /* [1, c] */
-};
-enum { POINT_PADDING = -10, POINT_NONE = -1 };
-/* points [b, t, 2] as parts of the image, kinds I32 [b, t] -> out [b, t, c]. Kind POINT_NONE is `not_a_point` alone,
- * POINT_PADDING is zeros, the others are rows of `kinds`; who uploads them sees to that. */
-void op_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,
-                     struct tensor kinds, struct tensor out);
-
 /* Which of a prompt's masks counts. `several`: the one of masks 1, 2, ... with the highest score (the first of equal
- * ones). Else mask 0, or, with `fallback`, that one where mask 0 is not stable: where the pixels over `delta` are less
- * than `threshold` of those over -`delta`. */
+ * ones, and NaN is over all). Else mask 0, or, with `fallback`, that one where mask 0 is not stable: where the pixels
+ * over `delta` are less than `threshold` of those over -`delta`. */
 struct mask_choice {
     bool several, fallback;
     float delta, threshold;
@@ -318,14 +346,14 @@ struct mask_choice {
 void op_choose_mask(struct compute *compute, const struct mask_choice *choice, struct tensor masks,
                     struct tensor scores, struct tensor index);
 
-/* In place on masks [n, h, w], dense: connected parts (8 neighbours) of the background of at most `hole_area` pixels
- * become threshold + 10, parts of the object (over `threshold`) of at most `sprinkle_area` pixels threshold - 10. NaN
- * is of neither. */
+/* In place on masks [n, h, w], dense, h and w at most 32767: connected parts (8 neighbours) of the background of at
+ * most `hole_area` pixels become threshold + 10, parts of the object (over `threshold`) of at most `sprinkle_area`
+ * pixels threshold - 10. NaN is of neither. An area of 0 or less leaves them alone. */
 void op_clean_masks(struct compute *compute, struct tensor masks, float threshold, int64_t hole_area,
                     int64_t sprinkle_area);
 
-/* In place on masks [n, area], dense: a pixel belongs to the mask with the highest value (the first of equal ones); in
- * the others it becomes `outside` where it is more. */
+/* In place on masks [n, area], dense: a pixel belongs to the mask with the highest value (the first of equal ones, and
+ * NaN is over all); in the others it becomes `outside` where it is more. */
 void op_separate_masks(struct compute *compute, struct tensor masks, float outside);
 
 /* ---- resizes ---- */
@@ -351,7 +379,7 @@ struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid,
 struct resize op_filter_sigma_bilinear(struct compute *compute, int inputs, int outputs, float sigma);
 struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias);
 struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs);
-/* The part that makes outputs first .. first + count - 1: a view. */
+/* The part that makes outputs first .. first + count - 1, which must be there: a view. */
 struct resize resize_part(struct resize resize, int first, int count);
 
 /* How bytes become a model's values: (byte * scale - mean[c]) / std[c]. */
@@ -367,35 +395,10 @@ struct pixel_scale pixel_scale(float scale, const float mean[3], const float std
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
                      const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 
-/* out = from: equal shape, and on every device any type that both have, F32 as BF16 (rounded to the nearest, ties to
- * even), BF16 as F32 or U8 as F32. Either may be a view with exchanged axes (tensor_swap_axes), and `from` one with
- * repeated entries (tensor_repeat): so windows of a map, pixel shuffles and nearest upsampling are views and a copy. */
-void op_copy(struct compute *compute, struct tensor from, struct tensor out);
-
-/* Every element of `out` (narrow) becomes `value`. */
-void op_fill(struct compute *compute, float value, struct tensor out);
-
-/* out[n, oh, ow, c] = the maximum over windows of `size` x `size` of x[n, h, w, c], side by side;
- * oh = h / size and ow = w / size, what is left over is not looked at. x and out narrow. */
-void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
-
-/* out[n, oh, ow, c] = bias[c] + the sum over taps of x[n, y + dy - padding, x + dx - padding, c] * weight[dy, dx, c],
- * zeros outside: a convolution where each channel has a kernel of its own and the stride is 1.
- * weight [kernel_height, kernel_width, c]; oh = h + 2 padding - kernel_height + 1, ow likewise. */
-void op_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
-                         int padding, struct tensor out);
-
-/* out = high where x > threshold, else low (also where x is NaN). `out` may be `x`. */
-void op_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out);
-
-/* out = x rounded to the nearest bfloat16, ties to even; still F32. `out` may be `x`. */
-void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
-
-/* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`. */
+/* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`; of the second op
+ * (U8) 1 where such a value is over `threshold`, else 0. */
 void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
                       const struct resize *horizontal, struct tensor out);
-
-/* out[n, oh, ow] (U8) = 1 where such a resized value is over `threshold`, else 0. */
 void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,
                             const struct resize *horizontal, float threshold, struct tensor out);
 

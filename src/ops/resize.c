@@ -9,11 +9,6 @@
 
 enum { MAX_PRECISION = 22 };
 
-static bool skip(const struct compute *compute)
-{
-    return compute_status(compute) != 0;
-}
-
 /* Every tap lies inside the inputs. */
 static bool check_taps(struct compute *compute, const struct resize *resize, int64_t stride, const int32_t *first,
                        const int32_t *count)
@@ -33,7 +28,7 @@ static bool check_taps(struct compute *compute, const struct resize *resize, int
 static struct resize upload(struct compute *compute, struct resize resize, int64_t stride, const int32_t *first,
                             const int32_t *count, enum dtype dtype, const void *weight)
 {
-    if (skip(compute) || !check_taps(compute, &resize, stride, first, count))
+    if (compute_status(compute) != 0 || !check_taps(compute, &resize, stride, first, count))
         return resize;
     const size_t outputs = (size_t)resize.outputs;
     int32_t *const taps = malloc(2 * outputs * sizeof(*taps));
@@ -120,42 +115,45 @@ struct resize resize_part(struct resize resize, int first, int count)
 }
 
 /* The filter was uploaded for these sizes. */
-static bool check_filter(struct compute *compute, const char *op, const char *name, const struct resize *resize,
-                         enum dtype dtype, int64_t inputs, int64_t outputs)
+static bool check_sizes(struct compute *compute, const char *op, const char *name, const struct resize *resize,
+                        int64_t inputs, int64_t outputs)
 {
-    if (resize->inputs != inputs || resize->outputs != outputs) {
-        return check_failed(compute, op, "the %s filter is from %d to %d where %lld to %lld is needed", name,
-                            resize->inputs, resize->outputs, (long long)inputs, (long long)outputs);
-    }
-    return check_tensor(compute, op, name, &resize->taps, DTYPE_I32, 2) &&
-           CHECK_SHAPE(compute, op, name, &resize->taps, 2, outputs) &&
-           check_tensor(compute, op, name, &resize->weight, dtype, 2) &&
-           CHECK_SHAPE(compute, op, name, &resize->weight, outputs, resize->weight.dim[1]);
+    return (resize->inputs == inputs && resize->outputs == outputs) ||
+           check_failed(compute, op, "the %s filter is from %d to %d where %lld to %lld is needed", name,
+                        resize->inputs, resize->outputs, (long long)inputs, (long long)outputs);
+}
+
+/* x and out with the filters between them, whose weights are of `type`. */
+static bool check_resize(struct compute *compute, const char *op, struct operand x, const struct resize *vertical,
+                         const struct resize *horizontal, unsigned type, struct operand out)
+{
+    return CHECK_OPERANDS(compute, op, x, out, {"vertical taps", &vertical->taps, IS_I32, SHAPE(2, vertical->outputs)},
+                          {"vertical weights", &vertical->weight, type, SHAPE(vertical->outputs, ANY)},
+                          {"horizontal taps", &horizontal->taps, IS_I32, SHAPE(2, horizontal->outputs)},
+                          {"horizontal weights", &horizontal->weight, type, SHAPE(horizontal->outputs, ANY)});
 }
 
 static void resize_planes(struct compute *compute, const char *op, struct tensor x, const struct resize *vertical,
-                          const struct resize *horizontal, float threshold, enum dtype dtype, struct tensor out)
+                          const struct resize *horizontal, float threshold, unsigned type, struct tensor out)
 {
-    if (skip(compute) || !check_tensor(compute, op, "x", &x, DTYPE_F32, 3) ||
-        !check_tensor(compute, op, "out", &out, dtype, 3) ||
-        !CHECK_SHAPE(compute, op, "out", &out, x.dim[0], out.dim[1], out.dim[2]) ||
-        !check_filter(compute, op, "vertical", vertical, DTYPE_F32, x.dim[1], out.dim[1]) ||
-        !check_filter(compute, op, "horizontal", horizontal, DTYPE_F32, x.dim[2], out.dim[2]))
-        return;
-    if (tensor_count(&out) > 0 && check_overlap(compute, op, "x", &x, &out, false))
-        compute_device(compute)->set->resize_planes(compute, x, vertical, horizontal, threshold, out);
+    const struct operand given = {"x", &x, IS_F32, SHAPE(ANY, ANY, ANY)};
+    const struct operand written = {"out", &out, type | IS_OUT, SHAPE(x.dim[0], ANY, ANY)};
+    if (check_resize(compute, op, given, vertical, horizontal, IS_F32, written) &&
+        check_sizes(compute, op, "vertical", vertical, x.dim[1], out.dim[1]) &&
+        check_sizes(compute, op, "horizontal", horizontal, x.dim[2], out.dim[2]) && tensor_count(&out) > 0)
+        set_of(compute)->resize_planes(compute, x, vertical, horizontal, threshold, out);
 }
 
 void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
                       const struct resize *horizontal, struct tensor out)
 {
-    resize_planes(compute, "op_resize_planes", x, vertical, horizontal, 0.0F, DTYPE_F32, out);
+    resize_planes(compute, "op_resize_planes", x, vertical, horizontal, 0.0F, IS_F32, out);
 }
 
 void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,
                             const struct resize *horizontal, float threshold, struct tensor out)
 {
-    resize_planes(compute, "op_resize_planes_above", x, vertical, horizontal, threshold, DTYPE_U8, out);
+    resize_planes(compute, "op_resize_planes_above", x, vertical, horizontal, threshold, IS_U8, out);
 }
 
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
@@ -163,14 +161,11 @@ void op_resize_image(struct compute *compute, struct tensor pixels, const struct
 {
     enum { CHANNELS = 3 };
     const char *const op = "op_resize_image";
-    const enum dtype dtype = vertical->weight.dtype == DTYPE_I16 || scale == NULL ? DTYPE_I16 : DTYPE_F32;
-    if (skip(compute) || !check_tensor(compute, op, "pixels", &pixels, DTYPE_U8, 2) ||
-        !check_tensor(compute, op, "out", &out, scale == NULL ? DTYPE_U8 : DTYPE_F32, 3) ||
-        !CHECK_SHAPE(compute, op, "out", &out, out.dim[0], out.dim[1], CHANNELS) ||
-        !check_filter(compute, op, "vertical", vertical, dtype, pixels.dim[0], out.dim[0]) ||
-        !check_filter(compute, op, "horizontal", horizontal, dtype, pixels.dim[1] / CHANNELS, out.dim[1]) ||
-        !CHECK_SHAPE(compute, op, "pixels", &pixels, pixels.dim[0], (int64_t)horizontal->inputs * CHANNELS))
-        return;
-    if (tensor_count(&out) > 0)
-        compute_device(compute)->set->resize_image(compute, pixels, vertical, horizontal, scale, out);
+    const unsigned type = vertical->weight.dtype == DTYPE_I16 || scale == NULL ? IS_I16 : IS_F32;
+    const struct operand given = {"pixels", &pixels, IS_U8, SHAPE(ANY, (int64_t)horizontal->inputs * CHANNELS)};
+    const struct operand written = {"out", &out, (scale == NULL ? IS_U8 : IS_F32) | IS_OUT, SHAPE(ANY, ANY, CHANNELS)};
+    if (check_resize(compute, op, given, vertical, horizontal, type, written) &&
+        check_sizes(compute, op, "vertical", vertical, pixels.dim[0], out.dim[0]) &&
+        check_sizes(compute, op, "horizontal", horizontal, horizontal->inputs, out.dim[1]) && tensor_count(&out) > 0)
+        set_of(compute)->resize_image(compute, pixels, vertical, horizontal, scale, out);
 }

@@ -1,19 +1,18 @@
 /* Tensors as rows: joining leading dimensions. */
 #include "ops/rows.h"
 
-/* The tensor with an axis of 1 put in front, until it has `rank` axes. */
-static struct tensor widen(struct tensor tensor, int rank)
+struct tensor rows_widen(struct tensor tensor, int rank)
 {
-    while (tensor.rank < rank) {
-        for (int i = tensor.rank; i > 0; i--) {
-            tensor.dim[i] = tensor.dim[i - 1];
-            tensor.stride[i] = tensor.stride[i - 1];
-        }
-        tensor.dim[0] = 1;
-        tensor.stride[0] = tensor.dim[1] * tensor.stride[1];
-        tensor.rank++;
+    const int added = rank - tensor.rank;
+    struct tensor out = tensor;
+    if (added <= 0)
+        return tensor;
+    out.rank = rank;
+    for (int i = 0; i < rank; i++) {
+        out.dim[i] = i < added ? 1 : tensor.dim[i - added];
+        out.stride[i] = i < added ? tensor.dim[0] * tensor.stride[0] : tensor.stride[i - added];
     }
-    return tensor;
+    return out;
 }
 
 /* Whether axis - 1 and axis can become one in this tensor. */
@@ -36,27 +35,30 @@ static void join(struct tensor *tensor, int axis)
     tensor->rank--;
 }
 
-struct rows rows_join(int count, const struct tensor *const *tensors)
+struct rows rows_join(struct compute *compute, const struct tensor *a, const struct tensor *b, const struct tensor *c)
 {
-    struct rows rows = {.count = count, .parts = 1};
-    for (int i = 0; i < count; i++)
-        rows.tensor[i] = widen(*tensors[i], 2);
+    const struct tensor *const given[ROWS_MAX_TENSORS] = {a, b, c};
+    struct rows rows = {.compute = compute, .count = c != NULL ? 3 : 2, .parts = 1};
+    for (int i = 0; i < rows.count; i++)
+        rows.tensor[i] = rows_widen(*given[i], 2);
     for (int axis = rows.tensor[0].rank - 2; axis > 0; axis--) {
         bool possible = true;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < rows.count; i++)
             possible = possible && joins(&rows.tensor[i], axis);
-        for (int i = 0; possible && i < count; i++)
+        for (int i = 0; possible && i < rows.count; i++)
             join(&rows.tensor[i], axis);
     }
     rows.outer_rank = rows.tensor[0].rank - 2;
     for (int i = 0; i < rows.outer_rank; i++)
         rows.parts *= rows.tensor[0].dim[i];
+    if (tensor_count(b) == 0)
+        rows.parts = 0;
     return rows;
 }
 
-struct tensor rows_part(const struct rows *rows, int which, int64_t part)
+/* Entry number `part` of the walked axes, rank 2. */
+static struct tensor part_of(struct tensor tensor, const struct rows *rows, int64_t part)
 {
-    struct tensor tensor = rows->tensor[which];
     int64_t divisor = rows->parts;
     for (int i = 0; i < rows->outer_rank; i++) {
         divisor /= tensor.dim[0];
@@ -64,4 +66,14 @@ struct tensor rows_part(const struct rows *rows, int which, int64_t part)
         part %= divisor;
     }
     return tensor;
+}
+
+bool rows_next(struct rows *rows)
+{
+    if (rows->next == rows->parts || compute_status(rows->compute) != 0)
+        return false;
+    for (int i = 0; i < rows->count; i++)
+        rows->part[i] = part_of(rows->tensor[i], rows, rows->next);
+    rows->next++;
+    return true;
 }

@@ -6,19 +6,28 @@
 
 enum { ROWS_MAX_TENSORS = 3 };
 
-/* `count` tensors with equal leading dimensions, as parts that are matrices [rows, columns]. */
+/* Walks tensors of equal leading dimensions in parts that are matrices [rows, columns], as few as strides allow:
+ *
+ *     struct rows rows = rows_join(compute, &x, &out, NULL);
+ *     while (rows_next(&rows))
+ *         ... rows.part[0], rows.part[1] ... */
 struct rows {
+    struct tensor part[ROWS_MAX_TENSORS];
+
+    /* Of rows.c. */
+    struct compute *compute;
     int count;
     int outer_rank;                         /* axes that are walked, one part an entry */
-    int64_t parts;                          /* product of the walked axes */
+    int64_t parts, next;                    /* parts: the product of the walked axes */
     struct tensor tensor[ROWS_MAX_TENSORS]; /* joined as far as all the strides allow */
 };
 
-/* Joins as many of the innermost leading axes as all the tensors allow. The tensors have been checked
- * and have the same leading dimensions. */
-struct rows rows_join(int count, const struct tensor *const *tensors);
+/* The tensors have been checked; `b` is what is written, `c` may be NULL. */
+struct rows rows_join(struct compute *compute, const struct tensor *a, const struct tensor *b, const struct tensor *c);
+/* False after the last part, where there is nothing to write, and once the pass has failed. */
+bool rows_next(struct rows *rows);
 
-/* Tensor `which` of part `part`, rank 2. */
-struct tensor rows_part(const struct rows *rows, int which, int64_t part);
+/* The tensor with axes of 1 put in front, until it has `rank` axes. */
+struct tensor rows_widen(struct tensor tensor, int rank);
 
 #endif

@@ -1,10 +1,12 @@
 /* A set of ops: what a kind of device brings. The checked ops (ops.h) call its table; nothing falls through to another
  * set, and a set that lacks an entry does not open.
  *
- * What the checked ops have done when an entry is called: the pass has not failed, no tensor is empty, every last
- * stride is 1. linear, layer_norm, l2_normalize, activation, affine and step get rank 2 (leading dimensions are joined;
- * where strides do not allow that, the entry is called once a part); add and mul get rank 4. Types are as ops.h says:
- * BF16 comes only to a set that opened in it, but to copy always. */
+ * What the checked ops (src/ops/products.c, ...) have done when an entry is called: the pass has not failed; shapes,
+ * types, strides and overlaps are as ops.h says; what is written is not empty. Ranks are ops.h's, but where the same is
+ * done to every row the entry gets rank 2 (linear, layer_norm, l2_normalize, activation, affine, step, round_bf16:
+ * leading dimensions are joined, and where strides do not allow that, the entry is called once a part), add, mul and
+ * fill get rank 4 and copy rank 5. Every last stride is 1, but for copy. BF16 comes only to a set that opened in it,
+ * but to copy always. */
 #ifndef OPS_SET_H
 #define OPS_SET_H
 
@@ -91,15 +93,15 @@ struct ops_set {
     void (*gather_rows)(struct compute *, struct tensor x, struct tensor index, struct tensor out);
     void (*shift_scale)(struct compute *, struct tensor x, struct tensor shift, struct tensor scale, struct tensor out);
 
-    /* from, out: rank 5, any strides that do not overlap in `out`. Types: see op_copy. */
+    /* Any strides, but no element twice in `out`. */
     void (*copy)(struct compute *, struct tensor from, struct tensor out);
-    void (*fill)(struct compute *, float value, struct tensor out); /* rank 4 */
+    void (*fill)(struct compute *, float value, struct tensor out);
     void (*max_pool2d)(struct compute *, struct tensor x, int size, struct tensor out);
     void (*depthwise_conv2d)(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, int padding,
                              struct tensor out);
     void (*step)(struct compute *, struct tensor x, float threshold, float low, float high, struct tensor out);
-    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out);                       /* rank 2 */
-    void (*affine)(struct compute *, struct tensor x, float scale, float shift, struct tensor out); /* rank 2 */
+    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out);
+    void (*affine)(struct compute *, struct tensor x, float scale, float shift, struct tensor out);
     void (*select)(struct compute *, struct tensor score, float threshold, struct tensor x, struct tensor other,
                    struct tensor out);
     void (*max_rows)(struct compute *, struct tensor x, struct tensor out);

@@ -54,16 +54,28 @@ struct tensor expected_upload(struct compute *compute, const struct safetensors 
     return op_upload(compute, tensor->dtype, tensor->rank, tensor->dim, tensor->data);
 }
 
-void expected_compare(const struct tensor *found, const struct safetensors *file, const char *group, const char *name,
-                      double absolute, double relative)
+struct tensor expected_like(struct compute *compute, const struct safetensors *file, const char *group,
+                            const char *name)
+{
+    const struct host_tensor *tensor = expected_get(file, group, name);
+    return compute_tensor(compute, tensor->dtype, tensor->rank, tensor->dim);
+}
+
+void expected_compare(struct compute *compute, const struct tensor *found, const struct safetensors *file,
+                      const char *group, const char *name, double absolute, double relative)
 {
     const struct host_tensor *expected = expected_get(file, group, name);
+    if (compute_finish(compute) != 0)
+        fail_msg("%s", error_message());
     assert_int_equal(found->rank, expected->rank);
     for (int i = 0; i < found->rank; i++)
         assert_int_equal(found->dim[i], expected->dim[i]);
     for (int64_t i = 0; i < tensor_count(found); i++) {
-        double a = (double)*tensor_element(found, i), b = expected_number(expected, i);
-        if (!(fabs(a - b) <= absolute + relative * fabs(b)))
+        const void *const element = tensor_element(found, i);
+        const double a =
+            found->dtype == DTYPE_I32 ? (double)*(const int32_t *)element : (double)*(const float *)element;
+        const double b = expected_number(expected, i);
+        if (!(fabs(a - b) <= absolute + relative * fabs(b)) && !(isnan(a) && isnan(b)) && a != b)
             fail_msg("%s.%s: element %lld is %.9g, not %.9g (off by %.3g)", group, name, (long long)i, a, b, a - b);
     }
 }

@@ -20,8 +20,13 @@ double expected_number(const struct host_tensor *tensor, int64_t i);
 struct tensor expected_upload(struct compute *compute, const struct safetensors *file, const char *group,
                               const char *name);
 
-/* Compares an op's result with "group.name", shapes too. */
-void expected_compare(const struct tensor *found, const struct safetensors *file, const char *group, const char *name,
-                      double absolute, double relative);
+/* A tensor of that shape and type in the pass's memory. */
+struct tensor expected_like(struct compute *compute, const struct safetensors *file, const char *group,
+                            const char *name);
+
+/* Waits for the pass, which must have gone well, and compares its result with "group.name", shapes too. NaN is equal to
+ * NaN alone. */
+void expected_compare(struct compute *compute, const struct tensor *found, const struct safetensors *file,
+                      const char *group, const char *name, double absolute, double relative);
 
 #endif

@@ -1,15 +1,10 @@
 /* What the tests of ops share. */
 #include "ops/support.h"
 
-#include "base/error.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const uint32_t poison = 0x7fc0dead;
-enum { GUARD_WORDS = 80 };
 
 bool level_under_test(enum cpu_level *level)
 {
@@ -68,84 +63,6 @@ float nearest_bf16(float value)
     return below < above || (below == above && (low_bits >> 16 & 1U) == 0) ? low : high;
 }
 
-static struct field field_make(bool gaps, enum dtype dtype, int rank, const int64_t *dim)
-{
-    struct field field = {.tensor = {.dtype = dtype, .rank = rank}};
-    int64_t extent = 1;
-    for (int i = rank - 1; i >= 0; i--) {
-        field.tensor.dim[i] = dim[i];
-        field.tensor.stride[i] = i == rank - 1 ? 1 : extent + (gaps ? random_range(1, 9) : 0);
-        extent = field.tensor.stride[i] * dim[i];
-    }
-    field.words = (size_t)extent + 2 * GUARD_WORDS;
-    field.memory = malloc(field.words * sizeof(*field.memory));
-    field.copy = malloc(field.words * sizeof(*field.copy));
-    assert_non_null(field.memory);
-    assert_non_null(field.copy);
-    for (size_t i = 0; i < field.words; i++)
-        field.memory[i] = poison;
-    field.buffer = malloc(sizeof(*field.buffer));
-    assert_non_null(field.buffer);
-    *field.buffer = (struct buffer){.memory = field.memory, .bytes = field.words * sizeof(*field.memory)};
-    field.tensor.buffer = field.buffer;
-    /* Not always on a boundary of the vector width. */
-    field.tensor.offset = (size_t)(GUARD_WORDS - (gaps ? random_range(0, 15) : 0)) * sizeof(*field.memory);
-    field_seal(&field);
-    return field;
-}
-
-struct field field_poisoned(bool gaps, int rank, const int64_t *dim)
-{
-    return field_make(gaps, DTYPE_F32, rank, dim);
-}
-
-struct field field_random(bool gaps, float low, float high, int rank, const int64_t *dim)
-{
-    struct field field = field_make(gaps, DTYPE_F32, rank, dim);
-    for (int64_t i = 0; i < tensor_count(&field.tensor); i++)
-        *tensor_element(&field.tensor, i) = random_float(low, high);
-    field_seal(&field);
-    return field;
-}
-
-struct field field_i32(int rank, const int64_t *dim, const int32_t *values)
-{
-    struct field field = field_make(false, DTYPE_I32, rank, dim);
-    memcpy(host_data(field.tensor), values, (size_t)tensor_count(&field.tensor) * sizeof(*values));
-    field_seal(&field);
-    return field;
-}
-
-void field_free(struct field *field)
-{
-    free(field->buffer);
-    free(field->memory);
-    free(field->copy);
-    *field = (struct field){0};
-}
-
-void field_seal(struct field *field)
-{
-    memcpy(field->copy, field->memory, field->words * sizeof(*field->memory));
-}
-
-void field_check_input(const struct field *field)
-{
-    assert_memory_equal(field->memory, field->copy, field->words * sizeof(*field->memory));
-}
-
-void field_check_output(const struct field *field)
-{
-    char *is_element = calloc(field->words, 1);
-    assert_non_null(is_element);
-    for (int64_t i = 0; i < tensor_count(&field->tensor); i++)
-        is_element[(const uint32_t *)(const void *)tensor_element(&field->tensor, i) - field->memory] = 1;
-    for (size_t i = 0; i < field->words; i++)
-        if (!is_element[i] && field->memory[i] != field->copy[i])
-            fail_msg("word %zu of %zu, outside of the output, was overwritten", i, field->words);
-    free(is_element);
-}
-
 float *tensor_element(const struct tensor *tensor, int64_t i)
 {
     int64_t offset = 0;
@@ -190,43 +107,6 @@ void weight_free(struct weight *weight)
 {
     free(weight->memory);
     *weight = (struct weight){0};
-}
-
-static void require(int status)
-{
-    if (status != 0)
-        fail_msg("%s", error_message());
-}
-
-void sides_open(int threads, struct sides *sides)
-{
-    enum cpu_level level;
-    assert_true(level_under_test(&level));
-    require(device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = threads},
-                        &sides->device[UNDER_TEST]));
-    require(device_open(&(struct device_options){.device = "reference", .threads = 1}, &sides->device[REFERENCE]));
-    for (int i = 0; i < SIDES; i++)
-        require(compute_create(sides->device[i], &sides->compute[i]));
-}
-
-void sides_close(struct sides *sides)
-{
-    for (int i = 0; i < SIDES; i++) {
-        compute_free(&sides->compute[i]);
-        device_close(&sides->device[i]);
-    }
-}
-
-void sides_begin(struct sides *sides)
-{
-    for (int i = 0; i < SIDES; i++)
-        compute_begin(sides->compute[i]);
-}
-
-void sides_check(const struct sides *sides)
-{
-    for (int i = 0; i < SIDES; i++)
-        require(compute_finish(sides->compute[i]));
 }
 
 void resize_image(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,

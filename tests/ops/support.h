@@ -1,5 +1,4 @@
-/* What the tests of ops share: tensors with guarded memory, random values, comparisons, and a device
- * under test beside the reference. */
+/* What the tests of ops share: levels, random values, comparisons, weights, resizes. */
 #ifndef TESTS_OPS_SUPPORT_H
 #define TESTS_OPS_SUPPORT_H
 
@@ -33,33 +32,12 @@ float random_float(float low, float high);
 /* The nearest bfloat16, by trying both neighbours: of two as near, the even one. */
 float nearest_bf16(float value);
 
-/* A tensor in memory of its own, with a guard before and after and, where wanted, gaps between rows.
- * Everything that is not the tensor's holds NaN of a certain pattern. */
-struct field {
-    struct tensor tensor;
-    struct buffer *buffer; /* what it shows: the memory */
-    uint32_t *memory;
-    uint32_t *copy; /* the memory as it was when last sealed */
-    size_t words;
-};
-
-/* Elements are NaN too. `gaps`: every stride but the last is larger than needed. */
-struct field field_poisoned(bool gaps, int rank, const int64_t *dim);
-struct field field_random(bool gaps, float low, float high, int rank, const int64_t *dim);
-struct field field_i32(int rank, const int64_t *dim, const int32_t *values);
+/* A rank and dimensions, as arguments. */
 #define DIMS(...)                                                                                                      \
     (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                             \
     {                                                                                                                  \
         __VA_ARGS__                                                                                                    \
     }
-void field_free(struct field *field);
-
-/* Remembers the memory, after elements were set by hand. */
-void field_seal(struct field *field);
-/* Nothing at all has changed since. */
-void field_check_input(const struct field *field);
-/* Nothing but elements has changed since. */
-void field_check_output(const struct field *field);
 
 /* Element number `i` in row-major order. */
 float *tensor_element(const struct tensor *tensor, int64_t i);
@@ -76,18 +54,6 @@ struct weight {
 struct weight weight_random(float low, float high, int shift, int rank, const int64_t *dim);
 void weight_free(struct weight *weight);
 
-/* The device under test and the reference. */
-enum { UNDER_TEST, REFERENCE, SIDES };
-struct sides {
-    struct device *device[SIDES];
-    struct compute *compute[SIDES];
-};
-void sides_open(int threads, struct sides *sides);
-void sides_close(struct sides *sides);
-void sides_begin(struct sides *sides);
-/* Both passes went well. */
-void sides_check(const struct sides *sides);
-
 /* op_resize_image and op_resize_planes with what they are given uploaded: rows of 3-channel pixels, filters.
  * `mean` NULL: the bytes of an 8-bit resize; `threshold` NULL: the values themselves. */
 void resize_image(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,
@@ -101,13 +67,5 @@ void resize_planes(struct compute *compute, struct tensor x, const struct filter
 
 /* The 8-bit noise that tests/reference/make_ops.py makes its images of. */
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c);
-
-/* The groups of test_sets.c. `*state` is a struct sides. */
-int sets_products(void);
-int sets_attention(void);
-int sets_elementwise(void);
-int sets_resize(void);
-int sides_setup(void **state);
-int sides_teardown(void **state);
 
 #endif

@@ -218,6 +218,24 @@ static void test_upload_download(void **state)
     assert_memory_equal(back, corner, sizeof(corner));
 }
 
+/* Tensors that outlive passes. */
+static void test_device_tensor(void **state)
+{
+    struct fixture *f = *state;
+    const float values[] = {0, 1, 2, 3, 4, 5};
+    struct tensor kept;
+    assert_int_equal(DEVICE_TENSOR_CREATE(f->device, DTYPE_F32, &kept, INT64_MAX / 2, 8), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(DEVICE_TENSOR_CREATE(f->device, DTYPE_F32, &kept, 3, 4), 0);
+    compute_begin(f->compute);
+    op_copy(f->compute, op_upload(f->compute, DTYPE_F32, DIMS(2, 3), values),
+            tensor_slice(tensor_slice(kept, 0, 0, 2), 1, 0, 3));
+    assert_int_equal(compute_finish(f->compute), 0);
+    compute_begin(f->compute);
+    assert_true(((float *)host_data(kept))[4] == 3.0F);
+    device_tensor_free(f->device, &kept);
+    assert_null(kept.buffer);
+}
+
 /* Weights: a view where the file's bytes serve, a copy else. */
 static void test_parameters_tensor(void **state)
 {
@@ -298,8 +316,9 @@ int main(void)
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sticky_error),      cmocka_unit_test(test_scratch),
-        cmocka_unit_test(test_upload_download),   cmocka_unit_test(test_parameters_tensor),
-        cmocka_unit_test(test_parameters_values), cmocka_unit_test(test_parameters_layers),
+        cmocka_unit_test(test_upload_download),   cmocka_unit_test(test_device_tensor),
+        cmocka_unit_test(test_parameters_tensor), cmocka_unit_test(test_parameters_values),
+        cmocka_unit_test(test_parameters_layers),
     };
     int failed = cmocka_run_group_tests_name("devices", alone, NULL, NULL);
     failed += cmocka_run_group_tests_name("passes", tests, setup, teardown);

@@ -156,6 +156,9 @@ static void test_bad_sizes(void **state)
     assert_int_equal(filter_bilinear_antialias(0, 1, &filter), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(filter_bilinear_antialias(1, -1, &filter), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(filter_bilinear_antialias(FILTER_MAX_SIZE + 1, 1, &filter), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(filter_bilinear(0, 3, &filter), SOWLV2_ERROR_ARGUMENT);
+    struct filter_u8 small;
+    assert_int_equal(filter_u8_bilinear_antialias(3, 0, &small), SOWLV2_ERROR_ARGUMENT);
     filter_free(&filter);
     filter_free(&filter);
 }

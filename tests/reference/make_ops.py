@@ -4,19 +4,27 @@
 
 ops.safetensors     GROUP.NAME: an op's inputs, and its result `out`
 tokens.safetensors  likewise, of the ops between few tokens and many rows
+choices.safetensors likewise, of the ops that choose and of sine embeddings
+masks.safetensors   likewise, of prompts' points and of masks; clean.HOLE.SPRINKLE.out: masks without small parts
 resize.safetensors  image.HEIGHT.WIDTH.TARGET.where/.pixels: some output pixels of the whole processor
                     axis.VALID.PADDED.OUTPUTS.out, antialias.INPUTS.OUTPUTS.out: one axis of a filter
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tvF
 from safetensors.torch import save_file
+from scipy import ndimage
 from transformers.activations import ACT2FN
 from transformers.models.owlv2.image_processing_owlv2 import Owlv2ImageProcessor
+from transformers.models.sam2.configuration_sam2 import Sam2PromptEncoderConfig
+from transformers.models.sam2.image_processing_sam2 import Sam2ImageProcessor
+from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder, Sam2PositionalEmbedding, Sam2PromptEncoder
+from transformers.models.sam2_video.modeling_sam2_video import get_1d_sine_pe
 
 FOLDER = Path(__file__).resolve().parent.parent / "ops/data"
 SAMPLES = 100  # output pixels kept of an image
@@ -220,6 +228,92 @@ def token_cases(t):
         put(t, group, features2=blocks(features2, 2).reshape(4 * side**2, 4 * c2))
 
 
+def choice_cases(t):
+    torch.manual_seed(2024)
+    nan, infinity = float("nan"), float("inf")
+    x = 4 * torch.randn(7, 11)
+    put(t, "affine", x=x, out=x * 20.0 - 10.0)
+
+    # Around the threshold, and what compares with nothing.
+    score = torch.tensor([[0.25], [0.2500001], [-3.0], [nan], [infinity], [-infinity], [7.0]])
+    put(t, "select", x=x.clone(), score=score)
+    for name, other in {"row": torch.randn(1, 11), "column": torch.randn(7, 1), "one": torch.randn(1, 1),
+                        "whole": torch.randn(7, 11)}.items():
+        put(t, f"select.{name}", other=other, out=torch.where(score > 0.25, x, other))
+
+    x = torch.randn(8, 13)
+    x[1, 0], x[2, 5], x[3, 12], x[4], x[5, 3], x[6] = nan, nan, nan, nan, infinity, -infinity
+    put(t, "max_rows", x=x, out=x.amax(dim=1, keepdim=True))
+
+    # Distances in time, as SAM 2 tells its object pointers apart.
+    x, width = torch.tensor([-15.0, -1.0, 0.0, 1.0, 2.0, 7.0, 15.0, 0.3]), 24
+    half = torch.arange(width // 2, dtype=torch.float32)
+    put(t, "sine", x=x[:, None], periods=10000 ** (2 * (half // 2) / (width // 2)), out=get_1d_sine_pe(x, dim=width))
+
+
+def point_cases(t):
+    """Points of every kind through SAM 2's prompt encoder."""
+    size, width = 64, 20
+    config = Sam2PromptEncoderConfig(hidden_size=width, image_size=size)
+    encoder = Sam2PromptEncoder(config)
+    encoder.shared_embedding = Sam2PositionalEmbedding(config)
+    points = size * torch.rand(3, 6, 2)
+    points[0, 0], points[1, 1], points[2, 2] = torch.tensor([-9.0, 80.0]), -0.5, size - 0.5  # outside, both corners
+    kinds = torch.tensor([[0, 1, 2, 3, -1, -10], [-10, -1, 3, 2, 1, 0], [1, 1, 0, -1, -1, 2]])
+    put(t, "points", points=(points + 0.5) / size, kinds=kinds.int(), fourier=encoder.shared_embedding.positional_embedding,
+        embedding=encoder.point_embed.weight.data, not_a_point=encoder.not_a_point_embed.weight.data,
+        out=encoder._embed_points(points[None], kinds[None], pad=False)[0].data)
+
+
+def choose_cases(t):
+    """The best of several masks, and the first unless it is unstable, by SAM 2's decoder."""
+    batch, planes, height, width = 10, 4, 7, 9
+    masks, scores = 2 * torch.randn(batch, planes, height, width), torch.rand(batch, planes)
+    masks[0, 0], masks[1, 0], masks[2, 0] = 9.0, -9.0, 0.01  # full, empty, all of it doubtful
+    masks[3, 0].flatten()[:20] = torch.tensor([0.04, 9.0] * 10)
+    masks[4, 0, 2, 2], masks[5, 0] = float("nan"), float("nan")
+    masks[5:, 0] *= torch.tensor([1.0, 5.0, 50.0, 500.0, 0.1])[:, None, None]
+    scores[0, 1:], scores[1] = 0.5, torch.tensor([0.9, 0.1, 0.7, 0.7])  # ties; the first mask's score does not count
+    scores[2, 3], scores[6, 1:3] = float("nan"), float("nan")
+    decoder = SimpleNamespace(dynamic_multimask_stability_delta=0.05, dynamic_multimask_stability_thresh=0.98)
+    decoder._get_stability_scores = lambda logits: Sam2MaskDecoder._get_stability_scores(decoder, logits)
+    chosen, _ = Sam2MaskDecoder._dynamic_multimask_via_stability(decoder, masks[None], scores[None])
+    same = (torch.isclose(masks, chosen[0], rtol=0, atol=0, equal_nan=True)).flatten(2).all(2)
+    put(t, "choose", masks=masks.flatten(2), scores=scores, fallback=same.int().argmax(1).int(),
+        several=(1 + scores[:, 1:].argmax(1)).int())
+
+
+def separate_cases(t):
+    """Each pixel to one object, by SAM 2's processor."""
+    masks = (4 * torch.randn(4, 1, 9, 11)).round() - 8  # many ties, many values on either side of -10
+    masks.flatten(1)[0, 3], masks.flatten(1)[2, 4], masks.flatten(1)[1:3, 5] = float("nan"), float("nan"), float("nan")
+    out = Sam2ImageProcessor._apply_non_overlapping_constraints(None, masks)
+    put(t, "separate", masks=masks.flatten(1), out=out.flatten(1))
+
+
+def clean_cases(t):
+    """Small parts as the original SAM 2 removes them, found by scipy with 8 neighbours."""
+    threshold = 0.5
+    masks = F.interpolate(torch.randn(4, 1, 12, 10), (30, 25), mode="bilinear")[:, 0] + 0.3 * torch.randn(4, 30, 25)
+    masks = (masks * 64).round() / 64 + threshold  # some lie on the threshold
+    masks[1, ::7, ::5] = float("nan")
+    put(t, "clean", masks=masks)
+    for hole, sprinkle in [(1, 0), (0, 1), (4, 4), (9, 20), (100, 3), (2000, 2000)]:
+        out = masks.clone()
+        for index, mask in enumerate(masks):
+            for kind, area, value in [(mask <= threshold, hole, threshold + 10), (mask > threshold, sprinkle, threshold - 10)]:
+                labels, _ = ndimage.label(kind.numpy(), structure=np.ones((3, 3)))
+                small = (np.bincount(labels.flatten())[labels] <= area) & (labels > 0)
+                out[index][torch.from_numpy(small)] = value
+        put(t, f"clean.{hole}.{sprinkle}", out=out)
+
+
+def mask_cases(t):
+    torch.manual_seed(2025)
+    for case in [point_cases, choose_cases, separate_cases, clean_cases]:
+        case(t)
+
+
 def main():
     torch.manual_seed(2022)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -227,6 +321,8 @@ def main():
         "ops": [linear_cases, conv2d_cases, row_cases, attention_cases, element_cases],
         "resize": [image_cases, axis_cases, antialias_cases],
         "tokens": [token_cases],
+        "choices": [choice_cases],
+        "masks": [mask_cases],
     }.items():
         tensors = {}
         for case in cases:

@@ -55,6 +55,12 @@ static bool is_stable(const struct mask_choice *choice, const float *mask, int64
     return score >= choice->threshold;
 }
 
+/* NaN is over all but NaN. */
+static bool is_over(float a, float b)
+{
+    return a > b || (isnan(a) && !isnan(b));
+}
+
 void reference_choose_mask(struct compute *compute, const struct mask_choice *choice, struct tensor masks,
                            struct tensor scores, struct tensor index)
 {
@@ -69,7 +75,7 @@ void reference_choose_mask(struct compute *compute, const struct mask_choice *ch
             continue;
         int32_t best = 1;
         for (int32_t i = 2; i < planes; i++)
-            best = score[i] > score[best] ? i : best;
+            best = is_over(score[i], score[best]) ? i : best;
         chosen[b] = best;
     }
 }
@@ -131,7 +137,7 @@ void reference_separate_masks(struct compute *compute, struct tensor masks, floa
     for (int64_t i = 0; i < area; i++) {
         int64_t best = 0;
         for (int64_t n = 1; n < count; n++)
-            best = values[n * area + i] > values[best * area + i] ? n : best;
+            best = is_over(values[n * area + i], values[best * area + i]) ? n : best;
         for (int64_t n = 0; n < count; n++) {
             float *const value = &values[n * area + i];
             *value = n != best && *value > outside ? outside : *value;

@@ -57,7 +57,7 @@ void reference_max_rows(struct compute *compute, struct tensor x, struct tensor 
         const float *const row = matrix_row(&x, i);
         float largest = row[0];
         for (int64_t j = 1; j < x.dim[1]; j++)
-            largest = row[j] > largest ? row[j] : largest;
+            largest = row[j] > largest || isnan(row[j]) ? row[j] : largest;
         *matrix_row(&out, i) = largest;
     }
 }

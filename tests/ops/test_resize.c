@@ -1,0 +1,348 @@
+/* Resizes of images and planes: each level against the reference set, and against the reference implementation
+ * (tests/reference/make_resize_u8.py); parts of resizes against the whole; and what is rejected. The filters
+ * themselves: test_filter.c. */
+#include "ops/expected.h"
+#include "ops/sides.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* f32 sums of weights that add up to 1 times values to 255, scaled by 1/255 and divided by 0.26: some
+ * roundings of 2^-24 * 4. */
+static const double tolerance = 2e-6;
+
+static const float mean[3] = {0.48145466F, 0.4578275F, 0.40821073F}, std[3] = {0.26862954F, 0.26130258F, 0.27577711F};
+
+/* An image whose last row ends where its memory ends, so that the sanitizer sees a read beyond it. */
+static uint8_t *make_pixels(int64_t height, int64_t width, size_t row_bytes)
+{
+    const size_t bytes = (size_t)(height - 1) * row_bytes + (size_t)width * 3;
+    uint8_t *pixels = malloc(bytes);
+    assert_non_null(pixels);
+    for (size_t i = 0; i < bytes; i++)
+        pixels[i] = (uint8_t)random_bits();
+    return pixels;
+}
+
+static void check_resize(const struct filter *vertical, const struct filter *horizontal, bool gaps)
+{
+    const size_t row_bytes = (size_t)horizontal->inputs * 3 + (gaps ? (size_t)random_range(1, 30) : 0);
+    uint8_t *pixels = make_pixels(vertical->inputs, horizontal->inputs, row_bytes);
+    struct tensor out[SIDES];
+    sides_out(out, gaps, DIMS(vertical->outputs, horizontal->outputs, 3));
+    sides_begin();
+    for (int i = 0; i < SIDES; i++)
+        resize_image(sides.compute[i], pixels, row_bytes, vertical, horizontal, 1.0F / 255.0F, mean, std, out[i]);
+    sides_compare(out, tolerance, tolerance, "resize %d x %d to %d x %d", vertical->inputs, horizontal->inputs,
+                  vertical->outputs, horizontal->outputs);
+    fields_check();
+    free(pixels);
+}
+
+static void test_blur(void **state)
+{
+    (void)state;
+    static const int sizes[][3] = {{1, 1, 5},    {1, 50, 33},  {50, 1, 33},  {37, 91, 64},   {91, 37, 96}, {64, 64, 64},
+                                   {65, 50, 64}, {200, 3, 17}, {3, 200, 17}, {333, 277, 48}, {16, 15, 127}};
+    for (int i = 0; i < COUNT(sizes); i++) {
+        const int height = sizes[i][0], width = sizes[i][1], target = sizes[i][2];
+        const int side = height > width ? height : width;
+        struct filter vertical, horizontal;
+        assert_int_equal(filter_blur_bilinear(height, side, target, &vertical), 0);
+        assert_int_equal(filter_blur_bilinear(width, side, target, &horizontal), 0);
+        check_resize(&vertical, &horizontal, i % 2 == 0);
+        filter_free(&vertical);
+        filter_free(&horizontal);
+    }
+}
+
+static void test_antialias(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct filter vertical, horizontal;
+        assert_int_equal(filter_bilinear_antialias((int)random_range(1, 90), (int)random_range(1, 70), &vertical), 0);
+        assert_int_equal(filter_bilinear_antialias((int)random_range(1, 90), (int)random_range(1, 70), &horizontal), 0);
+        check_resize(&vertical, &horizontal, i % 2 == 0);
+        filter_free(&vertical);
+        filter_free(&horizontal);
+    }
+}
+
+/* Filters of any taps, also none: then the output is that of a black pixel. */
+static struct filter random_filter(int inputs, int outputs)
+{
+    struct filter filter;
+    assert_int_equal(filter_bilinear_antialias(inputs, outputs, &filter), 0);
+    for (int i = 0; i < outputs; i++) {
+        const int most = filter.stride < inputs ? filter.stride : inputs;
+        filter.count[i] = (int32_t)random_range(0, most);
+        filter.first[i] = (int32_t)random_range(0, inputs - filter.count[i]);
+        for (int j = 0; j < filter.count[i]; j++)
+            filter.weight[i * filter.stride + j] = random_float(-1.0F, 1.0F) / (float)filter.count[i];
+    }
+    return filter;
+}
+
+static void test_any_filter(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        struct filter vertical = random_filter((int)random_range(1, 50), (int)random_range(1, 40));
+        struct filter horizontal = random_filter((int)random_range(1, 50), (int)random_range(1, 40));
+        check_resize(&vertical, &horizontal, i % 2 == 0);
+        const struct tensor x = field_in(i % 2 == 0, -2.0F, 2.0F, DIMS(3, vertical.inputs, horizontal.inputs));
+        struct tensor out[SIDES];
+        sides_out(out, i % 2 == 0, DIMS(3, vertical.outputs, horizontal.outputs));
+        sides_begin();
+        for (int side = 0; side < SIDES; side++)
+            resize_planes(sides.compute[side], x, &vertical, &horizontal, NULL, out[side]);
+        sides_compare(out, tolerance, tolerance, "planes");
+        fields_check();
+        filter_free(&vertical);
+        filter_free(&horizontal);
+    }
+}
+
+/* Planes with filters from the first size to the second, and where they are over a threshold. */
+static void test_planes_expected(void **state)
+{
+    (void)state;
+    struct safetensors *file = expected_open("resize_u8.safetensors");
+    char group[32];
+    int cases = 0;
+    for (;; cases++) {
+        snprintf(group, sizeof(group), "planes.%d", cases);
+        const struct host_tensor *x = expected_find(file, group, "x");
+        if (x == NULL)
+            break;
+        const struct host_tensor *y = expected_get(file, group, "y");
+        struct filter vertical, horizontal;
+        assert_int_equal(filter_bilinear((int)x->dim[0], (int)y->dim[0], &vertical), 0);
+        assert_int_equal(filter_bilinear((int)x->dim[1], (int)y->dim[1], &horizontal), 0);
+        for (int side = 0; side < SIDES; side++) {
+            struct compute *const compute = sides.compute[side];
+            compute_begin(compute);
+            const struct tensor in = expected_upload(compute, file, group, "x");
+            const struct tensor planes = TENSOR_RESHAPE(in, 1, x->dim[0], x->dim[1]);
+            const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, y->dim[0], y->dim[1]);
+            const struct tensor above = COMPUTE_TENSOR(compute, DTYPE_U8, 1, y->dim[0], y->dim[1]);
+            resize_planes(compute, planes, &vertical, &horizontal, NULL, out);
+            resize_planes(compute, planes, &vertical, &horizontal, &(const float){0.1F}, above);
+            const struct tensor plane = tensor_at(out, 0);
+            expected_compare(compute, &plane, file, group, "y", 1e-6, 1e-6);
+            for (int64_t i = 0; i < tensor_count(&out); i++)
+                assert_int_equal(((uint8_t *)host_data(above))[i], ((float *)host_data(out))[i] > 0.1F);
+        }
+        filter_free(&vertical);
+        filter_free(&horizontal);
+    }
+    assert_int_equal(cases, 5);
+    safetensors_close(&file);
+}
+
+static uint8_t *make_noise(int height, int width)
+{
+    uint8_t *const pixels = malloc((size_t)height * (size_t)width * 3);
+    assert_non_null(pixels);
+    for (int i = 0; i < height * width * 3; i++)
+        pixels[i] = noise((uint32_t)(i / 3 / width), (uint32_t)(i / 3 % width), (uint32_t)(i % 3));
+    return pixels;
+}
+
+/* 8-bit resizes: exact, pixel by pixel. */
+static void test_u8_expected(void **state)
+{
+    (void)state;
+    const float none[3] = {0.0F, 0.0F, 0.0F}, one[3] = {1.0F, 1.0F, 1.0F};
+    struct safetensors *file = expected_open("resize_u8.safetensors");
+    char group[32];
+    int cases = 0;
+    for (;; cases++) {
+        snprintf(group, sizeof(group), "%d", cases);
+        const struct host_tensor *size = expected_find(file, group, "size");
+        if (size == NULL)
+            break;
+        const int height = (int)expected_number(size, 0), width = (int)expected_number(size, 1);
+        const int new_height = (int)expected_number(size, 2), new_width = (int)expected_number(size, 3);
+        uint8_t *pixels = make_noise(height, width);
+        struct filter_u8 vertical, horizontal;
+        assert_int_equal(filter_u8_bilinear_antialias(height, new_height, &vertical), 0);
+        assert_int_equal(filter_u8_bilinear_antialias(width, new_width, &horizontal), 0);
+        for (int side = 0; side < SIDES; side++) {
+            struct compute *const compute = sides.compute[side];
+            compute_begin(compute);
+            const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, new_height, new_width, 3);
+            const struct tensor bytes = COMPUTE_TENSOR(compute, DTYPE_U8, new_height, new_width, 3);
+            resize_image_u8(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 1.0F, none, one, out);
+            resize_image_u8(compute, pixels, (size_t)width * 3, &vertical, &horizontal, 0.0F, NULL, NULL, bytes);
+            expected_compare(compute, &out, file, group, "pixels", 0.0, 0.0);
+            for (int64_t i = 0; i < tensor_count(&out); i++)
+                assert_true((float)((uint8_t *)host_data(bytes))[i] == ((float *)host_data(out))[i]);
+        }
+        filter_u8_free(&vertical);
+        filter_u8_free(&horizontal);
+        free(pixels);
+    }
+    assert_int_equal(cases, 10);
+    safetensors_close(&file);
+}
+
+/* Parts of a resize, down to one output, give that part of what the whole gives: an image with weights of both kinds,
+ * of which whole numbers give the same bits, and planes. */
+static void test_parts(void **state)
+{
+    (void)state;
+    const struct pixel_scale scale = pixel_scale(1.0F / 255.0F, mean, std);
+    for (int n = 0; n < 60; n++) {
+        struct compute *const compute = sides.compute[n % SIDES];
+        const int height = (int)random_range(1, 40), width = (int)random_range(1, 40);
+        const int down = (int)random_range(1, 30), across = (int)random_range(1, 30), kind = n / SIDES % 3;
+        const int top = (int)random_range(0, down - 1), left = (int)random_range(0, across - 1);
+        const int rows = (int)random_range(1, down - top), columns = (int)random_range(1, across - left);
+        uint8_t *pixels = make_pixels(height, width, (size_t)width * 3);
+        const struct tensor x = field_in(true, -1.0F, 1.0F, DIMS(2, height, width));
+        const struct tensor whole =
+            kind == 2 ? field_out(true, DIMS(2, down, across)) : field_out(true, DIMS(down, across, 3));
+        const struct tensor part =
+            kind == 2 ? field_out(true, DIMS(2, rows, columns)) : field_out(true, DIMS(rows, columns, 3));
+        compute_begin(compute);
+        const struct resize vertical = kind == 0 ? op_filter_u8_bilinear(compute, height, down)
+                                                 : op_filter_bilinear(compute, height, down, n % 4 < 2);
+        const struct resize horizontal = kind == 0 ? op_filter_u8_bilinear(compute, width, across)
+                                                   : op_filter_bilinear(compute, width, across, n % 4 < 2);
+        const struct resize vertical_part = resize_part(vertical, top, rows);
+        const struct resize horizontal_part = resize_part(horizontal, left, columns);
+        assert_true(vertical_part.outputs == rows && vertical_part.inputs == height);
+        if (kind == 2) {
+            op_resize_planes(compute, x, &vertical, &horizontal, whole);
+            op_resize_planes(compute, x, &vertical_part, &horizontal_part, part);
+        } else {
+            const struct tensor image = op_upload_rows(compute, pixels, (size_t)width * 3, height, 3 * (int64_t)width);
+            op_resize_image(compute, image, &vertical, &horizontal, &scale, whole);
+            op_resize_image(compute, image, &vertical_part, &horizontal_part, &scale, part);
+        }
+        assert_int_equal(compute_finish(compute), 0);
+        const int axis = kind == 2 ? 1 : 0;
+        const struct tensor cut = tensor_slice(tensor_slice(whole, axis, top, rows), axis + 1, left, columns);
+        compare_tensors("a part", &part, &cut, kind == 0 ? 0.0 : tolerance, 0.0);
+        fields_check();
+        free(pixels);
+    }
+    /* Of a failed pass there is nothing to cut, but its sizes. */
+    struct compute *const compute = sides.compute[UNDER_TEST];
+    compute_begin(compute);
+    compute_fail(compute, error_set(SOWLV2_ERROR_MEMORY, "no memory"));
+    const struct resize part = resize_part(op_filter_bilinear(compute, 9, 7, false), 2, 3);
+    assert_true(part.outputs == 3 && part.taps.buffer == NULL);
+}
+
+/* Operands of resizes as fields. */
+static struct tensor as_type(struct tensor field, enum dtype dtype, int rank, const int64_t *dim)
+{
+    struct tensor tensor;
+    size_t bytes;
+    assert_true(tensor_layout(dtype, rank, dim, &tensor, &bytes));
+    tensor.buffer = field.buffer;
+    tensor.offset = field.offset;
+    return tensor;
+}
+
+/* From 4 to 3 values, with 2 taps each. */
+static struct resize as_resize(struct tensor taps, struct tensor weight)
+{
+    return (struct resize){.outputs = 3, .inputs = 4, .precision = 4, .taps = taps, .weight = weight};
+}
+
+#define T(i) given[i].tensor
+static const struct pixel_scale plain = {1.0F, {0.0F}, {1.0F, 1.0F, 1.0F}};
+
+static void call_image(struct compute *compute, const struct given *given)
+{
+    const struct resize vertical = as_resize(T(1), T(2)), horizontal = as_resize(T(3), T(4));
+    op_resize_image(compute, T(0), &vertical, &horizontal, &plain, T(5));
+}
+
+static void call_image_bytes(struct compute *compute, const struct given *given)
+{
+    const struct resize vertical = as_resize(T(1), T(2)), horizontal = as_resize(T(3), T(4));
+    op_resize_image(compute, T(0), &vertical, &horizontal, NULL, T(5));
+}
+
+static void call_planes(struct compute *compute, const struct given *given)
+{
+    const struct resize vertical = as_resize(T(1), T(2)), horizontal = as_resize(T(3), T(4));
+    op_resize_planes(compute, T(0), &vertical, &horizontal, T(5));
+}
+
+static void call_planes_above(struct compute *compute, const struct given *given)
+{
+    const struct resize vertical = as_resize(T(1), T(2)), horizontal = as_resize(T(3), T(4));
+    op_resize_planes_above(compute, T(0), &vertical, &horizontal, 0.5F, T(5));
+}
+
+#define F32(...) field_inout(false, -1.0F, 1.0F, DIMS(__VA_ARGS__))
+
+static void test_rejections(void **state)
+{
+    (void)state;
+    static const int32_t numbers[12] = {0, 1, 2, 2, 2, 2}; /* first, count; and any bytes */
+#define TAPS field_in_i32(DIMS(2, 3), numbers)
+#define WEIGHT F32(3, 2), GIVEN_FREE << 1
+#define WEIGHT_I16 as_type(field_in_i32(DIMS(3), numbers), DTYPE_I16, DIMS(3, 2)), GIVEN_FREE << 1
+#define PIXELS as_type(field_in_i32(DIMS(12), numbers), DTYPE_U8, DIMS(4, 12))
+    CHECK_REJECTIONS("op_resize_image", call_image, {"pixels", PIXELS, 0}, {"vertical taps", TAPS, 0},
+                     {"vertical weights", WEIGHT}, {"horizontal taps", TAPS, 0}, {"horizontal weights", WEIGHT},
+                     {"out", F32(3, 3, 3), GIVEN_OUT});
+    CHECK_REJECTIONS("op_resize_image", call_image_bytes, {"pixels", PIXELS, 0}, {"vertical taps", TAPS, 0},
+                     {"vertical weights", WEIGHT_I16}, {"horizontal taps", TAPS, 0}, {"horizontal weights", WEIGHT_I16},
+                     {"out", as_type(F32(7), DTYPE_U8, DIMS(3, 3, 3)), GIVEN_OUT});
+    CHECK_REJECTIONS("op_resize_planes", call_planes, {"x", F32(2, 4, 4), 0}, {"vertical taps", TAPS, 0},
+                     {"vertical weights", WEIGHT}, {"horizontal taps", TAPS, 0}, {"horizontal weights", WEIGHT},
+                     {"out", F32(2, 3, 3), GIVEN_OUT});
+    CHECK_REJECTIONS("op_resize_planes_above", call_planes_above, {"x", F32(2, 4, 4), 0}, {"vertical taps", TAPS, 0},
+                     {"vertical weights", WEIGHT}, {"horizontal taps", TAPS, 0}, {"horizontal weights", WEIGHT},
+                     {"out", as_type(F32(5), DTYPE_U8, DIMS(2, 3, 3)), GIVEN_OUT});
+
+    const struct resize resize = as_resize(TAPS, F32(3, 2));
+    const struct tensor pixels = PIXELS;
+    REJECTED(op_resize_image, pixels, &resize, &resize, &plain, F32(3, 4, 3));
+    REJECTED(op_resize_image, pixels, &resize, &resize, &plain, F32(3, 3, 4));
+    REJECTED(op_resize_image, tensor_slice(pixels, 1, 0, 11), &resize, &resize, &plain, F32(3, 3, 3));
+    REJECTED(op_resize_image, pixels, &resize, &resize, NULL, F32(3, 3, 3)); /* bytes come of whole numbers alone */
+    REJECTED(op_resize_image, pixels, &resize, &resize, NULL, as_type(F32(7), DTYPE_U8, DIMS(3, 3, 3)));
+    REJECTED(op_resize_planes, F32(1, 4, 5), &resize, &resize, F32(1, 3, 3));
+    REJECTED(op_resize_planes, F32(1, 4, 4), &resize, &resize, F32(1, 3, 4));
+
+    /* Taps outside of the inputs are seen when a filter goes to the device. */
+    struct filter filter;
+    assert_int_equal(filter_bilinear_antialias(4, 3, &filter), 0);
+    struct filter wrong = filter;
+    int32_t first[3] = {filter.first[0], filter.first[1], 4}, count[3] = {1, 1, 1};
+    wrong.first = first;
+    REJECTED(op_upload_filter, &wrong);
+    first[2] = -1;
+    REJECTED(op_upload_filter, &wrong);
+    first[2] = 0;
+    wrong.count = count;
+    count[1] = -1;
+    REJECTED(op_upload_filter, &wrong);
+    count[1] = filter.stride + 1;
+    REJECTED(op_upload_filter, &wrong);
+    wrong = filter;
+    wrong.outputs = 0;
+    REJECTED(op_upload_filter, &wrong);
+    filter_free(&filter);
+    fields_check();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_blur),        TEST(test_antialias), TEST(test_any_filter), TEST(test_planes_expected),
+        TEST(test_u8_expected), TEST(test_parts),     TEST(test_rejections),
+    };
+    return sides_run(tests, COUNT(tests));
+}
