@@ -136,7 +136,8 @@ int main(int count, char **arguments)
     struct compute *compute;
     struct sam2 *model;
     struct sam2_features *features;
-    struct file_map pixels, box_file;
+    char *pixels, *box_file;
+    size_t pixel_bytes, box_bytes;
     struct timing open = {0}, encode = {0};
     struct timing started = start();
     check(device_open(&(struct device_options){.threads = atoi(arguments[2])}, &device));
@@ -144,18 +145,18 @@ int main(int count, char **arguments)
     check(sam2_open(arguments[1], device, &model));
     stop(started, &open);
     check(sam2_features_create(model, &features));
-    check(file_map_open(arguments[3], &pixels));
-    check(file_map_open(arguments[6], &box_file));
+    check(file_read(arguments[3], INT32_MAX, &pixels, &pixel_bytes));
+    check(file_read(arguments[6], INT32_MAX, &box_file, &box_bytes));
     const struct segment_image image = {
-        .pixels = pixels.data, .width = width, .height = height, .row_bytes = (size_t)width * 3};
+        .pixels = (const uint8_t *)pixels, .width = width, .height = height, .row_bytes = (size_t)width * 3};
     const size_t needed = (size_t)boxes * 4 * sizeof(float);
-    if (width < 1 || height < 1 || boxes < 1 || pixels.size != (size_t)width * (size_t)height * 3 ||
-        box_file.size != needed) {
+    if (width < 1 || height < 1 || boxes < 1 || pixel_bytes != (size_t)width * (size_t)height * 3 ||
+        box_bytes != needed) {
         fprintf(stderr, "the image or the boxes have another size\n");
         return 2;
     }
     float *box_values = allocate(needed);
-    memcpy(box_values, box_file.data, needed);
+    memcpy(box_values, box_file, needed);
     char folder_copy[4096];
     snprintf(folder_copy, sizeof(folder_copy), "%s", folder);
     const struct model_trace trace = {dump, folder_copy};
@@ -169,8 +170,8 @@ int main(int count, char **arguments)
     decode(model, compute, features, box_values, boxes, runs, folder);
     printf("scratch %zu\nresident %ld\n", compute_peak_scratch(compute), peak_resident());
     free(box_values);
-    file_map_close(&pixels);
-    file_map_close(&box_file);
+    free(pixels);
+    free(box_file);
     sam2_features_free(&features);
     sam2_free(&model);
     compute_free(&compute);
