@@ -56,7 +56,6 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(max_pool2d),
         ENTRY(depthwise_conv2d),
         ENTRY(step),
-        ENTRY(round_bf16),
         ENTRY(affine),
         ENTRY(select),
         ENTRY(max_rows),

@@ -58,15 +58,6 @@ void op_step(struct compute *compute, struct tensor x, float threshold, float lo
         set_of(compute)->step(compute, rows.part[0], threshold, low, high, rows.part[1]);
 }
 
-void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out)
-{
-    if (!check_same(compute, "op_round_bf16", &x, IS_F32, &out))
-        return;
-    struct rows rows = rows_join(compute, &x, &out, NULL);
-    while (rows_next(&rows))
-        set_of(compute)->round_bf16(compute, rows.part[0], rows.part[1]);
-}
-
 enum { PAIR_RANK = 4 };
 
 /* a, b and out of op_add and op_mul: whether there is something to do. They are widened to the set's rank. */

@@ -260,9 +260,6 @@ void op_affine(struct compute *compute, struct tensor x, float scale, float shif
 /* out = high where x > threshold, else low (also where x is NaN). `out` may be `x`. */
 void op_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out);
 
-/* out = x rounded to the nearest bfloat16, ties to even; still F32. `out` may be `x`. */
-void op_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
-
 /* out[n, q] = (x[n, q] + shift[n]) * (ELU(scale[n]) + 1), ELU(x) = x > 0 ? x : exp(x) - 1.
  * shift and scale are [n, 1]. `out` may be `x`. (OWL-ViT's class logits: Minderer et al. 2022.) */
 void op_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,

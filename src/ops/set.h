@@ -3,7 +3,7 @@
  *
  * What the checked ops (src/ops/products.c, ...) have done when an entry is called: the pass has not failed; shapes,
  * types, strides and overlaps are as ops.h says; what is written is not empty. Ranks are ops.h's, but where the same is
- * done to every row the entry gets rank 2 (linear, layer_norm, l2_normalize, activation, affine, step, round_bf16:
+ * done to every row the entry gets rank 2 (linear, layer_norm, l2_normalize, activation, affine, step:
  * leading dimensions are joined, and where strides do not allow that, the entry is called once a part), add, mul and
  * fill get rank 4 and copy rank 5. Every last stride is 1, but for copy. BF16 comes only to a set that opened in it,
  * but to copy always. */
@@ -100,7 +100,6 @@ struct ops_set {
     void (*depthwise_conv2d)(struct compute *, struct tensor x, struct tensor weight, struct tensor bias, int padding,
                              struct tensor out);
     void (*step)(struct compute *, struct tensor x, float threshold, float low, float high, struct tensor out);
-    void (*round_bf16)(struct compute *, struct tensor x, struct tensor out);
     void (*affine)(struct compute *, struct tensor x, float scale, float shift, struct tensor out);
     void (*select)(struct compute *, struct tensor score, float threshold, struct tensor x, struct tensor other,
                    struct tensor out);

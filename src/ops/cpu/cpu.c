@@ -157,11 +157,10 @@ RESIZE_IMAGE(avx512)
         .gather_rows = reference_gather_rows, .shift_scale = reference_shift_scale, .copy = cpu_copy,                  \
         .fill = cpu_fill, .max_pool2d = kernel_max_pool2d_##SUFFIX,                                                    \
         .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX, .step = reference_step,                                  \
-        .round_bf16 = reference_round_bf16, .affine = kernel_affine_##SUFFIX, .select = reference_select,              \
-        .max_rows = reference_max_rows, .sine = reference_sine, .embed_points = reference_embed_points,                \
-        .choose_mask = reference_choose_mask, .clean_masks = reference_clean_masks,                                    \
-        .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
-        .resize_image = resize_image_##SUFFIX,                                                                         \
+        .affine = kernel_affine_##SUFFIX, .select = reference_select, .max_rows = reference_max_rows,                  \
+        .sine = reference_sine, .embed_points = reference_embed_points, .choose_mask = reference_choose_mask,          \
+        .clean_masks = reference_clean_masks, .separate_masks = reference_separate_masks,                              \
+        .resize_planes = kernel_resize_planes_##SUFFIX, .resize_image = resize_image_##SUFFIX,                         \
     }
 static const struct ops_set avx2_set = TABLE(avx2), avx512_set = TABLE(avx512);
 

@@ -59,7 +59,6 @@ const struct ops_set ops_reference = {
     .max_pool2d = reference_max_pool2d,
     .depthwise_conv2d = reference_depthwise_conv2d,
     .step = reference_step,
-    .round_bf16 = reference_round_bf16,
     .affine = reference_affine,
     .select = reference_select,
     .max_rows = reference_max_rows,

@@ -92,7 +92,7 @@ void reference_resize_planes(struct compute *compute, struct tensor x, const str
 void reference_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
                                 int padding, struct tensor out);
 
-/* rounding.c */
+/* values.c */
 void reference_step(struct compute *compute, struct tensor x, float threshold, float low, float high,
                     struct tensor out);
 void reference_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
@@ -100,7 +100,6 @@ void reference_select(struct compute *compute, struct tensor score, float thresh
                       struct tensor other, struct tensor out);
 void reference_max_rows(struct compute *compute, struct tensor x, struct tensor out);
 void reference_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
-void reference_round_bf16(struct compute *compute, struct tensor x, struct tensor out);
 
 /* masks.c */
 void reference_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,

@@ -1,4 +1,4 @@
-/* Steps and choices, a line of values, sines, and the rounding to bfloat16. */
+/* Steps and choices, a line of values, sines. */
 #include "ops/reference/reference.h"
 
 #include <math.h>
@@ -11,17 +11,6 @@ void reference_step(struct compute *compute, struct tensor x, float threshold, f
         float *to = matrix_row(&out, i);
         for (int64_t j = 0; j < x.dim[1]; j++)
             to[j] = row[j] > threshold ? high : low;
-    }
-}
-
-void reference_round_bf16(struct compute *compute, struct tensor x, struct tensor out)
-{
-    (void)compute;
-    for (int64_t i = 0; i < x.dim[0]; i++) {
-        const float *row = matrix_row(&x, i);
-        float *to = matrix_row(&out, i);
-        for (int64_t j = 0; j < x.dim[1]; j++)
-            to[j] = isnan(row[j]) ? row[j] : host_widen_bf16(host_round_bf16(row[j]));
     }
 }
 
