@@ -21,7 +21,8 @@ struct loader {
 /* Both walks: calls `walk` twice, or once where tensors are missing. Tensors of the checkpoint that it does not name
  * give a notice, but for those whose names begin as one of `ignored` (NULL-terminated; may be NULL). `checkpoint` must
  * stay open as long as the weights are used (f32 tensors are views of what it read). Errors: MODEL, which names tensors
- * that are missing or misshapen; IO, also where a file shrinks or changes meanwhile; MEMORY; UNSUPPORTED; what `walk` fails with. */
+ * that are missing or misshapen; IO, also where a file shrinks or changes meanwhile; MEMORY; UNSUPPORTED; what `walk`
+ * fails with. */
 int loader_load(const struct checkpoint *checkpoint, struct parameters *parameters, const char *const *ignored,
                 void (*walk)(struct loader *loader, void *user_data), void *user_data);
 
