@@ -2,10 +2,10 @@
  * MEMORY: a film is never called damaged for it, nor do pictures go missing without a word. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/shortage.h"
 #include "base/test_folder.h"
 #include "video/support.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,75 +20,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#if defined(__GLIBC__) && !defined(SANITIZED)
-/* Those that follow take the place of the C library's in every library of the process. */
-#define EXPORTED __attribute__((visibility("default")))
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-static struct {
-    _Atomic bool armed;
-    bool lasting;         /* all from the chosen one on */
-    _Atomic long wanted;  /* allocations until the one that fails */
-    _Atomic long refused; /* so far */
-} shortage;
-
-static bool is_refused(void)
-{
-    if (!shortage.armed)
-        return false;
-    long left = shortage.wanted--;
-    if (left > 0 || (left < 0 && !shortage.lasting))
-        return false;
-    shortage.refused++;
-    errno = ENOMEM;
-    return true;
-}
-
-EXPORTED void *malloc(size_t size)
-{
-    return is_refused() ? NULL : __libc_malloc(size);
-}
-
-EXPORTED void *calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __libc_calloc(count, size);
-}
-
-EXPORTED void *realloc(void *old, size_t size)
-{
-    return is_refused() ? NULL : __libc_realloc(old, size);
-}
-
-EXPORTED void *aligned_alloc(size_t alignment, size_t size)
-{
-    return is_refused() ? NULL : __libc_memalign(alignment, size);
-}
-
-EXPORTED void *memalign(size_t alignment, size_t size)
-{
-    return is_refused() ? NULL : __libc_memalign(alignment, size);
-}
-
-EXPORTED int posix_memalign(void **out, size_t alignment, size_t size)
-{
-    void *memory = is_refused() ? NULL : __libc_memalign(alignment, size);
-    if (!memory)
-        return ENOMEM;
-    *out = memory;
-    return 0;
-}
-
+#ifdef SHORTAGE
 static void drop_message(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)level;

@@ -1,0 +1,28 @@
+/* Allocations that fail when a test wants it, in every library of the process: where SHORTAGE is defined, which it is
+ * not under sanitizers, whose allocator is their own. */
+#ifndef TESTS_SHORTAGE_H
+#define TESTS_SHORTAGE_H
+
+#include <stdbool.h>
+#include <stdlib.h> /* defines __GLIBC__ */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#if defined(__GLIBC__) && !defined(SANITIZED)
+#define SHORTAGE 1
+#endif
+
+extern struct shortage {
+    _Atomic bool armed;
+    bool lasting;         /* all from the chosen one on */
+    _Atomic long wanted;  /* allocations until the one that fails */
+    _Atomic long refused; /* so far */
+} shortage;
+
+#endif
