@@ -64,10 +64,9 @@ static int decode_picture(const struct image_source *source, const struct heif_i
     status = copy_pixels(source, decoded, out);
     heif_image_release(decoded);
     struct heif_color_profile_nclx *colours = NULL;
-    if (!status && heif_image_handle_get_nclx_color_profile(handle, &colours).code == heif_error_Ok) {
+    if (!status && heif_image_handle_get_nclx_color_profile(handle, &colours).code == heif_error_Ok)
         image_tell_hdr(source, colours->transfer_characteristics);
-        heif_nclx_color_profile_free(colours);
-    }
+    heif_nclx_color_profile_free(colours); /* also after an error: libheif 1.15 leaves a profile it cannot name there */
     return status;
 }
 

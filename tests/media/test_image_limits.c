@@ -352,6 +352,19 @@ static void test_hdr(void **state)
     }
 }
 
+/* Colours of a kind that libheif has no name for: it fails, and leaves memory behind that LeakSanitizer would find. */
+static void test_unnamed_colours(void **state)
+{
+    size_t size;
+    struct image image;
+    char *data = patched(DATA "lossless.heic", "nclx\0\1\0\x0d", 8, "nclx\0\x3\0\x0d", &size);
+    (void)state;
+    int status = image_decode("photo", data, size, IMAGE_DEFAULT_MAX_PIXELS, &image);
+    free(data);
+    assert_true(status == 0 || status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED);
+    image_free(&image);
+}
+
 /* Writes `head` and then zeros for as long as somebody reads them, and reads that as standard input. */
 static int read_endless(const void *head, size_t size, const struct image_options *options, double *megabytes)
 {
@@ -452,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_content_decides),
         cmocka_unit_test(test_standard_input),
         cmocka_unit_test(test_hdr),
+        cmocka_unit_test(test_unnamed_colours),
         cmocka_unit_test(test_large_file_of_another_kind),
         cmocka_unit_test(test_endless_input),
         cmocka_unit_test(test_slow_files),
