@@ -1,7 +1,7 @@
 /* From the text of a value to the setting: strict, with ranges. */
 #include "base/error.h"
 #include "cli/options.h"
-#include "pipeline/detect_images.h"
+#include "sowlv2_run.h"
 
 #include <errno.h>
 #include <math.h>
@@ -70,7 +70,7 @@ static int read_draw(const char *where, const char *text, unsigned *out)
     static const struct {
         const char *name;
         unsigned bit;
-    } parts[] = {{"boxes", DRAW_BOXES}, {"labels", DRAW_LABELS}, {"masks", DRAW_MASKS}};
+    } parts[] = {{"boxes", SOWLV2_DRAW_BOXES}, {"labels", SOWLV2_DRAW_LABELS}, {"masks", SOWLV2_DRAW_MASKS}};
     unsigned draw = 0;
 
     for (const char *at = text; at;) {

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "media/image.h"
-#include "pipeline/detect_images.h"
+#include "sowlv2_run.h"
 
 #include <string.h>
 
@@ -80,7 +80,7 @@ int settings_check_detect(const struct settings *settings)
     if (!strstr(settings->prompt_template, "{}"))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--prompt-template: '%s' has no {}: write {} where the prompt goes",
                          settings->prompt_template);
-    if (!settings_want_masks(settings) && (settings->draw & DRAW_MASKS))
+    if (!settings_want_masks(settings) && (settings->draw & SOWLV2_DRAW_MASKS))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--draw: masks need a model: not with --sam-model none");
     if (!settings_want_masks(settings) && settings->crops)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--crops: needs masks: not with --sam-model none");

@@ -1,6 +1,6 @@
 /* sowlv2 detect: what the prompts name. */
 #include "cli/exit_status.h"
-#include "cli/image_run.h"
+#include "cli/job_run.h"
 #include "cli/prompts.h"
 #include "cli/verbs.h"
 
@@ -8,5 +8,5 @@ int verb_detect(struct settings *settings)
 {
     if (prompts_read(settings) != 0 || settings_check_detect(settings) != 0)
         return verb_fail(EXIT_USAGE);
-    return image_run(settings, NULL);
+    return job_run(settings, NULL);
 }

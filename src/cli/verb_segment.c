@@ -1,6 +1,6 @@
 /* sowlv2 segment: what boxes and points mark. */
 #include "cli/exit_status.h"
-#include "cli/image_run.h"
+#include "cli/job_run.h"
 #include "cli/verbs.h"
 
 int verb_segment(struct settings *settings)
@@ -11,7 +11,7 @@ int verb_segment(struct settings *settings)
     if (settings_check_segment(settings) != 0 || marks_group(&settings->marks, &objects) != 0)
         return verb_fail(EXIT_USAGE);
     marks_tell_odd(&settings->marks);
-    result = image_run(settings, &objects);
+    result = job_run(settings, &objects);
     mark_objects_free(&objects);
     return result;
 }

@@ -163,6 +163,7 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     int status = options->names ? take_listed(options, &run->inputs) : inputs_list(&wanted, &run->inputs);
 
     run->inputs.interrupted = options->interrupted;
+    run->inputs.memory = options->memory;
 
     run->masks = segmenter != NULL;
     if (!status)
@@ -196,6 +197,7 @@ static void release(struct run *run)
     sowlv2_prompts_free(&run->prompts);
     inputs_free(&run->inputs);
     string_list_free(&run->slugs);
+    pthread_mutex_destroy(&run->asking);
     pthread_mutex_destroy(&run->writing);
 }
 
@@ -239,6 +241,7 @@ int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segme
     *report = (struct detect_images_report){0};
     mine.detect.clip = true;                           /* rows hold clipped boxes */
     mine.segment.pixels = mine.segment.logits = false; /* runs are small */
+    pthread_mutex_init(&run.asking, NULL);
     pthread_mutex_init(&run.writing, NULL);
     status = check_options(&mine);
     if (!status)

@@ -3,7 +3,7 @@
 #ifndef PIPELINE_DETECT_IMAGES_H
 #define PIPELINE_DETECT_IMAGES_H
 
-#include "sowlv2.h"
+#include "sowlv2_run.h"
 
 #include <signal.h>
 
@@ -28,6 +28,7 @@ struct detect_images_options {
     size_t input_count;
     const char *const *names;   /* [input_count] where the inputs are listed already: what rows call each, as
                                    inputs_list() gave them; NULL: they are to be listed */
+    const struct sowlv2_image_list *memory; /* those of the inputs that inputs_is_memory(); may be NULL */
     bool recursive;             /* take the folders in folders too */
     const char *output;         /* folder, made if missing */
     struct output_claim *claim; /* on that folder, the caller's; NULL: the folder is claimed for the call, and nothing

@@ -8,8 +8,11 @@
 #include "output/claim.h"
 #include "output/names.h"
 #include "pipeline/inputs_list.h"
+#include "sowlv2_run.h"
 #include "video/fetch.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,11 +38,70 @@ static int read_address(const struct inputs *inputs, const char *url, const stru
     return status;
 }
 
+/* Of a file's path no character is one of these. */
+#define MEMORY_MARK "\001"
+
+int inputs_add_memory(struct inputs *inputs, size_t index)
+{
+    const char *const name = inputs->memory->names[index];
+    char path[32];
+
+    if (!name || !*name)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "images: number %zu has no name", index + 1);
+    snprintf(path, sizeof(path), MEMORY_MARK "%zu", index);
+    const int status = string_list_append(&inputs->paths, path);
+
+    return status ? status : string_list_append(&inputs->names, name);
+}
+
+bool inputs_is_memory(const char *path)
+{
+    return *path == *MEMORY_MARK;
+}
+
+static int check_pixels(const char *name, const struct sowlv2_image *image, int64_t max_pixels)
+{
+    if (!image->pixels || image->width < 1 || image->height < 1 ||
+        (image->stride > 0 && image->stride < 3 * (size_t)image->width))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no pixels, or not as struct sowlv2_image says", name);
+    if ((int64_t)image->width * image->height > max_pixels)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %d x %d pixels are more than max_pixels, %" PRId64, name,
+                         image->width, image->height, max_pixels);
+    return 0;
+}
+
+static int copy_memory(const struct inputs *inputs, size_t index, const struct image_options *options,
+                       struct image *out)
+{
+    const struct sowlv2_image_list *const memory = inputs->memory;
+    const char *const name = inputs->names.items[index];
+    const size_t place = strtoul(inputs->paths.items[index] + 1, NULL, 10);
+    struct sowlv2_image image = {0};
+    int status = memory->load(place, &image, memory->user_data);
+
+    if (status)
+        return error_set(status < 0 ? status : SOWLV2_ERROR_IO, "%s: the caller could not give its pixels", name);
+    status = check_pixels(name, &image, options->max_pixels);
+    if (!status) {
+        const size_t row = 3 * (size_t)image.width, stride = image.stride > 0 ? image.stride : row;
+
+        *out = (struct image){.pixels = malloc(row * (size_t)image.height), .width = image.width, .height = image.height};
+        for (int y = 0; out->pixels && y < image.height; y++)
+            memcpy(out->pixels + (size_t)y * row, image.pixels + (size_t)y * stride, row);
+        status = out->pixels ? 0 : error_memory(name);
+    }
+    if (memory->release)
+        memory->release(place, &image, memory->user_data);
+    return status;
+}
+
 int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options, struct image *out)
 {
     const char *path = inputs->paths.items[index];
 
     *out = (struct image){0};
+    if (inputs_is_memory(path))
+        return copy_memory(inputs, index, options, out);
     if (strcmp(path, "-") == 0)
         return image_read_stdin(options, out);
     if (url_is(path))
@@ -68,12 +130,18 @@ static void cut(struct string_list *list, size_t count)
         free(list->items[--list->count]);
 }
 
+int inputs_identify(const char *path, struct output_identity *out)
+{
+    *out = (struct output_identity){0};
+    return inputs_is_memory(path) ? 0 : output_identity_of(path, out);
+}
+
 /* Whether the input is done already. */
 static int look_up(const struct inputs *inputs, size_t index, struct output_claim *claim, bool *done)
 {
     const char *name = inputs->names.items[index];
     struct output_identity identity;
-    const int status = output_identity_of(inputs->paths.items[index], &identity);
+    const int status = inputs_identify(inputs->paths.items[index], &identity);
     enum output_match match;
 
     if (status)

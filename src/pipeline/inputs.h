@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 struct output_claim;
+struct output_identity;
+struct sowlv2_image_list;
 
 struct inputs_options {
     const char *const *given; /* files, folders, patterns as of a shell, addresses, "-" for standard input */
@@ -31,8 +33,16 @@ struct inputs {
 
     struct string_list video_names, video_paths; /* the same of the videos; cameras and folders of images too */
 
+    const struct sowlv2_image_list *memory;   /* images of the caller's, which paths name by their place; may be NULL */
     const volatile sig_atomic_t *interrupted; /* ends the wait for an address; may be NULL */
 };
+
+/* Adds image `index` of `memory`. Errors: ARGUMENT (no name, or one that is not UTF-8), MEMORY. */
+int inputs_add_memory(struct inputs *inputs, size_t index);
+/* Whether a path of the list stands for an image of `memory`, which nothing tells from another one later on. */
+bool inputs_is_memory(const char *path);
+/* output_identity_of() a path of the list. */
+int inputs_identify(const char *path, struct output_identity *out);
 
 /* Lists what was given, in the order given, folders in natural order, each file once, however it is spelled. `*out`
  * starts empty and is freed by the caller, also after an error. Where several were given, one that is no good (missing,
@@ -42,7 +52,8 @@ struct inputs {
  * (a video where none is wanted), MEMORY. */
 int inputs_list(const struct inputs_options *options, struct inputs *out);
 
-/* Reads the image at `index`. Errors: as image_read, and as inputs_list for what it kept. */
+/* Reads the image at `index`; of `memory`, a copy. One call at a time where there is a `memory`. Errors: as image_read,
+ * and as inputs_list for what it kept. */
 int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options,
                       struct image *out);
 

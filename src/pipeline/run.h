@@ -19,6 +19,7 @@ struct run {
     struct ledger *ledger;
     struct queue *decoded;    /* struct job: decoders to the computing thread, in any order */
     struct queue *computed;   /* struct job: the computing thread to the writers, once for each that may write */
+    pthread_mutex_t asking;   /* held while the caller is asked for an image */
     pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
     struct string_list slugs; /* of the prompts */
     atomic_int decoders_left; /* the last one closes `decoded` */

@@ -5,6 +5,19 @@
 
 #include <stdlib.h>
 
+/* The caller is asked for one image at a time. */
+static int read_image(struct run *run, struct job *job, const struct image_options *options)
+{
+    const bool memory = inputs_is_memory(run->inputs.paths.items[job->index]);
+
+    if (memory)
+        pthread_mutex_lock(&run->asking);
+    const int status = inputs_read_image(&run->inputs, job->index, options, &job->image);
+    if (memory)
+        pthread_mutex_unlock(&run->asking);
+    return status;
+}
+
 static void decode(struct run *run, struct job *job)
 {
     double start = clock_seconds();
@@ -14,8 +27,8 @@ static void decode(struct run *run, struct job *job)
     options.allow_truncated = run->options->allow_truncated;
     job->name = run->inputs.names.items[job->index];
     /* Before it is read: what changes meanwhile is not what was done. */
-    if (output_identity_of(run->inputs.paths.items[job->index], &job->identity) != 0 ||
-        inputs_read_image(&run->inputs, job->index, &options, &job->image) != 0) {
+    if (inputs_identify(run->inputs.paths.items[job->index], &job->identity) != 0 ||
+        read_image(run, job, &options) != 0) {
         job_fail(job);
     } else {
         job->bytes = (size_t)job->image.width * (size_t)job->image.height * 3;

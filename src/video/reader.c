@@ -205,6 +205,15 @@ static int prime(struct video_reader *reader)
     return status;
 }
 
+static int open_source(struct video_reader *reader, bool folder)
+{
+    const char *name = reader->address;
+    if (reader->options.stream)
+        return source_open_memory(name, &reader->options, &reader->source);
+    return (folder ? source_open_folder : source_open_stream)(name, &reader->options, &reader->interrupt,
+                                                              &reader->source);
+}
+
 int video_reader_open(const char *source, const struct video_reader_options *options, struct video_reader **out)
 {
     *out = NULL;
@@ -226,11 +235,10 @@ int video_reader_open(const char *source, const struct video_reader_options *opt
     status = reader->address ? 0 : error_memory(source);
     for (int i = 0; i < 3 && !status; i++)
         status = picture_create(source, &reader->pictures[i]);
-    bool folder = strcmp(source, "-") != 0 && file_is_directory(source);
+    bool folder = !options->stream && strcmp(source, "-") != 0 && file_is_directory(source);
     reader->sampled = options->fps > 0 && !folder;
     if (!status)
-        status = (folder ? source_open_folder : source_open_stream)(reader->address, &reader->options,
-                                                                    &reader->interrupt, &reader->source);
+        status = open_source(reader, folder);
     if (!status)
         status = prime(reader);
     if (status) {

@@ -51,5 +51,7 @@ int source_open_stream(const char *source, const struct video_reader_options *op
                        const struct interrupt *interrupt, struct source **out);
 int source_open_folder(const char *folder, const struct video_reader_options *options,
                        const struct interrupt *interrupt, struct source **out);
+/* Of options->stream. */
+int source_open_memory(const char *name, const struct video_reader_options *options, struct source **out);
 
 #endif

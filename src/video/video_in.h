@@ -24,6 +24,8 @@
 /* Not an error and not a frame: the sequence is over. */
 #define VIDEO_END 1
 
+struct sowlv2_frame_stream;
+
 /* All zero is the default. */
 struct video_reader_options {
     /* Frames a second. 0: every frame, at its own time. Else frame k is the last one that is not after
@@ -38,6 +40,7 @@ struct video_reader_options {
     bool allow_playlists;            /* open what lists other files and addresses, and them */
     bool check_length;               /* make sure that info.duration is no guess, and that of all pieces of a broadcast
                                         that was joined; else it is 0 */
+    const struct sowlv2_frame_stream *stream; /* read the caller's frames; the source is only a name then; NULL: none */
     bool quiet;                      /* give no notices: another reader of the same source does */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with

@@ -1,14 +1,10 @@
 /* The pass over a video before it is tracked. */
-#include "cli/video_plan.h"
+#include "run/plan.h"
 
-#include "analysis/importance.h"
+#include "api/frames_types.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/url.h"
-#include "cli/progress.h"
-#include "cli/signals.h"
-#include "cli/terminal.h"
-#include "cli/vjepa2_model.h"
 #include "pipeline/frames.h"
 
 #include <inttypes.h>
@@ -73,34 +69,46 @@ static void tell_keys(const struct track_options *options, const struct track_pl
     for (size_t i = 0; i < plan->key_count; i++)
         string_append_format(&text, "%s%.2f", i > 0 ? ", " : "", plan->key_times[i]);
     if (!text.failed && plan->key_count > 0)
-        terminal_say("%s: key frames by %s at %s s", options->name, how, text.data);
+        log_notice("%s: key frames by %s at %s s", options->name, how, text.data);
     string_free(&text);
 }
 
-/* V-JEPA's choice. */
-static int choose_by_model(const struct settings *settings, const struct track_options *options,
-                           const struct scorer *model, struct track_plan *plan)
+/* Whose progress is told. */
+struct looking {
+    struct sowlv2_run *run;
+    const char *name;
+};
+
+static void tell_progress(size_t done, size_t total, const char *name, void *user_data)
 {
-    struct progress progress;
+    const struct looking *const looking = user_data;
+
+    (void)name;
+    run_tell_progress(looking->run, looking->name, "key frames", done, total);
+}
+
+/* The scorer's choice. */
+static int choose_by_scorer(struct sowlv2_run *run, const struct track_options *options,
+                            const sowlv2_frames_model *model, struct track_plan *plan)
+{
+    struct looking looking = {run, options->name};
     struct frames_report report = {0};
     struct frames_options wanted = {
         .input = options->source,
-        .fps = settings->frames.fps,
-        .frames_per_clip = settings->vjepa2_frames_per_clip,
+        .fps = run->options.scorer_fps,
+        .frames_per_clip = run->options.frames_per_clip,
         .kind = FRAMES_CHANGE,
-        .target_frames = settings->temporal_detection_frames,
-        .spacing = settings->frames.spacing,
+        .target_frames = run->options.key_frame_count,
+        .spacing = run->options.key_frame_spacing,
         .reader = options->reader,
-        .progress = progress_update,
-        .progress_user_data = &progress,
-        .interrupted = &signals_interrupted,
+        .progress = tell_progress,
+        .progress_user_data = &looking,
+        .interrupted = run->options.stop,
     };
-    int status;
 
     wanted.reader.quiet = true;
-    progress_begin(&progress);
-    status = frames_run(model, &wanted, &report);
-    terminal_progress_end();
+    int status = frames_run(model->scorer, &wanted, &report);
+
     if (!status)
         status = take_scores(&report, plan);
     frames_report_free(&report);
@@ -125,10 +133,10 @@ static void find_part(const struct video_reader_options *reader, const struct vi
 
 /* Equal steps through the video's length, as far as it says it. Where the frames turn out to end elsewhere, the steps
  * are made anew. */
-static int choose_evenly(const struct settings *settings, const struct track_options *options,
+static int choose_evenly(const struct sowlv2_run *run, const struct track_options *options,
                          const struct video_info *info, struct track_plan *plan)
 {
-    const size_t wanted = (size_t)settings->temporal_detection_frames;
+    const size_t wanted = (size_t)run->options.key_frame_count;
     const size_t count = info->frames > 0 && (size_t)info->frames < wanted ? (size_t)info->frames : wanted;
     double *keys = calloc(count + 1, sizeof(*keys)), first, last;
 
@@ -151,48 +159,48 @@ static bool is_no_model(int status)
            status == SOWLV2_ERROR_UNSUPPORTED;
 }
 
-static int choose(const struct settings *settings, const struct track_options *options, const struct video_info *info,
-                  struct video_plan *out)
+static int choose(struct sowlv2_run *run, const struct track_options *options, const struct video_info *info,
+                  struct run_plan *out)
 {
-    struct device *device = NULL;
-    struct scorer *model = NULL;
-    int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &device, &model) : SOWLV2_ERROR_MODEL;
+    const struct sowlv2_model_options *const wanted = run->options.scorer_model;
+    sowlv2_frames_model *model = NULL;
+    int status = wanted ? sowlv2_frames_model_open(wanted, &model) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
         out->used = true;
-        status = choose_by_model(settings, options, model, &out->plan);
-    } else if (settings->enable_vjepa2 && (settings->video.require_vjepa2 || !is_no_model(status))) {
+        status = choose_by_scorer(run, options, model, &out->plan);
+    } else if (wanted && (run->options.scorer_required || !is_no_model(status))) {
         error_prefix(status, "--vjepa2-model");
         out->no_model = is_no_model(status);
     } else {
-        if (settings->enable_vjepa2)
+        if (wanted)
             log_notice("--vjepa2-model: %s: going on without V-JEPA 2", error_message());
-        out->used = settings->use_temporal_detection;
-        status = out->used ? choose_evenly(settings, options, info, &out->plan) : 0;
+        out->used = run->options.key_frames;
+        status = out->used ? choose_evenly(run, options, info, &out->plan) : 0;
     }
-    vjepa2_model_close(&device, &model);
+    sowlv2_frames_model_free(&model);
     return status;
 }
 
-int video_plan_make(const struct settings *settings, const struct track_options *options, struct video_plan *out)
+int run_plan_make(struct sowlv2_run *run, const struct track_options *options, struct run_plan *out)
 {
-    const bool wanted = settings->enable_vjepa2 || settings->use_temporal_detection;
+    const bool wanted = run->options.scorer_model || run->options.key_frames;
     struct video_info info = {0};
-    int status;
 
-    *out = (struct video_plan){0};
-    out->plan.merge_iou = settings->temporal_merge_threshold;
-    out->plan.both_ways = settings->use_temporal_detection;
-    if (!can_be_read_again(options->source)) {
+    *out = (struct run_plan){0};
+    out->plan.merge_iou = (double)run->options.merge_iou;
+    out->plan.both_ways = run->options.key_frames;
+    if (options->reader.stream || !can_be_read_again(options->source)) {
         if (wanted)
-            log_notice("%s: it cannot be read twice: standard processing, forward only", options->source);
+            log_notice("%s: it cannot be read twice: standard processing, forward only", options->name);
         return 0;
     }
-    status = look_at(options, &info);
+
+    const int status = look_at(options, &info);
     if (status || info.live)
         return status;
     if (wanted)
-        return choose(settings, options, &info, out);
+        return choose(run, options, &info, out);
     if (info.duration > LONG_VIDEO)
         log_notice("%s: over a minute long: --enable-vjepa2 --use-temporal-detection looks for where things happen "
                    "first",
@@ -200,10 +208,10 @@ int video_plan_make(const struct settings *settings, const struct track_options 
     return 0;
 }
 
-void video_plan_free(struct video_plan *plan)
+void run_plan_free(struct run_plan *plan)
 {
     free(plan->plan.key_times);
     free(plan->plan.score_times);
     free(plan->plan.scores);
-    *plan = (struct video_plan){0};
+    *plan = (struct run_plan){0};
 }

@@ -1,5 +1,5 @@
 /* Where the results of each video go, and which are there already. */
-#include "cli/video_places.h"
+#include "run/places.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -20,10 +20,10 @@ struct found {
 };
 
 struct search {
-    const struct video_inputs *inputs;
+    const struct inputs *inputs;
     const struct output_claim *claim;
     const struct string_list *job;
-    struct video_place *places; /* [inputs->videos.count] */
+    struct run_place *places; /* [inputs->video_paths.count] */
     struct found *found;        /* [count], the output folder's own first */
     size_t count, capacity;
     struct string_list taken; /* folders that no other video gets */
@@ -80,21 +80,21 @@ static int look_around(struct search *search)
 static int match_earlier(struct search *search, size_t index, struct found **found, enum output_match *match)
 {
     struct output_identity identity;
-    const int status = output_identity_of(search->inputs->videos.items[index], &identity);
+    const int status = output_identity_of(search->inputs->video_paths.items[index], &identity);
 
     *match = OUTPUT_OTHER;
     for (size_t i = 0; !status && *match == OUTPUT_OTHER && i < search->count; i++) {
         *found = &search->found[i];
         if (!(*found)->used)
             *match = output_identity_compare(&(*found)->video.identity, (*found)->video.name, &identity,
-                                             search->inputs->names.items[index]);
+                                             search->inputs->video_names.items[index]);
     }
     output_identity_free(&identity);
     return status;
 }
 
 /* One that an earlier run has begun in `folder`. */
-static int go_on(const struct search *search, struct video_place *place, const char *name, const char *folder,
+static int go_on(const struct search *search, struct run_place *place, const char *name, const char *folder,
                  const struct output_video *video)
 {
     int status = output_job_check(folder, &video->job, search->job);
@@ -108,8 +108,8 @@ static int go_on(const struct search *search, struct video_place *place, const c
 
 static int find_earlier(struct search *search, size_t index, bool *has_place)
 {
-    const char *name = search->inputs->names.items[index];
-    struct video_place *place = &search->places[index];
+    const char *name = search->inputs->video_names.items[index];
+    struct run_place *place = &search->places[index];
     struct found *found = NULL;
     enum output_match match;
     char *folder;
@@ -136,7 +136,7 @@ static int find_earlier(struct search *search, size_t index, bool *has_place)
 /* Gives the videos that have no place yet a folder. */
 static int name_folders(struct search *search, const bool *has_place)
 {
-    const struct string_list *names = &search->inputs->names;
+    const struct string_list *names = &search->inputs->video_names;
     struct string_list wanted = {0}, folders = {0};
     size_t next = 0;
     int status = 0;
@@ -160,26 +160,26 @@ static int name_folders(struct search *search, const bool *has_place)
 
 static int find_places(struct search *search, bool *has_place)
 {
-    const struct video_inputs *inputs = search->inputs;
-    const bool alone = inputs->videos.count == 1 && inputs->images.count == 0;
+    const struct inputs *inputs = search->inputs;
+    const bool alone = inputs->video_paths.count == 1 && inputs->paths.count == 0;
     const bool resume = output_claim_resumes(search->claim);
     int status = resume ? look_around(search) : 0;
 
-    for (size_t i = 0; !status && resume && i < inputs->videos.count; i++)
+    for (size_t i = 0; !status && resume && i < inputs->video_paths.count; i++)
         status = find_earlier(search, i, &has_place[i]);
     if (!status && alone && !has_place[0] && !(resume && output_claim_has_results(search->claim)))
         has_place[0] = true;
     return status ? status : name_folders(search, has_place);
 }
 
-int video_places_find(const struct video_inputs *inputs, const struct output_claim *claim,
-                      const struct string_list *job, struct video_place **out)
+int run_places_find(const struct inputs *inputs, const struct output_claim *claim,
+                      const struct string_list *job, struct run_place **out)
 {
     struct search search = {.inputs = inputs, .claim = claim, .job = job};
-    bool *has_place = calloc(inputs->videos.count + 1, sizeof(*has_place));
+    bool *has_place = calloc(inputs->video_paths.count + 1, sizeof(*has_place));
     int status;
 
-    search.places = *out = calloc(inputs->videos.count + 1, sizeof(**out));
+    search.places = *out = calloc(inputs->video_paths.count + 1, sizeof(**out));
     status = has_place && *out ? find_places(&search, has_place) : error_memory("videos");
     for (size_t i = 0; i < search.count; i++) {
         free(search.found[i].folder);
@@ -191,7 +191,7 @@ int video_places_find(const struct video_inputs *inputs, const struct output_cla
     return status;
 }
 
-void video_places_free(struct video_place *places, size_t count)
+void run_places_free(struct run_place *places, size_t count)
 {
     for (size_t i = 0; places && i < count; i++)
         free(places[i].folder);

@@ -1,0 +1,125 @@
+/* See job_report.h. */
+#include "cli/job_report.h"
+
+#include "cli/terminal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+bool job_report_progress(const struct sowlv2_run_progress *progress, void *user_data)
+{
+    struct job_report *const report = user_data;
+
+    if (progress->done < report->done) /* another input, or another pass over it */
+        progress_begin(&report->progress);
+    report->done = progress->done;
+    if (progress->activity)
+        snprintf(report->input, sizeof(report->input), "%s: %s", progress->input, progress->activity);
+    progress_update((size_t)progress->done, (size_t)progress->total,
+                    progress->activity ? report->input : progress->input, &report->progress);
+    return true;
+}
+
+struct row {
+    const char *name;
+    double seconds;
+    const char *note;
+};
+
+static void print_rows(const struct row *rows, size_t count, int width, int64_t pieces, const char *piece)
+{
+    terminal_say("%-*s %10s %12s", width, "stage", "seconds", piece);
+    for (size_t i = 0; i < count; i++)
+        terminal_say("%-*s %10.3f %12.1f%s%s", width, rows[i].name, rows[i].seconds,
+                     pieces > 0 ? 1e3 * rows[i].seconds / (double)pieces : 0.0, *rows[i].note ? "  " : "",
+                     rows[i].note);
+}
+
+static void print_image_timing(const struct sowlv2_run_part *part, double model_seconds)
+{
+    const struct row rows[] = {
+        {"open models", model_seconds, ""},
+        {"prompts", part->prompt_seconds, ""},
+        {"detect", part->detect_seconds, ""},
+        {"encode", part->encode_seconds, "image encoder of the masks"},
+        {"masks", part->mask_seconds, "mask decoder, masks brought to size"},
+        {"decode", part->read_seconds, "of files, beside the above, summed over threads"},
+        {"wait", part->wait_read_seconds, "of the computation for files, but for the first"},
+        {"write", part->write_seconds, "beside the above, summed over threads"},
+        {"total", model_seconds + part->total_seconds, ""},
+    };
+
+    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 12, part->images, "ms an image");
+}
+
+static void print_video_timing(const struct sowlv2_run_part *part)
+{
+    const struct row rows[] = {
+        {"detect", part->detect_seconds, "detector"},
+        {"encode", part->encode_seconds, "image encoder of the masks"},
+        {"track", part->mask_seconds, "memory, mask decoder, masks brought to size"},
+        {"wait to read", part->wait_read_seconds, "frames are read beside the above"},
+        {"wait to write", part->wait_write_seconds, ""},
+        {"write", part->write_seconds, "beside the above"},
+        {"total", part->total_seconds, ""},
+    };
+
+    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 14, part->frames, "ms a frame");
+    terminal_say("%" PRId64 " frames: %" PRId64 " encoded, %" PRId64 " filled in, %" PRId64
+                 " looked at by the detector",
+                 part->frames, part->encoded, part->filled_in, part->detected_on);
+}
+
+static void report_images(const struct job_report *report, const struct sowlv2_run_part *part)
+{
+    char failed[64] = "", skipped[64] = "";
+
+    if (report->settings->verbose)
+        print_image_timing(part, report->model_seconds);
+    if (part->status) {
+        terminal_error(part->error);
+        return;
+    }
+    if (part->failed > 0)
+        snprintf(failed, sizeof(failed), " (%" PRId64 " failed)", part->failed);
+    if (part->skipped > 0)
+        snprintf(skipped, sizeof(skipped), " (%" PRId64 " more done before)", part->skipped);
+    terminal_say("%" PRId64 " image%s%s%s, %" PRId64 " object%s -> %s (%.1f s)%s", part->images,
+                 part->images == 1 ? "" : "s", failed, skipped, part->objects, part->objects == 1 ? "" : "s",
+                 report->settings->output, report->model_seconds + part->total_seconds,
+                 part->interrupted ? ", interrupted" : "");
+}
+
+static void report_video(const struct job_report *report, const struct sowlv2_run_part *part)
+{
+    if (part->done_before) {
+        terminal_say("%s: done before -> %s", part->name, part->folder);
+        return;
+    }
+    if (report->settings->verbose && !part->status)
+        print_video_timing(part);
+    if (part->status && part->status != SOWLV2_ERROR_CANCELLED)
+        terminal_error(part->error);
+    if (part->status && part->status != SOWLV2_ERROR_CANCELLED && !part->broken)
+        return;
+    terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", part->name, part->frames,
+                 part->frames == 1 ? "" : "s", part->objects, part->objects == 1 ? "" : "s", part->folder,
+                 part->total_seconds,
+                 part->interrupted ? ", interrupted"
+                 : part->broken    ? ", broken off"
+                                   : "");
+}
+
+void job_report_part(const struct sowlv2_run_part *part, void *user_data)
+{
+    struct job_report *const report = user_data;
+
+    terminal_progress_end();
+    download_end(&report->download);
+    if (part->is_video)
+        report_video(report, part);
+    else
+        report_images(report, part);
+    report->done = 0;
+    progress_begin(&report->progress);
+}

@@ -1,0 +1,184 @@
+/* What detect and segment share: models, a job over images and videos, its report. */
+#include "cli/job_run.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/download.h"
+#include "cli/exit_status.h"
+#include "cli/job.h"
+#include "cli/job_options.h"
+#include "cli/job_report.h"
+#include "cli/options.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The library gives UNSUPPORTED and ARGUMENT for a device, precision or CPU level that is not there. */
+static int model_failure(int status)
+{
+    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
+        return EXIT_INTERRUPTED;
+    return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED || status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE
+                                                                                           : EXIT_NO_MODEL);
+}
+
+static int open_detector(const struct settings *settings, sowlv2_detector **detector)
+{
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+    struct download download = {0};
+    int status;
+
+    options.model = settings->owl_model;
+    options.revision = settings->revision;
+    options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
+    options.device = job_device_options(settings);
+    status = sowlv2_detector_open(&options, detector);
+    download_end(&download);
+    return status ? model_failure(status) : EXIT_DONE;
+}
+
+/* `needed`: nothing can be done without it. Else a user who wants boxes alone is told how. `tracks`: it is to follow
+ * objects, which not every checkpoint can; better now than after the first inputs. */
+static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
+{
+    struct sowlv2_model_options options = sowlv2_segmenter_options_default();
+    struct download download = {0};
+    int status;
+
+    options.model = settings->sam_model;
+    options.revision = needed ? settings->revision : settings->sam_revision;
+    options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
+    options.device = job_device_options(settings);
+    status = sowlv2_segmenter_open(&options, segmenter);
+    download_end(&download);
+    if (!status && tracks)
+        status = sowlv2_segmenter_prepare_tracking(*segmenter);
+    if (!status)
+        return EXIT_DONE;
+    if (status != SOWLV2_ERROR_UNSUPPORTED && status != SOWLV2_ERROR_ARGUMENT && status != SOWLV2_ERROR_CANCELLED) {
+        char *why = strdup(error_message());
+
+        error_set(status, "--sam-model: %s%s", why ? why : "out of memory",
+                  needed || tracks ? "" : " (or --sam-model none, for boxes without masks)");
+        free(why);
+    }
+    return model_failure(status);
+}
+
+static int exit_status_of(const struct sowlv2_run_report *report)
+{
+    if (report->interrupted)
+        return EXIT_INTERRUPTED;
+    if (report->failed == 0)
+        return EXIT_DONE;
+    if (report->done > 0)
+        return EXIT_SOME_FAILED;
+    return report->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
+}
+
+static int open_models(const struct settings *settings, const struct mark_objects *given, bool tracks,
+                       sowlv2_detector **detector, sowlv2_segmenter **segmenter)
+{
+    int result = EXIT_DONE;
+
+    terminal_progress("opening the models");
+    if (!given)
+        result = open_detector(settings, detector);
+    if (result == EXIT_DONE && settings_want_masks(settings))
+        result = open_segmenter(settings, given != NULL, tracks, segmenter);
+    terminal_progress_end();
+    return result;
+}
+
+static int start(const struct settings *settings, const struct mark_objects *given, sowlv2_run *run,
+                 struct job_report *job)
+{
+    const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
+    struct sowlv2_run_report report = {0};
+    sowlv2_detector *detector = NULL;
+    sowlv2_segmenter *segmenter = NULL;
+    const double begin = clock_seconds();
+    int result = EXIT_DONE;
+
+    if (inputs.work)
+        result = open_models(settings, given, inputs.videos > inputs.videos_done, &detector, &segmenter);
+    job->model_seconds = clock_seconds() - begin;
+    if (result == EXIT_DONE) {
+        const int status = sowlv2_run_start(run, detector, segmenter, &report);
+
+        terminal_progress_end();
+        result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&report);
+    }
+    sowlv2_segmenter_free(&segmenter);
+    sowlv2_detector_free(&detector);
+    return result;
+}
+
+/* What cannot be, and what has no effect, said before the models are opened. */
+static int check_inputs(const struct settings *settings, const sowlv2_run *run)
+{
+    const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
+
+    if (inputs.images == 0 && !settings_want_masks(settings)) {
+        error_set(SOWLV2_ERROR_ARGUMENT, "%s: a video: objects are followed by their masks: not with --sam-model none",
+                  sowlv2_run_input(run, true, 0));
+        return verb_fail(EXIT_USAGE);
+    }
+    options_tell_unused(settings, inputs.images > 0, inputs.videos > 0);
+    if (inputs.videos > 0 && settings->crops)
+        log_notice("--crops: of images alone, not of videos");
+    if (inputs.videos > 0 && settings->use_temporal_detection &&
+        (settings->video.detect_every.frames > 0 || settings->video.detect_every.seconds > 0))
+        log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
+    signals_ignore_pipe();
+    signals_catch_interrupts();
+    if (strcmp(settings->device, "cuda") == 0)
+        log_notice("--device: cuda is not built into this version yet: using the CPU");
+    return EXIT_DONE;
+}
+
+static int run_job(const struct settings *settings, const struct mark_objects *given, struct job_options *options,
+                   struct job_report *report)
+{
+    sowlv2_run *run = NULL;
+    int result = sowlv2_run_create(&options->run, &run) ? verb_fail(EXIT_ALL_FAILED) : EXIT_DONE;
+
+    if (result == EXIT_DONE)
+        result = check_inputs(settings, run);
+    if (result == EXIT_DONE) {
+        const int status = sowlv2_run_claim(run);
+
+        if (status)
+            result = verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED);
+    }
+    if (result == EXIT_DONE)
+        result = start(settings, given, run, report);
+    sowlv2_run_free(&run);
+    return result;
+}
+
+int job_run(const struct settings *settings, const struct mark_objects *given)
+{
+    struct job_report report = {.settings = settings};
+    struct job_options options;
+    int result = EXIT_DONE;
+
+    if (job_options_make(settings, given, &report, &options))
+        return verb_fail(EXIT_ALL_FAILED);
+#ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
+    while (__AFL_LOOP(1000))
+#endif
+        result = run_job(settings, given, &options, &report);
+    job_options_free(&options);
+    return result;
+}

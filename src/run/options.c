@@ -1,0 +1,144 @@
+/* The options of a job: what is left out, what cannot be. */
+#include "base/error.h"
+#include "media/image.h"
+#include "run/run.h"
+
+#include <sched.h>
+#include <string.h>
+
+enum { MOST_BATCH = 256, MOST_THREADS = 64 };
+
+struct sowlv2_sink sowlv2_sink_default(void)
+{
+    return (struct sowlv2_sink){.size = sizeof(struct sowlv2_sink)};
+}
+
+struct sowlv2_run_options sowlv2_run_options_default(void)
+{
+    return (struct sowlv2_run_options){
+        .size = sizeof(struct sowlv2_run_options),
+        .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
+        .cuts = true,
+        .key_frame_count = 5,
+        .merge_iou = 0.7F,
+        .frames_per_clip = 16,
+        .scorer_fps = 6,
+        .key_frame_spacing = 10,
+        .match_iou = 0.5F,
+        .lost_after = 150,
+        .max_objects = 32,
+        .frame_budget = 1,
+        .masks = true,
+        .overlays = true,
+        .merged = true,
+        .films = true,
+        .audio = true,
+        .max_object_films = 16,
+        .batch_size = 4,
+    };
+}
+
+static int argument(const char *message)
+{
+    return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_create: %s", message);
+}
+
+static int check_sources(const struct sowlv2_run_options *options)
+{
+    const struct sowlv2_image_list *const images = options->images;
+
+    if ((options->input_count > 0 && !options->inputs) || (options->video_count > 0 && !options->videos))
+        return argument("inputs: a count without the inputs themselves");
+    if (options->input_count + options->video_count == 0 && !images && !options->stream)
+        return argument("no inputs: give paths, images or a stream");
+    if (images && (!images->load || (images->count > 0 && !images->names)))
+        return argument("images: names and load are needed");
+    if (options->stream && (!options->stream->next || !options->stream->name))
+        return argument("stream: name and next are needed");
+    if (options->end > 0 && options->end <= options->start)
+        return argument("end: it is not after start");
+    return 0;
+}
+
+static int check_wanted(const struct sowlv2_run_options *options)
+{
+    if (options->prompt_count > 0 ? !options->prompts : options->mark_count == 0 || !options->marks)
+        return argument("neither prompts nor marks: say what to look for");
+    if (options->prompt_count > 0 && options->mark_count > 0)
+        return argument("prompts and marks: give one of them");
+    for (size_t i = 0; i < options->mark_count; i++)
+        if (options->marks[i].logits)
+            return argument("marks: boxes and points alone, no logits");
+    if (options->key_frames && options->mark_count > 0)
+        return argument("key frames are for prompts: marks are of the first frame");
+    if (!(options->frame_budget > 0 && options->frame_budget <= 1))
+        return argument("frame_budget: over 0 and at most 1");
+    if (options->max_objects < 1 || options->lost_after < 0 || options->every_frames < 0 || options->every_seconds < 0)
+        return argument("objects, frames and seconds cannot be below 0, and max_objects is at least 1");
+    if (options->key_frames && options->key_frame_count < 1)
+        return argument("key_frame_count: at least 1");
+    return 0;
+}
+
+static int check_output(const struct sowlv2_run_options *options)
+{
+    if (!options->output && options->sink_count == 0)
+        return argument("neither an output folder nor a sink: say where results go");
+    if (!options->output && options->resume)
+        return argument("resume: needs the output folder of the earlier run");
+    if ((options->sink_count > 0 && !options->sinks) || (options->job_count > 0 && !options->job) ||
+        options->job_count % 2 != 0)
+        return argument("sinks and job: a count without them, or a name without a value");
+    for (size_t i = 0; i < options->sink_count; i++)
+        if (!options->sinks[i] || options->sinks[i]->size != sizeof(struct sowlv2_sink))
+            return argument("sinks: make each with sowlv2_sink_default()");
+    if (options->batch_size < 1 || options->batch_size > MOST_BATCH)
+        return argument("batch_size: from 1 to 256");
+    if (options->io_threads < 0 || options->io_threads > MOST_THREADS)
+        return argument("io_threads: from 0 to 64");
+    return 0;
+}
+
+/* Reading and writing need little beside the computation: up to four threads. */
+static int automatic_threads(void)
+{
+    cpu_set_t set;
+    const int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 2;
+
+    return count < 1 ? 1 : count > 4 ? 4 : count;
+}
+
+static void fill_in(struct sowlv2_run *run)
+{
+    struct sowlv2_run_options *const options = &run->options;
+
+    run->detect = options->detect ? *options->detect : sowlv2_detect_options_default();
+    run->segment = options->segment ? *options->segment : sowlv2_segment_options_default();
+    run->track = options->track ? *options->track : sowlv2_track_options_default();
+    run->track.mask_threshold = run->segment.mask_threshold;
+    run->track.fill_holes = run->segment.fill_holes;
+    run->track.remove_sprinkles = run->segment.remove_sprinkles;
+    run->detect.progress = run->segment.progress = run->track.progress = NULL;
+    if (options->max_pixels <= 0)
+        options->max_pixels = IMAGE_DEFAULT_MAX_PIXELS;
+    if (options->io_threads == 0)
+        options->io_threads = automatic_threads();
+    if (!options->stop)
+        options->stop = &run->stopped;
+}
+
+int run_take_options(const struct sowlv2_run_options *given, struct sowlv2_run *run)
+{
+    if (given->size != sizeof(*given))
+        return argument("options: make them with sowlv2_run_options_default()");
+    run->options = *given;
+
+    int status = check_sources(given);
+    if (!status)
+        status = check_wanted(given);
+    if (!status)
+        status = check_output(given);
+    if (!status)
+        fill_in(run);
+    return status;
+}

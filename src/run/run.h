@@ -1,0 +1,53 @@
+/* What the parts of a job share. */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include "output/claim.h"
+#include "pipeline/inputs.h"
+#include "run/places.h"
+#include "sowlv2_run.h"
+
+struct sowlv2_run {
+    struct sowlv2_run_options options; /* as given; what was left out is filled in */
+    struct sowlv2_detect_options detect;
+    struct sowlv2_segment_options segment;
+    struct sowlv2_track_options track;
+    struct inputs inputs;
+    struct string_list job;
+    struct output_claim *claim; /* NULL: not taken yet */
+    struct run_place *places;   /* [inputs.video_paths.count] */
+    volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
+    bool started;
+};
+
+/* The name of what is looked for in, for messages and progress. */
+struct run_models {
+    const sowlv2_detector *detector;
+    const sowlv2_segmenter *segmenter;
+};
+
+/* Whether a video is that which the caller gives frame by frame. */
+bool run_is_stream(const struct sowlv2_run *run, size_t video);
+
+bool run_is_stopped(const struct sowlv2_run *run);
+
+/* Tells the caller how far it is; stops the run where that says so. */
+void run_tell_progress(struct sowlv2_run *run, const char *input, const char *activity, size_t done, size_t total);
+
+/* Tells the caller that a part is through, and counts it. */
+void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, struct sowlv2_run_report *report);
+
+/* All images. Gives the error of a sink alone: everything else is in the report. */
+int run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+
+/* One video after the other, each into its place, those that are done already passed over; likewise. */
+int run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+
+/* What results depend on, in pairs of name and value, from the options; those of the caller where he has his own.
+ * Errors: MEMORY. */
+int run_describe_job(const struct sowlv2_run *run, struct string_list *job);
+
+/* The options with what was left out; checks them. Errors: ARGUMENT. */
+int run_take_options(const struct sowlv2_run_options *given, struct sowlv2_run *run);
+
+#endif

@@ -1,0 +1,179 @@
+/* The videos of a job: one after the other, since each forward pass uses all threads anyway. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "pipeline/track.h"
+#include "run/plan.h"
+#include "run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void tell_progress(size_t done, size_t total, const char *name, void *user_data)
+{
+    run_tell_progress(user_data, name, NULL, done, total);
+}
+
+static struct video_reader_options reader_options(const struct sowlv2_run *run, size_t video)
+{
+    const struct sowlv2_run_options *const options = &run->options;
+
+    return (struct video_reader_options){.fps = options->fps,
+                                         .start = options->start,
+                                         .end = options->end,
+                                         .first_frame = options->first_frame,
+                                         .last_frame = options->last_frame,
+                                         .max_pixels = options->max_pixels,
+                                         .allow_truncated = options->allow_truncated,
+                                         .allow_playlists = options->allow_playlists,
+                                         .stream = run_is_stream(run, video) ? options->stream : NULL};
+}
+
+static struct track_options make_options(struct sowlv2_run *run, size_t video, struct output_claim *claim)
+{
+    const struct sowlv2_run_options *const options = &run->options;
+
+    return (struct track_options){
+        .source = run->inputs.video_paths.items[video],
+        .name = run->inputs.video_names.items[video],
+        .output = claim ? output_claim_folder(claim) : NULL,
+        .claim = claim,
+        .reader = reader_options(run, video),
+        .given = options->mark_count > 0 ? options->marks : NULL,
+        .given_count = options->mark_count,
+        .prompts = options->prompts,
+        .prompt_count = options->prompt_count,
+        .prompt_template = options->prompt_template,
+        .detect = run->detect,
+        .track = run->track,
+        .multimask = run->segment.multimask,
+        .refine = run->segment.refine,
+        .dedupe_iou = options->dedupe_iou,
+        .cuts = options->cuts,
+        .every_frames = options->every_frames,
+        .every_seconds = options->every_seconds,
+        .match_iou = (double)options->match_iou,
+        .lost_after = options->lost_after,
+        .max_objects = options->max_objects,
+        .budget = options->frame_budget,
+        .binary = options->masks,
+        .overlay = options->overlays,
+        .merged = options->merged,
+        .videos = options->films,
+        .rle = options->rle,
+        .pictures = options->pictures == SOWLV2_PICTURES_ALL    ? 1
+                    : options->pictures == SOWLV2_PICTURES_NONE ? 0
+                                                                : -1,
+        .draw = options->draw ? options->draw : DRAW_MASKS | DRAW_LABELS,
+        .mask_codec = options->mask_codec == SOWLV2_MASK_FFV1 ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264,
+        .audio = options->audio,
+        .max_object_videos = (int)options->max_object_films,
+        .io_threads = options->io_threads,
+        .realtime = options->realtime,
+        .progress = tell_progress,
+        .progress_user_data = run,
+        .interrupted = options->stop,
+    };
+}
+
+static void fill_part(const struct track_report *report, struct sowlv2_run_part *part)
+{
+    part->objects = report->objects;
+    part->frames = report->frames;
+    part->encoded = report->tracked;
+    part->filled_in = report->interpolated;
+    part->detected_on = report->detections;
+    part->dropped = report->dropped;
+    part->read_seconds = 0; /* beside the others, by a thread that nobody times */
+    part->wait_read_seconds = report->read_seconds;
+    part->detect_seconds = report->detect_seconds;
+    part->encode_seconds = report->encode_seconds;
+    part->mask_seconds = report->track_seconds;
+    part->wait_write_seconds = report->wait_seconds;
+    part->write_seconds = report->write_seconds;
+    part->total_seconds = report->total_seconds;
+    part->interrupted = report->interrupted;
+    part->broken = report->broken;
+}
+
+/* Ends the part with this thread's error, where `status` is one. */
+static void end_part(struct sowlv2_run *run, struct sowlv2_run_part *part, int status, struct sowlv2_run_report *report)
+{
+    char *const why = status ? strdup(error_message()) : NULL;
+
+    part->status = status;
+    part->error = status ? (why ? why : "out of memory") : NULL;
+    part->interrupted |= status == SOWLV2_ERROR_CANCELLED || run_is_stopped(run);
+    run_end_part(run, part, report);
+    free(why);
+}
+
+static void run_one(struct sowlv2_run *run, const struct run_models *models, size_t video, struct output_claim *claim,
+                    struct sowlv2_run_report *report)
+{
+    struct sowlv2_run_part part = {.is_video = true,
+                                   .name = run->inputs.video_names.items[video],
+                                   .folder = claim ? output_claim_folder(claim) : NULL};
+    struct track_options options = make_options(run, video, claim);
+    struct track_report done = {0};
+    struct run_plan plan = {0};
+    int status = options.given ? 0 : run_plan_make(run, &options, &plan);
+
+    options.plan = plan.used ? &plan.plan : NULL;
+    if (!status)
+        status = track_video(models->detector, models->segmenter, &options, &done);
+    fill_part(&done, &part);
+    part.no_model = plan.no_model;
+    run_plan_free(&plan);
+    end_part(run, &part, status, report);
+}
+
+/* Into a folder of its own, or into the output folder. */
+static void run_in_place(struct sowlv2_run *run, const struct run_models *models, size_t video,
+                         struct sowlv2_run_report *report)
+{
+    const char *const folder = run->places ? run->places[video].folder : NULL;
+    struct output_claim *claim = NULL;
+
+    if (!folder) {
+        run_one(run, models, video, run->claim, report);
+        return;
+    }
+
+    char *const path = path_join(run->options.output, folder);
+    const struct output_claim_options wanted = {.folder = path, .job = &run->job, .below = true};
+    const int status = path ? output_claim_open(&wanted, &claim) : error_memory("output folder");
+
+    free(path);
+    if (status) {
+        struct sowlv2_run_part part = {.is_video = true, .name = run->inputs.video_names.items[video]};
+
+        end_part(run, &part, status, report);
+        return;
+    }
+    run_one(run, models, video, claim, report);
+    output_claim_close(&claim);
+}
+
+static void pass_over(struct sowlv2_run *run, size_t video, struct sowlv2_run_report *report)
+{
+    const char *const folder = run->places[video].folder;
+    char *const path = folder ? path_join(run->options.output, folder) : NULL;
+    const struct sowlv2_run_part part = {.is_video = true,
+                                         .name = run->inputs.video_names.items[video],
+                                         .folder = path ? path : run->options.output,
+                                         .done_before = true};
+
+    run_end_part(run, &part, report);
+    free(path);
+}
+
+int run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
+{
+    for (size_t i = 0; i < run->inputs.video_paths.count && !report->interrupted; i++)
+        if (run->places && run->places[i].done)
+            pass_over(run, i, report);
+        else
+            run_in_place(run, models, i, report);
+    return 0;
+}
