@@ -89,6 +89,17 @@ enum sowlv2_draw { SOWLV2_DRAW_BOXES = 1, SOWLV2_DRAW_LABELS = 2, SOWLV2_DRAW_MA
 
 enum sowlv2_mask_codec { SOWLV2_MASK_H264, SOWLV2_MASK_FFV1 };
 
+/* Every so many frames, or seconds; both 0: never. */
+struct sowlv2_interval {
+    int64_t frames;
+    double seconds;
+};
+
+/* From the first to the last, counted from 1; 0: no limit. */
+struct sowlv2_frame_range {
+    int64_t first, last;
+};
+
 /* Whether a video gets a PNG a frame. */
 enum sowlv2_frame_pictures { SOWLV2_PICTURES_FEW, SOWLV2_PICTURES_ALL, SOWLV2_PICTURES_NONE }; /* FEW: under 500 frames */
 
@@ -137,7 +148,7 @@ struct sowlv2_run_options {
     int64_t max_pixels;                       /* larger pictures are refused */
     bool allow_truncated;                     /* take what is there of an image that was cut, with a notice */
     double fps, start, end;           /* of videos: frames a second, 0: all; this part of them in seconds, end 0: all */
-    int64_t first_frame, last_frame;  /* only these, from 1, of the frames at `fps`; 0: no limit */
+    struct sowlv2_frame_range frames; /* only these of the frames at `fps` */
     bool allow_playlists;             /* videos may list other files and addresses */
     bool realtime;                    /* of live videos: drop frames instead of lagging */
 
@@ -155,19 +166,18 @@ struct sowlv2_run_options {
 
     /* When the detector looks at a video. While nothing is followed: at every frame, later twice a second; and: */
     bool cuts;            /* where a scene begins; default true */
-    int64_t every_frames; /* each so many frames; 0: off */
-    double every_seconds; /* or seconds; 0: off */
+    struct sowlv2_interval detect_every;
     bool key_frames;      /* at key frames before anything is followed; objects are then followed both ways from where
                              they are seen best. Needs a source that can be read twice */
     int64_t key_frame_count;
-    float merge_iou; /* detections of key frames whose masks overlap more are one object */
+    double merge_iou; /* detections of key frames whose masks overlap more are one object */
     const struct sowlv2_model_options *scorer_model; /* chooses key frames and says what matters; opened for each video;
                                                         NULL: equal steps */
     bool scorer_required;     /* a video fails without it; else a notice says so, and equal steps are taken */
     int64_t frames_per_clip;  /* of the scorer; 0: as it was trained */
     double scorer_fps;        /* frames a second that it sees; 0: all */
     int64_t key_frame_spacing; /* least distance of key frames, in frames that it sees */
-    float match_iou;          /* a detection whose mask overlaps that of an object of its prompt so much is that object */
+    double match_iou;         /* a detection whose mask overlaps that of an object of its prompt so much is that object */
     int64_t lost_after;       /* frames out of sight after which an object is given up */
     int64_t max_objects;      /* followed at once */
     double frame_budget;      /* share of the frames that are computed, the others being filled in; 1: all */
@@ -193,7 +203,7 @@ struct sowlv2_run_options {
 
     /* How. */
     int batch_size; /* images a forward pass, 1 to 256 */
-    int io_threads; /* threads that read and write, 1 to 64; 0: by the processors there are */
+    int io_threads; /* threads that read and write, 1 to 256; 0: by the processors there are */
     volatile sig_atomic_t *stop; /* not 0, as set by a signal handler or another thread: finish what is in hand and
                                     stop; set by the run itself where `progress` says so; NULL: one of its own */
     bool (*progress)(const struct sowlv2_run_progress *progress, void *user_data); /* false: stop; NULL: none. Called by

@@ -36,13 +36,24 @@ static int add(struct string_list *job, const char *name, const char *value)
 }
 
 /* The fewest digits that read back as the same number. */
-static void write_number(double value, char *text, size_t size)
+static void write_number(double value, bool single, char *text, size_t size)
 {
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
             return;
     }
+}
+
+static int add_choice(const struct settings *settings, const struct option_spec *spec, struct string_list *job)
+{
+    char choice[80];
+    const char *at = spec->choices;
+
+    for (int64_t place = option_integer(settings, spec); place > 0; place--)
+        at = strchr(at, '|') + 1;
+    snprintf(choice, sizeof(choice), "%.*s", (int)strcspn(at, "|"), at);
+    return add(job, spec->name, choice);
 }
 
 static int add_marks(const struct marks *marks, const struct option_spec *spec, struct string_list *job)
@@ -73,11 +84,11 @@ static int add_texts(const struct string_list *texts, const char *name, struct s
     return status;
 }
 
-static int add_interval(const struct interval *interval, const char *name, struct string_list *job)
+static int add_interval(const struct sowlv2_interval *interval, const char *name, struct string_list *job)
 {
     char text[40], seconds[32];
 
-    write_number(interval->seconds, seconds, sizeof(seconds));
+    write_number(interval->seconds, false, seconds, sizeof(seconds));
     if (interval->frames > 0)
         snprintf(text, sizeof(text), "%" PRId64, interval->frames);
     else
@@ -89,25 +100,28 @@ static int add_interval(const struct interval *interval, const char *name, struc
 static int add_value(const struct settings *settings, const struct option_spec *spec, struct string_list *job)
 {
     const char *at = (const char *)settings + spec->offset;
-    const struct frame_range *range = (const void *)at;
+    const struct sowlv2_frame_range *range = (const void *)at;
     const char *text;
     char number[48];
 
     switch (spec->kind) {
     case OPTION_FLAG:
-        return *(const bool *)at ? add(job, spec->name, "on") : 0;
+        return option_is_on(settings, spec) ? add(job, spec->name, "on") : 0;
+    case OPTION_CHOICE:
+        if (spec->size == sizeof(int))
+            return add_choice(settings, spec, job);
+        /* fallthrough */
     case OPTION_TEXT:
     case OPTION_PATH:
-    case OPTION_CHOICE:
         memcpy(&text, at, sizeof(text));
         return text ? add(job, spec->name, text) : 0;
     case OPTION_INTEGER:
     case OPTION_COUNT:
-        snprintf(number, sizeof(number), "%" PRId64, *(const int64_t *)(const void *)at);
+        snprintf(number, sizeof(number), "%" PRId64, option_integer(settings, spec));
         return add(job, spec->name, number);
     case OPTION_NUMBER:
     case OPTION_TIME:
-        write_number(*(const double *)(const void *)at, number, sizeof(number));
+        write_number(option_number(settings, spec), spec->size == sizeof(float), number, sizeof(number));
         return add(job, spec->name, number);
     case OPTION_FILMS: /* which paths are, their rows say */
         return ((const struct films *)(const void *)at)->all ? add(job, spec->name, "on") : 0;

@@ -9,9 +9,6 @@
 
 struct job_options {
     struct sowlv2_run_options run; /* points to what follows, and into the settings */
-    struct sowlv2_detect_options detect;
-    struct sowlv2_segment_options segment;
-    struct sowlv2_track_options track;
     struct sowlv2_model_options scorer;
     struct string_list job;
 };

@@ -86,7 +86,7 @@ static void report_images(const struct job_report *report, const struct sowlv2_r
         snprintf(skipped, sizeof(skipped), " (%" PRId64 " more done before)", part->skipped);
     terminal_say("%" PRId64 " image%s%s%s, %" PRId64 " object%s -> %s (%.1f s)%s", part->images,
                  part->images == 1 ? "" : "s", failed, skipped, part->objects, part->objects == 1 ? "" : "s",
-                 report->settings->output, report->model_seconds + part->total_seconds,
+                 report->settings->run.output, report->model_seconds + part->total_seconds,
                  part->interrupted ? ", interrupted" : "");
 }
 

@@ -135,10 +135,10 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
         return verb_fail(EXIT_USAGE);
     }
     options_tell_unused(settings, inputs.images > 0, inputs.videos > 0);
-    if (inputs.videos > 0 && settings->crops)
+    if (inputs.videos > 0 && settings->run.crops)
         log_notice("--crops: of images alone, not of videos");
-    if (inputs.videos > 0 && settings->use_temporal_detection &&
-        (settings->video.detect_every.frames > 0 || settings->video.detect_every.seconds > 0))
+    if (inputs.videos > 0 && settings->run.key_frames &&
+        (settings->run.detect_every.frames > 0 || settings->run.detect_every.seconds > 0))
         log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();

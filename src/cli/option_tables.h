@@ -4,10 +4,13 @@
 
 #include "cli/options.h"
 
-#define AT(field) offsetof(struct settings, field)
+/* Where a value goes: to be written as .offset = AT(field). */
+#define AT(field) offsetof(struct settings, field), .size = sizeof(((struct settings *)0)->field)
 
 /* Limits that no real use reaches, so that sizes computed from them cannot overflow. */
 #define MOST_THREADS 1024
+#define MOST_BATCH 256
+#define MOST_IO_THREADS 256
 #define MOST_FRAMES 1000000
 #define MOST_CLIP 4096
 #define MOST_PIXELS 1000000000

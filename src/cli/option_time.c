@@ -49,12 +49,12 @@ static bool scan_count(const char *text, const char **end, int64_t *out)
     return errno == 0 && *out > 0;
 }
 
-int option_read_interval(const char *where, const char *text, struct interval *out)
+int option_read_interval(const char *where, const char *text, struct sowlv2_interval *out)
 {
     const char *end = text;
     double seconds = 0;
 
-    *out = (struct interval){0};
+    *out = (struct sowlv2_interval){0};
     if (scan_count(text, &end, &out->frames) && !*end)
         return 0;
     out->frames = 0;
@@ -67,12 +67,12 @@ int option_read_interval(const char *where, const char *text, struct interval *o
     return 0;
 }
 
-int option_read_range(const char *where, const char *text, struct frame_range *out)
+int option_read_range(const char *where, const char *text, struct sowlv2_frame_range *out)
 {
     const char *at = text;
     bool good = true;
 
-    *out = (struct frame_range){0};
+    *out = (struct sowlv2_frame_range){0};
     if (*at != ':')
         good = scan_count(at, &at, &out->first);
     if (good && *at == ':' && at[1])

@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-static int read_number(const struct option_spec *spec, const char *where, const char *text, double *out)
+static int read_number(const struct option_spec *spec, const char *where, const char *text, void *field)
 {
     char *end = NULL;
     double value = 0;
@@ -23,17 +23,28 @@ static int read_number(const struct option_spec *spec, const char *where, const 
     if (!end || end == text || *end || !(value >= spec->minimum && value <= spec->maximum))
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a number from %g to %g", where, text, spec->minimum,
                          spec->maximum);
-    *out = value;
+    if (spec->size == sizeof(float))
+        *(float *)field = (float)value;
+    else
+        *(double *)field = value;
     return 0;
 }
 
-static int read_integer(const struct option_spec *spec, const char *where, const char *text, int64_t *out)
+static void keep_integer(const struct option_spec *spec, int64_t value, void *field)
+{
+    if (spec->size == sizeof(int))
+        *(int *)field = (int)value;
+    else
+        *(int64_t *)field = value;
+}
+
+static int read_integer(const struct option_spec *spec, const char *where, const char *text, void *field)
 {
     char *end = NULL;
     long long value = 0;
 
     if (spec->kind == OPTION_COUNT && strcmp(text, "auto") == 0) {
-        *out = 0;
+        keep_integer(spec, 0, field);
         return 0;
     }
     errno = 0;
@@ -42,26 +53,32 @@ static int read_integer(const struct option_spec *spec, const char *where, const
     if (!end || end == text || *end || errno || value < (long long)spec->minimum || value > (long long)spec->maximum)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a whole number from %.0f to %.0f%s", where, text,
                          spec->minimum, spec->maximum, spec->kind == OPTION_COUNT ? ", or auto" : "");
-    *out = value;
+    keep_integer(spec, value, field);
     return 0;
 }
 
-/* Whether `text` is one of `choices`, which '|' separates. */
-static bool is_choice(const char *choices, const char *text)
+/* The place of `text` among `choices`, which '|' separates; -1: it is none. */
+static int find_choice(const char *choices, const char *text)
 {
-    size_t length = strcspn(text, "|");
+    const size_t length = strcspn(text, "|");
+    int place = 0;
 
-    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL, place++)
         if (length > 0 && !text[length] && strncmp(at, text, length) == 0 && (at[length] == '|' || at[length] == '\0'))
-            return true;
-    return false;
+            return place;
+    return -1;
 }
 
-static int read_choice(const struct option_spec *spec, const char *where, const char *text, const char **out)
+static int read_choice(const struct option_spec *spec, const char *where, const char *text, void *field)
 {
-    if (!is_choice(spec->choices, text))
+    const int place = find_choice(spec->choices, text);
+
+    if (place < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not one of %s", where, text, spec->choices);
-    *out = text;
+    if (spec->size == sizeof(int))
+        *(int *)field = place;
+    else
+        *(const char **)field = text;
     return 0;
 }
 
@@ -188,7 +205,9 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
     switch (spec->kind) {
     case OPTION_FLAG:
         status = read_flag(where, text, field);
-        if (!status && spec->not_built && *(const bool *)field)
+        if (!status && spec->negates)
+            *(bool *)field = !*(bool *)field;
+        if (!status && spec->not_built && option_is_on(settings, spec))
             status = error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: %s is not built into this version yet: leave it out",
                                where, spec->not_built);
         break;
@@ -244,11 +263,35 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
     return status;
 }
 
+static const void *field_of(const struct settings *settings, const struct option_spec *spec)
+{
+    return (const char *)settings + spec->offset;
+}
+
+bool option_is_on(const struct settings *settings, const struct option_spec *spec)
+{
+    return *(const bool *)field_of(settings, spec) != spec->negates;
+}
+
+double option_number(const struct settings *settings, const struct option_spec *spec)
+{
+    const void *const field = field_of(settings, spec);
+
+    return spec->size == sizeof(float) ? (double)*(const float *)field : *(const double *)field;
+}
+
+int64_t option_integer(const struct settings *settings, const struct option_spec *spec)
+{
+    const void *const field = field_of(settings, spec);
+
+    return spec->size == sizeof(int) ? *(const int *)field : *(const int64_t *)field;
+}
+
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
 {
     const int status = read_value(settings, spec, where, text);
 
-    if (status || (spec->kind == OPTION_FLAG && !*(const bool *)((const char *)settings + spec->offset)))
+    if (status || (spec->kind == OPTION_FLAG && !option_is_on(settings, spec)))
         return status;
     for (size_t i = 0; i < settings->given.count; i++)
         if (strcmp(settings->given.items[i], spec->name) == 0)

@@ -10,10 +10,10 @@ enum option_kind {
     OPTION_FLAG,     /* bool */
     OPTION_TEXT,     /* const char *, not empty */
     OPTION_PATH,     /* the same, "~" at its beginning being the user's folder */
-    OPTION_CHOICE,   /* const char *, one of `choices` */
-    OPTION_INTEGER,  /* int64_t in [minimum, maximum] */
+    OPTION_CHOICE,   /* const char *, one of `choices`, or an enum, the place among them */
+    OPTION_INTEGER,  /* int64_t or int in [minimum, maximum] */
     OPTION_COUNT,    /* the same, or "auto" for 0 */
-    OPTION_NUMBER,   /* double in [minimum, maximum] */
+    OPTION_NUMBER,   /* double or float in [minimum, maximum] */
     OPTION_TEXTS,    /* struct string_list: one or more values up to the next option */
     OPTION_PATHS,    /* the same, of paths */
     OPTION_FILMS,    /* struct films: a flag, or paths */
@@ -21,8 +21,8 @@ enum option_kind {
     OPTION_BOX,      /* struct marks: another box */
     OPTION_POINT,    /* struct marks: another point */
     OPTION_TIME,     /* double: seconds, or h:mm:ss */
-    OPTION_INTERVAL, /* struct interval: frames, or seconds with an s */
-    OPTION_RANGE,    /* struct frame_range: A:B */
+    OPTION_INTERVAL, /* struct sowlv2_interval: frames, or seconds with an s */
+    OPTION_RANGE,    /* struct sowlv2_frame_range: A:B */
 };
 
 enum option_group {
@@ -55,7 +55,8 @@ struct option_spec {
     enum option_kind kind;
     enum option_group group;
     unsigned verbs;
-    size_t offset;        /* in struct settings */
+    size_t offset, size;  /* in struct settings */
+    bool negates;         /* the flag turns off what is on */
     const char *value;    /* what the help calls the value; NULL for flags */
     const char *fallback; /* the default as the help shows it; NULL: none to show */
     const char *help;
@@ -78,6 +79,11 @@ const struct option_spec *option_find(const char *name, unsigned verbs, size_t *
  * Errors: ARGUMENT (not a valid value), UNSUPPORTED (not built), MEMORY. */
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
 
+/* What a flag says, a number, or a choice in `settings`, whatever type it has there. */
+bool option_is_on(const struct settings *settings, const struct option_spec *spec);
+double option_number(const struct settings *settings, const struct option_spec *spec);
+int64_t option_integer(const struct settings *settings, const struct option_spec *spec);
+
 /* Whether it takes several values, up to the next option. */
 bool option_is_list(const struct option_spec *spec);
 
@@ -91,8 +97,8 @@ void options_tell_unused(const struct settings *settings, bool images, bool vide
 
 /* The kinds that are about time. Errors: ARGUMENT. */
 int option_read_time(const char *where, const char *text, double *out);
-int option_read_interval(const char *where, const char *text, struct interval *out);
-int option_read_range(const char *where, const char *text, struct frame_range *out);
+int option_read_interval(const char *where, const char *text, struct sowlv2_interval *out);
+int option_read_range(const char *where, const char *text, struct sowlv2_frame_range *out);
 
 /* Reads words[1] to words[count-1], a verb's arguments, over the defaults and the configuration file; the
  * command line wins. Stops early, without checking values, where --help or --version is among them. Errors:

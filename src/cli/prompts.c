@@ -238,7 +238,7 @@ int prompts_read(struct settings *settings)
     for (size_t i = 0; !status && i < settings->prompts.count; i++)
         status = check_prompt(settings->prompts.items[i]);
     if (!status && has_standard_input(&settings->prompt_files) &&
-        (has_standard_input(&settings->inputs) || has_standard_input(&settings->video.as_video.paths)))
+        (has_standard_input(&settings->inputs) || has_standard_input(&settings->as_video.paths)))
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--prompts-file: - is standard input, and so is the input: give one of them as a file");
     for (size_t i = 0; !status && i < settings->prompt_files.count; i++)

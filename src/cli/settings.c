@@ -2,31 +2,18 @@
 #include "cli/settings.h"
 
 #include "base/error.h"
-#include "media/image.h"
-#include "sowlv2_run.h"
 
 #include <string.h>
 
 struct settings settings_default(void)
 {
-    return (struct settings){
-        .output = "output",
+    struct settings settings = {
         .owl_model = "google/owlv2-base-patch16-ensemble",
         .sam_model = "facebook/sam2.1-hiera-small",
-        .threshold = 0.1,
-        .prompt_template = "a photo of {}",
-        .batch_size = 4,
-        .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
-        .vjepa2_frames_per_clip = 16,
-        .temporal_detection_frames = 5,
-        .temporal_merge_threshold = 0.7,
-        .video = {.mask_codec = "h264",
-                  .max_object_videos = 16,
-                  .match_iou = 0.5,
-                  .frame_budget = 1,
-                  .lost_after = 150,
-                  .max_objects = 32,
-                  .max_cond_frames = 4},
+        .run = sowlv2_run_options_default(),
+        .detect = sowlv2_detect_options_default(),
+        .segment = sowlv2_segment_options_default(),
+        .track = sowlv2_track_options_default(),
         .frames = {.model = "facebook/vjepa2-vitl-fpc16-256-ssv2",
                    .importance = "change",
                    .fps = 6,
@@ -35,13 +22,17 @@ struct settings settings_default(void)
         .device = "auto",
         .precision = "auto",
     };
+
+    settings.run.output = "output";
+    settings.run.prompt_template = "a photo of {}";
+    return settings;
 }
 
 void settings_free(struct settings *settings)
 {
     string_list_free(&settings->prompts);
     string_list_free(&settings->prompt_files);
-    string_list_free(&settings->video.as_video.paths);
+    string_list_free(&settings->as_video.paths);
     string_list_free(&settings->given);
     string_list_free(&settings->texts);
     string_list_free(&settings->inputs);
@@ -59,7 +50,7 @@ int settings_check_common(const struct settings *settings)
 
 static int check_inputs(const struct settings *settings)
 {
-    if (settings->inputs.count == 0 && settings->video.as_video.paths.count == 0)
+    if (settings->inputs.count == 0 && settings->as_video.paths.count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image, a video or a folder of them");
     return 0;
 }
@@ -74,15 +65,15 @@ int settings_check_detect(const struct settings *settings)
     status = check_inputs(settings);
     if (status)
         return status;
-    if (settings->video.end > 0 && settings->video.end <= settings->video.start)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--end: %g s is not after --start, %g s", settings->video.end,
-                         settings->video.start);
-    if (!strstr(settings->prompt_template, "{}"))
+    if (settings->run.end > 0 && settings->run.end <= settings->run.start)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--end: %g s is not after --start, %g s", settings->run.end,
+                         settings->run.start);
+    if (!strstr(settings->run.prompt_template, "{}"))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--prompt-template: '%s' has no {}: write {} where the prompt goes",
-                         settings->prompt_template);
-    if (!settings_want_masks(settings) && (settings->draw & SOWLV2_DRAW_MASKS))
+                         settings->run.prompt_template);
+    if (!settings_want_masks(settings) && (settings->run.draw & SOWLV2_DRAW_MASKS))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--draw: masks need a model: not with --sam-model none");
-    if (!settings_want_masks(settings) && settings->crops)
+    if (!settings_want_masks(settings) && settings->run.crops)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--crops: needs masks: not with --sam-model none");
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "cli/marks.h"
+#include "sowlv2_run.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,37 +22,10 @@ struct frames_settings {
     bool pooled, labels, whole;
 };
 
-/* Every N frames, or so many seconds; both 0: off. */
-struct interval {
-    int64_t frames;
-    double seconds;
-};
-
-/* Frames A to B, from 1; 0: no limit. */
-struct frame_range {
-    int64_t first, last;
-};
-
 /* What is taken as a film whatever it looks like: all of --input, or these paths, which need not be in --input. */
 struct films {
     bool all;
     struct string_list paths;
-};
-
-/* What detect takes for videos. */
-struct video_settings {
-    double start, end; /* seconds; end 0: the video's */
-    struct frame_range frames;
-    struct films as_video;
-    bool realtime;
-    bool save_frames, no_save_frames, no_video, rle, no_audio;
-    const char *mask_codec;
-    int64_t max_object_videos;
-    struct interval detect_every;
-    bool no_cuts, separate;
-    double match_iou, frame_budget;
-    int64_t lost_after, max_objects, max_cond_frames;
-    bool require_vjepa2, allow_playlists;
 };
 
 /* Strings belong to the command line, to `owned`, or are static. */
@@ -64,36 +38,22 @@ struct settings {
     struct string_list texts;        /* positional arguments of tokenize and pull */
     struct marks marks;              /* boxes and points of segment */
     struct string_list inputs;       /* of detect and segment */
-    const char *input, *output;      /* input: of frames */
-    bool recursive, allow_truncated;
+    struct films as_video;
+    const char *input; /* of frames */
+
+    /* What detect and segment are asked for, as their job takes it; what it points to is set by job_run(). */
+    struct sowlv2_run_options run;
+    struct sowlv2_detect_options detect;
+    struct sowlv2_segment_options segment;
+    struct sowlv2_track_options track;
+    bool save_frames, no_save_frames, enable_vjepa2, disable_gpu_batching;
+    int64_t max_workers, thread_pool_size; /* 0: automatic */
 
     const char *owl_model;
     const char *sam_model; /* "none": boxes only */
     const char *revision, *sam_revision, *cache_dir;
     bool offline;
 
-    double threshold, nms;
-    bool objectness;
-    const char *prompt_template;
-
-    bool no_merged, no_binary, no_overlay;
-    bool crops, resume;
-    unsigned draw; /* enum draw; 0: not given */
-
-    bool multimask, refine;
-    double mask_threshold, dedupe;
-    int64_t fill_holes, remove_sprinkles;
-
-    int64_t max_workers, thread_pool_size, batch_size; /* the first two: 0 is automatic */
-    bool disable_gpu_batching;
-    int64_t max_pixels;
-
-    double fps; /* 0: the source's rate */
-    bool enable_vjepa2, use_temporal_detection;
-    int64_t vjepa2_frames_per_clip, temporal_detection_frames;
-    double temporal_merge_threshold;
-
-    struct video_settings video;
     struct frames_settings frames;
 
     const char *device, *precision, *cpu; /* cpu NULL: the best there is */

@@ -70,7 +70,7 @@ struct track_options {
                                                  the files and stop; may be NULL */
 };
 
-enum { TRACK_FEW_FRAMES = 500 };
+enum { TRACK_FEW_FRAMES = 500, TRACK_MOST_THREADS = 64 };
 
 struct track_report {
     int64_t frames, tracked, interpolated; /* written; of them encoded and tracked; filled in */

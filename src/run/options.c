@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { MOST_BATCH = 256, MOST_THREADS = 64 };
+enum { MOST_BATCH = 256, MOST_THREADS = 256 };
 
 struct sowlv2_sink sowlv2_sink_default(void)
 {
@@ -20,11 +20,11 @@ struct sowlv2_run_options sowlv2_run_options_default(void)
         .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
         .cuts = true,
         .key_frame_count = 5,
-        .merge_iou = 0.7F,
+        .merge_iou = 0.7,
         .frames_per_clip = 16,
         .scorer_fps = 6,
         .key_frame_spacing = 10,
-        .match_iou = 0.5F,
+        .match_iou = 0.5,
         .lost_after = 150,
         .max_objects = 32,
         .frame_budget = 1,
@@ -73,7 +73,7 @@ static int check_wanted(const struct sowlv2_run_options *options)
         return argument("key frames are for prompts: marks are of the first frame");
     if (!(options->frame_budget > 0 && options->frame_budget <= 1))
         return argument("frame_budget: over 0 and at most 1");
-    if (options->max_objects < 1 || options->lost_after < 0 || options->every_frames < 0 || options->every_seconds < 0)
+    if (options->max_objects < 1 || options->lost_after < 0 || options->detect_every.frames < 0 || !(options->detect_every.seconds >= 0))
         return argument("objects, frames and seconds cannot be below 0, and max_objects is at least 1");
     if (options->key_frames && options->key_frame_count < 1)
         return argument("key_frame_count: at least 1");
@@ -95,7 +95,7 @@ static int check_output(const struct sowlv2_run_options *options)
     if (options->batch_size < 1 || options->batch_size > MOST_BATCH)
         return argument("batch_size: from 1 to 256");
     if (options->io_threads < 0 || options->io_threads > MOST_THREADS)
-        return argument("io_threads: from 0 to 64");
+        return argument("io_threads: from 0 to 256");
     return 0;
 }
 
