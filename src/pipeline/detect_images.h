@@ -3,14 +3,12 @@
 #ifndef PIPELINE_DETECT_IMAGES_H
 #define PIPELINE_DETECT_IMAGES_H
 
+#include "output/output_options.h"
 #include "sowlv2.h"
 
 #include <signal.h>
 
 struct output_claim;
-
-/* What was given to --draw; bits. */
-enum draw { DRAW_BOXES = 1, DRAW_LABELS = 2, DRAW_MASKS = 4 };
 
 enum { DETECT_IMAGES_MAX_BATCH = 256, DETECT_IMAGES_MAX_THREADS = 256 };
 
@@ -35,13 +33,9 @@ struct detect_images_options {
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment; /* its `pixels` and `logits` are off always */
     float dedupe_iou;                      /* as in struct sowlv2_find_options */
-    bool binary;                           /* write masks; off, rows hold them as `rle` */
-    bool overlay;                          /* write overlay pictures */
-    bool merged;                           /* write the masks and overlays of all objects of an image together */
-    bool crops;                            /* write each object cut out */
+    struct output_options outputs;         /* `pictures` is on always */
     bool
         resume; /* without `claim`, whose word counts: skip images that are done already, and append to results.jsonl */
-    unsigned draw;              /* enum draw */
     int batch_size;             /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
     int io_threads;             /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
     int64_t max_pixels;         /* refuse larger images */
