@@ -101,7 +101,11 @@ struct sowlv2_frame_range {
 };
 
 /* Whether a video gets a PNG a frame. */
-enum sowlv2_frame_pictures { SOWLV2_PICTURES_FEW, SOWLV2_PICTURES_ALL, SOWLV2_PICTURES_NONE }; /* FEW: under 500 frames */
+enum sowlv2_frame_pictures {
+    SOWLV2_PICTURES_FEW,
+    SOWLV2_PICTURES_ALL,
+    SOWLV2_PICTURES_NONE
+}; /* FEW: under 500 frames */
 
 /* How far a job is. */
 struct sowlv2_run_progress {
@@ -125,9 +129,9 @@ struct sowlv2_run_part {
 
     int64_t images, failed, skipped; /* images tried, of them failed; more that were done before */
     int64_t objects;                 /* found in images; followed through a video */
-    int64_t frames, encoded, filled_in, detected_on, dropped; /* of a video: written; of these computed by the segmenter,
-                                                                 filled in between, looked at by the detector; lost to
-                                                                 `realtime` */
+    int64_t frames, encoded, filled_in, detected_on, dropped; /* of a video: written; of these computed by the
+                                                                 segmenter, filled in between, looked at by the
+                                                                 detector; lost to `realtime` */
     double prompt_seconds, read_seconds, wait_read_seconds, detect_seconds, encode_seconds, mask_seconds,
         wait_write_seconds, write_seconds, total_seconds;
 };
@@ -165,22 +169,22 @@ struct sowlv2_run_options {
     float dedupe_iou; /* drop an object whose mask overlaps a better one's more than this; 0: off */
 
     /* When the detector looks at a video. While nothing is followed: at every frame, later twice a second; and: */
-    bool cuts;            /* where a scene begins; default true */
+    bool cuts; /* where a scene begins; default true */
     struct sowlv2_interval detect_every;
-    bool key_frames;      /* at key frames before anything is followed; objects are then followed both ways from where
-                             they are seen best. Needs a source that can be read twice */
+    bool key_frames; /* at key frames before anything is followed; objects are then followed both ways from where
+                        they are seen best. Needs a source that can be read twice */
     int64_t key_frame_count;
     double merge_iou; /* detections of key frames whose masks overlap more are one object */
     const struct sowlv2_model_options *scorer_model; /* chooses key frames and says what matters; opened for each video;
                                                         NULL: equal steps */
-    bool scorer_required;     /* a video fails without it; else a notice says so, and equal steps are taken */
-    int64_t frames_per_clip;  /* of the scorer; 0: as it was trained */
-    double scorer_fps;        /* frames a second that it sees; 0: all */
+    bool scorer_required;      /* a video fails without it; else a notice says so, and equal steps are taken */
+    int64_t frames_per_clip;   /* of the scorer; 0: as it was trained */
+    double scorer_fps;         /* frames a second that it sees; 0: all */
     int64_t key_frame_spacing; /* least distance of key frames, in frames that it sees */
-    double match_iou;         /* a detection whose mask overlaps that of an object of its prompt so much is that object */
-    int64_t lost_after;       /* frames out of sight after which an object is given up */
-    int64_t max_objects;      /* followed at once */
-    double frame_budget;      /* share of the frames that are computed, the others being filled in; 1: all */
+    double match_iou;    /* a detection whose mask overlaps that of an object of its prompt so much is that object */
+    int64_t lost_after;  /* frames out of sight after which an object is given up */
+    int64_t max_objects; /* followed at once */
+    double frame_budget; /* share of the frames that are computed, the others being filled in; 1: all */
 
     /* Where to. */
     const char *output;     /* folder, made if missing; NULL: no files, `sinks` alone */
@@ -188,22 +192,22 @@ struct sowlv2_run_options {
     const char *const *job; /* [job_count], pairs of name and value: what results depend on, as an earlier run must have
                                had it to be gone on with; NULL: from these options */
     size_t job_count;
-    bool masks, overlays;   /* pictures of masks; of the input with what was found drawn in. Rows are always there */
-    bool merged;            /* of all objects together too */
-    bool crops;             /* each object cut out; of images alone */
-    bool films;             /* the same as videos */
+    bool masks, overlays; /* pictures of masks; of the input with what was found drawn in. Rows are always there */
+    bool merged;          /* of all objects together too */
+    bool crops;           /* each object cut out; of images alone */
+    bool films;           /* the same as videos */
     enum sowlv2_frame_pictures pictures;
-    bool rle;               /* rows of videos hold the masks too, also where pictures are written */
-    unsigned draw;          /* enum sowlv2_draw; 0: labels, and masks where there are any, else boxes */
+    bool rle;      /* rows of videos hold the masks too, also where pictures are written */
+    unsigned draw; /* enum sowlv2_draw; 0: labels, and masks where there are any, else boxes */
     enum sowlv2_mask_codec mask_codec;
-    bool audio;             /* films with overlays get the video's sound */
+    bool audio;               /* films with overlays get the video's sound */
     int64_t max_object_films; /* objects with films of their own */
     const struct sowlv2_sink *const *sinks;
     size_t sink_count;
 
     /* How. */
-    int batch_size; /* images a forward pass, 1 to 256 */
-    int io_threads; /* threads that read and write, 1 to 256; 0: by the processors there are */
+    int batch_size;              /* images a forward pass, 1 to 256 */
+    int io_threads;              /* threads that read and write, 1 to 256; 0: by the processors there are */
     volatile sig_atomic_t *stop; /* not 0, as set by a signal handler or another thread: finish what is in hand and
                                     stop; set by the run itself where `progress` says so; NULL: one of its own */
     bool (*progress)(const struct sowlv2_run_progress *progress, void *user_data); /* false: stop; NULL: none. Called by
@@ -228,8 +232,8 @@ SOWLV2_API int sowlv2_run_claim(sowlv2_run *run);
 /* What there is to do. */
 struct sowlv2_run_inputs {
     int64_t images, videos; /* what was done before included */
-    int64_t videos_done;    /* by an earlier run, as sowlv2_run_claim() finds; of images it is only known at their turn */
-    bool work;              /* models are needed */
+    int64_t videos_done; /* by an earlier run, as sowlv2_run_claim() finds; of images it is only known at their turn */
+    bool work;           /* models are needed */
 };
 /* All 0 for NULL. */
 SOWLV2_API struct sowlv2_run_inputs sowlv2_run_inputs(const sowlv2_run *run);

@@ -1,15 +1,12 @@
-/* Rows of results.jsonl. */
+/* The file results.jsonl. */
 #include "output/results.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "output/claim_internal.h"
-#include "output/json_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,76 +121,4 @@ int results_close(struct results **results)
     free(*results);
     *results = NULL;
     return status;
-}
-
-static void append_path(struct string *row, const char *key, const char *path)
-{
-    if (!path)
-        return;
-    string_append_format(row, ",\"%s\":", key);
-    json_append_string(row, path);
-}
-
-static void append_mask(struct string *row, const struct results_image *image, size_t index)
-{
-    const struct sowlv2_mask *mask = &image->masks[index];
-    const struct results_files *files = &image->files[index];
-
-    string_append_text(row, ",\"mask_score\":");
-    json_append_float(row, mask->mask_score);
-    string_append_format(row, ",\"area\":%" PRId64, mask->area);
-    append_path(row, "mask", files->mask);
-    append_path(row, "crop", files->crop);
-    if (files->rle) {
-        string_append_format(row, ",\"rle\":{\"size\":[%d,%d],\"counts\":", mask->height, mask->width);
-        json_append_string(row, files->rle);
-        string_append_text(row, "}");
-    }
-}
-
-static void append_box(struct string *row, const float *box)
-{
-    if (isnan(box[0])) {
-        string_append_text(row, ",\"box\":null");
-        return;
-    }
-    for (int side = 0; side < 4; side++) {
-        string_append_text(row, side == 0 ? ",\"box\":[" : ",");
-        json_append_float(row, box[side]);
-    }
-    string_append_text(row, "]");
-}
-
-static void append_object(struct string *row, const struct results_image *image, size_t index)
-{
-    const struct sowlv2_detection *detection = &image->detections->items[index];
-
-    string_append_format(row, "{\"id\":%zu", index + 1);
-    if (detection->prompt >= 0) {
-        string_append_text(row, ",\"prompt\":");
-        json_append_string(row, image->prompts[detection->prompt]);
-        string_append_text(row, ",\"score\":");
-        json_append_float(row, detection->score);
-    }
-    if (image->objectness) {
-        string_append_text(row, ",\"objectness\":");
-        json_append_float(row, detection->objectness);
-    }
-    append_box(row, detection->box);
-    if (image->masks)
-        append_mask(row, image, index);
-    string_append_text(row, "}");
-}
-
-void results_image_row(const struct results_image *image, struct string *row)
-{
-    string_append_text(row, "{\"image\":");
-    json_append_string(row, image->name);
-    string_append_format(row, ",\"width\":%d,\"height\":%d,\"objects\":[", image->width, image->height);
-    for (size_t i = 0; i < image->detections->count; i++) {
-        if (i > 0)
-            string_append_text(row, ",");
-        append_object(row, image, i);
-    }
-    json_append_row_end(row, image->job);
 }

@@ -1,9 +1,10 @@
-/* results.jsonl: one JSON object a line, in the form of the contract page, each row appended whole. */
+/* The file results.jsonl: one JSON object a line, each row appended whole. */
 #ifndef OUTPUT_RESULTS_H
 #define OUTPUT_RESULTS_H
 
-#include "base/strings.h"
 #include "sowlv2.h"
+
+#include <stddef.h>
 
 struct results; /* an open results.jsonl */
 
@@ -23,27 +24,5 @@ int results_write(struct results *results, const char *row, size_t size);
 
 /* Closes the file; the rows stay. Errors: IO. */
 int results_close(struct results **results);
-
-/* What a row says of an object's files; each is owned, NULL: there is none. */
-struct results_files {
-    char *mask, *crop; /* paths below the output folder */
-    char *rle;         /* COCO's compressed counts */
-};
-
-/* One image's row. */
-struct results_image {
-    const char *name;                           /* the path below the input */
-    int width, height;                          /* as shown, pixels */
-    const struct sowlv2_detections *detections; /* clipped; ids count from 1 in their order */
-    const struct sowlv2_mask *masks;            /* one a detection; NULL: none were made */
-    const struct results_files *files;          /* likewise; with masks */
-    const char *const *prompts;                 /* bare prompts, indexed by a detection's `prompt`; where that is
-                                                   negative the object has neither prompt nor score */
-    bool objectness;                            /* write each detection's objectness */
-    const char *job;                            /* what tells the run's job; NULL: left out */
-};
-
-/* Appends the row of an image, newline included, to `row`; `row->failed` says that memory ran out. */
-void results_image_row(const struct results_image *image, struct string *row);
 
 #endif

@@ -4,6 +4,7 @@
 #include "pipeline/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The next decoded image in input order; NULL when there is no more. */
 static struct job *next_in_order(struct run *run)
@@ -31,10 +32,7 @@ static struct job *next_in_order(struct run *run)
 /* Ends a job without output. */
 static void give_up(struct run *run, struct job *job)
 {
-    size_t bytes = job->bytes;
-
-    job_free_image(job);
-    ledger_remove_bytes(run->ledger, bytes);
+    ledger_drop_pixels(run->ledger, job);
     ledger_finish(run->ledger, job);
 }
 
@@ -79,6 +77,29 @@ static size_t collect(struct run *run, struct job **batch)
     return count;
 }
 
+/* The detections as the job's objects. Errors: MEMORY. */
+static int take_detections(const struct run *run, struct job *job, const struct sowlv2_detections *found)
+{
+    struct output_frame *frame = &job->frame;
+
+    frame->objects = calloc(found->count + 1, sizeof(*frame->objects));
+    if (!frame->objects)
+        return error_memory("detections");
+    frame->dropped = found->dropped;
+    while (frame->count < found->count) {
+        const struct sowlv2_detection *detection = &found->items[frame->count];
+        struct output_object *object = &frame->objects[frame->count++];
+
+        *object = (struct output_object){.id = (int64_t)frame->count,
+                                         .prompt = detection->prompt,
+                                         .score = detection->score,
+                                         .objectness = run->options->detect.objectness ? detection->objectness : -1,
+                                         .has_box = true};
+        memcpy(object->box, detection->box, sizeof(object->box));
+    }
+    return 0;
+}
+
 /* Runs the detector over `count` jobs; on error nothing is kept. */
 static int detect(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
                   struct sowlv2_detections *found)
@@ -87,21 +108,27 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
     int status = 0;
 
     for (size_t i = 0; i < count; i++) {
-        images[i] = (struct sowlv2_image){
-            .pixels = batch[i]->image.pixels, .width = batch[i]->image.width, .height = batch[i]->image.height};
+        images[i] = (struct sowlv2_image){.pixels = batch[i]->frame.image.pixels,
+                                          .width = batch[i]->frame.image.width,
+                                          .height = batch[i]->frame.image.height};
         found[i] = (struct sowlv2_detections){0};
     }
     if (run->options->given)
         for (size_t i = 0; !status && i < count; i++)
-            status = segment_take_given(run, batch[i], &found[i]);
+            status = segment_take_given(run, batch[i]);
     else
         status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
     run->detect_seconds += clock_seconds() - start;
-    for (size_t i = 0; i < count; i++)
-        if (status)
-            sowlv2_detections_free(&found[i]);
-        else
-            batch[i]->detections = found[i];
+    for (size_t i = 0; !status && !run->options->given && i < count; i++)
+        status = take_detections(run, batch[i], &found[i]);
+    for (size_t i = 0; i < count; i++) {
+        sowlv2_detections_free(&found[i]);
+        if (!status)
+            continue;
+        output_objects_free(batch[i]->frame.objects, batch[i]->frame.count);
+        batch[i]->frame.objects = NULL;
+        batch[i]->frame.count = 0;
+    }
     return status;
 }
 
@@ -127,9 +154,9 @@ static void hand_on(struct run *run, struct job *job, int status)
         give_up(run, job);
         return;
     }
-    status = write_announce(run, job);
+    status = outputs_announce(run->outputs, &job->frame);
     if (!status) {
-        stages_write(run, job);
+        write_hand_over(run, job);
     } else {
         ledger_abort(run->ledger, status);
         abandon(run, job);
@@ -174,7 +201,7 @@ void compute_all(struct run *run)
         capacity = 0;
     }
     while (capacity > 0 && (count = collect(run, batch)) > 0) {
-        report_progress(run, batch[0]->name);
+        report_progress(run, batch[0]->frame.name);
         if (!is_stopping(run))
             detect_batch(run, batch, count, images, found);
         else

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/first_error.h"
 #include "base/log.h"
 #include "output/names.h"
 #include "pipeline/run.h"
@@ -17,8 +18,8 @@ static int check_options(const struct detect_images_options *options)
 {
     if (!options->given && (!options->prompts || options->prompt_count < 1))
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
-    if (options->input_count == 0 || !options->output)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "input and output: both are needed");
+    if (options->input_count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "inputs: none given");
     if (options->batch_size < 1 || options->batch_size > DETECT_IMAGES_MAX_BATCH)
         return error_set(SOWLV2_ERROR_ARGUMENT, "batch size: %d is not from 1 to %d", options->batch_size,
                          DETECT_IMAGES_MAX_BATCH);
@@ -28,32 +29,19 @@ static int check_options(const struct detect_images_options *options)
     return 0;
 }
 
-static int make_folders(struct run *run)
+static int open_outputs(struct run *run)
 {
     const struct detect_images_options *options = run->options;
-    const bool wanted[] = {
-        [NAMES_OBJECT_MASK] = run->masks && options->binary,
-        [NAMES_MERGED_MASK] = run->masks && options->binary && options->merged,
-        [NAMES_OBJECT_OVERLAY] = run->masks && options->overlay,
-        [NAMES_MERGED_OVERLAY] = options->overlay && options->merged,
-        [NAMES_OBJECT_CROP] = run->masks && options->crops,
-    };
-    int status = 0;
+    struct sink_context context = {.claim = run->claim,
+                                   .folder = options->output,
+                                   .options = options->outputs,
+                                   .prompts = options->prompts,
+                                   .prompt_count = options->prompt_count,
+                                   .slugs = &run->slugs,
+                                   .masks = run->masks};
 
-    for (size_t kind = 0; !status && kind < sizeof(wanted) / sizeof(wanted[0]); kind++)
-        if (wanted[kind])
-            status = output_claim_make_folder(run->claim, names_folder((enum names_kind)kind));
-    return status;
-}
-
-int run_begin_output(struct run *run)
-{
-    int status;
-
-    if (output_claim_has_begun(run->claim))
-        return 0;
-    status = output_claim_begin(run->claim);
-    return status ? status : make_folders(run);
+    context.options.pictures = true;
+    return outputs_open(&context, &run->outputs);
 }
 
 /* The output folder, and with --resume without the inputs that it has. What an earlier run left there is replaced only
@@ -67,9 +55,9 @@ static int open_output(struct run *run, struct detect_images_report *report)
     int status = 0;
 
     run->claim = options->claim;
-    if (!run->claim)
+    if (!run->claim && options->output)
         status = output_claim_open(&wanted, &run->claim);
-    if (!status && output_claim_resumes(run->claim)) {
+    if (!status && run->claim && output_claim_resumes(run->claim)) {
         status = output_claim_load(run->claim);
         if (!status)
             done = inputs_take_out_done(&run->inputs, run->claim);
@@ -80,9 +68,11 @@ static int open_output(struct run *run, struct detect_images_report *report)
     }
     if (!status)
         status = inputs_name_files(&run->inputs, &stems);
-    if (!status &&
+    if (!status)
+        status = open_outputs(run);
+    if (!status && run->claim &&
         (output_claim_resumes(run->claim) || (run->inputs.names.count > 0 && !output_claim_has_results(run->claim))))
-        status = run_begin_output(run);
+        status = outputs_begin(run->outputs);
     string_list_free(&stems);
     report->skipped = done > 0 ? (size_t)done : 0;
     return status;
@@ -92,21 +82,21 @@ static int open_output(struct run *run, struct detect_images_report *report)
 static int close_output(struct run *run, int status)
 {
     const struct output_claim *claim = run->claim;
-    char *why;
-    int closed;
+    struct first_error error;
 
     if (!claim)
         return status;
     if (!status && run->inputs.names.count > 0 && !output_claim_has_begun(claim) && output_claim_has_results(claim))
         log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
-    why = status ? strdup(error_message()) : NULL;
-    closed = output_claim_end(run->claim);
+    first_error_init(&error);
+    first_error_keep(&error, status);
+    first_error_keep(&error, outputs_close(&run->outputs, NULL, NULL));
+    first_error_keep(&error, output_claim_end(run->claim));
     if (claim != run->options->claim)
         output_claim_close(&run->claim);
-    if (status)
-        error_set(status, "%s", why ? why : "out of memory");
-    free(why);
-    return status ? status : closed;
+    status = first_error_report(&error);
+    first_error_free(&error);
+    return status;
 }
 
 static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
@@ -180,7 +170,7 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     run->pending = calloc(run->window, sizeof(struct job *));
     run->decoded = queue_create(run->window);
     run->computed = queue_create(run->window * ((size_t)options->io_threads + 1));
-    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->claim);
+    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->outputs);
     if (!run->pending || !run->decoded || !run->computed || !run->ledger)
         return error_memory("image queues");
     return 0;

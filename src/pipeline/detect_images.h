@@ -3,14 +3,12 @@
 #ifndef PIPELINE_DETECT_IMAGES_H
 #define PIPELINE_DETECT_IMAGES_H
 
+#include "output/output_options.h"
 #include "sowlv2_run.h"
 
 #include <signal.h>
 
 struct output_claim;
-
-/* What was given to --draw; bits. */
-enum draw { DRAW_BOXES = 1, DRAW_LABELS = 2, DRAW_MASKS = 4 };
 
 enum { DETECT_IMAGES_MAX_BATCH = 256, DETECT_IMAGES_MAX_THREADS = 256 };
 
@@ -30,19 +28,15 @@ struct detect_images_options {
                                    inputs_list() gave them; NULL: they are to be listed */
     const struct sowlv2_image_list *memory; /* those of the inputs that inputs_is_memory(); may be NULL */
     bool recursive;             /* take the folders in folders too */
-    const char *output;         /* folder, made if missing */
+    const char *output;         /* folder, made if missing; NULL: no files, the caller's sinks alone */
     struct output_claim *claim; /* on that folder, the caller's; NULL: the folder is claimed for the call, and nothing
                                    is known of the job */
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment; /* its `pixels` and `logits` are off always */
     float dedupe_iou;                      /* as in struct sowlv2_find_options */
-    bool binary;                           /* write masks; off, rows hold them as `rle` */
-    bool overlay;                          /* write overlay pictures */
-    bool merged;                           /* write the masks and overlays of all objects of an image together */
-    bool crops;                            /* write each object cut out */
+    struct output_options outputs;         /* `pictures` is on always */
     bool
         resume; /* without `claim`, whose word counts: skip images that are done already, and append to results.jsonl */
-    unsigned draw;              /* enum draw */
     int batch_size;             /* images a forward pass, 1 to DETECT_IMAGES_MAX_BATCH */
     int io_threads;             /* threads that decode and write, 1 to DETECT_IMAGES_MAX_THREADS */
     int64_t max_pixels;         /* refuse larger images */

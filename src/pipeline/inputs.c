@@ -85,7 +85,8 @@ static int copy_memory(const struct inputs *inputs, size_t index, const struct i
     if (!status) {
         const size_t row = 3 * (size_t)image.width, stride = image.stride > 0 ? image.stride : row;
 
-        *out = (struct image){.pixels = malloc(row * (size_t)image.height), .width = image.width, .height = image.height};
+        *out =
+            (struct image){.pixels = malloc(row * (size_t)image.height), .width = image.width, .height = image.height};
         for (int y = 0; out->pixels && y < image.height; y++)
             memcpy(out->pixels + (size_t)y * row, image.pixels + (size_t)y * stride, row);
         status = out->pixels ? 0 : error_memory(name);

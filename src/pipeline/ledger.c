@@ -1,4 +1,4 @@
-/* Which images may start, and their rows back in input order. */
+/* Which images may start, and what is done back in input order. */
 #include "pipeline/ledger.h"
 
 #include "base/error.h"
@@ -13,19 +13,20 @@
 struct ledger {
     pthread_mutex_t lock;
     pthread_cond_t room, progress;
-    struct output_claim *claim;
+    struct outputs *outputs;
     size_t total, window, byte_budget;
     size_t admitted; /* places given out */
     size_t written;  /* places whose turn is over */
     size_t bytes;    /* pixels in hand */
     bool stopped;
+    bool settling; /* a thread is at the turns that have come */
     struct ledger_totals totals;
     int status;
     char *failure;
     struct job *waiting[]; /* [window]: finished jobs at their place modulo window */
 };
 
-struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct output_claim *claim)
+struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct outputs *outputs)
 {
     struct ledger *ledger;
     pthread_condattr_t monotonic;
@@ -38,7 +39,7 @@ struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, st
     ledger->total = total;
     ledger->window = window;
     ledger->byte_budget = byte_budget;
-    ledger->claim = claim;
+    ledger->outputs = outputs;
     pthread_mutex_init(&ledger->lock, NULL);
     pthread_cond_init(&ledger->room, NULL);
     pthread_condattr_init(&monotonic);
@@ -109,19 +110,22 @@ void ledger_abort(struct ledger *ledger, int status)
     pthread_mutex_unlock(&ledger->lock);
 }
 
-void ledger_add_bytes(struct ledger *ledger, size_t bytes)
+void ledger_add_bytes(struct ledger *ledger, struct job *job, size_t bytes)
 {
+    job->bytes += bytes;
     pthread_mutex_lock(&ledger->lock);
     ledger->bytes += bytes;
     pthread_mutex_unlock(&ledger->lock);
 }
 
-void ledger_remove_bytes(struct ledger *ledger, size_t bytes)
+void ledger_drop_pixels(struct ledger *ledger, struct job *job)
 {
+    output_frame_free_image(&job->frame);
     pthread_mutex_lock(&ledger->lock);
-    ledger->bytes -= bytes;
+    ledger->bytes -= job->bytes;
     pthread_cond_broadcast(&ledger->room);
     pthread_mutex_unlock(&ledger->lock);
+    job->bytes = 0;
 }
 
 /* Reports a failed image; most messages begin with its path already. */
@@ -129,52 +133,65 @@ static void report_failure(const struct job *job)
 {
     const char *why = job->failure ? job->failure : "out of memory";
 
-    if (strstr(why, job->name))
+    if (strstr(why, job->frame.name))
         log_warning("%s", why);
     else
-        log_warning("%s: %s", job->name, why);
+        log_warning("%s: %s", job->frame.name, why);
 }
 
-/* Ends the turn of one job, with the lock held. */
-static void settle(struct ledger *ledger, struct job *job)
+/* Reports the job or gives it to the outputs. Gives their error. */
+static int settle(const struct ledger *ledger, const struct job *job)
 {
-    int status;
+    const struct output_frame *frame = &job->frame;
 
+    if (job->failed) {
+        report_failure(job);
+        return 0;
+    }
+    if (frame->dropped > 0)
+        log_notice("%s: %zu detection%s dropped: outside the image", frame->name, frame->dropped,
+                   frame->dropped == 1 ? "" : "s");
+    return outputs_frame(ledger->outputs, frame);
+}
+
+/* Ends the turn of the next job, with the lock held but for the work. */
+static void end_turn(struct ledger *ledger)
+{
+    struct job **place = &ledger->waiting[ledger->written % ledger->window], *job = *place;
+    const bool counts = !job->abandoned && !ledger->status;
+    int status = 0;
+
+    *place = NULL;
+    pthread_mutex_unlock(&ledger->lock);
+    if (counts)
+        status = settle(ledger, job);
+    pthread_mutex_lock(&ledger->lock);
     ledger->totals.decode_seconds += job->decode_seconds;
     ledger->totals.write_seconds += job->write_seconds;
-    if (job->abandoned || ledger->status)
-        return;
-    if (job->failed) {
-        ledger->totals.done++;
-        ledger->totals.failed++;
-        report_failure(job);
-        return;
-    }
-    if (job->detections.dropped > 0)
-        log_notice("%s: %zu detection%s dropped: outside the image", job->name, job->detections.dropped,
-                   job->detections.dropped == 1 ? "" : "s");
-    status = output_claim_write_row(ledger->claim, job->row.data, job->row.length);
+    ledger->bytes -= job->bytes;
     if (status) {
         keep_error(ledger, status);
-        return;
+    } else if (counts) {
+        ledger->totals.done++;
+        ledger->totals.failed += job->failed;
+        ledger->totals.objects += job->failed ? 0 : job->frame.count;
     }
-    ledger->totals.done++;
-    ledger->totals.objects += job->detections.count;
+    job_free(&job);
+    ledger->written++;
+    pthread_cond_broadcast(&ledger->room);
+    pthread_cond_signal(&ledger->progress);
 }
 
 void ledger_finish(struct ledger *ledger, struct job *job)
 {
     pthread_mutex_lock(&ledger->lock);
     ledger->waiting[job->index % ledger->window] = job;
-    while (ledger->written < ledger->admitted && ledger->waiting[ledger->written % ledger->window]) {
-        struct job **next = &ledger->waiting[ledger->written % ledger->window];
-
-        settle(ledger, *next);
-        job_free(next);
-        ledger->written++;
+    if (!ledger->settling) { /* else that thread comes to it, too */
+        ledger->settling = true;
+        while (ledger->written < ledger->admitted && ledger->waiting[ledger->written % ledger->window])
+            end_turn(ledger);
+        ledger->settling = false;
     }
-    pthread_cond_broadcast(&ledger->room);
-    pthread_cond_signal(&ledger->progress);
     pthread_mutex_unlock(&ledger->lock);
 }
 

@@ -3,7 +3,7 @@
 #ifndef PIPELINE_LEDGER_H
 #define PIPELINE_LEDGER_H
 
-#include "output/claim.h"
+#include "output/outputs.h"
 #include "pipeline/job.h"
 
 struct ledger;
@@ -15,9 +15,9 @@ struct ledger_totals {
 };
 
 /* A ledger of `total` images of which at most `window` are in hand at once. An image starts only while the
- * pixels in hand are at most `byte_budget`. Rows go to `claim`, which stays the caller's. NULL: out of
+ * pixels in hand are at most `byte_budget`. What is done goes to `outputs`, which stay the caller's. NULL: out of
  * memory. */
-struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct output_claim *claim);
+struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct outputs *outputs);
 void ledger_free(struct ledger **ledger);
 
 /* Waits until another image may start and gives its place. False when all have started or after
@@ -30,12 +30,12 @@ void ledger_stop(struct ledger *ledger);
 /* Stops for good with this thread's error, which ledger_status() then gives. */
 void ledger_abort(struct ledger *ledger, int status);
 
-/* Counts a decoded image's pixels, and takes them off again. */
-void ledger_add_bytes(struct ledger *ledger, size_t bytes);
-void ledger_remove_bytes(struct ledger *ledger, size_t bytes);
+/* Counts memory of a job in hand; frees its pixels, and counts nothing of it any more. */
+void ledger_add_bytes(struct ledger *ledger, struct job *job, size_t bytes);
+void ledger_drop_pixels(struct ledger *ledger, struct job *job);
 
-/* Takes a job that is done, failed or abandoned, and frees it once its turn has come: its row is written,
- * or its failure reported through log_warning, after those of all earlier images. */
+/* Takes a job that is done, failed or abandoned, and frees it once its turn has come: the outputs get it,
+ * or its failure is reported through log_warning, after those of all earlier images, one at a time. */
 void ledger_finish(struct ledger *ledger, struct job *job);
 
 struct ledger_totals ledger_totals(struct ledger *ledger);
@@ -46,7 +46,7 @@ bool ledger_is_idle(struct ledger *ledger);
 /* Waits until more than `done` images have come out, or about a quarter of a second. */
 void ledger_wait(struct ledger *ledger, size_t done);
 
-/* The first error in writing rows or of ledger_abort(), set as this thread's error; 0: none. */
+/* The first error of the outputs or of ledger_abort(), set as this thread's error; 0: none. */
 int ledger_status(struct ledger *ledger);
 
 #endif

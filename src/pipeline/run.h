@@ -2,7 +2,7 @@
 #ifndef PIPELINE_RUN_H
 #define PIPELINE_RUN_H
 
-#include "output/claim.h"
+#include "output/outputs.h"
 #include "pipeline/detect_images.h"
 #include "pipeline/inputs.h"
 #include "pipeline/ledger.h"
@@ -17,9 +17,10 @@ struct run {
     struct output_claim *claim;
     bool masks; /* are made */
     struct ledger *ledger;
-    struct queue *decoded;    /* struct job: decoders to the computing thread, in any order */
-    struct queue *computed;   /* struct job: the computing thread to the writers, once for each that may write */
-    pthread_mutex_t asking;   /* held while the caller is asked for an image */
+    struct queue *decoded;  /* struct job: decoders to the computing thread, in any order */
+    struct queue *computed; /* struct job: the computing thread to the writers, once for each that may write */
+    struct outputs *outputs;
+    pthread_mutex_t asking; /* held while the caller is asked for an image */
     pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
     struct string_list slugs; /* of the prompts */
     atomic_int decoders_left; /* the last one closes `decoded` */
@@ -38,26 +39,18 @@ struct run {
     double wait_seconds, detect_seconds, encode_seconds, mask_seconds;
 };
 
-/* The masks of a job's detections (or of what is given), and what a row needs of them. Errors: as sowlv2_segment. */
+/* The masks of a job's objects. Errors: as sowlv2_segment. */
 int segment_job(struct run *run, struct job *job);
 
-/* The given boxes in place of detections. Errors: MEMORY. */
-int segment_take_given(const struct run *run, const struct job *job, struct sowlv2_detections *out);
+/* What is given in place of detections, as the job's objects. Errors: MEMORY. */
+int segment_take_given(const struct run *run, struct job *job);
 
 /* Starts the decoding and writing threads. Errors: MEMORY; those started must still be ended with
  * stages_join(). */
 int stages_start(struct run *run);
 
-/* Makes the output folder ready: what an earlier run left there goes, unless it is gone on with. Again, it does
- * nothing. Errors: IO, ARGUMENT, FORMAT, MEMORY. */
-int run_begin_output(struct run *run);
-
-/* Hands a computed job to the writers; never waits. */
-void stages_write(struct run *run, struct job *job);
-
-/* Before a job goes to the writers: the output folder is ready, and its journal names the files that the job may get.
- * Errors: as run_begin_output(); the run cannot go on. */
-int write_announce(struct run *run, const struct job *job);
+/* Hands a computed and announced job to the writers; never waits. */
+void write_hand_over(struct run *run, struct job *job);
 
 /* What a writing thread does until `computed` is closed and empty. */
 void write_all(struct run *run);

@@ -12,7 +12,7 @@ static int read_image(struct run *run, struct job *job, const struct image_optio
 
     if (memory)
         pthread_mutex_lock(&run->asking);
-    const int status = inputs_read_image(&run->inputs, job->index, options, &job->image);
+    const int status = inputs_read_image(&run->inputs, job->index, options, &job->frame.image);
     if (memory)
         pthread_mutex_unlock(&run->asking);
     return status;
@@ -25,15 +25,14 @@ static void decode(struct run *run, struct job *job)
 
     options.max_pixels = run->options->max_pixels;
     options.allow_truncated = run->options->allow_truncated;
-    job->name = run->inputs.names.items[job->index];
+    job->frame.name = run->inputs.names.items[job->index];
+    job->frame.stem = run->inputs.stems.items[job->index];
     /* Before it is read: what changes meanwhile is not what was done. */
-    if (inputs_identify(run->inputs.paths.items[job->index], &job->identity) != 0 ||
-        read_image(run, job, &options) != 0) {
+    if (inputs_identify(run->inputs.paths.items[job->index], &job->frame.identity) != 0 ||
+        read_image(run, job, &options) != 0)
         job_fail(job);
-    } else {
-        job->bytes = (size_t)job->image.width * (size_t)job->image.height * 3;
-        ledger_add_bytes(run->ledger, job->bytes);
-    }
+    else
+        ledger_add_bytes(run->ledger, job, (size_t)job->frame.image.width * (size_t)job->frame.image.height * 3);
     job->decode_seconds = clock_seconds() - start;
 }
 
@@ -66,18 +65,6 @@ static void *write_thread(void *argument)
 {
     write_all(argument);
     return NULL;
-}
-
-void stages_write(struct run *run, struct job *job)
-{
-    /* As many as can share the parts: the objects and what shows all of them. */
-    size_t threads = run->thread_count, parts = job->masks ? job->detections.count + 2 : 1;
-
-    job->writers = parts < threads ? parts : threads;
-    if (job->writers < 1)
-        job->writers = 1;
-    for (size_t i = 0, count = job->writers; i < count; i++)
-        queue_push(run->computed, job); /* has room for every job in hand: never waits */
 }
 
 static bool start_thread(struct run *run, void *(*body)(void *))

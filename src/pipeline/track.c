@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "pipeline/job.h"
 #include "pipeline/track_both.h"
 #include "pipeline/track_run.h"
 
@@ -18,8 +17,8 @@ static int check_options(const struct track_options *options)
 {
     if (!options->given && (!options->prompts || options->prompt_count < 1))
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
-    if (!options->source || !options->output)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "input and output: both are needed");
+    if (!options->source)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "inputs: none given");
     if (!(options->budget > 0 && options->budget <= 1))
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame budget: %g is not over 0 and at most 1", options->budget);
     if (options->max_objects < 1 || options->lost_after < 0 || options->every_frames < 0)
@@ -41,7 +40,7 @@ static bool wants_pictures(const struct track_options *options, const struct vid
 {
     if (options->pictures >= 0 || (info->frames > 0 && info->frames < TRACK_FEW_FRAMES))
         return options->pictures != 0;
-    if (options->binary)
+    if (options->outputs.binary)
         log_notice("%s: %s: no PNG a frame is written, results.jsonl holds the masks: --save-frames writes them",
                    options->source,
                    info->frames > 0 ? "500 frames or more" : "it is not known how many frames there are");
@@ -51,7 +50,7 @@ static bool wants_pictures(const struct track_options *options, const struct vid
 /* Whose sound the overlay videos get; NULL: there is none, or nobody wants it, or it has gone by, which is said. */
 static const char *find_audio(const struct track_options *options, const struct video_info *info)
 {
-    if (!options->audio || !options->videos || !options->overlay || !info->has_audio)
+    if (!options->audio || !options->outputs.videos || !options->outputs.overlay || !info->has_audio)
         return NULL;
     if (info->again)
         return options->source;
@@ -64,29 +63,22 @@ static const char *find_audio(const struct track_options *options, const struct 
 int track_open_output(struct track_run *run, const struct video_info *info)
 {
     const struct track_options *options = run->options;
-    const struct track_output_options output = {.folder = options->output,
-                                                .claim = options->claim,
-                                                .source = options->source,
-                                                .name = options->name,
-                                                .prompts = options->prompts,
-                                                .prompt_count = options->prompt_count,
-                                                .width = info->width,
-                                                .height = info->height,
-                                                .frame_rate = info->frame_rate,
-                                                .binary = options->binary,
-                                                .overlay = options->overlay,
-                                                .merged = options->merged,
-                                                .videos = options->videos,
-                                                .pictures = wants_pictures(options, info),
-                                                .rle = options->rle,
-                                                .draw = options->draw,
-                                                .mask_codec = options->mask_codec,
-                                                .audio_source = find_audio(options, info),
-                                                .audio_origin = info->origin,
-                                                .audio_playlists = options->reader.allow_playlists,
-                                                .max_object_videos = options->max_object_videos,
-                                                .threads = options->io_threads};
+    struct track_output_options output = {.folder = options->output,
+                                          .claim = options->claim,
+                                          .source = options->source,
+                                          .name = options->name,
+                                          .prompts = options->prompts,
+                                          .prompt_count = options->prompt_count,
+                                          .width = info->width,
+                                          .height = info->height,
+                                          .frame_rate = info->frame_rate,
+                                          .outputs = options->outputs,
+                                          .threads = options->io_threads};
 
+    output.outputs.pictures = wants_pictures(options, info);
+    output.outputs.audio_source = find_audio(options, info);
+    output.outputs.audio_origin = info->origin;
+    output.outputs.audio_playlists = options->reader.allow_playlists;
     return track_output_open(&output, &run->output);
 }
 
@@ -148,7 +140,7 @@ static int step(struct track_run *run, struct track_feed_frame *frame, struct bu
 {
     const bool searching = run->things.count == 0;
     const bool detect = !run->options->given && track_schedule_wants(run->schedule, frame, searching);
-    struct track_object *objects = NULL;
+    struct output_object *objects = NULL;
     size_t count = 0;
     bool tracked = true;
     int status;

@@ -5,7 +5,6 @@
 
 #include "pipeline/detect_images.h"
 #include "video/video_in.h"
-#include "video/video_out.h"
 
 /* Frames that are detected on before tracking begins, and what else is known of them before. */
 struct track_plan {
@@ -26,7 +25,7 @@ struct track_plan {
 struct track_options {
     const char *source;         /* anything video_reader_open() takes */
     const char *name;           /* what rows call it */
-    const char *output;         /* folder, made if missing */
+    const char *output;         /* folder, made if missing; NULL: no files, the caller's sinks alone */
     struct output_claim *claim; /* on it, the caller's; NULL: the folder is claimed for the call */
     struct video_reader_options reader;
 
@@ -54,13 +53,9 @@ struct track_options {
     double budget;        /* share of the frames that are tracked, the others filled in; 1: all */
     const struct track_plan *plan; /* NULL: none */
 
-    bool binary, overlay, merged; /* as in struct track_output_options, and so the next ones */
-    bool videos, rle;
-    int pictures; /* 1: a PNG a frame, 0: none, -1: for less than TRACK_FEW_FRAMES frames */
-    unsigned draw;
-    enum video_codec mask_codec;
-    bool audio;
-    int max_object_videos;
+    struct output_options outputs; /* `pictures` and the audio's are chosen here: */
+    int pictures;                  /* 1: a PNG a frame, 0: none, -1: for less than TRACK_FEW_FRAMES frames */
+    bool audio;                    /* overlay videos get the source's sound */
     int io_threads;
     bool realtime; /* of live input: drop frames instead of lagging */
 

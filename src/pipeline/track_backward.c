@@ -1,7 +1,6 @@
 /* The second of three passes: from the last seed's frame to the first frame, in chunks that are read again. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "pipeline/job.h"
 #include "pipeline/track_both.h"
 
 #include <stdlib.h>

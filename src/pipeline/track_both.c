@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "pipeline/job.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -154,7 +153,7 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
 static int step(struct track_both *both, struct track_feed_frame *frame)
 {
     struct track_run *run = both->run;
-    struct track_object *objects = NULL;
+    struct output_object *objects = NULL;
     size_t count = 0;
     const struct track_known *known = track_both_known(both, frame->number);
     const bool tracked =

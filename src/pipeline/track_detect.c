@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
-#include "pipeline/job.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "pipeline/job.h"
 #include "pipeline/track_both.h"
 
 #include <math.h>

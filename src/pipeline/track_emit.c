@@ -1,7 +1,6 @@
 /* The end of the line: frames that were not tracked get their masks from those around them. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "pipeline/job.h"
 #include "pipeline/track_run.h"
 
 #include <stdlib.h>
@@ -22,7 +21,7 @@ struct track_emitter {
 
     /* The last tracked frame. */
     struct between_picture picture;
-    struct track_object *objects;
+    struct output_object *objects;
     size_t object_count;
     double time;
 };
@@ -51,7 +50,7 @@ void track_emitter_free(struct track_emitter **emitter)
         return;
     for (size_t i = 0; i < old->count; i++)
         free_waiting(&old->waiting[i]);
-    track_objects_free(old->objects, old->object_count);
+    output_objects_free(old->objects, old->object_count);
     between_picture_free(&old->picture);
     free(old->waiting);
     free(old->ended);
@@ -60,16 +59,16 @@ void track_emitter_free(struct track_emitter **emitter)
 }
 
 /* Hands a frame to the output. All is taken over. */
-static int give(struct track_emitter *emitter, struct track_feed_frame *frame, struct track_object *objects,
+static int give(struct track_emitter *emitter, struct track_feed_frame *frame, struct output_object *objects,
                 size_t count)
 {
-    struct track_frame out = {.image = frame->image,
-                              .number = frame->number,
-                              .time = frame->time,
-                              .duration = frame->duration,
-                              .source_number = frame->source_number,
-                              .objects = objects,
-                              .count = count};
+    struct output_frame out = {.image = frame->image,
+                               .number = frame->number,
+                               .time = frame->time,
+                               .duration = frame->duration,
+                               .source_number = frame->source_number,
+                               .objects = objects,
+                               .count = count};
     const double start = clock_seconds();
     int status;
 
@@ -77,7 +76,7 @@ static int give(struct track_emitter *emitter, struct track_feed_frame *frame, s
     if (frame->source_name) {
         out.source_name = strdup(frame->source_name);
         if (!out.source_name) {
-            track_frame_free(&out);
+            output_frame_free(&out);
             return error_memory("frames");
         }
     }
@@ -92,7 +91,7 @@ static int make_picture(const struct image *image, struct between_picture *out)
     return between_picture_make(image->pixels, image->width, image->height, (size_t)image->width * 3, out);
 }
 
-static const struct track_object *find(const struct track_object *objects, size_t count, int64_t id)
+static const struct output_object *find(const struct output_object *objects, size_t count, int64_t id)
 {
     for (size_t i = 0; i < count; i++)
         if (objects[i].id == id)
@@ -101,16 +100,16 @@ static const struct track_object *find(const struct track_object *objects, size_
 }
 
 /* One object on a frame that was not tracked. `next` NULL: nothing is known of it later. */
-static int fill_object(const struct between_frames *frames, const struct track_object *last,
-                       const struct track_object *next, struct track_object *out)
+static int fill_object(const struct between_frames *frames, const struct output_object *last,
+                       const struct output_object *next, struct output_object *out)
 {
     int status;
 
-    *out = (struct track_object){.id = last->id,
-                                 .prompt = last->prompt,
-                                 .score = last->score,
-                                 .objectness = last->objectness,
-                                 .interpolated = true};
+    *out = (struct output_object){.id = last->id,
+                                  .prompt = last->prompt,
+                                  .score = last->score,
+                                  .objectness = last->objectness,
+                                  .interpolated = true};
     status = masks_between(frames, &last->mask, next ? &next->mask : NULL, &out->mask);
     out->lost = out->mask.area == 0;
     return status;
@@ -118,25 +117,25 @@ static int fill_object(const struct between_frames *frames, const struct track_o
 
 /* Gives one waiting frame; `after` NULL: no tracked frame of its scene follows. */
 static int fill(struct track_emitter *emitter, struct waiting *waiting, const struct between_picture *after,
-                double after_time, const struct track_object *next, size_t next_count)
+                double after_time, const struct output_object *next, size_t next_count)
 {
     const double span = after_time - emitter->time;
     const struct between_frames frames = {.before = &emitter->picture,
                                           .now = &waiting->picture,
                                           .after = after,
                                           .position = span > 0 ? (waiting->frame.time - emitter->time) / span : 0};
-    struct track_object *objects = calloc(emitter->object_count + 1, sizeof(*objects));
+    struct output_object *objects = calloc(emitter->object_count + 1, sizeof(*objects));
     int status = objects ? 0 : error_memory("objects");
     size_t count = 0;
 
     for (size_t i = 0; !status && i < emitter->object_count; i++) {
-        const struct track_object *last = &emitter->objects[i];
+        const struct output_object *last = &emitter->objects[i];
 
         status = fill_object(&frames, last, after ? find(next, next_count, last->id) : NULL, &objects[count]);
         count++;
     }
     if (status) {
-        track_objects_free(objects, count);
+        output_objects_free(objects, count);
         return status;
     }
     emitter->run->report->interpolated++;
@@ -144,7 +143,7 @@ static int fill(struct track_emitter *emitter, struct waiting *waiting, const st
 }
 
 static int fill_all(struct track_emitter *emitter, const struct between_picture *after, double after_time,
-                    const struct track_object *next, size_t next_count)
+                    const struct output_object *next, size_t next_count)
 {
     int status = 0;
 
@@ -180,15 +179,15 @@ static int wait_for_next(struct track_emitter *emitter, struct track_feed_frame 
 }
 
 /* Keeps what later frames are filled from. */
-static int keep(struct track_emitter *emitter, const struct track_feed_frame *frame, const struct track_object *objects,
-                size_t count)
+static int keep(struct track_emitter *emitter, const struct track_feed_frame *frame,
+                const struct output_object *objects, size_t count)
 {
-    struct track_object *copies = NULL;
+    struct output_object *copies = NULL;
     int status = make_picture(&frame->image, &emitter->picture);
 
     if (!status)
-        status = track_objects_copy(objects, count, &copies);
-    track_objects_free(emitter->objects, emitter->object_count);
+        status = output_objects_copy(objects, count, &copies);
+    output_objects_free(emitter->objects, emitter->object_count);
     emitter->objects = copies;
     emitter->object_count = status ? 0 : count;
     emitter->time = frame->time;
@@ -196,7 +195,7 @@ static int keep(struct track_emitter *emitter, const struct track_feed_frame *fr
 }
 
 static int add_tracked(struct track_emitter *emitter, struct track_feed_frame *frame,
-                       const struct track_object *objects, size_t count)
+                       const struct output_object *objects, size_t count)
 {
     const bool budget = emitter->run->options->budget < 1;
     struct between_picture picture = {0};
@@ -211,13 +210,13 @@ static int add_tracked(struct track_emitter *emitter, struct track_feed_frame *f
 }
 
 int track_emitter_add(struct track_emitter *emitter, struct track_feed_frame *frame, bool tracked,
-                      struct track_object *objects, size_t count)
+                      struct output_object *objects, size_t count)
 {
     int status = tracked ? add_tracked(emitter, frame, objects, count) : wait_for_next(emitter, frame);
 
     if (!status && tracked)
         return give(emitter, frame, objects, count);
-    track_objects_free(objects, count);
+    output_objects_free(objects, count);
     image_free(&frame->image);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef PIPELINE_TRACK_FEED_H
 #define PIPELINE_TRACK_FEED_H
 
+#include "media/image.h"
 #include "video/video_in.h"
 
 #include <signal.h>

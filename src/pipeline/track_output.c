@@ -1,71 +1,94 @@
-/* The output of a tracked video: its queue and its thread. */
+/* The output of a tracked video: its queue and its thread, which gives the sinks one frame after another, its parts
+ * shared among a pool. */
+#include "pipeline/track_output.h"
+
 #include "base/clock.h"
 #include "base/error.h"
-#include "pipeline/job.h"
-#include "pipeline/track_output_internal.h"
+#include "base/first_error.h"
+#include "base/pool.h"
+#include "output/names.h"
+#include "output/outputs.h"
+#include "pipeline/queue.h"
 
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { FRAMES_IN_HAND = 3, MOST_THREADS = 64 };
 
-void track_frame_free(struct track_frame *frame)
+/* What the queue carries: a frame, or the end of an object. */
+struct item {
+    bool is_end;
+    int64_t id;
+    struct output_frame frame;
+};
+
+struct track_output {
+    struct track_output_options options;
+    struct string_list slugs; /* of the prompts */
+    struct output_claim *claim;
+    struct output_identity identity; /* of the source */
+    struct outputs *outputs;
+    struct queue *queue; /* struct item */
+    struct pool *pool;
+    pthread_t thread;
+    struct first_error error;
+
+    /* The output's own thread's, and, a part at a time, the pool's. */
+    struct sink_scratch *scratch; /* [pool_size]: one a worker */
+    int64_t frames;
+    double write_seconds;
+};
+
+static bool has_failed(struct track_output *output)
 {
-    image_free(&frame->image);
-    free(frame->source_name);
-    for (size_t i = 0; i < frame->count; i++)
-        sowlv2_masks_free(&frame->objects[i].mask, 1);
-    free(frame->objects);
-    *frame = (struct track_frame){0};
+    return first_error_report(&output->error) != 0;
 }
 
-void track_output_fail(struct track_output *output, int status)
+static void item_free(struct item *item)
 {
-    pthread_mutex_lock(&output->lock);
-    if (!output->status) {
-        output->status = status;
-        output->message = strdup(error_message());
-    }
-    pthread_mutex_unlock(&output->lock);
+    output_frame_free(&item->frame);
+    free(item);
 }
 
-bool track_output_failed(struct track_output *output)
-{
-    bool failed;
+/* A frame whose parts are being made. */
+struct work {
+    struct track_output *output;
+    struct output_frame *frame;
+};
 
-    pthread_mutex_lock(&output->lock);
-    failed = output->status != 0;
-    pthread_mutex_unlock(&output->lock);
-    return failed;
+static void make_part(void *data, size_t index, size_t worker)
+{
+    const struct work *work = data;
+    struct track_output *output = work->output;
+
+    if (!has_failed(output))
+        first_error_keep(&output->error, outputs_write(output->outputs, work->frame, index, &output->scratch[worker]));
 }
 
-/* Gives this thread the output's error. */
-static int report_failure(struct track_output *output)
+/* All that a frame leaves, its row last. */
+static void write_frame(struct track_output *output, struct output_frame *frame)
 {
+    struct work work = {.output = output, .frame = frame};
+    char stem[24];
     int status;
 
-    pthread_mutex_lock(&output->lock);
-    status = output->status;
-    if (status)
-        error_set(status, "%s", output->message ? output->message : "the output cannot be written: out of memory");
-    pthread_mutex_unlock(&output->lock);
-    return status;
-}
-
-const char *track_output_slug(const struct track_output *output, int prompt)
-{
-    return prompt >= 0 && (size_t)prompt < output->slugs.count ? output->slugs.items[prompt] : NULL;
-}
-
-const char *track_output_prompt(const struct track_output *output, int prompt)
-{
-    return prompt >= 0 && (size_t)prompt < output->options.prompt_count ? output->options.prompts[prompt] : NULL;
-}
-
-static void item_free(struct track_item *item)
-{
-    track_frame_free(&item->frame);
-    free(item);
+    snprintf(stem, sizeof(stem), "%06" PRId64, frame->number);
+    frame->stem = stem;
+    frame->name = output->options.name;
+    status = outputs_announce(output->outputs, frame);
+    if (!status) {
+        pool_run(output->pool, outputs_parts(output->outputs, frame), make_part, &work);
+        status = first_error_report(&output->error);
+    }
+    if (!status)
+        status = outputs_complete(output->outputs, frame);
+    if (!status)
+        status = outputs_frame(output->outputs, frame);
+    if (!status)
+        output->frames++;
+    first_error_keep(&output->error, status);
 }
 
 static void *run_thread(void *argument)
@@ -74,13 +97,13 @@ static void *run_thread(void *argument)
     void *popped;
 
     while (queue_pop(output->queue, &popped)) {
-        struct track_item *item = popped;
-        double start = clock_seconds();
+        struct item *item = popped;
+        const double start = clock_seconds();
 
         if (item->is_end)
-            track_videos_end(output, item->id);
-        else if (!track_output_failed(output))
-            track_output_write_frame(output, &item->frame);
+            first_error_keep(&output->error, outputs_end_object(output->outputs, item->id));
+        else if (!has_failed(output))
+            write_frame(output, &item->frame);
         output->write_seconds += clock_seconds() - start;
         item_free(item);
     }
@@ -97,59 +120,11 @@ static int check_options(const struct track_output_options *options)
     return 0;
 }
 
-static int make_folders(struct track_output *output)
-{
-    static const enum names_kind kinds[] = {NAMES_OBJECT_MASK, NAMES_MERGED_MASK, NAMES_OBJECT_OVERLAY,
-                                            NAMES_MERGED_OVERLAY};
-    const struct track_output_options *options = &output->options;
-    int status = 0;
-
-    for (size_t i = 0; !status && i < sizeof(kinds) / sizeof(*kinds); i++) {
-        bool merged = kinds[i] == NAMES_MERGED_MASK || kinds[i] == NAMES_MERGED_OVERLAY;
-        bool mask = kinds[i] == NAMES_OBJECT_MASK || kinds[i] == NAMES_MERGED_MASK;
-
-        if ((merged && !options->merged) || !(mask ? options->binary : options->overlay))
-            continue;
-        if (options->pictures)
-            status = output_claim_make_folder(output->claim, names_folder(kinds[i]));
-        if (!status && options->videos)
-            status = output_claim_make_folder(output->claim, names_video_folder(kinds[i]));
-    }
-    return status;
-}
-
-int track_output_begin(struct track_output *output)
-{
-    int status;
-
-    if (output_claim_has_begun(output->claim))
-        return 0;
-    status = output_claim_begin(output->claim);
-    if (!status)
-        status = output_claim_add_video(output->claim, output->options.name, &output->identity);
-    return status ? status : make_folders(output);
-}
-
-/* One picture a worker. */
-static int make_scratch(struct track_output *output)
-{
-    size_t bytes = (size_t)output->options.width * (size_t)output->options.height * 3;
-
-    output->scratch = calloc(pool_size(output->pool), sizeof(*output->scratch));
-    if (!output->scratch)
-        return error_memory("output");
-    for (size_t i = 0; i < pool_size(output->pool); i++) {
-        output->scratch[i] = malloc(bytes);
-        if (!output->scratch[i])
-            return error_memory("output");
-    }
-    return 0;
-}
-
 static void output_free(struct track_output *output)
 {
+    outputs_close(&output->outputs, NULL, NULL);
     for (size_t i = 0; output->scratch && i < pool_size(output->pool); i++)
-        free(output->scratch[i]);
+        sink_scratch_free(&output->scratch[i]);
     free(output->scratch);
     pool_free(&output->pool);
     queue_free(&output->queue);
@@ -157,9 +132,42 @@ static void output_free(struct track_output *output)
     output_identity_free(&output->identity);
     if (output->claim && output->claim != output->options.claim)
         output_claim_close(&output->claim);
-    pthread_mutex_destroy(&output->lock);
-    free(output->message);
+    first_error_free(&output->error);
     free(output);
+}
+
+static int open_outputs(struct track_output *output)
+{
+    const struct track_output_options *options = &output->options;
+    const struct sink_context context = {.claim = output->claim,
+                                         .folder = options->folder,
+                                         .options = options->outputs,
+                                         .prompts = options->prompts,
+                                         .prompt_count = options->prompt_count,
+                                         .slugs = &output->slugs,
+                                         .masks = true,
+                                         .video = options->name,
+                                         .identity = &output->identity,
+                                         .width = options->width,
+                                         .height = options->height,
+                                         .frame_rate = options->frame_rate,
+                                         .pool = output->pool};
+
+    return outputs_open(&context, &output->outputs);
+}
+
+/* One picture a worker. */
+static int make_scratch(struct track_output *output)
+{
+    const size_t bytes = (size_t)output->options.width * (size_t)output->options.height * 3;
+
+    output->scratch = calloc(pool_size(output->pool), sizeof(*output->scratch));
+    if (!output->scratch)
+        return error_memory("output");
+    for (size_t i = 0; i < pool_size(output->pool); i++)
+        if (!sink_scratch_get(&output->scratch[i], bytes))
+            return SOWLV2_ERROR_MEMORY;
+    return 0;
 }
 
 static int start(struct track_output *output)
@@ -169,23 +177,26 @@ static int start(struct track_output *output)
     int status = names_slugs(options->prompts, options->prompt_count, &output->slugs);
 
     output->claim = options->claim;
-    if (!status && !output->claim)
+    if (!status && !output->claim && options->folder)
         status = output_claim_open(&wanted, &output->claim);
     if (!status && options->source)
         status = output_identity_of(options->source, &output->identity);
-    if (!status && !output_claim_has_results(output->claim))
-        status = track_output_begin(output);
     if (status)
         return status;
     output->queue = queue_create(FRAMES_IN_HAND);
     output->pool = pool_create(options->threads);
     if (!output->queue || !output->pool)
         return error_memory("output");
-    status = make_scratch(output);
+    status = open_outputs(output);
+    if (!status && output->claim && !output_claim_has_results(output->claim))
+        status = outputs_begin(output->outputs);
+    if (!status)
+        status = make_scratch(output);
     if (status)
         return status;
-    output->has_thread = pthread_create(&output->thread, NULL, run_thread, output) == 0;
-    return output->has_thread ? 0 : error_set(SOWLV2_ERROR_MEMORY, "output: a thread cannot be started");
+    if (pthread_create(&output->thread, NULL, run_thread, output) != 0)
+        return error_set(SOWLV2_ERROR_MEMORY, "output: a thread cannot be started");
+    return 0;
 }
 
 int track_output_open(const struct track_output_options *options, struct track_output **out)
@@ -200,9 +211,7 @@ int track_output_open(const struct track_output_options *options, struct track_o
     if (!output)
         return error_memory("output");
     output->options = *options;
-    output->videos.merged_mask.kind = NAMES_MERGED_MASK;
-    output->videos.merged_overlay.kind = NAMES_MERGED_OVERLAY;
-    pthread_mutex_init(&output->lock, NULL);
+    first_error_init(&output->error);
     status = start(output);
     if (status) {
         if (output->claim)
@@ -215,7 +224,7 @@ int track_output_open(const struct track_output_options *options, struct track_o
 }
 
 /* The size of its image and masks must be that of the videos. */
-static int check_frame(const struct track_output *output, const struct track_frame *frame)
+static int check_frame(const struct track_output *output, const struct output_frame *frame)
 {
     int width = output->options.width, height = output->options.height;
 
@@ -235,10 +244,10 @@ static int check_frame(const struct track_output *output, const struct track_fra
     return 0;
 }
 
-int track_output_add(struct track_output *output, struct track_frame *frame)
+int track_output_add(struct track_output *output, struct output_frame *frame)
 {
-    struct track_item *item = NULL;
-    int status = report_failure(output);
+    struct item *item = NULL;
+    int status = first_error_report(&output->error);
 
     if (!status) {
         status = check_frame(output, frame);
@@ -247,22 +256,22 @@ int track_output_add(struct track_output *output, struct track_frame *frame)
             status = error_memory("output");
     }
     if (status) {
-        track_frame_free(frame);
+        output_frame_free(frame);
         return status;
     }
     item->frame = *frame;
-    *frame = (struct track_frame){0};
+    *frame = (struct output_frame){0};
     if (!queue_push(output->queue, item)) /* only close ends the queue */
         item_free(item);
-    return report_failure(output);
+    return first_error_report(&output->error);
 }
 
 void track_output_end_object(struct track_output *output, int64_t id)
 {
-    struct track_item *item = calloc(1, sizeof(*item));
+    struct item *item = calloc(1, sizeof(*item));
 
     if (!item)
-        return; /* its videos are finished with the others */
+        return; /* what there is of it is finished at the end */
     item->is_end = true;
     item->id = id;
     if (!queue_push(output->queue, item))
@@ -272,31 +281,26 @@ void track_output_end_object(struct track_output *output, int64_t id)
 int track_output_close(struct track_output **out, bool whole, struct track_output_report *report)
 {
     struct track_output *output = *out;
+    struct track_output_report done = {0};
     double start_time;
-    int status;
+    int status = 0;
 
-    if (report)
-        *report = (struct track_output_report){0};
-    if (!output)
-        return 0;
-    queue_close(output->queue);
-    pthread_join(output->thread, NULL);
-    start_time = clock_seconds();
-    track_videos_close(output);
-    output->write_seconds += clock_seconds() - start_time;
-    status = whole && !track_output_failed(output) ? output_claim_finish_video(output->claim, output->frames) : 0;
-    if (status)
-        track_output_fail(output, status);
-    status = output_claim_end(output->claim);
-    if (status)
-        track_output_fail(output, status);
-    status = report_failure(output);
-    if (report)
-        *report = (struct track_output_report){.frames = output->frames,
-                                               .pictures = atomic_load(&output->pictures),
-                                               .videos = atomic_load(&output->finished_videos),
-                                               .write_seconds = output->write_seconds};
-    output_free(output);
+    if (output) {
+        queue_close(output->queue);
+        pthread_join(output->thread, NULL);
+        start_time = clock_seconds();
+        first_error_keep(&output->error, outputs_close(&output->outputs, &done.pictures, &done.videos));
+        done.frames = output->frames;
+        done.write_seconds = output->write_seconds + clock_seconds() - start_time;
+        if (output->claim && whole && !has_failed(output))
+            first_error_keep(&output->error, output_claim_finish_video(output->claim, output->frames));
+        if (output->claim)
+            first_error_keep(&output->error, output_claim_end(output->claim));
+        status = first_error_report(&output->error);
+        output_free(output);
+    }
     *out = NULL;
+    if (report)
+        *report = done;
     return status;
 }

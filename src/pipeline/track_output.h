@@ -7,34 +7,8 @@
 #ifndef PIPELINE_TRACK_OUTPUT_H
 #define PIPELINE_TRACK_OUTPUT_H
 
-#include "media/image.h"
-#include "sowlv2.h"
-#include "video/video_out.h"
-
-/* One object on one frame. */
-struct track_object {
-    int64_t id;              /* from 1; never another object's */
-    int prompt;              /* index; -1: none */
-    float score;             /* the detector's */
-    float objectness;        /* likewise; not over 0: not known */
-    struct sowlv2_mask mask; /* runs, area, box, object_score, mask_score; owned */
-    bool lost;               /* it is out of sight */
-    bool interpolated;       /* its mask was filled in from neighbours */
-};
-
-/* A frame that is final. */
-struct track_frame {
-    struct image image;           /* owned */
-    int64_t number;               /* from 1 */
-    double time, duration;        /* seconds; how long it is shown */
-    char *source_name;            /* of an image in a folder, owned; NULL: of a video's frame */
-    int64_t source_number;        /* of it among the folder's images, from 1 */
-    struct track_object *objects; /* [count], rising ids; owned */
-    size_t count;
-};
-
-/* Frees what the frame holds and empties it. */
-void track_frame_free(struct track_frame *frame);
+#include "output/frame.h"
+#include "output/output_options.h"
 
 struct output_claim;
 
@@ -48,18 +22,8 @@ struct track_output_options {
     int width, height; /* of every frame */
     double frame_rate; /* a hint; 0: unknown */
 
-    bool binary, overlay, merged; /* write masks; overlays; those of all objects together */
-    bool videos;                  /* write DIR/video/... */
-    bool pictures;                /* write a PNG a frame */
-    bool rle;                     /* rows hold the masks too; they do anyway where no mask PNG is written */
-    unsigned draw;                /* enum draw (detect_images.h), of overlays */
-    enum video_codec mask_codec;  /* of mask videos */
-    const char *audio_source;     /* whose sound overlays get; NULL: none */
-    double audio_origin;
-    bool audio_playlists;  /* as in struct video_writer_options */
-    int max_object_videos; /* objects with videos of their own, the first ones; the others are in the merged ones
-                              only, with one notice */
-    int threads;           /* that draw and write, 1 to 64 */
+    struct output_options outputs;
+    int threads; /* that draw and write, 1 to 64 */
 };
 
 struct track_output_report {
@@ -70,15 +34,14 @@ struct track_output_report {
 struct track_output;
 
 /* Makes the folders and results.jsonl; where an earlier run has left results, only when the first frame comes, and then
- * these go. Videos are opened when their first picture comes. An object's
- * video begins with the whole video: until the object comes, it shows one black picture (so that all videos of a
- * folder run in step); it ends with the object's last frame. The options' strings must outlive the output.
+ * these go. The options' strings must outlive the output.
  * Errors: IO, MEMORY, ARGUMENT. */
 int track_output_open(const struct track_output_options *options, struct track_output **out);
 
-/* Takes the frame over (it is empty after the call, also on error) and waits while a few are in hand. Gives the first
- * error of any frame before, after which frames are dropped. Errors: IO (disk full, ...), MEMORY. */
-int track_output_add(struct track_output *output, struct track_frame *frame);
+/* Takes the frame over, whose number is at least 1 and whose name and stem need not be set (it is empty after the call,
+ * also on error) and waits while a few are in hand. Gives the first error of any frame before, after which frames are
+ * dropped. Errors: IO (disk full, ...), MEMORY. */
+int track_output_add(struct track_output *output, struct output_frame *frame);
 
 /* Says that an object's last frame was given: its videos are finished in their turn. */
 void track_output_end_object(struct track_output *output, int64_t id);

@@ -42,11 +42,7 @@ struct track_thing *track_things_find(const struct track_things *things, int64_t
 void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks, int64_t frame);
 
 /* Copies of the objects as they are on the current frame, ids rising. Errors: MEMORY. */
-int track_things_list(const struct track_things *things, struct track_object **out, size_t *count);
-
-int track_objects_copy(const struct track_object *objects, size_t count, struct track_object **out);
-/* NULL is fine. */
-void track_objects_free(struct track_object *objects, size_t count);
+int track_things_list(const struct track_things *things, struct output_object **out, size_t *count);
 
 /* ---- a run ---- */
 
@@ -157,7 +153,7 @@ int track_emitter_create(struct track_run *run, struct track_emitter **out);
 void track_emitter_free(struct track_emitter **emitter);
 /* A frame with its objects (of a frame that is not `tracked`, none), both taken over, also on error. */
 int track_emitter_add(struct track_emitter *emitter, struct track_feed_frame *frame, bool tracked,
-                      struct track_object *objects, size_t count);
+                      struct output_object *objects, size_t count);
 /* An object's last frame was added. */
 int track_emitter_end_object(struct track_emitter *emitter, int64_t id);
 /* No more frames. */

@@ -41,8 +41,19 @@ static int open_nameless(const char *folder)
     return descriptor;
 }
 
+/* For runs without an output folder. */
+static const char *temporary_folder(void)
+{
+    const char *const folder = getenv("TMPDIR");
+
+    return folder && *folder ? folder : "/tmp";
+}
+
 int track_spool_open(const char *folder, int64_t frames, struct track_spool **out)
 {
+    if (!folder)
+        folder = temporary_folder();
+
     struct track_spool *spool = calloc(1, sizeof(*spool));
 
     *out = NULL;

@@ -93,65 +93,24 @@ void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks
     }
 }
 
-/* A copy of what rows and pictures need. */
-static int copy_mask(const struct sowlv2_mask *from, struct sowlv2_mask *out)
+int track_things_list(const struct track_things *things, struct output_object **out, size_t *count)
 {
-    *out = *from;
-    out->pixels = NULL;
-    out->logits = NULL;
-    out->runs = malloc((from->run_count + 1) * sizeof(*out->runs));
-    if (!out->runs)
-        return error_memory("mask");
-    if (from->run_count > 0)
-        memcpy(out->runs, from->runs, from->run_count * sizeof(*out->runs));
-    return 0;
-}
-
-int track_objects_copy(const struct track_object *objects, size_t count, struct track_object **out)
-{
-    int status = 0;
-    size_t made = 0;
-
-    *out = calloc(count + 1, sizeof(**out));
-    if (!*out)
-        return error_memory("objects");
-    while (!status && made < count) {
-        (*out)[made] = objects[made];
-        status = copy_mask(&objects[made].mask, &(*out)[made].mask);
-        made++;
-    }
-    if (status) {
-        track_objects_free(*out, made);
-        *out = NULL;
-    }
-    return status;
-}
-
-int track_things_list(const struct track_things *things, struct track_object **out, size_t *count)
-{
-    struct track_object *views = calloc(things->count + 1, sizeof(*views));
+    struct output_object *views = calloc(things->count + 1, sizeof(*views));
     int status = views ? 0 : error_memory("objects");
 
     for (size_t i = 0; !status && i < things->count; i++) {
         const struct track_thing *thing = &things->items[i];
 
-        views[i] = (struct track_object){.id = thing->id,
-                                         .prompt = thing->prompt,
-                                         .score = thing->score,
-                                         .objectness = thing->objectness,
-                                         .mask = thing->mask,
-                                         .lost = !thing->visible};
+        views[i] = (struct output_object){.id = thing->id,
+                                          .prompt = thing->prompt,
+                                          .score = thing->score,
+                                          .objectness = thing->objectness,
+                                          .mask = thing->mask,
+                                          .lost = !thing->visible};
     }
     *count = things->count;
     if (!status)
-        status = track_objects_copy(views, things->count, out);
+        status = output_objects_copy(views, things->count, out);
     free(views);
     return status;
-}
-
-void track_objects_free(struct track_object *objects, size_t count)
-{
-    for (size_t i = 0; objects && i < count; i++)
-        sowlv2_masks_free(&objects[i].mask, 1);
-    free(objects);
 }

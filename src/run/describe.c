@@ -16,7 +16,10 @@ struct field {
     enum kind kind;
 };
 
-#define FIELD(type, name, kind) {#name, offsetof(struct type, name), kind}
+#define FIELD(type, name, kind)                                                                                        \
+    {                                                                                                                  \
+#name, offsetof(struct type, name), kind                                                                       \
+    }
 
 static const struct field run_fields[] = {
     FIELD(sowlv2_run_options, as_video, FLAG),

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "pipeline/detect_images.h"
 #include "run/run.h"
+#include "run/sink_callers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,30 @@ static void tell_progress(size_t done, size_t total, const char *name, void *use
     run_tell_progress(user_data, name, NULL, done, total);
 }
 
+struct output_options run_output_options(struct sowlv2_run *run, unsigned automatic_draw)
+{
+    static const struct sink_kind *const callers[] = {&sink_callers};
+    const struct sowlv2_run_options *const options = &run->options;
+
+    return (struct output_options){
+        .binary = options->masks,
+        .overlay = options->overlays,
+        .merged = options->merged,
+        .crops = options->crops,
+        .videos = options->films,
+        .rle = options->rle,
+        .draw = options->draw ? options->draw : automatic_draw,
+        .mask_codec = options->mask_codec == SOWLV2_MASK_FFV1 ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264,
+        .max_object_videos = (int)options->max_object_films,
+        .more = callers,
+        .more_count = 1,
+        .more_data = run,
+    };
+}
+
 static unsigned automatic_draw(const struct run_models *models)
 {
-    return DRAW_LABELS | (models->segmenter ? DRAW_MASKS : DRAW_BOXES);
+    return SOWLV2_DRAW_LABELS | (models->segmenter ? SOWLV2_DRAW_MASKS : SOWLV2_DRAW_BOXES);
 }
 
 static struct detect_images_options make_options(struct sowlv2_run *run, const struct run_models *models)
@@ -35,11 +57,7 @@ static struct detect_images_options make_options(struct sowlv2_run *run, const s
         .detect = run->detect,
         .segment = run->segment,
         .dedupe_iou = options->dedupe_iou,
-        .binary = options->masks,
-        .overlay = options->overlays,
-        .merged = options->merged,
-        .crops = options->crops,
-        .draw = options->draw ? options->draw : automatic_draw(models),
+        .outputs = run_output_options(run, automatic_draw(models)),
         .batch_size = options->batch_size,
         .io_threads = options->io_threads,
         .max_pixels = options->max_pixels,
@@ -83,5 +101,5 @@ int run_images(struct sowlv2_run *run, const struct run_models *models, struct s
     }
     run_end_part(run, &part, report);
     free(why);
-    return 0;
+    return run->sink_status ? error_set(run->sink_status, "a sink of the caller's ended the run") : 0;
 }

@@ -73,7 +73,8 @@ static int check_wanted(const struct sowlv2_run_options *options)
         return argument("key frames are for prompts: marks are of the first frame");
     if (!(options->frame_budget > 0 && options->frame_budget <= 1))
         return argument("frame_budget: over 0 and at most 1");
-    if (options->max_objects < 1 || options->lost_after < 0 || options->detect_every.frames < 0 || !(options->detect_every.seconds >= 0))
+    if (options->max_objects < 1 || options->lost_after < 0 || options->detect_every.frames < 0 ||
+        !(options->detect_every.seconds >= 0))
         return argument("objects, frames and seconds cannot be below 0, and max_objects is at least 1");
     if (options->key_frames && options->key_frame_count < 1)
         return argument("key_frame_count: at least 1");

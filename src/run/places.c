@@ -24,7 +24,7 @@ struct search {
     const struct output_claim *claim;
     const struct string_list *job;
     struct run_place *places; /* [inputs->video_paths.count] */
-    struct found *found;        /* [count], the output folder's own first */
+    struct found *found;      /* [count], the output folder's own first */
     size_t count, capacity;
     struct string_list taken; /* folders that no other video gets */
 };
@@ -172,8 +172,8 @@ static int find_places(struct search *search, bool *has_place)
     return status ? status : name_folders(search, has_place);
 }
 
-int run_places_find(const struct inputs *inputs, const struct output_claim *claim,
-                      const struct string_list *job, struct run_place **out)
+int run_places_find(const struct inputs *inputs, const struct output_claim *claim, const struct string_list *job,
+                    struct run_place **out)
 {
     struct search search = {.inputs = inputs, .claim = claim, .job = job};
     bool *has_place = calloc(inputs->video_paths.count + 1, sizeof(*has_place));

@@ -77,8 +77,9 @@ static int list(struct sowlv2_run *run)
     if (!status)
         status = add_memory(run);
     if (!status && run->inputs.paths.count + run->inputs.video_paths.count == 0)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "--input: nothing but results of earlier runs, which are not taken as "
-                                                  "input: copy what you want of them to another folder");
+        status =
+            error_set(SOWLV2_ERROR_ARGUMENT, "--input: nothing but results of earlier runs, which are not taken as "
+                                             "input: copy what you want of them to another folder");
     return status;
 }
 
@@ -165,7 +166,8 @@ static int check_videos(struct sowlv2_run *run, const struct run_models *models)
     if (models->segmenter || videos == 0)
         return 0;
     if (run->inputs.paths.count == 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a video: objects are followed by their masks: it needs a segmenter",
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "%s: a video: objects are followed by their masks: it needs a segmenter",
                          run->inputs.video_names.items[0]);
     log_notice("%zu video%s left out: objects are followed by their masks, and there is no segmenter", videos,
                videos == 1 ? " is" : "s are");

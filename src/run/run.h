@@ -3,6 +3,7 @@
 #define RUN_RUN_H
 
 #include "output/claim.h"
+#include "output/output_options.h"
 #include "pipeline/inputs.h"
 #include "run/places.h"
 #include "sowlv2_run.h"
@@ -14,10 +15,11 @@ struct sowlv2_run {
     struct sowlv2_track_options track;
     struct inputs inputs;
     struct string_list job;
-    struct output_claim *claim; /* NULL: not taken yet */
-    struct run_place *places;   /* [inputs.video_paths.count] */
+    struct output_claim *claim;    /* NULL: not taken yet */
+    struct run_place *places;      /* [inputs.video_paths.count] */
     volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
     bool started;
+    int sink_status; /* the error of a sink of the caller's, which ends the run; calls of sinks come one at a time */
 };
 
 /* The name of what is looked for in, for messages and progress. */
@@ -36,6 +38,9 @@ void run_tell_progress(struct sowlv2_run *run, const char *input, const char *ac
 
 /* Tells the caller that a part is through, and counts it. */
 void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, struct sowlv2_run_report *report);
+
+/* What is written, as the sinks know it; `automatic_draw` where the options do not say what to draw. */
+struct output_options run_output_options(struct sowlv2_run *run, unsigned automatic_draw);
 
 /* All images. Gives the error of a sink alone: everything else is in the report. */
 int run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);

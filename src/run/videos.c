@@ -5,6 +5,7 @@
 #include "pipeline/track.h"
 #include "run/plan.h"
 #include "run/run.h"
+#include "run/sink_callers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,18 +57,11 @@ static struct track_options make_options(struct sowlv2_run *run, size_t video, s
         .lost_after = options->lost_after,
         .max_objects = options->max_objects,
         .budget = options->frame_budget,
-        .binary = options->masks,
-        .overlay = options->overlays,
-        .merged = options->merged,
-        .videos = options->films,
-        .rle = options->rle,
+        .outputs = run_output_options(run, SOWLV2_DRAW_MASKS | SOWLV2_DRAW_LABELS),
         .pictures = options->pictures == SOWLV2_PICTURES_ALL    ? 1
                     : options->pictures == SOWLV2_PICTURES_NONE ? 0
                                                                 : -1,
-        .draw = options->draw ? options->draw : DRAW_MASKS | DRAW_LABELS,
-        .mask_codec = options->mask_codec == SOWLV2_MASK_FFV1 ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264,
         .audio = options->audio,
-        .max_object_videos = (int)options->max_object_films,
         .io_threads = options->io_threads < TRACK_MOST_THREADS ? options->io_threads : TRACK_MOST_THREADS,
         .realtime = options->realtime,
         .progress = tell_progress,
@@ -122,6 +116,11 @@ static void run_one(struct sowlv2_run *run, const struct run_models *models, siz
     options.plan = plan.used ? &plan.plan : NULL;
     if (!status)
         status = track_video(models->detector, models->segmenter, &options, &done);
+    if (!status || done.broken) {
+        const int ended = run_end_input(run, options.name, !status && !done.interrupted);
+
+        status = status ? status : ended;
+    }
     fill_part(&done, &part);
     part.no_model = plan.no_model;
     run_plan_free(&plan);
@@ -170,10 +169,10 @@ static void pass_over(struct sowlv2_run *run, size_t video, struct sowlv2_run_re
 
 int run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
 {
-    for (size_t i = 0; i < run->inputs.video_paths.count && !report->interrupted; i++)
+    for (size_t i = 0; i < run->inputs.video_paths.count && !report->interrupted && !run->sink_status; i++)
         if (run->places && run->places[i].done)
             pass_over(run, i, report);
         else
             run_in_place(run, models, i, report);
-    return 0;
+    return run->sink_status ? error_set(run->sink_status, "a sink of the caller's ended the run") : 0;
 }

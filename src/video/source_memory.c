@@ -31,7 +31,8 @@ static int copy(const struct memory *memory, const struct sowlv2_image *from, st
 
     if (out->width != from->width || out->height != from->height || !out->pixels) {
         image_free(out);
-        *out = (struct image){.pixels = malloc(row * (size_t)from->height), .width = from->width, .height = from->height};
+        *out =
+            (struct image){.pixels = malloc(row * (size_t)from->height), .width = from->width, .height = from->height};
         if (!out->pixels) {
             *out = (struct image){0};
             return error_memory(memory->source.name);

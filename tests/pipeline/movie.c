@@ -115,8 +115,7 @@ struct movie_run *movie_open(const struct movie *movie)
                                           .lost_after = 5,
                                           .max_objects = 8,
                                           .budget = 1,
-                                          .merged = true,
-                                          .rle = true,
+                                          .outputs = {.merged = true, .rle = true},
                                           .pictures = 0,
                                           .io_threads = 2,
                                           .interrupted = &fake_detector.interrupted};

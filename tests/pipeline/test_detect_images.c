@@ -173,7 +173,7 @@ static void test_overlays(void **state)
     (void)state;
     add_picture(run, "a.jpg", 20, 8); /* the content decides, not the suffix */
     add_picture(run, "a.png", 32, 8);
-    run->options.overlay = true;
+    run->options.outputs.overlay = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.failed, 0);
     assert_int_equal(run->row_count, 2);
@@ -200,7 +200,7 @@ static void test_overlay_fails(void **state)
     add_picture(run, "a.png", 20, 8);
     add_picture(run, "b.png", 20, 8);
     test_write_text(run->output, "overlay/merged/a_merged_overlay.png/in-the-way", "");
-    run->options.overlay = true;
+    run->options.outputs.overlay = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 2);
     assert_int_equal(run->report.failed, 1);

@@ -23,7 +23,7 @@ static struct run_case *open_rerun(void)
 
     run->segmenter = fake_segmenter;
     run->options.batch_size = 1;
-    run->options.overlay = run->options.crops = true;
+    run->options.outputs.overlay = run->options.outputs.crops = true;
     return run;
 }
 
@@ -85,7 +85,7 @@ static void test_stale(void **state)
     assert_int_equal(run->report.objects, 15);
     add_picture(run, "2.png", 20, 8);
     assert_int_equal(unlink(gone), 0);
-    run->options.crops = false;
+    run->options.outputs.crops = false;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 4);
     assert_true(run->report.objects < 12);

@@ -101,48 +101,6 @@ static void test_strings(void **state)
     check_string("\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
-static const char *const prompts[] = {"cat", "a \"red\" bicycle"};
-
-static void check_row(const struct sowlv2_detections *detections, bool objectness, const char *expected)
-{
-    struct results_image image = {.name = "coffee.png",
-                                  .width = 600,
-                                  .height = 400,
-                                  .detections = detections,
-                                  .prompts = prompts,
-                                  .objectness = objectness};
-    struct string row = {0};
-    json_t *parsed;
-
-    results_image_row(&image, &row);
-    assert_false(row.failed);
-    assert_string_equal(row.data, expected);
-    parsed = json_loads(row.data, JSON_REJECT_DUPLICATES, NULL);
-    assert_non_null(parsed);
-    json_decref(parsed);
-    string_free(&row);
-}
-
-static void test_rows(void **state)
-{
-    struct sowlv2_detection items[] = {
-        {.box = {0, 0.5f, 599.75f, 400}, .score = 0.83f, .objectness = 0.25f, .prompt = 0},
-        {.box = {1, 2, 3, 4}, .score = 0.11f, .objectness = 0, .prompt = 1},
-    };
-    struct sowlv2_detections none = {0}, both = {.items = items, .count = 2};
-
-    (void)state;
-    check_row(&none, false, "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":[]}\n");
-    check_row(&both, false,
-              "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":["
-              "{\"id\":1,\"prompt\":\"cat\",\"score\":0.83,\"box\":[0.0,0.5,599.75,400.0]},"
-              "{\"id\":2,\"prompt\":\"a \\\"red\\\" bicycle\",\"score\":0.11,\"box\":[1.0,2.0,3.0,4.0]}]}\n");
-    both.count = 1;
-    check_row(&both, true,
-              "{\"image\":\"coffee.png\",\"width\":600,\"height\":400,\"objects\":["
-              "{\"id\":1,\"prompt\":\"cat\",\"score\":0.83,\"objectness\":0.25,\"box\":[0.0,0.5,599.75,400.0]}]}\n");
-}
-
 static void check_file(const char *folder, const char *expected)
 {
     char *path = test_path(folder, "results.jsonl"), *text;
@@ -258,10 +216,9 @@ static void test_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floats),  cmocka_unit_test(test_floats_read_back),
-        cmocka_unit_test(test_strings), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_file),    cmocka_unit_test(test_file_errors),
-        cmocka_unit_test(test_broken),  cmocka_unit_test(test_links),
+        cmocka_unit_test(test_floats), cmocka_unit_test(test_floats_read_back), cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_file),   cmocka_unit_test(test_file_errors),      cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_links),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

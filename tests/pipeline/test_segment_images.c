@@ -22,8 +22,8 @@ static struct run_case *open_masks(void)
     struct run_case *run = open_case();
 
     run->segmenter = fake_segmenter;
-    run->options.overlay = true;
-    run->options.draw = DRAW_MASKS;
+    run->options.outputs.overlay = true;
+    run->options.outputs.draw = SOWLV2_DRAW_MASKS;
     return run;
 }
 
@@ -168,7 +168,7 @@ static void test_overlay_pixels(void **state)
 /* Boxes and labels are drawn where they are asked for. */
 static void test_draw(void **state)
 {
-    static const unsigned draws[] = {DRAW_BOXES, DRAW_LABELS, DRAW_MASKS, 0};
+    static const unsigned draws[] = {SOWLV2_DRAW_BOXES, SOWLV2_DRAW_LABELS, SOWLV2_DRAW_MASKS, 0};
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
@@ -177,7 +177,7 @@ static void test_draw(void **state)
         size_t coloured = 0;
         uint8_t *pixels;
 
-        run->options.draw = draws[i];
+        run->options.outputs.draw = draws[i];
         add_picture(run, "photo.png", 100, 80);
         assert_int_equal(process(run), 0);
         pixels = read_png(run, "overlay/frames/photo_obj9_cat_overlay.png", &header);
@@ -204,9 +204,9 @@ static void test_left_out(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct run_case *run = open_masks();
 
-        run->options.binary = cases[i].binary;
-        run->options.overlay = cases[i].overlay;
-        run->options.merged = cases[i].merged;
+        run->options.outputs.binary = cases[i].binary;
+        run->options.outputs.overlay = cases[i].overlay;
+        run->options.outputs.merged = cases[i].merged;
         add_picture(run, "photo.png", 20, 8);
         assert_int_equal(process(run), 0);
         assert_int_equal(run->report.failed, 0);
@@ -227,7 +227,7 @@ static void test_rle(void **state)
     const json_t *rle;
 
     (void)state;
-    run->options.binary = false;
+    run->options.outputs.binary = false;
     add_picture(run, "photo.png", 20, 4);
     assert_int_equal(process(run), 0);
     assert_null(json_object_get(object_of(run, 0, 1), "mask"));
@@ -250,7 +250,7 @@ static void test_crops(void **state)
     uint8_t *pixels;
 
     (void)state;
-    run->options.crops = true;
+    run->options.outputs.crops = true;
     run->options.given = given;
     run->options.given_count = 2;
     run->input = TEST_DATA "/media/data/exif_1.jpg";
@@ -352,7 +352,7 @@ static void test_threads(void **state)
         size_t objects = 0;
 
         run->options.io_threads = threads[t];
-        run->options.crops = true;
+        run->options.outputs.crops = true;
         add_pictures(run, 40);
         assert_int_equal(process(run), 0);
         assert_int_equal(run->row_count, 40);
@@ -381,7 +381,7 @@ static void test_many_objects(void **state)
 
     (void)state;
     run->options.io_threads = 4;
-    run->options.overlay = false;
+    run->options.outputs.overlay = false;
     add_picture(run, "wide.png", 5000, 500);
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.objects, 500);

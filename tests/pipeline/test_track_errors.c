@@ -17,9 +17,9 @@
 
 enum { WIDTH = 96, HEIGHT = 64 };
 
-static struct track_frame make_frame(int64_t number)
+static struct output_frame make_frame(int64_t number)
 {
-    struct track_frame frame = track_case_frame(WIDTH, HEIGHT, number, 0.04 * (double)number);
+    struct output_frame frame = track_case_frame(WIDTH, HEIGHT, number, 0.04 * (double)number);
 
     track_case_object(&frame, 1, 0, false);
     track_case_object(&frame, 2, 1, false);
@@ -32,7 +32,7 @@ static int add_frames(struct track_output *output, int64_t first, int64_t most)
     int status = 0;
 
     for (int64_t number = first; number < first + most && !status; number++) {
-        struct track_frame frame = make_frame(number);
+        struct output_frame frame = make_frame(number);
 
         status = track_output_add(output, &frame);
         assert_null(frame.image.pixels);
@@ -187,7 +187,7 @@ static void test_blocked_video(void **state)
 }
 
 /* Fills the frame with what no encoder can make small. */
-static void fill_noise(struct track_frame *frame)
+static void fill_noise(struct output_frame *frame)
 {
     uint32_t bits = (uint32_t)frame->number * 2654435761u + 1;
 
@@ -209,9 +209,9 @@ static void run_full_disk(enum video_codec mask_codec)
     int64_t number = 1;
     struct clip clip;
 
-    options.pictures = false;
+    options.outputs.pictures = false;
     options.threads = 2;
-    options.mask_codec = mask_codec;
+    options.outputs.mask_codec = mask_codec;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
@@ -221,7 +221,7 @@ static void run_full_disk(enum video_codec mask_codec)
     if (track_output_open(&options, &output) != 0)
         status = -100;
     for (; !status && number < 500; number++) {
-        struct track_frame frame = make_frame(number);
+        struct output_frame frame = make_frame(number);
 
         fill_noise(&frame);
         status = track_output_add(output, &frame);
@@ -283,7 +283,7 @@ static void test_wrong_frames(void **state)
     for (int i = 0; i < 3; i++) {
         char *folder = test_folder_make();
         struct track_output_options options = track_case_options(folder, WIDTH, HEIGHT);
-        struct track_frame frame = i == 0 ? track_case_frame(WIDTH - 1, HEIGHT, 2, 1) : make_frame(2);
+        struct output_frame frame = i == 0 ? track_case_frame(WIDTH - 1, HEIGHT, 2, 1) : make_frame(2);
         struct track_output *output;
         int status;
 

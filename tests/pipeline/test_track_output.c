@@ -21,7 +21,7 @@ static double time_of(int64_t number)
     return 0.5 + 0.04 * (double)(number - 1) + (number > 6 ? 0.01 * (double)(number - 6) : 0);
 }
 
-static void add(struct track_output *output, struct track_frame *frame)
+static void add(struct track_output *output, struct output_frame *frame)
 {
     if (track_output_add(output, frame) != 0)
         fail_msg("%s", sowlv2_error_message());
@@ -39,7 +39,7 @@ static void write_case(const struct track_output_options *options, struct track_
     if (track_output_open(options, &output) != 0)
         fail_msg("%s", sowlv2_error_message());
     for (int64_t number = 1; number <= FRAMES; number++) {
-        struct track_frame frame = track_case_frame(options->width, options->height, number, time_of(number));
+        struct output_frame frame = track_case_frame(options->width, options->height, number, time_of(number));
 
         track_case_object(&frame, 1, 0, number == 4);
         if (number >= LATE_FIRST && number <= LATE_LAST)
@@ -252,7 +252,7 @@ static void test_overlay_pixels(void **state)
 {
     char *folder = test_folder_make(), *path = test_path(folder, "overlay/frames/000001_obj18_cat_overlay.png");
     struct track_output_options options = track_case_options(folder, WIDTH, HEIGHT);
-    struct track_frame frame = track_case_frame(WIDTH, HEIGHT, 1, 0), plain = track_case_frame(WIDTH, HEIGHT, 1, 0);
+    struct output_frame frame = track_case_frame(WIDTH, HEIGHT, 1, 0), plain = track_case_frame(WIDTH, HEIGHT, 1, 0);
     const int64_t id = 18; /* the palette has 16 colours: that of object 2 */
     struct colour colour = palette_colour(1);
     uint8_t *mask = track_case_mask(WIDTH, HEIGHT, 1, &id, 1);
@@ -260,8 +260,8 @@ static void test_overlay_pixels(void **state)
     struct image image;
 
     (void)state;
-    options.draw = DRAW_MASKS;
-    options.videos = false;
+    options.outputs.draw = SOWLV2_DRAW_MASKS;
+    options.outputs.videos = false;
     track_case_object(&frame, id, 0, false);
     assert_int_equal(track_output_open(&options, &output), 0);
     add(output, &frame);
@@ -279,7 +279,7 @@ static void test_overlay_pixels(void **state)
         assert_memory_equal(to, expected, 3);
     }
     image_free(&image);
-    track_frame_free(&plain);
+    output_frame_free(&plain);
     free(mask);
     free(path);
     test_folder_remove(folder);
@@ -294,16 +294,16 @@ static void run_rle(bool pictures, bool binary, bool rle)
     struct track_output_report report;
     json_t *rows;
 
-    options.pictures = pictures;
-    options.binary = binary;
-    options.rle = rle;
+    options.outputs.pictures = pictures;
+    options.outputs.binary = binary;
+    options.outputs.rle = rle;
     write_case(&options, &report);
     rows = track_case_rows(folder);
     assert_int_equal(json_array_size(rows), FRAMES);
     for (int i = 0; i < FRAMES; i++) {
         const json_t *objects = json_object_get(json_array_get(rows, (size_t)i), "objects");
         const json_t *object = json_array_get(objects, 0), *text = json_object_get(object, "rle");
-        struct track_frame frame = track_case_frame(WIDTH, HEIGHT, i + 1, 0);
+        struct output_frame frame = track_case_frame(WIDTH, HEIGHT, i + 1, 0);
         char *expected;
 
         assert_true((text != NULL) == has_rle);
@@ -318,7 +318,7 @@ static void run_rle(bool pictures, bool binary, bool rle)
         } else if (has_rle) {
             assert_string_equal(json_string_value(json_object_get(text, "counts")), "Phb0"); /* 19200 */
         }
-        track_frame_free(&frame);
+        output_frame_free(&frame);
     }
     json_decref(rows);
     track_case_expect_file(folder, "binary", has_file);
@@ -348,8 +348,8 @@ static void test_lossless(void **state)
     int64_t id = 2;
 
     (void)state;
-    options.mask_codec = VIDEO_CODEC_FFV1;
-    options.pictures = false;
+    options.outputs.mask_codec = VIDEO_CODEC_FFV1;
+    options.outputs.pictures = false;
     write_case(&options, NULL);
     clip = read_video(folder, "video/binary/obj2_a_red_bicycle__mask.mkv", ODD_WIDTH, ODD_HEIGHT,
                       LATE_LAST - LATE_FIRST + 2);
@@ -373,7 +373,7 @@ static void test_nothing(void **state)
 {
     char *folder = test_folder_make(), *path = test_path(folder, "overlay/merged/000002_merged_overlay.png");
     struct track_output_options options = track_case_options(folder, WIDTH, HEIGHT);
-    struct track_frame plain = track_case_frame(WIDTH, HEIGHT, 2, 0);
+    struct output_frame plain = track_case_frame(WIDTH, HEIGHT, 2, 0);
     struct track_output_report report;
     struct track_output *output;
     struct clip clip;
@@ -383,7 +383,7 @@ static void test_nothing(void **state)
     (void)state;
     assert_int_equal(track_output_open(&options, &output), 0);
     for (int64_t number = 1; number <= 3; number++) {
-        struct track_frame frame = track_case_frame(WIDTH, HEIGHT, number, time_of(number));
+        struct output_frame frame = track_case_frame(WIDTH, HEIGHT, number, time_of(number));
 
         add(output, &frame);
     }
@@ -396,7 +396,7 @@ static void test_nothing(void **state)
     assert_int_equal(image_read(path, IMAGE_DEFAULT_MAX_PIXELS, &image), 0);
     assert_memory_equal(image.pixels, plain.image.pixels, (size_t)WIDTH * HEIGHT * 3);
     image_free(&image);
-    track_frame_free(&plain);
+    output_frame_free(&plain);
     rows = track_case_rows(folder);
     assert_int_equal(json_array_size(rows), 3);
     json_decref(rows);
@@ -414,10 +414,10 @@ static void test_long_wait(void **state)
 
     (void)state;
     need_ffmpeg();
-    options.pictures = false;
+    options.outputs.pictures = false;
     assert_int_equal(track_output_open(&options, &output), 0);
     for (int64_t number = 1; number <= 4; number++) {
-        struct track_frame frame = track_case_frame(32, 32, number, 4000.0 * (double)(number - 1));
+        struct output_frame frame = track_case_frame(32, 32, number, 4000.0 * (double)(number - 1));
 
         if (number == 4)
             track_case_object(&frame, 1, 0, false);
@@ -443,12 +443,12 @@ static void test_many_objects(void **state)
 
     (void)state;
     notices_begin();
-    options.max_object_videos = 4;
+    options.outputs.max_object_videos = 4;
     options.threads = 3;
-    options.pictures = false;
+    options.outputs.pictures = false;
     assert_int_equal(track_output_open(&options, &output), 0);
     for (int64_t number = 1; number <= 6; number++) {
-        struct track_frame frame = track_case_frame(64, 48, number, 0.1 * (double)number);
+        struct output_frame frame = track_case_frame(64, 48, number, 0.1 * (double)number);
 
         for (int64_t id = 1; id <= 40; id++)
             if (id > 2 || number < 4)
@@ -489,8 +489,8 @@ static void test_sound(void **state)
     (void)state;
     need_ffmpeg();
     shell("ffmpeg -v error -f lavfi -i color=size=64x64:rate=25 -f lavfi -i sine=440 -t 2 -c:a aac '%s'", source);
-    options.audio_source = source;
-    options.pictures = false;
+    options.outputs.audio_source = source;
+    options.outputs.pictures = false;
     write_case(&options, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         size_t size;
@@ -513,12 +513,12 @@ static void test_no_sound(void **state)
 
     (void)state;
     notices_begin();
-    options.audio_source = "-";
-    options.pictures = false;
+    options.outputs.audio_source = "-";
+    options.outputs.pictures = false;
     write_case(&options, NULL);
     assert_int_equal(notices_count(), 1);
     assert_non_null(strstr(notices(), "merged_overlay.mp4: without sound: standard input"));
-    options.merged = false; /* then each says it */
+    options.outputs.merged = false; /* then each says it */
     write_case(&options, NULL);
     assert_int_equal(notices_count(), 5); /* and that the results before are replaced */
     notices_end();

@@ -130,7 +130,7 @@ static void test_things(void **state)
 {
     struct track_things things = {0};
     struct track_thing *thing;
-    struct track_object *objects;
+    struct output_object *objects;
     struct sowlv2_tracks tracks;
     size_t count;
 
@@ -169,8 +169,8 @@ static void test_things(void **state)
         assert_false(objects[i].interpolated);
     }
     assert_ptr_not_equal(objects[3].mask.runs, track_things_find(&things, 5)->mask.runs);
-    track_objects_free(objects, count);
-    track_objects_free(NULL, 3);
+    output_objects_free(objects, count);
+    output_objects_free(NULL, 3);
     track_things_free(&things);
     assert_null(things.items);
 }
@@ -407,12 +407,12 @@ static struct track_feed_frame make_frame(int64_t number)
 }
 
 /* One object per given id, seen at columns `x` to x + 16. */
-static struct track_object *make_objects(const int64_t *ids, size_t count, int x)
+static struct output_object *make_objects(const int64_t *ids, size_t count, int x)
 {
-    struct track_object *objects = calloc(count + 1, sizeof(*objects));
+    struct output_object *objects = calloc(count + 1, sizeof(*objects));
 
     for (size_t i = 0; i < count; i++)
-        objects[i] = (struct track_object){.id = ids[i], .score = 0.5f, .mask = make_mask(x, x + 16, 16)};
+        objects[i] = (struct output_object){.id = ids[i], .score = 0.5f, .mask = make_mask(x, x + 16, 16)};
     return objects;
 }
 
@@ -428,7 +428,7 @@ static json_t *emit(const char *frames, const char *folder)
     bool ended = false;
 
     fake_tracker_reset();
-    output.binary = output.overlay = output.videos = output.pictures = false;
+    output.outputs.binary = output.outputs.overlay = output.outputs.videos = output.outputs.pictures = false;
     assert_int_equal(track_output_open(&output, &run.output), 0);
     assert_int_equal(track_emitter_create(&run, &run.emitter), 0);
     for (; *frames; frames++) {

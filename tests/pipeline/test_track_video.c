@@ -275,8 +275,8 @@ static void test_interrupted(void **state)
         struct movie_run *run = movie_open(&movie);
 
         run->options.budget = budget ? 0.5 : 1;
-        run->options.videos = run->options.binary = run->options.overlay = true;
-        run->options.max_object_videos = 16;
+        run->options.outputs.videos = run->options.outputs.binary = run->options.outputs.overlay = true;
+        run->options.outputs.max_object_videos = 16;
         fake_tracker.interrupt_at = 12;
         assert_int_equal(movie_track(run), 0);
         assert_true(run->report.interrupted);

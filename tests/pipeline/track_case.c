@@ -25,21 +25,21 @@ struct track_output_options track_case_options(const char *folder, int width, in
         .width = width,
         .height = height,
         .frame_rate = 25,
-        .binary = true,
-        .overlay = true,
-        .merged = true,
-        .videos = true,
-        .pictures = true,
-        .draw = DRAW_BOXES | DRAW_LABELS | DRAW_MASKS,
-        .mask_codec = VIDEO_CODEC_H264,
-        .max_object_videos = 16,
+        .outputs = {.binary = true,
+                    .overlay = true,
+                    .merged = true,
+                    .videos = true,
+                    .pictures = true,
+                    .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS | SOWLV2_DRAW_MASKS,
+                    .mask_codec = VIDEO_CODEC_H264,
+                    .max_object_videos = 16},
         .threads = 1,
     };
 }
 
-struct track_frame track_case_frame(int width, int height, int64_t number, double time)
+struct output_frame track_case_frame(int width, int height, int64_t number, double time)
 {
-    struct track_frame frame = {.image = {.width = width, .height = height}, .number = number, .time = time};
+    struct output_frame frame = {.image = {.width = width, .height = height}, .number = number, .time = time};
 
     frame.image.pixels = malloc((size_t)width * (size_t)height * 3);
     assert_non_null(frame.image.pixels);
@@ -73,15 +73,15 @@ static uint8_t *ellipse(int width, int height, int64_t number, int64_t id)
     return pixels;
 }
 
-void track_case_object(struct track_frame *frame, int64_t id, int prompt, bool lost)
+void track_case_object(struct output_frame *frame, int64_t id, int prompt, bool lost)
 {
-    struct track_object *object;
+    struct output_object *object;
     int width = frame->image.width, height = frame->image.height;
 
     frame->objects = realloc(frame->objects, (frame->count + 1) * sizeof(*frame->objects));
     assert_non_null(frame->objects);
     object = &frame->objects[frame->count++];
-    *object = (struct track_object){.id = id, .prompt = prompt, .score = 0.75f, .lost = lost};
+    *object = (struct output_object){.id = id, .prompt = prompt, .score = 0.75f, .objectness = -1, .lost = lost};
     object->mask.mask_score = 0.5f;
     object->mask.object_score = lost ? -3.5f : 7.25f;
     if (lost) {

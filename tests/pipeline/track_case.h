@@ -10,10 +10,10 @@
 struct track_output_options track_case_options(const char *folder, int width, int height);
 
 /* Frame `number` (from 1) at `time` with a moving pattern and no objects. */
-struct track_frame track_case_frame(int width, int height, int64_t number, double time);
+struct output_frame track_case_frame(int width, int height, int64_t number, double time);
 
 /* Adds object `id`, an ellipse that moves with the frame's number; empty where `lost`. */
-void track_case_object(struct track_frame *frame, int64_t id, int prompt, bool lost);
+void track_case_object(struct output_frame *frame, int64_t id, int prompt, bool lost);
 
 /* The pixels [height][width], 255 or 0, of the objects `ids` together on that frame; freed by the caller. */
 uint8_t *track_case_mask(int width, int height, int64_t number, const int64_t *ids, size_t count);

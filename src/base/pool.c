@@ -1,5 +1,5 @@
 /* A pool of threads: a counter of tasks under one lock. */
-#include "pipeline/pool.h"
+#include "base/pool.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* A few threads that share the tasks of one call after another. */
-#ifndef PIPELINE_POOL_H
-#define PIPELINE_POOL_H
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
 
 #include <stddef.h>
 

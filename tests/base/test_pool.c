@@ -1,5 +1,5 @@
 /* The pool: every task once, no two at once with one worker, many calls one after another. */
-#include "pipeline/pool.h"
+#include "base/pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
