@@ -21,11 +21,11 @@ int main(int argc, char **argv)
 
     sowlv2_detector *detector = NULL;
     sowlv2_prompts *encoded = NULL;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     struct sowlv2_detections found = {0};
     const int status = sowlv2_detector_open(&options, &detector) != 0 ||
                                sowlv2_prompts_encode(detector, prompts, (size_t)argc - 3, NULL, &encoded) != 0 ||
-                               sowlv2_session_create(detector, &session) != 0 ||
+                               sowlv2_detect_session_create(detector, &session) != 0 ||
                                sowlv2_detect_file(session, encoded, argv[2], NULL, &found, NULL, NULL) != 0
                            ? fail()
                            : 0;
@@ -35,7 +35,7 @@ int main(int argc, char **argv)
                (double)item->box[1], (double)item->box[2], (double)item->box[3]);
     }
     sowlv2_detections_free(&found);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&encoded);
     sowlv2_detector_free(&detector);
     return status;

@@ -1,7 +1,6 @@
-/* Checks of what callers give, the device. */
+/* Checks of what callers give. */
 #include "api/checks.h"
 #include "base/error.h"
-#include "engine/shared_device.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,16 +53,4 @@ int read_image(const char *caller, const char *needs, const char *path, int *wid
 size_t image_row_bytes(const struct sowlv2_image *image)
 {
     return image->stride != 0 ? image->stride : (size_t)image->width * 3;
-}
-
-int open_named_device(const struct sowlv2_device_options *options, struct device **out)
-{
-    const char *precision = options->precision != NULL ? options->precision : "auto";
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
-                         precision);
-    }
-    const struct device_options wanted = {
-        .device = options->device, .cpu_level = options->cpu_level, .threads = options->threads};
-    return shared_device_open(&wanted, out);
 }

@@ -1,5 +1,6 @@
 /* Detection in images. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 
@@ -39,7 +40,7 @@ static bool report_progress(int done, int total, void *user_data)
     return call->options->progress(done, total, call->options->progress_user_data);
 }
 
-static int detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     struct model_image *const views = calloc(count, sizeof(*views));
@@ -65,10 +66,10 @@ static int detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
     return status;
 }
 
-int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
-    const struct sowlv2_detect_options defaults = sowlv2_detect_options_default();
+    struct sowlv2_detect_options mine;
     if (out != NULL && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
     if (session == NULL || prompts == NULL || out == NULL || (count > 0 && images == NULL) || count > API_MAX_BATCH) {
@@ -77,14 +78,16 @@ int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
     }
     if (prompts->detector != session->detector)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
-    options = options != NULL ? options : &defaults;
-    if (isnan(options->threshold) || isnan(options->nms_iou))
+    int status = OPTIONS_TAKE(detect, options, &mine);
+    if (status != 0)
+        return status;
+    if (isnan(mine.threshold) || isnan(mine.nms_iou))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
-    const int status = check_images(images, count);
-    return status == 0 && count > 0 ? detect(session, prompts, images, count, options, out) : status;
+    status = check_images(images, count);
+    return status == 0 && count > 0 ? detect(session, prompts, images, count, &mine, out) : status;
 }
 
-int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
+int sowlv2_detect_file(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const char *path,
                        const struct sowlv2_detect_options *options, struct sowlv2_detections *out, int *width,
                        int *height)
 {

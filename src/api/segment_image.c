@@ -1,5 +1,6 @@
 /* The image that a segment session is about. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 
@@ -12,11 +13,13 @@ static bool report_progress(int done, int total, void *user_data)
 int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv2_image *image,
                              const struct sowlv2_segment_options *options)
 {
-    struct sowlv2_segment_options mine = options != NULL ? *options : sowlv2_segment_options_default();
+    struct sowlv2_segment_options mine;
     if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
     segment_session_forget(session->session); /* also where this image cannot be encoded */
-    const int status = check_segment_image(image);
+    int status = OPTIONS_TAKE(segment, options, &mine);
+    if (status == 0)
+        status = check_segment_image(image);
     if (status != 0)
         return status;
     const struct segment_image view = {

@@ -18,7 +18,7 @@ struct sowlv2_prompts {
     struct detector_prompts *prompts;
 };
 
-struct sowlv2_session {
+struct sowlv2_detect_session {
     const sowlv2_detector *detector; /* not owned */
     struct detect_session *session;
 };

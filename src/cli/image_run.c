@@ -23,10 +23,13 @@
 
 static struct sowlv2_device_options device_options(const struct settings *settings)
 {
-    return (struct sowlv2_device_options){.device = "cpu",
-                                          .precision = settings->precision,
-                                          .cpu_level = settings->cpu,
-                                          .threads = (int)settings->threads};
+    struct sowlv2_device_options options = sowlv2_device_options_default();
+
+    options.device = "cpu";
+    options.precision = settings->precision;
+    options.cpu_level = settings->cpu;
+    options.threads = (int)settings->threads;
+    return options;
 }
 
 /* The library gives UNSUPPORTED and ARGUMENT for a device, precision or CPU level that is not there. */
@@ -40,6 +43,7 @@ static int model_failure(int status)
 
 static int open_detector(const struct settings *settings, sowlv2_detector **detector)
 {
+    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_model_options_default();
     struct download download = {0};
     int status;
@@ -50,7 +54,7 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
     options.offline = settings->offline;
     options.download = download_update;
     options.download_user_data = &download;
-    options.device = device_options(settings);
+    options.device_options = &device;
     status = sowlv2_detector_open(&options, detector);
     download_end(&download);
     return status ? model_failure(status) : EXIT_DONE;
@@ -60,6 +64,7 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
  * objects, which not every checkpoint can; better now than after the first inputs. */
 static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
 {
+    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     struct download download = {0};
     int status;
@@ -70,7 +75,7 @@ static int open_segmenter(const struct settings *settings, bool needed, bool tra
     options.offline = settings->offline;
     options.download = download_update;
     options.download_user_data = &download;
-    options.device = device_options(settings);
+    options.device_options = &device;
     status = sowlv2_segmenter_open(&options, segmenter);
     download_end(&download);
     if (!status && tracks)

@@ -24,7 +24,7 @@ static void free_files(struct job *job)
     for (size_t i = 0; job->files && i < job->detections.count; i++) {
         free(job->files[i].mask);
         free(job->files[i].crop);
-        sowlv2_rle_free(&job->files[i].rle);
+        sowlv2_string_free(&job->files[i].rle);
     }
     free(job->files);
 }

@@ -244,7 +244,7 @@ static void free_work(struct work *work)
 {
     for (size_t i = 0; work->files && i < work->frame->count; i++) {
         free(work->files[i].mask);
-        sowlv2_rle_free(&work->files[i].rle);
+        sowlv2_string_free(&work->files[i].rle);
     }
     free(work->files);
     free(work->parts);

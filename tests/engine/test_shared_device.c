@@ -96,11 +96,15 @@ static void test_refused(void **state)
     }
 }
 
+static struct sowlv2_device_options device_options;
+
 static struct sowlv2_model_options model_options(const char *folder, int threads)
 {
     struct sowlv2_model_options options = sowlv2_model_options_default();
+    device_options = sowlv2_device_options_default();
+    device_options.threads = threads;
     options.model = folder;
-    options.device.threads = threads;
+    options.device_options = &device_options;
     return options;
 }
 
@@ -136,7 +140,7 @@ static void test_tool(void **state)
     struct device *device = NULL;
     struct scorer *scorer = NULL;
     sowlv2_detector *detector;
-    options.device.device = "cpu";
+    device_options.device = "cpu";
     check(sowlv2_detector_open(&options, &detector));
     check(vjepa2_model_open(&settings, NULL, &device, &scorer));
     assert_ptr_equal(device, detector->device);

@@ -80,7 +80,7 @@ static void test_tokenize(void **state)
     }
 }
 
-static void detect_images(sowlv2_session *session, const sowlv2_prompts *prompts, const struct expected *expected,
+static void detect_images(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct expected *expected,
                           const char *set, const char *stage)
 {
     struct sowlv2_detect_options options = set_options(expected, set, stage);
@@ -111,9 +111,9 @@ static void test_detect(void **state)
         struct expected expected;
         expected_open(expected_cases[i], &expected);
         sowlv2_detector *detector = open_detector(expected.folder);
-        sowlv2_session *session = NULL;
+        sowlv2_detect_session *session = NULL;
 
-        check(sowlv2_session_create(detector, &session));
+        check(sowlv2_detect_session_create(detector, &session));
         for (int set = 0; set < 2; set++) {
             sowlv2_prompts *prompts = encode_set(detector, &expected, expected_sets[set]);
             for (int stage = 0; stage < 3; stage++)
@@ -121,7 +121,7 @@ static void test_detect(void **state)
             sowlv2_prompts_free(&prompts);
             assert_null(prompts);
         }
-        sowlv2_session_free(&session);
+        sowlv2_detect_session_free(&session);
         sowlv2_detector_free(&detector);
         expected_close(&expected);
     }
@@ -139,10 +139,10 @@ static void test_batch(void **state)
         struct sowlv2_detect_options options = set_options(&expected, "many", ".clipped");
         struct sowlv2_image images[8];
         struct sowlv2_detections found[8];
-        sowlv2_session *session = NULL;
+        sowlv2_detect_session *session = NULL;
 
         assert_in_range(expected.images, 3, 8);
-        check(sowlv2_session_create(detector, &session));
+        check(sowlv2_detect_session_create(detector, &session));
         for (int index = 0; index < expected.images; index++)
             images[index] = expected_image(&expected, index);
         for (int first = 0; first < expected.images - 1; first++) {
@@ -153,7 +153,7 @@ static void test_batch(void **state)
                 sowlv2_detections_free(&found[index]);
             }
         }
-        sowlv2_session_free(&session);
+        sowlv2_detect_session_free(&session);
         sowlv2_prompts_free(&prompts);
         sowlv2_detector_free(&detector);
         expected_close(&expected);
@@ -164,7 +164,7 @@ static void test_batch(void **state)
 static void test_objectness(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
 
     (void)state;
     expected_open("owlv2_tiny", &expected);
@@ -172,7 +172,7 @@ static void test_objectness(void **state)
     sowlv2_prompts *prompts = encode_set(detector, &expected, "many");
     struct sowlv2_detect_options options = set_options(&expected, "many", "");
     options.objectness = true;
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     for (int index = 0; index < expected.images; index++) {
         const struct host_tensor *logits = expected_tensor(&expected, "many.image.%d.logits", index);
         const struct host_tensor *objectness = expected_tensor(&expected, "image.%d.objectness", index);
@@ -196,7 +196,7 @@ static void test_objectness(void **state)
         assert_int_equal(next, found.count);
         sowlv2_detections_free(&found);
     }
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
@@ -209,7 +209,7 @@ static void test_template_and_stride(void **state)
     const char *const text = "a cat";
     struct sowlv2_prompt_options other = sowlv2_prompt_options_default();
     sowlv2_prompts *prompts[3] = {NULL};
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
 
     (void)state;
     expected_open("owlv2_tiny", &expected);
@@ -230,7 +230,7 @@ static void test_template_and_stride(void **state)
     check(sowlv2_prompts_encode(detector, &bare, 1, &other, &prompts[1]));
     other = sowlv2_prompt_options_default();
     check(sowlv2_prompts_encode(detector, &text, 1, &other, &prompts[2]));
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     for (int i = 0; i < 3; i++) {
         struct sowlv2_detections found;
         check(sowlv2_detect(session, prompts[i], &image, 1, &options, &found));
@@ -239,7 +239,7 @@ static void test_template_and_stride(void **state)
         sowlv2_prompts_free(&prompts[i]);
     }
     free(apart);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
 }
@@ -261,7 +261,7 @@ static bool cancel_progress(int done, int total, void *user_data)
 static void test_cancel(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     struct sowlv2_detections found;
     struct cancel cancel = {0, -1, 0};
 
@@ -273,7 +273,7 @@ static void test_cancel(void **state)
     struct sowlv2_image image = expected_image(&expected, 0);
     options.progress = cancel_progress;
     options.progress_user_data = &cancel;
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
     expected_compare_detections(&expected, "one", 0, "", &found);
     sowlv2_detections_free(&found);
@@ -289,7 +289,7 @@ static void test_cancel(void **state)
     check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
     expected_compare_detections(&expected, "one", 0, "", &found);
     sowlv2_detections_free(&found);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
@@ -298,7 +298,7 @@ static void test_cancel(void **state)
 static void test_arguments(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     sowlv2_prompts *none = NULL;
     struct sowlv2_detections found = {0};
     const char *const text = "cat";
@@ -310,7 +310,7 @@ static void test_arguments(void **state)
     struct sowlv2_image image = expected_image(&expected, 0), wrong;
 
     assert_int_equal(sowlv2_detector_image_size(detector), 64);
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     assert_int_equal(sowlv2_prompts_encode(detector, &text, 0, NULL, &none), SOWLV2_ERROR_ARGUMENT);
     assert_null(none);
     wrong = image;
@@ -336,8 +336,8 @@ static void test_arguments(void **state)
     sowlv2_detections_free(&found);
     sowlv2_detections_free(&found);
     sowlv2_detections_free(NULL);
-    sowlv2_session_free(&session);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     sowlv2_detector_free(NULL);
