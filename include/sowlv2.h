@@ -80,7 +80,7 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 /* Where and how to compute. */
 struct sowlv2_device_options {
     size_t size;
-    const char *device;    /* "auto", or one of sowlv2_device_list() */
+    const char *device;    /* "auto", or the name of one of sowlv2_devices_list() */
     const char *precision; /* "auto" or "f32" */
     const char *cpu_level; /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                               else one of "reference", "avx2", "avx512", "avx512_vnni",
@@ -95,6 +95,47 @@ static inline struct sowlv2_device_options sowlv2_device_options_default(void)
     sowlv2_device_options_init(&options, sizeof(options));
     return options;
 }
+
+/* A device that models compute on, with these options. Who opens a model without one gets one by the model's options,
+ * shared by all who ask for the same. One process has one CPU level ("reference" beside it). */
+typedef struct sowlv2_device sowlv2_device;
+
+/* `options` may be NULL. Errors: ARGUMENT, UNSUPPORTED (a device, precision or CPU level that is not there), MEMORY. */
+SOWLV2_API int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_device **out);
+
+/* Models that were opened on it keep what they need of it: it may be freed before them. */
+SOWLV2_API void sowlv2_device_free(sowlv2_device **device);
+
+/* What it is: its name as options take it, "cpu"; a line for people; the CPU level, NULL where it computes otherwise;
+ * the precision, "f32"; threads of a forward pass. Texts live as long as the device. */
+SOWLV2_API const char *sowlv2_device_name(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_description(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_cpu_level(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_precision(const sowlv2_device *device);
+SOWLV2_API int sowlv2_device_threads(const sowlv2_device *device);
+
+/* The device's memory and what of it can be had now, in bytes, limits of the process included; 0 where the system does
+ * not say. Errors: ARGUMENT. */
+SOWLV2_API int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available);
+
+/* A device that this machine has. */
+struct sowlv2_device_entry {
+    char *name;        /* as options take it */
+    char *kind;        /* "cpu" */
+    char *description; /* a line for people: the processor's name, what it can do */
+};
+
+struct sowlv2_devices {
+    struct sowlv2_device_entry *items; /* [count], the one that "auto" takes first */
+    size_t count;
+};
+
+/* The devices there are. `out` is given to sowlv2_devices_free(). Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_devices_list(struct sowlv2_devices *out);
+SOWLV2_API void sowlv2_devices_free(struct sowlv2_devices *devices);
+
+/* The CPU levels that this machine has, the lowest first: number 0, 1, ...; NULL after the last. Static storage. */
+SOWLV2_API const char *sowlv2_cpu_level(int number);
 
 /* ---- detection: OWLv2 ------------------------------------------------------------------------ */
 
@@ -125,7 +166,8 @@ struct sowlv2_model_options {
     bool offline;                      /* never use the network; HF_HUB_OFFLINE says the same; default false */
     sowlv2_download_callback download; /* NULL: none */
     void *download_user_data;
-    const struct sowlv2_device_options *device_options; /* NULL: the defaults */
+    sowlv2_device *device;                              /* NULL: as `device_options` says */
+    const struct sowlv2_device_options *device_options; /* NULL: the defaults; without a `device` alone */
 };
 
 SOWLV2_API void sowlv2_model_options_init(struct sowlv2_model_options *options, size_t size);

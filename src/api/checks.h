@@ -28,4 +28,8 @@ size_t image_row_bytes(const struct sowlv2_image *image);
 int find_model(const char *caller, const struct sowlv2_model_options *options, const char *kind, char **folder,
                struct device **device);
 
+/* Opens the device that the options (NULL: the defaults) name, closed with shared_device_close(). Errors: ARGUMENT,
+ * UNSUPPORTED, MEMORY. */
+int open_device(const struct sowlv2_device_options *options, struct device **out);
+
 #endif

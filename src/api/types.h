@@ -7,6 +7,12 @@
 #include "sowlv2.h"
 #include "weights/known_words.h"
 
+struct sowlv2_device {
+    struct device *device; /* shared */
+    char *name, *description;
+    const char *cpu_level;
+};
+
 struct sowlv2_detector {
     struct device *device;
     struct detector *detector;
