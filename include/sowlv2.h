@@ -137,6 +137,46 @@ SOWLV2_API void sowlv2_devices_free(struct sowlv2_devices *devices);
 /* The CPU levels that this machine has, the lowest first: number 0, 1, ...; NULL after the last. Static storage. */
 SOWLV2_API const char *sowlv2_cpu_level(int number);
 
+/* ---- images ---------------------------------------------------------------------------------- */
+
+/* An image as the caller holds it: 8-bit RGB, rows top to bottom. */
+struct sowlv2_image {
+    const uint8_t *pixels; /* [height][stride], pixel x at 3*x: R, G, B */
+    int width, height;     /* pixels, >= 1 */
+    size_t stride;         /* bytes from row to row, at least 3 * width; 0: that */
+};
+
+struct sowlv2_image_options {
+    size_t size;
+    int64_t max_pixels;   /* larger images are refused before they are decoded; default 178956970, as Pillow's error */
+    bool allow_truncated; /* take what is there of a file that was cut, with a notice, the rest grey or black */
+};
+
+SOWLV2_API void sowlv2_image_options_init(struct sowlv2_image_options *options, size_t size);
+static inline struct sowlv2_image_options sowlv2_image_options_default(void)
+{
+    struct sowlv2_image_options options;
+    sowlv2_image_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* An image and its memory, the caller's. */
+struct sowlv2_decoded_image {
+    struct sowlv2_image image;
+    uint8_t *pixels; /* those of `image`: [height][width][3] */
+};
+
+/* Decodes an image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in; the content decides, not the
+ * name) as it is shown: EXIF orientation applied. `data` holds `size` bytes of a file, which messages call `name` (may
+ * be NULL), or is NULL: then the file `name` is read. `options` may be NULL. `out` is given to
+ * sowlv2_decoded_image_free(). Errors: IO, FORMAT (empty, cut, damaged), UNSUPPORTED (another format), ARGUMENT (also
+ * more than max_pixels), MEMORY. */
+SOWLV2_API int sowlv2_image_decode(const char *name, const void *data, size_t size,
+                                   const struct sowlv2_image_options *options, struct sowlv2_decoded_image *out);
+
+/* Frees the pixels and empties the struct; the struct itself is the caller's. */
+SOWLV2_API void sowlv2_decoded_image_free(struct sowlv2_decoded_image *image);
+
 /* ---- detection: OWLv2 ------------------------------------------------------------------------ */
 
 typedef struct sowlv2_detector sowlv2_detector;             /* OWLv2 weights, ready to compute; immutable */
@@ -217,13 +257,6 @@ SOWLV2_API void sowlv2_prompts_free(sowlv2_prompts **prompts);
 SOWLV2_API int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out);
 SOWLV2_API void sowlv2_detect_session_free(sowlv2_detect_session **session);
 
-/* An image as the caller holds it: 8-bit RGB, rows top to bottom. */
-struct sowlv2_image {
-    const uint8_t *pixels; /* [height][stride], pixel x at 3*x: R, G, B */
-    int width, height;     /* pixels, >= 1 */
-    size_t stride;         /* bytes from row to row, at least 3 * width; 0: that */
-};
-
 /* Progress of one call. `done` of `total` steps; return false to cancel: the call then ends soon
  * with SOWLV2_ERROR_CANCELLED. Called from the calling thread. */
 typedef bool (*sowlv2_progress_callback)(int done, int total, void *user_data);
@@ -264,13 +297,6 @@ struct sowlv2_detections {
 SOWLV2_API int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                              const struct sowlv2_image *images, size_t count,
                              const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
-
-/* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is
- * shown (EXIF orientation applied). `width` and `height` receive the shown size, 0 where
- * the file cannot be read; either may be NULL. */
-SOWLV2_API int sowlv2_detect_file(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const char *path,
-                                  const struct sowlv2_detect_options *options, struct sowlv2_detections *out,
-                                  int *width, int *height);
 
 /* Frees the items and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_detections_free(struct sowlv2_detections *detections);
@@ -411,16 +437,6 @@ SOWLV2_API int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts 
                            sowlv2_segment_session *segment_session, const struct sowlv2_image *images, size_t count,
                            const struct sowlv2_find_options *options, struct sowlv2_objects *out);
 
-/* The same for one image file; see sowlv2_detect_file. */
-SOWLV2_API int sowlv2_find_file(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
-                                sowlv2_segment_session *segment_session, const char *path,
-                                const struct sowlv2_find_options *options, struct sowlv2_objects *out, int *width,
-                                int *height);
-
-/* Encodes one image file for sowlv2_segment(); see sowlv2_segment_set_image. */
-SOWLV2_API int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
-                                       const struct sowlv2_segment_options *options, int *width, int *height);
-
 /* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
 
@@ -467,10 +483,6 @@ SOWLV2_API void sowlv2_track_session_free(sowlv2_track_session **session);
  * they fall. All frames must have one size. On error there is no current frame.
  * Errors: ARGUMENT, CANCELLED, MEMORY. */
 SOWLV2_API int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image);
-
-/* The same for one image file; see sowlv2_detect_file. */
-SOWLV2_API int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width,
-                                     int *height);
 
 /* Makes an earlier frame the current one, where it is among the last `keep_frames`. It is encoded again.
  * Errors: ARGUMENT (not kept), CANCELLED, MEMORY. */

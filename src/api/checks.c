@@ -35,21 +35,6 @@ int check_segment_image(const struct sowlv2_image *image)
     return status;
 }
 
-int read_image(const char *caller, const char *needs, const char *path, int *width, int *height, struct image *out)
-{
-    int status = 0;
-    *out = (struct image){0};
-    if (path == NULL)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: %s are needed", caller, needs);
-    else
-        status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, out);
-    if (width != NULL)
-        *width = out->width;
-    if (height != NULL)
-        *height = out->height;
-    return status;
-}
-
 size_t image_row_bytes(const struct sowlv2_image *image)
 {
     return image->stride != 0 ? image->stride : (size_t)image->width * 3;

@@ -2,7 +2,6 @@
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
-#include "media/image.h"
 #include "ops/ops.h"
 #include "sowlv2.h"
 
@@ -13,10 +12,6 @@ int check_images(const struct sowlv2_image *images, size_t count);
 
 /* The same for an image whose masks are asked for. Errors: ARGUMENT (also more pixels than a mask's runs can count). */
 int check_segment_image(const struct sowlv2_image *image);
-
-/* Reads an image file for a function of the API. `width` and `height` (may be NULL) are 0 after an error. Errors:
- * ARGUMENT (`path` is NULL: then `needs` are), those of image_read(). */
-int read_image(const char *caller, const char *needs, const char *path, int *width, int *height, struct image *out);
 
 /* Bytes from row to row. */
 size_t image_row_bytes(const struct sowlv2_image *image);

@@ -87,24 +87,6 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
     return status == 0 && count > 0 ? detect(session, prompts, images, count, &mine, out) : status;
 }
 
-int sowlv2_detect_file(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const char *path,
-                       const struct sowlv2_detect_options *options, struct sowlv2_detections *out, int *width,
-                       int *height)
-{
-    struct image image;
-    if (out != NULL)
-        *out = (struct sowlv2_detections){0};
-    const bool complete = session != NULL && prompts != NULL && out != NULL;
-    int status = read_image("sowlv2_detect_file", "a session, prompts, a path and out", complete ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_detect(session, prompts, &view, 1, options, out);
-    image_free(&image);
-    return status;
-}
-
 void sowlv2_detections_free(struct sowlv2_detections *detections)
 {
     if (detections != NULL) {

@@ -110,24 +110,6 @@ int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts, s
     return status;
 }
 
-int sowlv2_find_file(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
-                     sowlv2_segment_session *segment_session, const char *path,
-                     const struct sowlv2_find_options *options, struct sowlv2_objects *out, int *width, int *height)
-{
-    struct image image;
-    if (out != NULL)
-        *out = (struct sowlv2_objects){0};
-    const bool complete = session != NULL && prompts != NULL && segment_session != NULL && out != NULL;
-    int status = read_image("sowlv2_find_file", "sessions, prompts, a path and out", complete ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_find(session, prompts, segment_session, &view, 1, options, out);
-    image_free(&image);
-    return status;
-}
-
 void sowlv2_objects_free(struct sowlv2_objects *objects)
 {
     if (objects == NULL)

@@ -27,19 +27,3 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
     const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
     return segment_session_encode(session->session, &view, &control);
 }
-
-int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
-                            const struct sowlv2_segment_options *options, int *width, int *height)
-{
-    struct image image;
-    if (session != NULL)
-        segment_session_forget(session->session); /* also where the file cannot be read */
-    int status = read_image("sowlv2_segment_set_file", "a session and a path", session != NULL ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_segment_set_image(session, &view, options);
-    image_free(&image);
-    return status;
-}

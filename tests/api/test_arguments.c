@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#define PICTURE TEST_DATA "/media/data/exif_1.jpg"
 #define BAD(call) assert_int_equal((call), SOWLV2_ERROR_ARGUMENT)
 
 /* What no function may leave where its result goes. */
@@ -206,17 +205,6 @@ static void test_detect(void **state)
     assert_int_equal(out.count, 0);
     BAD(sowlv2_detect(session, prompts, &image, 1, NULL, NULL));
     BAD(sowlv2_detect(session, prompts, &image, SIZE_MAX, NULL, &out));
-
-    int width = 7, height = 7;
-    out = (struct sowlv2_detections){.items = DIRT, .count = 5};
-    BAD(sowlv2_detect_file(session, prompts, NULL, NULL, &out, &width, &height));
-    assert_null(out.items);
-    assert_int_equal(width + height, 0);
-    BAD(sowlv2_detect_file(NULL, prompts, PICTURE, NULL, &out, &width, &height));
-    BAD(sowlv2_detect_file(session, NULL, PICTURE, NULL, &out, NULL, NULL));
-    BAD(sowlv2_detect_file(session, prompts, PICTURE, NULL, NULL, &width, &height));
-    assert_int_equal(sowlv2_detect_file(session, prompts, PICTURE, NULL, &out, NULL, NULL), 0);
-    sowlv2_detections_free(&out);
 }
 
 /* Pictures that no memory holds. */
@@ -259,15 +247,6 @@ static void test_find(void **state)
     BAD(sowlv2_find(session, prompts, segment_session, NULL, 1, NULL, &out));
     BAD(sowlv2_find(session, prompts, segment_session, &image, 1, NULL, NULL));
     BAD(sowlv2_find(session, prompts, segment_session, &image, SIZE_MAX, NULL, &out));
-    int width = 7, height = 7;
-    out = (struct sowlv2_objects){.items = DIRT, .count = 5};
-    BAD(sowlv2_find_file(session, prompts, segment_session, NULL, NULL, &out, &width, &height));
-    assert_null(out.items);
-    assert_int_equal(width + height, 0);
-    BAD(sowlv2_find_file(NULL, prompts, segment_session, PICTURE, NULL, &out, NULL, NULL));
-    BAD(sowlv2_find_file(session, NULL, segment_session, PICTURE, NULL, &out, NULL, NULL));
-    BAD(sowlv2_find_file(session, prompts, NULL, PICTURE, NULL, &out, NULL, NULL));
-    BAD(sowlv2_find_file(session, prompts, segment_session, PICTURE, NULL, NULL, NULL, NULL));
 }
 
 static void test_segment(void **state)
@@ -302,11 +281,6 @@ static void test_segment(void **state)
     must(sowlv2_mask_to_pixels(&out, &pixels[0][0]));
     sowlv2_masks_free(&out, 1);
 
-    int width = 7, height = 7;
-    BAD(sowlv2_segment_set_file(segment_session, NULL, NULL, &width, &height));
-    assert_int_equal(width + height, 0);
-    BAD(sowlv2_segment_set_file(NULL, PICTURE, NULL, NULL, NULL));
-    BAD(sowlv2_segment(segment_session, &boxed, 1, NULL, &out)); /* the image is gone */
     BAD(sowlv2_segment_set_image(NULL, &image, NULL));
     BAD(sowlv2_segment_set_image(segment_session, NULL, NULL));
     must(sowlv2_segment_set_image(segment_session, &image, NULL));
@@ -318,10 +292,6 @@ static void test_track(void **state)
     const float box[4] = {3, 3, 20, 20};
     BAD(sowlv2_track_set_frame(NULL, 2, &image));
     BAD(sowlv2_track_set_frame(track, 2, NULL));
-    BAD(sowlv2_track_set_file(NULL, 2, PICTURE, NULL, NULL));
-    int width = 7, height = 7;
-    BAD(sowlv2_track_set_file(track, 2, NULL, &width, &height));
-    assert_int_equal(width + height, 0);
     BAD(sowlv2_track_return(NULL, 0));
     must(sowlv2_track_set_frame(track, 2, &image));
     BAD(sowlv2_track_prompt(NULL, 1, &(struct sowlv2_track_prompt){.box = box}));

@@ -194,33 +194,14 @@ static void test_errors(void **state)
     infinite.mask_threshold = INFINITY;
     wrong.segment = &infinite;
     assert_int_equal(sowlv2_find(session, prompts, segment_session, images, 2, &wrong, objects), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(
-        sowlv2_find_file(session, prompts, segment_session, "/nonexistent.jpg", &options, objects, NULL, NULL),
-        SOWLV2_ERROR_IO);
     sowlv2_objects_free(NULL);
-}
-
-static void test_file(void **state)
-{
-    struct sowlv2_objects objects;
-    int width = 0, height = 0;
-
-    (void)state;
-    must(sowlv2_find_file(session, prompts, segment_session, TEST_DATA "/media/data/exif_6.jpg", &options, &objects,
-                          &width, &height));
-    assert_true(width > 0 && height > 0);
-    for (size_t i = 0; i < objects.count; i++) {
-        assert_int_equal(objects.items[i].mask.width, width);
-        assert_int_equal(objects.items[i].mask.height, height);
-    }
-    sowlv2_objects_free(&objects);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch),   cmocka_unit_test(test_modes),  cmocka_unit_test(test_dedupe),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -150,7 +150,6 @@ static void test_images(void **state)
     expect(&prompt, "no image"); /* the one before is gone */
     assert_int_equal(sowlv2_segment_set_image(session, &huge, NULL), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_segment_set_image(NULL, &bad[0], NULL), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(sowlv2_segment_set_file(session, "/nonexistent.png", NULL, NULL, NULL), SOWLV2_ERROR_IO);
 }
 
 /* The smallest image, very long ones, and a box around all of it and more. */
