@@ -269,6 +269,8 @@ struct sowlv2_detect_options {
     bool clip;                         /* clip boxes to the image and drop empty ones; default true */
     sowlv2_progress_callback progress; /* NULL: none */
     void *progress_user_data;
+    const sowlv2_prompts *const *image_prompts; /* [images of the call]: each image's own, in place of the call's, which
+                                                   may be NULL then; NULL: all have the call's */
 };
 
 SOWLV2_API void sowlv2_detect_options_init(struct sowlv2_detect_options *options, size_t size);
@@ -283,7 +285,7 @@ struct sowlv2_detection {
     float box[4];     /* x0, y0, x1, y1 in the image's pixels */
     float score;      /* 0 to 1 */
     float objectness; /* 0 to 1; -1 where it was not asked for */
-    int prompt;       /* index into the encoded prompts */
+    int prompt;       /* index into the encoded prompts of its image */
 };
 
 struct sowlv2_detections {
@@ -292,8 +294,9 @@ struct sowlv2_detections {
     size_t dropped; /* boxes that were empty after clipping */
 };
 
-/* Detects the prompts in `count` images, computed as one batch. `out` has room for `count` results,
- * each to be given to sowlv2_detections_free. On error no result is kept. `options` may be NULL. */
+/* Detects the prompts in `count` images, computed as one batch, also where each has prompts of its own. `out` has room
+ * for `count` results, each to be given to sowlv2_detections_free. On error no result is kept. `options` may be NULL.
+ */
 SOWLV2_API int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                              const struct sowlv2_image *images, size_t count,
                              const struct sowlv2_detect_options *options, struct sowlv2_detections *out);

@@ -80,8 +80,8 @@ static void test_tokenize(void **state)
     }
 }
 
-static void detect_images(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct expected *expected,
-                          const char *set, const char *stage)
+static void detect_images(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
+                          const struct expected *expected, const char *set, const char *stage)
 {
     struct sowlv2_detect_options options = set_options(expected, set, stage);
 
@@ -161,6 +161,65 @@ static void test_batch(void **state)
 }
 
 /* Objectness of each box is the sigmoid of its patch's logit. */
+/* Each image of a batch with prompts of its own, against the reference and against single calls. */
+static void test_image_prompts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < expected_case_count; i++) {
+        struct expected expected;
+        expected_open(expected_cases[i], &expected);
+        sowlv2_detector *detector = open_detector(expected.folder);
+        sowlv2_prompts *sets[2];
+        const sowlv2_prompts *asked[8];
+        struct sowlv2_image images[8];
+        sowlv2_detect_session *session = NULL;
+        const size_t count = (size_t)expected.images;
+
+        check(sowlv2_detect_session_create(detector, &session));
+        assert_in_range(count, 2, 8);
+        for (int set = 0; set < 2; set++)
+            sets[set] = encode_set(detector, &expected, expected_sets[set]);
+        for (size_t k = 0; k < count; k++) {
+            images[k] = expected_image(&expected, (int)k);
+            asked[k] = sets[k % 3 == 1]; /* some neighbours have the same ones */
+        }
+        for (int set = 0; set < 2; set++) {
+            struct sowlv2_detect_options options = set_options(&expected, expected_sets[set], ".clipped");
+            struct sowlv2_detections found[8] = {0}, single = {0};
+
+            options.image_prompts = asked;
+            options.objectness = true;
+            check(sowlv2_detect(session, NULL, images, count, &options, found));
+            options.image_prompts = NULL;
+            for (size_t k = 0; k < count; k++) {
+                if (asked[k] == sets[set])
+                    expected_compare_detections(&expected, expected_sets[set], (int)k, ".clipped", &found[k]);
+                check(sowlv2_detect(session, asked[k], &images[k], 1, &options, &single));
+                assert_int_equal(found[k].count, single.count);
+                for (size_t j = 0; j < single.count; j++) {
+                    assert_int_equal(found[k].items[j].prompt, single.items[j].prompt);
+                    assert_true(fabsf(found[k].items[j].score - single.items[j].score) <= 1e-5f);
+                    assert_true(fabsf(found[k].items[j].objectness - single.items[j].objectness) <= 1e-5f);
+                    for (int side = 0; side < 4; side++)
+                        assert_true(fabsf(found[k].items[j].box[side] - single.items[j].box[side]) <= 1e-2f);
+                }
+                sowlv2_detections_free(&single);
+                sowlv2_detections_free(&found[k]);
+            }
+            asked[count - 1] = NULL;
+            options.image_prompts = asked;
+            assert_int_equal(sowlv2_detect(session, sets[0], images, count, &options, found), SOWLV2_ERROR_ARGUMENT);
+            assert_non_null(strstr(sowlv2_error_message(), "has no prompts"));
+            asked[count - 1] = sets[(count - 1) % 3 == 1];
+        }
+        for (int set = 0; set < 2; set++)
+            sowlv2_prompts_free(&sets[set]);
+        sowlv2_detect_session_free(&session);
+        sowlv2_detector_free(&detector);
+        expected_close(&expected);
+    }
+}
+
 static void test_objectness(void **state)
 {
     struct expected expected;
@@ -347,13 +406,10 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokenize),
-        cmocka_unit_test(test_detect),
-        cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_objectness),
-        cmocka_unit_test(test_template_and_stride),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_tokenize),   cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_batch),      cmocka_unit_test(test_image_prompts),
+        cmocka_unit_test(test_objectness), cmocka_unit_test(test_template_and_stride),
+        cmocka_unit_test(test_cancel),     cmocka_unit_test(test_arguments),
     };
 
     if (expected_level_missing())
