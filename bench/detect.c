@@ -20,7 +20,7 @@ enum { MAX_PROMPTS = 64 };
 
 struct state {
     sowlv2_detector *detector;
-    sowlv2_session *session;
+    sowlv2_detect_session *session;
     sowlv2_prompts *prompts;
     struct sowlv2_image image;
     uint8_t *pixels;
@@ -139,12 +139,14 @@ int main(int argc, char **argv)
         return 2;
     }
     options.model = argv[1];
-    options.device.precision = "f32";
-    options.device.threads = atoi(argv[2]);
-    options.device.cpu_level = argc == 4 ? argv[3] : NULL;
+    struct sowlv2_device_options device = sowlv2_device_options_default();
+    device.precision = "f32";
+    device.threads = atoi(argv[2]);
+    device.cpu_level = argc == 4 ? argv[3] : NULL;
+    options.device_options = &device;
     double start = now();
     if (sowlv2_detector_open(&options, &state.detector) != 0 ||
-        sowlv2_session_create(state.detector, &state.session) != 0)
+        sowlv2_detect_session_create(state.detector, &state.session) != 0)
         return fail(argv[1]);
     printf("ready %.6f %d\n", now() - start, sowlv2_detector_image_size(state.detector));
     fflush(stdout);
@@ -156,7 +158,7 @@ int main(int argc, char **argv)
     free(line);
     free(state.pixels);
     sowlv2_prompts_free(&state.prompts);
-    sowlv2_session_free(&state.session);
+    sowlv2_detect_session_free(&state.session);
     sowlv2_detector_free(&state.detector);
     return status;
 }

@@ -140,8 +140,10 @@ int main(int argc, char **argv)
         return 2;
     }
     options.model = argv[1];
-    options.device.precision = "f32";
-    options.device.threads = atoi(argv[2]);
+    struct sowlv2_device_options device = sowlv2_device_options_default();
+    device.precision = "f32";
+    device.threads = atoi(argv[2]);
+    options.device_options = &device;
     state.width = atoi(argv[3]);
     state.height = atoi(argv[4]);
     state.count = atol(argv[6]);

@@ -21,12 +21,14 @@ int main(int argc, char **argv)
 
     sowlv2_detector *detector = NULL;
     sowlv2_prompts *encoded = NULL;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
+    struct sowlv2_decoded_image decoded = {0};
     struct sowlv2_detections found = {0};
     const int status = sowlv2_detector_open(&options, &detector) != 0 ||
                                sowlv2_prompts_encode(detector, prompts, (size_t)argc - 3, NULL, &encoded) != 0 ||
-                               sowlv2_session_create(detector, &session) != 0 ||
-                               sowlv2_detect_file(session, encoded, argv[2], NULL, &found, NULL, NULL) != 0
+                               sowlv2_detect_session_create(detector, &session) != 0 ||
+                               sowlv2_image_decode(argv[2], NULL, 0, NULL, &decoded) != 0 ||
+                               sowlv2_detect(session, encoded, &decoded.image, 1, NULL, &found) != 0
                            ? fail()
                            : 0;
     for (size_t i = 0; i < found.count; i++) {
@@ -35,7 +37,8 @@ int main(int argc, char **argv)
                (double)item->box[1], (double)item->box[2], (double)item->box[3]);
     }
     sowlv2_detections_free(&found);
-    sowlv2_session_free(&session);
+    sowlv2_decoded_image_free(&decoded);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&encoded);
     sowlv2_detector_free(&detector);
     return status;

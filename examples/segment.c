@@ -40,11 +40,13 @@ int main(int argc, char **argv)
     options.model = argv[1];
     sowlv2_segmenter *segmenter = NULL;
     sowlv2_segment_session *session = NULL;
+    struct sowlv2_decoded_image decoded = {0};
     struct sowlv2_mask mask = {0};
     float points[2 * MOST_CLICKS];
     int status = sowlv2_segmenter_open(&options, &segmenter) != 0 ||
                          sowlv2_segment_session_create(segmenter, &session) != 0 ||
-                         sowlv2_segment_set_file(session, argv[2], NULL, NULL, NULL) != 0
+                         sowlv2_image_decode(argv[2], NULL, 0, NULL, &decoded) != 0 ||
+                         sowlv2_segment_set_image(session, &decoded.image, NULL) != 0
                      ? fail()
                      : 0;
     for (int i = 3; i < argc && status == 0; i++) {
@@ -54,6 +56,7 @@ int main(int argc, char **argv)
             status = fail();
     }
     sowlv2_masks_free(&mask, 1);
+    sowlv2_decoded_image_free(&decoded);
     sowlv2_segment_session_free(&session);
     sowlv2_segmenter_free(&segmenter);
     return status;

@@ -25,10 +25,15 @@ static int is_frame(const struct dirent *entry)
 static int follow(sowlv2_track_session *session, int64_t number, const char *path, const float *box)
 {
     const struct sowlv2_track_prompt prompt = {.box = box};
+    struct sowlv2_decoded_image decoded = {0};
     struct sowlv2_tracks tracks = {0};
 
-    if (sowlv2_track_set_file(session, number, path, NULL, NULL) != 0 ||
-        (box && sowlv2_track_prompt(session, 1, &prompt) != 0) || sowlv2_track_run(session, NULL, &tracks) != 0)
+    const int status = sowlv2_image_decode(path, NULL, 0, NULL, &decoded) != 0 ||
+                       sowlv2_track_set_frame(session, number, &decoded.image) != 0 ||
+                       (box && sowlv2_track_prompt(session, 1, &prompt) != 0) ||
+                       sowlv2_track_run(session, NULL, &tracks) != 0;
+    sowlv2_decoded_image_free(&decoded);
+    if (status)
         return -1;
     const struct sowlv2_mask *mask = &tracks.items[0].mask;
     if (mask->area > 0)

@@ -6,8 +6,19 @@
  * Pointers: NULL where a pointer is needed is SOWLV2_ERROR_ARGUMENT. After an error, what an `out` pointer names is
  * NULL or empty, so that it may be freed without asking. Functions that return a value give 0, or NULL, for NULL.
  *
+ * Options: each options struct begins with its size. Its *_default() makes it; then change fields. Later versions add
+ * fields at the end. A program that was built with an older header gets the defaults of those it does not know; one
+ * that was built with a newer header than the library it runs with gets SOWLV2_ERROR_UNSUPPORTED where it sets one that
+ * the library does not know. A size that no *_default() can have set is SOWLV2_ERROR_ARGUMENT. The *_default()
+ * functions are compiled into the program; bindings call the *_options_init() below them, with the size of the struct
+ * as they know it.
+ *
+ * Other structs, of which callers make or read arrays (images, prompts, detections, masks, tracks, ...), keep their
+ * size and layout as long as the number in the name of the library, libsowlv2.so.N: what they lack comes as new
+ * functions and new structs. Those that the library shows to a callback may grow at the end.
+ *
  * Threads: a model and encoded prompts are immutable once made and may be used by any number of
- * threads at once. A session belongs to one thread at a time. The error message is per thread.
+ * threads at once, and so may a device. A session belongs to one thread at a time. The error message is per thread.
  *
  * Ownership: what a function hands out through an `out` pointer belongs to the caller, who gives it
  * to the matching *_free, which takes the pointer's address, accepts NULL and sets it to NULL.
@@ -51,6 +62,9 @@ SOWLV2_API const char *sowlv2_version(void);
  * Valid until the next failing call in the same thread; never NULL. */
 SOWLV2_API const char *sowlv2_error_message(void);
 
+/* Frees a text that a function handed out through a char ** (see Ownership). */
+SOWLV2_API void sowlv2_string_free(char **text);
+
 enum sowlv2_log_level { SOWLV2_LOG_DEBUG, SOWLV2_LOG_NOTICE, SOWLV2_LOG_WARNING };
 
 /* Receives notices (a truncated prompt, unknown tensors in a checkpoint, ...). May be called from
@@ -63,9 +77,10 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 
 /* ---- device --------------------------------------------------------------------------------- */
 
-/* Where and how to compute. Make one with sowlv2_device_options_default() and change fields. */
+/* Where and how to compute. */
 struct sowlv2_device_options {
-    const char *device;    /* "auto" or "cpu" */
+    size_t size;
+    const char *device;    /* "auto", or the name of one of sowlv2_devices_list() */
     const char *precision; /* "auto" or "f32" */
     const char *cpu_level; /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                               else one of "reference", "avx2", "avx512", "avx512_vnni",
@@ -73,13 +88,100 @@ struct sowlv2_device_options {
     int threads;           /* threads of one forward pass; 0: as many as the process may use */
 };
 
-SOWLV2_API struct sowlv2_device_options sowlv2_device_options_default(void);
+SOWLV2_API void sowlv2_device_options_init(struct sowlv2_device_options *options, size_t size);
+static inline struct sowlv2_device_options sowlv2_device_options_default(void)
+{
+    struct sowlv2_device_options options;
+    sowlv2_device_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* A device that models compute on, with these options. Who opens a model without one gets one by the model's options,
+ * shared by all who ask for the same. One process has one CPU level ("reference" beside it). */
+typedef struct sowlv2_device sowlv2_device;
+
+/* `options` may be NULL. Errors: ARGUMENT, UNSUPPORTED (a device, precision or CPU level that is not there), MEMORY. */
+SOWLV2_API int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_device **out);
+
+/* Models that were opened on it keep what they need of it: it may be freed before them. */
+SOWLV2_API void sowlv2_device_free(sowlv2_device **device);
+
+/* What it is: its name as options take it, "cpu"; a line for people; the CPU level, NULL where it computes otherwise;
+ * the precision, "f32"; threads of a forward pass. Texts live as long as the device. */
+SOWLV2_API const char *sowlv2_device_name(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_description(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_cpu_level(const sowlv2_device *device);
+SOWLV2_API const char *sowlv2_device_precision(const sowlv2_device *device);
+SOWLV2_API int sowlv2_device_threads(const sowlv2_device *device);
+
+/* The device's memory and what of it can be had now, in bytes, limits of the process included; 0 where the system does
+ * not say. Errors: ARGUMENT. */
+SOWLV2_API int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available);
+
+/* A device that this machine has. */
+struct sowlv2_device_entry {
+    char *name;        /* as options take it */
+    char *kind;        /* "cpu" */
+    char *description; /* a line for people: the processor's name, what it can do */
+};
+
+struct sowlv2_devices {
+    struct sowlv2_device_entry *items; /* [count], the one that "auto" takes first */
+    size_t count;
+};
+
+/* The devices there are. `out` is given to sowlv2_devices_free(). Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_devices_list(struct sowlv2_devices *out);
+SOWLV2_API void sowlv2_devices_free(struct sowlv2_devices *devices);
+
+/* The CPU levels that this machine has, the lowest first: number 0, 1, ...; NULL after the last. Static storage. */
+SOWLV2_API const char *sowlv2_cpu_level(int number);
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+/* An image as the caller holds it: 8-bit RGB, rows top to bottom. */
+struct sowlv2_image {
+    const uint8_t *pixels; /* [height][stride], pixel x at 3*x: R, G, B */
+    int width, height;     /* pixels, >= 1 */
+    size_t stride;         /* bytes from row to row, at least 3 * width; 0: that */
+};
+
+struct sowlv2_image_options {
+    size_t size;
+    int64_t max_pixels;   /* larger images are refused before they are decoded; default 178956970, as Pillow's error */
+    bool allow_truncated; /* take what is there of a file that was cut, with a notice, the rest grey or black */
+};
+
+SOWLV2_API void sowlv2_image_options_init(struct sowlv2_image_options *options, size_t size);
+static inline struct sowlv2_image_options sowlv2_image_options_default(void)
+{
+    struct sowlv2_image_options options;
+    sowlv2_image_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* An image and its memory, the caller's. */
+struct sowlv2_decoded_image {
+    struct sowlv2_image image;
+    uint8_t *pixels; /* those of `image`: [height][width][3] */
+};
+
+/* Decodes an image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in; the content decides, not the
+ * name) as it is shown: EXIF orientation applied. `data` holds `size` bytes of a file, which messages call `name` (may
+ * be NULL), or is NULL: then the file `name` is read. `options` may be NULL. `out` is given to
+ * sowlv2_decoded_image_free(). Errors: IO, FORMAT (empty, cut, damaged), UNSUPPORTED (another format), ARGUMENT (also
+ * more than max_pixels), MEMORY. */
+SOWLV2_API int sowlv2_image_decode(const char *name, const void *data, size_t size,
+                                   const struct sowlv2_image_options *options, struct sowlv2_decoded_image *out);
+
+/* Frees the pixels and empties the struct; the struct itself is the caller's. */
+SOWLV2_API void sowlv2_decoded_image_free(struct sowlv2_decoded_image *image);
 
 /* ---- detection: OWLv2 ------------------------------------------------------------------------ */
 
-typedef struct sowlv2_detector sowlv2_detector; /* OWLv2 weights, ready to compute; immutable */
-typedef struct sowlv2_prompts sowlv2_prompts;   /* encoded prompts of one detector; immutable */
-typedef struct sowlv2_session sowlv2_session;   /* scratch memory of one thread's forward passes */
+typedef struct sowlv2_detector sowlv2_detector;             /* OWLv2 weights, ready to compute; immutable */
+typedef struct sowlv2_prompts sowlv2_prompts;               /* encoded prompts of one detector; immutable */
+typedef struct sowlv2_detect_session sowlv2_detect_session; /* scratch memory of one thread's forward passes */
 
 /* A download in hand. */
 struct sowlv2_download {
@@ -97,16 +199,24 @@ typedef bool (*sowlv2_download_callback)(const struct sowlv2_download *download,
 /* Where a model comes from. A hub id that is not complete in the cache of huggingface_hub is downloaded into it, by
  * the variables of huggingface_hub (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, ...); one that is needs no network. */
 struct sowlv2_model_options {
+    size_t size;
     const char *model;                 /* a local folder, or a hub id: "org/name" or "org/name@revision" */
     const char *revision;              /* branch, tag or commit of a hub id; NULL: what follows '@', else "main" */
     const char *cache_dir;             /* hub cache folder; NULL: as the environment says (HF_HUB_CACHE, ...) */
     bool offline;                      /* never use the network; HF_HUB_OFFLINE says the same; default false */
     sowlv2_download_callback download; /* NULL: none */
     void *download_user_data;
-    struct sowlv2_device_options device;
+    sowlv2_device *device;                              /* NULL: as `device_options` says */
+    const struct sowlv2_device_options *device_options; /* NULL: the defaults; without a `device` alone */
 };
 
-SOWLV2_API struct sowlv2_model_options sowlv2_model_options_default(void);
+SOWLV2_API void sowlv2_model_options_init(struct sowlv2_model_options *options, size_t size);
+static inline struct sowlv2_model_options sowlv2_model_options_default(void)
+{
+    struct sowlv2_model_options options;
+    sowlv2_model_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, the processor's JSON).
  * Errors: MODEL (not found, not OWLv2, weights do not fit the config), FORMAT, IO, MEMORY,
@@ -123,10 +233,17 @@ SOWLV2_API int sowlv2_detector_text_length(const sowlv2_detector *detector);
 SOWLV2_API int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids);
 
 struct sowlv2_prompt_options {
+    size_t size;
     const char *prompt_template; /* "{}" stands for the prompt; default "a photo of {}" */
 };
 
-SOWLV2_API struct sowlv2_prompt_options sowlv2_prompt_options_default(void);
+SOWLV2_API void sowlv2_prompt_options_init(struct sowlv2_prompt_options *options, size_t size);
+static inline struct sowlv2_prompt_options sowlv2_prompt_options_default(void)
+{
+    struct sowlv2_prompt_options options;
+    sowlv2_prompt_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Encodes `count` (>= 1) UTF-8 prompts in one batch, once for any number of images.
  * `options` may be NULL; a template without "{}" is an ARGUMENT error. The strings are copied. The detector must
@@ -137,36 +254,38 @@ SOWLV2_API void sowlv2_prompts_free(sowlv2_prompts **prompts);
 
 /* Scratch for forward passes of `detector`: make one for each thread, keep it between images.
  * The detector must outlive the session. */
-SOWLV2_API int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out);
-SOWLV2_API void sowlv2_session_free(sowlv2_session **session);
-
-/* An image as the caller holds it: 8-bit RGB, rows top to bottom. */
-struct sowlv2_image {
-    const uint8_t *pixels; /* [height][stride], pixel x at 3*x: R, G, B */
-    int width, height;     /* pixels, >= 1 */
-    size_t stride;         /* bytes from row to row, at least 3 * width; 0: that */
-};
+SOWLV2_API int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out);
+SOWLV2_API void sowlv2_detect_session_free(sowlv2_detect_session **session);
 
 /* Progress of one call. `done` of `total` steps; return false to cancel: the call then ends soon
  * with SOWLV2_ERROR_CANCELLED. Called from the calling thread. */
 typedef bool (*sowlv2_progress_callback)(int done, int total, void *user_data);
 
 struct sowlv2_detect_options {
+    size_t size;
     float threshold;                   /* keep score > threshold (strict, as the reference); default 0.1 */
     float nms_iou;                     /* drop a box that overlaps a better one of its prompt more than this; 0: off */
     bool objectness;                   /* also compute the objectness score */
     bool clip;                         /* clip boxes to the image and drop empty ones; default true */
     sowlv2_progress_callback progress; /* NULL: none */
     void *progress_user_data;
+    const sowlv2_prompts *const *image_prompts; /* [images of the call]: each image's own, in place of the call's, which
+                                                   may be NULL then; NULL: all have the call's */
 };
 
-SOWLV2_API struct sowlv2_detect_options sowlv2_detect_options_default(void);
+SOWLV2_API void sowlv2_detect_options_init(struct sowlv2_detect_options *options, size_t size);
+static inline struct sowlv2_detect_options sowlv2_detect_options_default(void)
+{
+    struct sowlv2_detect_options options;
+    sowlv2_detect_options_init(&options, sizeof(options));
+    return options;
+}
 
 struct sowlv2_detection {
     float box[4];     /* x0, y0, x1, y1 in the image's pixels */
     float score;      /* 0 to 1 */
     float objectness; /* 0 to 1; -1 where it was not asked for */
-    int prompt;       /* index into the encoded prompts */
+    int prompt;       /* index into the encoded prompts of its image */
 };
 
 struct sowlv2_detections {
@@ -175,17 +294,12 @@ struct sowlv2_detections {
     size_t dropped; /* boxes that were empty after clipping */
 };
 
-/* Detects the prompts in `count` images, computed as one batch. `out` has room for `count` results,
- * each to be given to sowlv2_detections_free. On error no result is kept. `options` may be NULL. */
-SOWLV2_API int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
-                             size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
-
-/* The same for one image file (JPEG, PNG, TIFF, WebP, BMP, GIF; AVIF and HEIC where built in), decoded as it is
- * shown (EXIF orientation applied). `width` and `height` receive the shown size, 0 where
- * the file cannot be read; either may be NULL. */
-SOWLV2_API int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
-                                  const struct sowlv2_detect_options *options, struct sowlv2_detections *out,
-                                  int *width, int *height);
+/* Detects the prompts in `count` images, computed as one batch, also where each has prompts of its own. `out` has room
+ * for `count` results, each to be given to sowlv2_detections_free. On error no result is kept. `options` may be NULL.
+ */
+SOWLV2_API int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
+                             const struct sowlv2_image *images, size_t count,
+                             const struct sowlv2_detect_options *options, struct sowlv2_detections *out);
 
 /* Frees the items and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_detections_free(struct sowlv2_detections *detections);
@@ -196,7 +310,13 @@ typedef struct sowlv2_segmenter sowlv2_segmenter;             /* SAM weights, re
 typedef struct sowlv2_segment_session sowlv2_segment_session; /* one thread's scratch and one image's features */
 
 /* sowlv2_model_options_default() with the default SAM model. */
-SOWLV2_API struct sowlv2_model_options sowlv2_segmenter_options_default(void);
+SOWLV2_API void sowlv2_segmenter_options_init(struct sowlv2_model_options *options, size_t size);
+static inline struct sowlv2_model_options sowlv2_segmenter_options_default(void)
+{
+    struct sowlv2_model_options options;
+    sowlv2_segmenter_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Opens a SAM 2 or 2.1 checkpoint (config.json, *.safetensors, the processor's JSON).
  * Errors: as sowlv2_detector_open. */
@@ -211,6 +331,7 @@ SOWLV2_API int sowlv2_segment_session_create(const sowlv2_segmenter *segmenter, 
 SOWLV2_API void sowlv2_segment_session_free(sowlv2_segment_session **session);
 
 struct sowlv2_segment_options {
+    size_t size;
     bool multimask;       /* let the decoder make several masks a prompt and keep the best; default false */
     float mask_threshold; /* logits over this are the object; default 0 */
     int fill_holes;       /* fill holes of at most this many pixels of the low-resolution mask; 0: none */
@@ -222,7 +343,13 @@ struct sowlv2_segment_options {
     void *progress_user_data;
 };
 
-SOWLV2_API struct sowlv2_segment_options sowlv2_segment_options_default(void);
+SOWLV2_API void sowlv2_segment_options_init(struct sowlv2_segment_options *options, size_t size);
+static inline struct sowlv2_segment_options sowlv2_segment_options_default(void)
+{
+    struct sowlv2_segment_options options;
+    sowlv2_segment_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Encodes the image: the costly part, done once. Every sowlv2_segment() that follows is about this
  * image. The pixels are not kept. Of `options` (may be NULL) only the progress counts. On error the
@@ -271,7 +398,6 @@ SOWLV2_API int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pi
 
 /* The mask in COCO's compressed form: the `counts` string of pycocotools; its `size` is [height, width]. */
 SOWLV2_API int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out);
-SOWLV2_API void sowlv2_rle_free(char **rle);
 
 /* How much two masks overlap: pixels of both through pixels of either, from their runs. 0 where both are
  * empty, the sizes differ, or one is NULL or has no runs. */
@@ -292,30 +418,27 @@ struct sowlv2_objects {
 };
 
 struct sowlv2_find_options {
-    struct sowlv2_detect_options detect; /* `clip` is always on */
-    struct sowlv2_segment_options segment;
+    size_t size;
+    const struct sowlv2_detect_options *detect;   /* `clip` is always on; NULL: the defaults */
+    const struct sowlv2_segment_options *segment; /* NULL: the defaults */
     float dedupe_iou; /* drop an object whose mask overlaps that of one with a better score, of whatever
                          prompt, more than this; 0: off */
 };
 
-SOWLV2_API struct sowlv2_find_options sowlv2_find_options_default(void);
+SOWLV2_API void sowlv2_find_options_init(struct sowlv2_find_options *options, size_t size);
+static inline struct sowlv2_find_options sowlv2_find_options_default(void)
+{
+    struct sowlv2_find_options options;
+    sowlv2_find_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Finds the prompts in `count` images and cuts each detected object out: detection as one batch, then each
  * image with detections is encoded once for all its boxes. `out` has room for `count` results, each to be
  * given to sowlv2_objects_free. On error no result is kept. `options` may be NULL. */
-SOWLV2_API int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts,
+SOWLV2_API int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                            sowlv2_segment_session *segment_session, const struct sowlv2_image *images, size_t count,
                            const struct sowlv2_find_options *options, struct sowlv2_objects *out);
-
-/* The same for one image file; see sowlv2_detect_file. */
-SOWLV2_API int sowlv2_find_file(sowlv2_session *session, const sowlv2_prompts *prompts,
-                                sowlv2_segment_session *segment_session, const char *path,
-                                const struct sowlv2_find_options *options, struct sowlv2_objects *out, int *width,
-                                int *height);
-
-/* Encodes one image file for sowlv2_segment(); see sowlv2_segment_set_image. */
-SOWLV2_API int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
-                                       const struct sowlv2_segment_options *options, int *width, int *height);
 
 /* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
@@ -327,6 +450,7 @@ SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
 typedef struct sowlv2_track_session sowlv2_track_session;
 
 struct sowlv2_track_options {
+    size_t size;
     int max_cond_frames;  /* prompted frames whose memory is kept for each object, the nearest ones; default 4; -1: all
                            */
     int keep_frames;      /* frames that sowlv2_track_return() can go back to: their pixels are kept, and what the
@@ -340,7 +464,13 @@ struct sowlv2_track_options {
     void *progress_user_data;
 };
 
-SOWLV2_API struct sowlv2_track_options sowlv2_track_options_default(void);
+SOWLV2_API void sowlv2_track_options_init(struct sowlv2_track_options *options, size_t size);
+static inline struct sowlv2_track_options sowlv2_track_options_default(void)
+{
+    struct sowlv2_track_options options;
+    sowlv2_track_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Loads what tracking needs beside images, which else the first session does: so that a checkpoint without it is found
  * out early. Errors: MODEL, FORMAT (a checkpoint without the video part), ARGUMENT, IO, MEMORY. */
@@ -356,10 +486,6 @@ SOWLV2_API void sowlv2_track_session_free(sowlv2_track_session **session);
  * they fall. All frames must have one size. On error there is no current frame.
  * Errors: ARGUMENT, CANCELLED, MEMORY. */
 SOWLV2_API int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image);
-
-/* The same for one image file; see sowlv2_detect_file. */
-SOWLV2_API int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width,
-                                     int *height);
 
 /* Makes an earlier frame the current one, where it is among the last `keep_frames`. It is encoded again.
  * Errors: ARGUMENT (not kept), CANCELLED, MEMORY. */
@@ -401,9 +527,18 @@ struct sowlv2_tracks {
 };
 
 struct sowlv2_track_run_options {
+    size_t size;
     bool reverse;       /* the video is gone through backward */
     bool prompted_only; /* only objects with a prompt that has not counted yet */
 };
+
+SOWLV2_API void sowlv2_track_run_options_init(struct sowlv2_track_run_options *options, size_t size);
+static inline struct sowlv2_track_run_options sowlv2_track_run_options_default(void)
+{
+    struct sowlv2_track_run_options options;
+    sowlv2_track_run_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Finds all objects on the current frame, as one batch: those with a new prompt from that, the others from memory.
  * `options` NULL: forward, all objects. `out` is given to sowlv2_tracks_free(). On error nothing has changed.
@@ -423,7 +558,13 @@ SOWLV2_API sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *sess
 typedef struct sowlv2_frames_model sowlv2_frames_model; /* V-JEPA 2 weights, ready to compute; immutable */
 
 /* sowlv2_model_options_default() with the default V-JEPA 2 model. */
-SOWLV2_API struct sowlv2_model_options sowlv2_frames_model_options_default(void);
+SOWLV2_API void sowlv2_frames_model_options_init(struct sowlv2_model_options *options, size_t size);
+static inline struct sowlv2_model_options sowlv2_frames_model_options_default(void)
+{
+    struct sowlv2_model_options options;
+    sowlv2_frames_model_options_init(&options, sizeof(options));
+    return options;
+}
 
 /* Opens a V-JEPA 2 checkpoint, with or without predictor and classifier. Errors: as sowlv2_detector_open. */
 SOWLV2_API int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out);

@@ -80,7 +80,13 @@ struct sowlv2_sink {
     void *user_data;
 };
 
-SOWLV2_API struct sowlv2_sink sowlv2_sink_default(void);
+SOWLV2_API void sowlv2_sink_init(struct sowlv2_sink *sink, size_t size);
+static inline struct sowlv2_sink sowlv2_sink_default(void)
+{
+    struct sowlv2_sink sink;
+    sowlv2_sink_init(&sink, sizeof(sink));
+    return sink;
+}
 
 /* ---- the job ----------------------------------------------------------------------------------- */
 
@@ -216,7 +222,13 @@ struct sowlv2_run_options {
     void *user_data;                                                   /* of both */
 };
 
-SOWLV2_API struct sowlv2_run_options sowlv2_run_options_default(void);
+SOWLV2_API void sowlv2_run_options_init(struct sowlv2_run_options *options, size_t size);
+static inline struct sowlv2_run_options sowlv2_run_options_default(void)
+{
+    struct sowlv2_run_options options;
+    sowlv2_run_options_init(&options, sizeof(options));
+    return options;
+}
 
 typedef struct sowlv2_run sowlv2_run;
 

@@ -1,7 +1,6 @@
-/* Checks of what callers give, the device. */
+/* Checks of what callers give. */
 #include "api/checks.h"
 #include "base/error.h"
-#include "engine/shared_device.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,34 +35,7 @@ int check_segment_image(const struct sowlv2_image *image)
     return status;
 }
 
-int read_image(const char *caller, const char *needs, const char *path, int *width, int *height, struct image *out)
-{
-    int status = 0;
-    *out = (struct image){0};
-    if (path == NULL)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: %s are needed", caller, needs);
-    else
-        status = image_read(path, IMAGE_DEFAULT_MAX_PIXELS, out);
-    if (width != NULL)
-        *width = out->width;
-    if (height != NULL)
-        *height = out->height;
-    return status;
-}
-
 size_t image_row_bytes(const struct sowlv2_image *image)
 {
     return image->stride != 0 ? image->stride : (size_t)image->width * 3;
-}
-
-int open_named_device(const struct sowlv2_device_options *options, struct device **out)
-{
-    const char *precision = options->precision != NULL ? options->precision : "auto";
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
-                         precision);
-    }
-    const struct device_options wanted = {
-        .device = options->device, .cpu_level = options->cpu_level, .threads = options->threads};
-    return shared_device_open(&wanted, out);
 }

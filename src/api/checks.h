@@ -1,8 +1,7 @@
-/* What several calls of the API share: checks of what callers give, the device. */
+/* What several calls of the API share: checks of what callers give, models. */
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
-#include "media/image.h"
 #include "ops/ops.h"
 #include "sowlv2.h"
 
@@ -14,18 +13,18 @@ int check_images(const struct sowlv2_image *images, size_t count);
 /* The same for an image whose masks are asked for. Errors: ARGUMENT (also more pixels than a mask's runs can count). */
 int check_segment_image(const struct sowlv2_image *image);
 
-/* Reads an image file for a function of the API. `width` and `height` (may be NULL) are 0 after an error. Errors:
- * ARGUMENT (`path` is NULL: then `needs` are), those of image_read(). */
-int read_image(const char *caller, const char *needs, const char *path, int *width, int *height, struct image *out);
-
 /* Bytes from row to row. */
 size_t image_row_bytes(const struct sowlv2_image *image);
 
-/* Opens the device that the options name. Errors: UNSUPPORTED, MEMORY. */
-int open_named_device(const struct sowlv2_device_options *options, struct device **out);
-
 /* The folder of the model that the options name, for what models of `kind` do (weights/model_kind.h), downloaded where
- * that is needed and allowed; freed by the caller. Errors: MODEL, IO, CANCELLED, FORMAT, ARGUMENT, MEMORY. */
-int find_model(const struct sowlv2_model_options *options, const char *kind, char **folder);
+ * that is needed and allowed, and, unless `device` is NULL, the device to compute on, closed with
+ * shared_device_close(); `folder` is freed by the caller. `caller` is what messages call the function. Errors: MODEL,
+ * IO, CANCELLED, FORMAT, ARGUMENT, UNSUPPORTED, MEMORY. */
+int find_model(const char *caller, const struct sowlv2_model_options *options, const char *kind, char **folder,
+               struct device **device);
+
+/* Opens the device that the options (NULL: the defaults) name, closed with shared_device_close(). Errors: ARGUMENT,
+ * UNSUPPORTED, MEMORY. */
+int open_device(const struct sowlv2_device_options *options, struct device **out);
 
 #endif

@@ -1,5 +1,6 @@
 /* Detection in images. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 
@@ -39,13 +40,18 @@ static bool report_progress(int done, int total, void *user_data)
     return call->options->progress(done, total, call->options->progress_user_data);
 }
 
-static int detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     struct model_image *const views = calloc(count, sizeof(*views));
-    if (views == NULL)
+    const struct detector_prompts **const asked = calloc(count, sizeof(*asked));
+    if (views == NULL || asked == NULL) {
+        free(views);
+        free(asked);
         return error_memory("images");
+    }
     for (size_t i = 0; i < count; i++) {
+        asked[i] = (options->image_prompts != NULL ? options->image_prompts[i] : prompts)->prompts;
         views[i] =
             (struct model_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
@@ -53,53 +59,51 @@ static int detect(sowlv2_session *session, const sowlv2_prompts *prompts, const 
     const struct model_control control = {options->progress != NULL ? report_progress : NULL, &call};
     const struct detect_request request = {.images = views,
                                            .count = (int64_t)count,
-                                           .prompts = prompts->prompts,
+                                           .prompts = asked,
                                            .threshold = options->threshold,
                                            .nms_iou = options->nms_iou,
                                            .clip = options->clip,
                                            .objectness = options->objectness};
     const int status = detect_session_run(session->session, &request, &control, take, &call);
     free(views);
+    free(asked);
     for (int64_t i = 0; i < call.taken && status != 0; i++)
         sowlv2_detections_free(&out[i]);
     return status;
 }
 
-int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+/* Whether these are prompts of the session's detector; `image` is whose they are. */
+static int check_prompts(const sowlv2_detect_session *session, const sowlv2_prompts *prompts, size_t image)
+{
+    if (prompts == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: image %zu has no prompts", image);
+    if (prompts->detector != session->detector)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
+    return 0;
+}
+
+int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
-    const struct sowlv2_detect_options defaults = sowlv2_detect_options_default();
+    struct sowlv2_detect_options mine;
     if (out != NULL && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
-    if (session == NULL || prompts == NULL || out == NULL || (count > 0 && images == NULL) || count > API_MAX_BATCH) {
+    if (session == NULL || out == NULL || (count > 0 && images == NULL) || count > API_MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_detect: a session, prompts, at most %d images and out are needed", API_MAX_BATCH);
     }
-    if (prompts->detector != session->detector)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
-    options = options != NULL ? options : &defaults;
-    if (isnan(options->threshold) || isnan(options->nms_iou))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
-    const int status = check_images(images, count);
-    return status == 0 && count > 0 ? detect(session, prompts, images, count, options, out) : status;
-}
-
-int sowlv2_detect_file(sowlv2_session *session, const sowlv2_prompts *prompts, const char *path,
-                       const struct sowlv2_detect_options *options, struct sowlv2_detections *out, int *width,
-                       int *height)
-{
-    struct image image;
-    if (out != NULL)
-        *out = (struct sowlv2_detections){0};
-    const bool complete = session != NULL && prompts != NULL && out != NULL;
-    int status = read_image("sowlv2_detect_file", "a session, prompts, a path and out", complete ? path : NULL, width,
-                            height, &image);
+    int status = OPTIONS_TAKE(detect, options, &mine);
     if (status != 0)
         return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_detect(session, prompts, &view, 1, options, out);
-    image_free(&image);
-    return status;
+    if (isnan(mine.threshold) || isnan(mine.nms_iou))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
+    if (mine.image_prompts == NULL)
+        status = check_prompts(session, prompts, 0);
+    for (size_t i = 0; mine.image_prompts != NULL && i < count && status == 0; i++)
+        status = check_prompts(session, mine.image_prompts[i], i);
+    if (status == 0)
+        status = check_images(images, count);
+    return status == 0 && count > 0 ? detect(session, prompts, images, count, &mine, out) : status;
 }
 
 void sowlv2_detections_free(struct sowlv2_detections *detections)

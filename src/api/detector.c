@@ -10,15 +10,13 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
 {
     if (out != NULL)
         *out = NULL;
-    if (options == NULL || options->model == NULL || out == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options, options->model and out are needed");
+    if (options == NULL || out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options and out are needed");
     sowlv2_detector *detector = calloc(1, sizeof(*detector));
     if (detector == NULL)
         return error_memory("detector");
     char *folder = NULL;
-    int status = find_model(options, "owlv2", &folder);
-    if (status == 0)
-        status = open_named_device(&options->device, &detector->device);
+    int status = find_model("sowlv2_detector_open", options, "owlv2", &folder, &detector->device);
     if (status == 0)
         status = detector_open(folder, detector->device, &detector->detector);
     if (status == 0)

@@ -1,5 +1,6 @@
 /* Detection and segmentation in one call. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "masks/masks.h"
@@ -64,7 +65,7 @@ static int find_in_image(sowlv2_segment_session *session, const struct sowlv2_im
 {
     *out = (struct sowlv2_objects){0};
     struct sowlv2_mask *masks = calloc(found->count + 1, sizeof(*masks));
-    int status = masks != NULL ? segment_detections(session, image, found, &options->segment, masks)
+    int status = masks != NULL ? segment_detections(session, image, found, options->segment, masks)
                                : error_memory("detected objects");
     if (status == 0) {
         status = gather(found, masks, options->dedupe_iou, out);
@@ -76,22 +77,28 @@ static int find_in_image(sowlv2_segment_session *session, const struct sowlv2_im
     return status;
 }
 
-int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts, sowlv2_segment_session *segment_session,
+int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts, sowlv2_segment_session *segment_session,
                 const struct sowlv2_image *images, size_t count, const struct sowlv2_find_options *options,
                 struct sowlv2_objects *out)
 {
-    struct sowlv2_find_options mine = options != NULL ? *options : sowlv2_find_options_default();
+    struct sowlv2_find_options mine;
+    struct sowlv2_detect_options detect;
     if (out != NULL && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
     if (segment_session == NULL || out == NULL || count > API_MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: a segment session, at most %d images and out are needed",
                          API_MAX_BATCH);
     }
-    mine.detect.clip = true; /* a box outside of the image is no prompt */
+    int status = OPTIONS_TAKE(find, options, &mine);
+    if (status == 0)
+        status = OPTIONS_TAKE(detect, mine.detect, &detect);
+    if (status != 0)
+        return status;
+    detect.clip = true; /* a box outside of the image is no prompt */
     struct sowlv2_detections *found = calloc(count + 1, sizeof(*found));
     if (found == NULL)
         return error_memory("detections");
-    int status = sowlv2_detect(session, prompts, images, count, &mine.detect, found);
+    status = sowlv2_detect(session, prompts, images, count, &detect, found);
     for (size_t i = 0; i < count && status == 0; i++) {
         status = find_in_image(segment_session, &images[i], &found[i], &mine, &out[i]);
         for (size_t j = 0; status != 0 && j < i; j++)
@@ -100,24 +107,6 @@ int sowlv2_find(sowlv2_session *session, const sowlv2_prompts *prompts, sowlv2_s
     for (size_t i = 0; i < count; i++)
         sowlv2_detections_free(&found[i]);
     free(found);
-    return status;
-}
-
-int sowlv2_find_file(sowlv2_session *session, const sowlv2_prompts *prompts, sowlv2_segment_session *segment_session,
-                     const char *path, const struct sowlv2_find_options *options, struct sowlv2_objects *out,
-                     int *width, int *height)
-{
-    struct image image;
-    if (out != NULL)
-        *out = (struct sowlv2_objects){0};
-    const bool complete = session != NULL && prompts != NULL && segment_session != NULL && out != NULL;
-    int status = read_image("sowlv2_find_file", "sessions, prompts, a path and out", complete ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_find(session, prompts, segment_session, &view, 1, options, out);
-    image_free(&image);
     return status;
 }
 

@@ -15,13 +15,6 @@ struct call {
     volatile sig_atomic_t stopped;
 };
 
-struct sowlv2_model_options sowlv2_frames_model_options_default(void)
-{
-    struct sowlv2_model_options options = sowlv2_model_options_default();
-    options.model = "facebook/vjepa2-vitl-fpc16-256-ssv2";
-    return options;
-}
-
 struct sowlv2_frames_options sowlv2_frames_options_default(void)
 {
     return (struct sowlv2_frames_options){.fps = 6, .importance = SOWLV2_IMPORTANCE_CHANGE, .spacing = 10};

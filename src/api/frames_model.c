@@ -10,15 +10,13 @@ int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_
 {
     if (out != NULL)
         *out = NULL;
-    if (options == NULL || options->model == NULL || out == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_model_open: options, options->model and out are needed");
+    if (options == NULL || out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_frames_model_open: options and out are needed");
     sowlv2_frames_model *model = calloc(1, sizeof(*model));
     if (model == NULL)
         return error_memory("V-JEPA 2 model");
     char *folder = NULL;
-    int status = find_model(options, "vjepa2", &folder);
-    if (status == 0)
-        status = open_named_device(&options->device, &model->device);
+    int status = find_model("sowlv2_frames_model_open", options, "vjepa2", &folder, &model->device);
     if (status == 0)
         status = scorer_open(folder, model->device, &model->scorer);
     free(folder);

@@ -1,7 +1,7 @@
 /* Detections of several frames become objects. */
-#include "api/types.h"
 #include "base/box.h"
 #include "base/error.h"
+#include "sowlv2.h"
 
 #include <math.h>
 #include <stdlib.h>

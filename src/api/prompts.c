@@ -1,4 +1,5 @@
 /* Prompts of a detector. */
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -25,6 +26,7 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
                           const struct sowlv2_prompt_options *options, sowlv2_prompts **out)
 {
     const struct sowlv2_prompt_options defaults = sowlv2_prompt_options_default();
+    struct sowlv2_prompt_options mine;
     if (out != NULL)
         *out = NULL;
     if (detector == NULL || prompts == NULL || out == NULL || count < 1)
@@ -35,8 +37,10 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
     for (size_t i = 0; i < count; i++)
         if (prompts[i] == NULL)
             return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_prompts_encode: prompt %zu is NULL", i);
-    const char *template =
-        options != NULL && options->prompt_template != NULL ? options->prompt_template : defaults.prompt_template;
+    int status = OPTIONS_TAKE(prompt, options, &mine);
+    if (status != 0)
+        return status;
+    const char *const template = mine.prompt_template != NULL ? mine.prompt_template : defaults.prompt_template;
     if (strstr(template, "{}") == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt template \"%s\": has no {}, where the prompt goes", template);
     sowlv2_prompts *result = calloc(1, sizeof(*result));
@@ -44,7 +48,7 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
         return error_memory("prompts");
     result->detector = detector;
     tell_unknown(detector, prompts, count);
-    const int status = detector_prompts_encode(detector->detector, prompts, (int64_t)count, template, &result->prompts);
+    status = detector_prompts_encode(detector->detector, prompts, (int64_t)count, template, &result->prompts);
     if (status != 0) {
         free(result);
         return status;

@@ -1,5 +1,6 @@
 /* The masks of prompts on the session's image. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"
@@ -104,7 +105,7 @@ static int run(struct call *call, const struct segment_prompt *prompts, size_t c
 int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_prompt *prompts, size_t count,
                    const struct sowlv2_segment_options *options, struct sowlv2_mask *out)
 {
-    const struct sowlv2_segment_options defaults = sowlv2_segment_options_default();
+    struct sowlv2_segment_options mine;
     enum { MAX_PROMPTS = 1000000 };
     if (out != NULL && count <= MAX_PROMPTS)
         memset(out, 0, count * sizeof(*out));
@@ -112,8 +113,11 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: a session, at most %d prompts and out are needed",
                          MAX_PROMPTS);
     }
-    struct call call = {.session = session, .options = options != NULL ? options : &defaults, .out = out};
-    int status = check(&call, prompts, count);
+    int status = OPTIONS_TAKE(segment, options, &mine);
+    if (status != 0)
+        return status;
+    struct call call = {.session = session, .options = &mine, .out = out};
+    status = check(&call, prompts, count);
     if (status != 0 || count == 0)
         return status;
     struct segment_prompt *const converted = calloc(count, sizeof(*converted));

@@ -1,5 +1,6 @@
 /* The image that a segment session is about. */
 #include "api/checks.h"
+#include "api/options.h"
 #include "api/types.h"
 #include "base/error.h"
 
@@ -12,31 +13,17 @@ static bool report_progress(int done, int total, void *user_data)
 int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv2_image *image,
                              const struct sowlv2_segment_options *options)
 {
-    struct sowlv2_segment_options mine = options != NULL ? *options : sowlv2_segment_options_default();
+    struct sowlv2_segment_options mine;
     if (session == NULL || image == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
     segment_session_forget(session->session); /* also where this image cannot be encoded */
-    const int status = check_segment_image(image);
+    int status = OPTIONS_TAKE(segment, options, &mine);
+    if (status == 0)
+        status = check_segment_image(image);
     if (status != 0)
         return status;
     const struct segment_image view = {
         .pixels = image->pixels, .width = image->width, .height = image->height, .row_bytes = image_row_bytes(image)};
     const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
     return segment_session_encode(session->session, &view, &control);
-}
-
-int sowlv2_segment_set_file(sowlv2_segment_session *session, const char *path,
-                            const struct sowlv2_segment_options *options, int *width, int *height)
-{
-    struct image image;
-    if (session != NULL)
-        segment_session_forget(session->session); /* also where the file cannot be read */
-    int status = read_image("sowlv2_segment_set_file", "a session and a path", session != NULL ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {image.pixels, image.width, image.height, 0};
-    status = sowlv2_segment_set_image(session, &view, options);
-    image_free(&image);
-    return status;
 }

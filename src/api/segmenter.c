@@ -10,15 +10,13 @@ int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_seg
 {
     if (out != NULL)
         *out = NULL;
-    if (options == NULL || options->model == NULL || out == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_open: options, options->model and out are needed");
+    if (options == NULL || out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_open: options and out are needed");
     sowlv2_segmenter *segmenter = calloc(1, sizeof(*segmenter));
     if (segmenter == NULL)
         return error_memory("segmenter");
     char *folder = NULL;
-    int status = find_model(options, "sam2", &folder);
-    if (status == 0)
-        status = open_named_device(&options->device, &segmenter->device);
+    int status = find_model("sowlv2_segmenter_open", options, "sam2", &folder, &segmenter->device);
     if (status == 0)
         status = segmenter_open(folder, segmenter->device, &segmenter->segmenter);
     free(folder);

@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out)
+int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out)
 {
     if (out != NULL)
         *out = NULL;
     if (detector == NULL || out == NULL)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_session_create: a detector and out are needed");
-    sowlv2_session *session = calloc(1, sizeof(*session));
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect_session_create: a detector and out are needed");
+    sowlv2_detect_session *session = calloc(1, sizeof(*session));
     if (session == NULL)
         return error_memory("session");
     session->detector = detector;
@@ -23,7 +23,7 @@ int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out)
     return 0;
 }
 
-void sowlv2_session_free(sowlv2_session **session)
+void sowlv2_detect_session_free(sowlv2_detect_session **session)
 {
     if (session == NULL || *session == NULL)
         return;

@@ -1,4 +1,5 @@
 /* A track session: making it, its objects' prompts. */
+#include "api/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"
@@ -31,8 +32,10 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
         *out = NULL;
     if (segmenter == NULL || out == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
-    const struct sowlv2_track_options mine = options != NULL ? *options : sowlv2_track_options_default();
-    int status = check_options(&mine);
+    struct sowlv2_track_options mine;
+    int status = OPTIONS_TAKE(track, options, &mine);
+    if (status == 0)
+        status = check_options(&mine);
     if (status != 0)
         return status;
     sowlv2_track_session *session = calloc(1, sizeof(*session));

@@ -28,21 +28,6 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
     return tracking_set_frame(session->tracking, frame, &view, &control);
 }
 
-int sowlv2_track_set_file(sowlv2_track_session *session, int64_t frame, const char *path, int *width, int *height)
-{
-    struct image image;
-    if (session != NULL)
-        segment_session_forget(session->frame.session);
-    int status = read_image("sowlv2_track_set_file", "a session and a path", session != NULL ? path : NULL, width,
-                            height, &image);
-    if (status != 0)
-        return status;
-    const struct sowlv2_image view = {.pixels = image.pixels, .width = image.width, .height = image.height};
-    status = sowlv2_track_set_frame(session, frame, &view);
-    image_free(&image);
-    return status;
-}
-
 int sowlv2_track_return(sowlv2_track_session *session, int64_t frame)
 {
     if (session == NULL)

@@ -1,4 +1,5 @@
 /* All objects of a track session on its current frame. */
+#include "api/options.h"
 #include "api/segment_parts.h"
 #include "api/types.h"
 #include "base/error.h"
@@ -54,11 +55,14 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_run: no current frame: call sowlv2_track_set_frame first");
     }
+    struct sowlv2_track_run_options mine;
+    int status = OPTIONS_TAKE(track_run, options, &mine);
+    if (status != 0)
+        return status;
     const struct model_control control = {session->options.progress != NULL ? report_progress : NULL,
                                           &session->options};
     struct call call = {session, out};
-    const int status = tracking_run(session->tracking, options != NULL && options->reverse,
-                                    options != NULL && options->prompted_only, &control, take, &call);
+    status = tracking_run(session->tracking, mine.reverse, mine.prompted_only, &control, take, &call);
     if (status != 0)
         sowlv2_tracks_free(out);
     return status;

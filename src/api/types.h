@@ -7,6 +7,12 @@
 #include "sowlv2.h"
 #include "weights/known_words.h"
 
+struct sowlv2_device {
+    struct device *device; /* shared */
+    char *name, *description;
+    const char *cpu_level;
+};
+
 struct sowlv2_detector {
     struct device *device;
     struct detector *detector;
@@ -18,7 +24,7 @@ struct sowlv2_prompts {
     struct detector_prompts *prompts;
 };
 
-struct sowlv2_session {
+struct sowlv2_detect_session {
     const sowlv2_detector *detector; /* not owned */
     struct detect_session *session;
 };

@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MESSAGE_CAPACITY = 4096 };
@@ -88,4 +89,12 @@ const char *sowlv2_version(void)
 {
     return VERSION_TEXT(SOWLV2_VERSION_MAJOR) "." VERSION_TEXT(SOWLV2_VERSION_MINOR) "." VERSION_TEXT(
         SOWLV2_VERSION_PATCH);
+}
+
+void sowlv2_string_free(char **text)
+{
+    if (text == NULL)
+        return;
+    free(*text);
+    *text = NULL;
 }

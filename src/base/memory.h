@@ -8,4 +8,8 @@
  * `what`. */
 int memory_check(const char *what, uint64_t bytes);
 
+/* Bytes that this process may have in all, and those of them that are free now, as the system and the limits of its
+ * group say; 0 where nothing does. */
+void memory_read(int64_t *total, int64_t *available);
+
 #endif

@@ -23,7 +23,7 @@ static void make_scorer(const struct settings *settings, struct job_report *repo
     out->offline = settings->offline;
     out->download = download_update;
     out->download_user_data = &report->download;
-    out->device = job_device_options(settings);
+    out->device_options = &report->device;
 }
 
 static void set_inputs(const struct settings *settings, struct sowlv2_run_options *run)
@@ -41,6 +41,7 @@ int job_options_make(const struct settings *settings, const struct mark_objects 
     struct sowlv2_run_options *const run = &out->run;
 
     progress_begin(&report->progress);
+    report->device = job_device_options(settings);
     *out = (struct job_options){.run = settings->run};
     make_scorer(settings, report, &out->scorer);
     set_inputs(settings, run);

@@ -28,6 +28,7 @@ static int model_failure(int status)
 
 static int open_detector(const struct settings *settings, sowlv2_detector **detector)
 {
+    const struct sowlv2_device_options device = job_device_options(settings);
     struct sowlv2_model_options options = sowlv2_model_options_default();
     struct download download = {0};
     int status;
@@ -38,7 +39,7 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
     options.offline = settings->offline;
     options.download = download_update;
     options.download_user_data = &download;
-    options.device = job_device_options(settings);
+    options.device_options = &device;
     status = sowlv2_detector_open(&options, detector);
     download_end(&download);
     return status ? model_failure(status) : EXIT_DONE;
@@ -48,6 +49,7 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
  * objects, which not every checkpoint can; better now than after the first inputs. */
 static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
 {
+    const struct sowlv2_device_options device = job_device_options(settings);
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     struct download download = {0};
     int status;
@@ -58,7 +60,7 @@ static int open_segmenter(const struct settings *settings, bool needed, bool tra
     options.offline = settings->offline;
     options.download = download_update;
     options.download_user_data = &download;
-    options.device = job_device_options(settings);
+    options.device_options = &device;
     status = sowlv2_segmenter_open(&options, segmenter);
     download_end(&download);
     if (!status && tracks)

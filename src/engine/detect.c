@@ -58,30 +58,40 @@ static int compute(struct detect_session *session, const struct detect_request *
 {
     const struct detector *const detector = session->detector;
     const int64_t rows = request->count * detector->info.places;
-    int status = reserve(&session->logits, rows, request->prompts->count);
+    int64_t prompts = 0;
+    for (int64_t i = 0; i < request->count; i++)
+        prompts += request->prompts[i]->count;
+    const void **const encoded = calloc((size_t)request->count, sizeof(*encoded));
+    int status = encoded != NULL ? reserve(&session->logits, prompts, detector->info.places) : error_memory("prompts");
     if (status == 0)
         status = reserve(&session->boxes, rows, 4);
     if (status == 0 && request->objectness)
         status = reserve(&session->objectness, rows, 1);
-    if (status != 0)
+    if (status != 0) {
+        free(encoded);
         return status;
+    }
+    for (int64_t i = 0; i < request->count; i++)
+        encoded[i] = request->prompts[i]->encoded;
     const struct detector_output output = {.logits = session->logits.values,
                                            .boxes = session->boxes.values,
                                            .objectness = request->objectness ? session->objectness.values : NULL};
-    return detector->model->detect(detector->weights, session->compute, request->images, request->count,
-                                   request->prompts->encoded, control, &output);
+    status = detector->model->detect(detector->weights, session->compute, request->images, request->count, encoded,
+                                     control, &output);
+    free(encoded);
+    return status;
 }
 
-/* What image `index` of the request has: selection, clipping, suppression, in this order. */
+/* What image `index` of the request has, whose logits are `logits`: selection, clipping, suppression, in this order. */
 static int collect(struct detect_session *session, const struct detect_request *request, int64_t index,
-                   struct detect_result *out)
+                   const float *logits, struct detect_result *out)
 {
     const struct detector *const detector = session->detector;
     const struct model_image *const image = &request->images[index];
-    const int64_t first = index * detector->info.places, prompts = request->prompts->count;
+    const int64_t first = index * detector->info.places;
     struct detection *const selected = session->selected;
-    int64_t found = detector->model->select(detector->weights, session->logits.values + first * prompts,
-                                            session->boxes.values + first * 4, prompts, image->width, image->height,
+    int64_t found = detector->model->select(detector->weights, logits, session->boxes.values + first * 4,
+                                            request->prompts[index]->count, image->width, image->height,
                                             request->threshold, selected);
     *out = (struct detect_result){.items = selected};
     if (request->clip) {
@@ -105,12 +115,15 @@ static int collect(struct detect_session *session, const struct detect_request *
 int detect_session_run(struct detect_session *session, const struct detect_request *request,
                        const struct model_control *control, detect_taker take, void *user_data)
 {
-    if (request->prompts->detector != session->detector)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "detection: the prompts were encoded by another detector");
+    for (int64_t i = 0; i < request->count; i++)
+        if (request->prompts[i]->detector != session->detector)
+            return error_set(SOWLV2_ERROR_ARGUMENT, "detection: the prompts were encoded by another detector");
     int status = request->count > 0 ? compute(session, request, control) : 0;
+    const float *logits = session->logits.values;
     for (int64_t i = 0; i < request->count && status == 0; i++) {
         struct detect_result result;
-        status = collect(session, request, i, &result);
+        status = collect(session, request, i, logits, &result);
+        logits += request->prompts[i]->count * session->detector->info.places;
         if (status == 0)
             status = take(i, &result, user_data);
     }

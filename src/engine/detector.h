@@ -34,8 +34,8 @@ void detect_session_free(struct detect_session **session);
 struct detect_request {
     const struct model_image *images;
     int64_t count;
-    const struct detector_prompts *prompts; /* of the session's detector */
-    float threshold;                        /* scores over it */
+    const struct detector_prompts *const *prompts; /* [count], of the session's detector; may be one and the same */
+    float threshold;                               /* scores over it */
     float nms_iou;   /* of two boxes of one prompt that overlap by more, the better one stays; 0: both */
     bool clip;       /* boxes end at the image; those outside of it are dropped */
     bool objectness; /* computed too */

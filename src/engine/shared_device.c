@@ -79,6 +79,16 @@ int shared_device_open(const struct device_options *options, struct device **out
     return status;
 }
 
+struct device *shared_device_keep(struct device *device)
+{
+    pthread_mutex_lock(&mutex);
+    for (struct shared *shared = first; shared != NULL; shared = shared->next)
+        if (shared->device == device)
+            shared->users++;
+    pthread_mutex_unlock(&mutex);
+    return device;
+}
+
 void shared_device_close(struct device **device)
 {
     if (*device == NULL)

@@ -9,4 +9,7 @@
 int shared_device_open(const struct device_options *options, struct device **out);
 void shared_device_close(struct device **device);
 
+/* One more user of a device that is open here, who closes it too. */
+struct device *shared_device_keep(struct device *device);
+
 #endif

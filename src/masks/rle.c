@@ -92,11 +92,3 @@ int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out)
     *out = encoder.text.data;
     return 0;
 }
-
-void sowlv2_rle_free(char **rle)
-{
-    if (rle != NULL) {
-        free(*rle);
-        *rle = NULL;
-    }
-}

@@ -14,7 +14,7 @@ struct detector_info {
 
 /* What a pass gives, in host memory of the caller. */
 struct detector_output {
-    float *logits;     /* [images][places][prompts] */
+    float *logits;     /* image after image, [places][its prompts] */
     float *boxes;      /* [images][places][4]: as the model's `select` reads them */
     float *objectness; /* [images][places] logits: over 0, there is something, whatever it is; NULL: not computed */
 };
@@ -42,9 +42,10 @@ struct detector_model {
     int (*prompts_create)(const void *weights, struct compute *compute, const int32_t *ids, int64_t count, void **out);
     void (*prompts_free)(const void *weights, void *prompts);
 
-    /* All prompts at all places of `count` images. `control` is asked between the parts. Errors: CANCELLED, MEMORY. */
+    /* At all places of `count` images, each one's prompts[count]. `control` is asked between the parts. Errors:
+     * CANCELLED, MEMORY. */
     int (*detect)(const void *weights, struct compute *compute, const struct model_image *images, int64_t count,
-                  const void *prompts, const struct model_control *control, const struct detector_output *out);
+                  const void *const *prompts, const struct model_control *control, const struct detector_output *out);
     /* From one image's logits[places][prompts] and boxes to detections over the threshold, in the order of the places:
      * `out` has room for all of them and gets all fields but `objectness`. Returns how many there are. */
     int64_t (*select)(const void *weights, const float *logits, const float *boxes, int64_t prompts, int width,

@@ -142,6 +142,11 @@ int device_threads(const struct device *device)
     return device->threads;
 }
 
+enum dtype device_precision(const struct device *device)
+{
+    return device->precision;
+}
+
 const char *device_name(const struct device *device)
 {
     return device->name;

@@ -80,6 +80,7 @@ struct device_options {
 int device_open(const struct device_options *options, struct device **out);
 void device_close(struct device **device);
 int device_threads(const struct device *device);
+enum dtype device_precision(const struct device *device);
 const char *device_name(const struct device *device); /* "reference", "cpu avx512", ...: as long as the device */
 
 /* What suits a device's memory; passes cut their work by it. */

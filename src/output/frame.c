@@ -11,7 +11,7 @@ static void free_object(struct output_object *object)
     sowlv2_masks_free(&object->mask, 1);
     free(object->mask_file);
     free(object->crop_file);
-    sowlv2_rle_free(&object->rle);
+    sowlv2_string_free(&object->rle);
 }
 
 void output_objects_free(struct output_object *objects, size_t count)

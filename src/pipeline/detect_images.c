@@ -121,7 +121,7 @@ static int make_sessions(struct run *run, const sowlv2_detector *detector, const
     if (!run->options->given) {
         status = encode_prompts(run, detector, prompt_seconds);
         if (!status)
-            status = sowlv2_session_create(detector, &run->session);
+            status = sowlv2_detect_session_create(detector, &run->session);
     }
     if (!status && segmenter)
         status = sowlv2_segment_session_create(segmenter, &run->segment_session);
@@ -183,7 +183,7 @@ static void release(struct run *run)
     queue_free(&run->computed);
     ledger_free(&run->ledger);
     sowlv2_segment_session_free(&run->segment_session);
-    sowlv2_session_free(&run->session);
+    sowlv2_detect_session_free(&run->session);
     sowlv2_prompts_free(&run->prompts);
     inputs_free(&run->inputs);
     string_list_free(&run->slugs);

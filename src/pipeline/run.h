@@ -29,7 +29,7 @@ struct run {
 
     /* The computing thread's own. */
     sowlv2_prompts *prompts;
-    sowlv2_session *session;
+    sowlv2_detect_session *session;
     sowlv2_segment_session *segment_session; /* NULL: boxes only */
     size_t window;                           /* images in hand at most */
     struct job **pending;                    /* [window]: decoded before their turn, at their place modulo window */

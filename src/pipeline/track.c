@@ -227,7 +227,7 @@ static int prepare(struct track_run *run)
     if (!status && !run->options->given)
         status = encode_prompts(run);
     if (!status && !run->options->given)
-        status = sowlv2_session_create(run->detector, &run->session);
+        status = sowlv2_detect_session_create(run->detector, &run->session);
     if (!status)
         status = sowlv2_track_session_create(run->segmenter, &run->options->track, &run->tracker);
     if (!status)
@@ -274,7 +274,7 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
     track_schedule_free(&run.schedule);
     track_things_free(&run.things);
     sowlv2_track_session_free(&run.tracker);
-    sowlv2_session_free(&run.session);
+    sowlv2_detect_session_free(&run.session);
     sowlv2_prompts_free(&run.prompts);
     report->total_seconds = clock_seconds() - start;
     return status;

@@ -7,12 +7,15 @@
 struct sowlv2_segment_options track_segment_options(const struct track_run *run)
 {
     const struct sowlv2_track_options *const track = &run->options->track;
+    struct sowlv2_segment_options options = sowlv2_segment_options_default();
 
-    return (struct sowlv2_segment_options){.multimask = run->options->multimask,
-                                           .refine = run->options->refine,
-                                           .mask_threshold = track->mask_threshold,
-                                           .fill_holes = track->fill_holes,
-                                           .remove_sprinkles = track->remove_sprinkles};
+    options.multimask = run->options->multimask;
+    options.refine = run->options->refine;
+    options.mask_threshold = track->mask_threshold;
+    options.fill_holes = track->fill_holes;
+    options.remove_sprinkles = track->remove_sprinkles;
+    options.pixels = options.logits = false;
+    return options;
 }
 
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou)

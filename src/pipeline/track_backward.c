@@ -134,7 +134,7 @@ static int keep(struct backward *backward, struct sowlv2_tracks *tracks, int64_t
 
 static int run_frame(struct backward *backward, int64_t frame)
 {
-    const struct sowlv2_track_run_options options = {.reverse = true};
+    struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
     struct track_both *both = backward->both;
     struct track_report *report = both->run->report;
     struct sowlv2_tracks tracks = {0};
@@ -142,6 +142,7 @@ static int run_frame(struct backward *backward, int64_t frame)
     double start = clock_seconds();
     int status = get_frame(backward, frame, &image);
 
+    options.reverse = true;
     report->read_seconds += clock_seconds() - start;
     start = clock_seconds();
     if (!status) {

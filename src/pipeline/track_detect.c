@@ -251,11 +251,12 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
  * as an object for a moment, under a number below 0. */
 static int relink(struct track_run *run, struct track_candidates *candidates)
 {
-    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     struct sowlv2_tracks tracks = {0};
     size_t tried = 0;
     int status = 0;
 
+    fresh.prompted_only = true;
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
@@ -301,7 +302,10 @@ static int add_new(struct track_run *run, const struct sowlv2_detection *detecti
 /* Finds objects with a new prompt alone; all where their masks must not overlap. */
 struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
 {
-    return (struct sowlv2_track_run_options){.prompted_only = !run->options->track.separate};
+    struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
+
+    options.prompted_only = !run->options->track.separate;
+    return options;
 }
 
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame)

@@ -136,7 +136,7 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 /* A key frame. */
 static int look(struct discovery *discovery, const struct video_frame *frame)
 {
-    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     struct track_run *run = discovery->both->run;
     const struct sowlv2_image view = {
         .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
@@ -146,6 +146,7 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     int status = track_detect(run, &frame->image, &detections);
     double start = clock_seconds();
 
+    fresh.prompted_only = true;
     if (!status && (detections.count > 0 || discovery->things.count > 0))
         status = sowlv2_track_set_frame(discovery->session, frame->number, &view);
     run->report->encode_seconds += clock_seconds() - start;

@@ -83,12 +83,13 @@ static int choose_given(const struct track_run *run, bool *keep)
 /* Begins to follow what was given. */
 static int take_given(struct track_run *run, int64_t frame)
 {
-    const struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     const size_t count = run->options->given_count;
     struct sowlv2_tracks tracks = {0};
     bool *const keep = malloc((count + 1) * sizeof(*keep));
     int status = keep ? 0 : error_memory("boxes and points");
 
+    fresh.prompted_only = true;
     if (!status)
         memset(keep, true, count);
     if (!status && run->options->dedupe_iou > 0)

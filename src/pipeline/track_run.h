@@ -53,7 +53,7 @@ struct track_run {
     struct track_report *report;
     struct track_output *output;
     sowlv2_prompts *prompts;
-    sowlv2_session *session;
+    sowlv2_detect_session *session;
     sowlv2_track_session *tracker;
     struct track_things things;
     struct track_emitter *emitter;

@@ -1,22 +1,24 @@
 /* The options of a job: what is left out, what cannot be. */
+#include "api/options.h"
 #include "base/error.h"
 #include "media/image.h"
 #include "run/run.h"
 
 #include <sched.h>
-#include <string.h>
+#include <stdlib.h>
 
 enum { MOST_BATCH = 256, MOST_THREADS = 256 };
 
-struct sowlv2_sink sowlv2_sink_default(void)
+void sowlv2_sink_init(struct sowlv2_sink *sink, size_t size)
 {
-    return (struct sowlv2_sink){.size = sizeof(struct sowlv2_sink)};
+    const struct sowlv2_sink defaults = {0};
+
+    options_init(sink, size, &defaults, sizeof(defaults));
 }
 
-struct sowlv2_run_options sowlv2_run_options_default(void)
+void sowlv2_run_options_init(struct sowlv2_run_options *options, size_t size)
 {
-    return (struct sowlv2_run_options){
-        .size = sizeof(struct sowlv2_run_options),
+    const struct sowlv2_run_options defaults = {
         .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
         .cuts = true,
         .key_frame_count = 5,
@@ -36,6 +38,8 @@ struct sowlv2_run_options sowlv2_run_options_default(void)
         .max_object_films = 16,
         .batch_size = 4,
     };
+
+    options_init(options, size, &defaults, sizeof(defaults));
 }
 
 static int argument(const char *message)
@@ -90,9 +94,6 @@ static int check_output(const struct sowlv2_run_options *options)
     if ((options->sink_count > 0 && !options->sinks) || (options->job_count > 0 && !options->job) ||
         options->job_count % 2 != 0)
         return argument("sinks and job: a count without them, or a name without a value");
-    for (size_t i = 0; i < options->sink_count; i++)
-        if (!options->sinks[i] || options->sinks[i]->size != sizeof(struct sowlv2_sink))
-            return argument("sinks: make each with sowlv2_sink_default()");
     if (options->batch_size < 1 || options->batch_size > MOST_BATCH)
         return argument("batch_size: from 1 to 256");
     if (options->io_threads < 0 || options->io_threads > MOST_THREADS)
@@ -109,17 +110,42 @@ static int automatic_threads(void)
     return count < 1 ? 1 : count > 4 ? 4 : count;
 }
 
-static void fill_in(struct sowlv2_run *run)
+/* The caller's structs, whatever version of the header they are of. */
+static int take_sinks(const struct sowlv2_run_options *options, struct sowlv2_run *run)
 {
-    struct sowlv2_run_options *const options = &run->options;
+    int status = 0;
 
-    run->detect = options->detect ? *options->detect : sowlv2_detect_options_default();
-    run->segment = options->segment ? *options->segment : sowlv2_segment_options_default();
-    run->track = options->track ? *options->track : sowlv2_track_options_default();
+    run->sinks = calloc(options->sink_count + 1, sizeof(*run->sinks));
+    if (!run->sinks)
+        return error_memory("sinks");
+    for (size_t i = 0; !status && i < options->sink_count; i++) {
+        run->sinks[i] = sowlv2_sink_default();
+        status = options->sinks[i] ? options_take("struct sowlv2_sink", "sowlv2_sink_default()", options->sinks[i],
+                                                  &run->sinks[i], sizeof(run->sinks[i]))
+                                   : argument("sinks: one is NULL");
+    }
+    return status;
+}
+
+static int take_parts(const struct sowlv2_run_options *options, struct sowlv2_run *run)
+{
+    int status = OPTIONS_TAKE(detect, options->detect, &run->detect);
+
+    if (!status)
+        status = OPTIONS_TAKE(segment, options->segment, &run->segment);
+    if (!status)
+        status = OPTIONS_TAKE(track, options->track, &run->track);
     run->track.mask_threshold = run->segment.mask_threshold;
     run->track.fill_holes = run->segment.fill_holes;
     run->track.remove_sprinkles = run->segment.remove_sprinkles;
     run->detect.progress = run->segment.progress = run->track.progress = NULL;
+    return status;
+}
+
+static void fill_in(struct sowlv2_run *run)
+{
+    struct sowlv2_run_options *const options = &run->options;
+
     if (options->max_pixels <= 0)
         options->max_pixels = IMAGE_DEFAULT_MAX_PIXELS;
     if (options->io_threads == 0)
@@ -130,15 +156,19 @@ static void fill_in(struct sowlv2_run *run)
 
 int run_take_options(const struct sowlv2_run_options *given, struct sowlv2_run *run)
 {
-    if (given->size != sizeof(*given))
-        return argument("options: make them with sowlv2_run_options_default()");
-    run->options = *given;
+    const struct sowlv2_run_options *const options = &run->options;
+    int status = OPTIONS_TAKE(run, given, &run->options);
 
-    int status = check_sources(given);
     if (!status)
-        status = check_wanted(given);
+        status = check_sources(options);
     if (!status)
-        status = check_output(given);
+        status = check_wanted(options);
+    if (!status)
+        status = check_output(options);
+    if (!status)
+        status = take_parts(options, run);
+    if (!status)
+        status = take_sinks(options, run);
     if (!status)
         fill_in(run);
     return status;

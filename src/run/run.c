@@ -113,6 +113,7 @@ void sowlv2_run_free(sowlv2_run **run)
     output_claim_close(&(*run)->claim);
     inputs_free(&(*run)->inputs);
     string_list_free(&(*run)->job);
+    free((*run)->sinks);
     free(*run);
     *run = NULL;
 }

@@ -13,6 +13,7 @@ struct sowlv2_run {
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment;
     struct sowlv2_track_options track;
+    struct sowlv2_sink *sinks; /* [options.sink_count] */
     struct inputs inputs;
     struct string_list job;
     struct output_claim *claim;    /* NULL: not taken yet */

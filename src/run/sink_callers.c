@@ -61,8 +61,8 @@ static int give_frame(void *state, const struct output_frame *frame)
     for (size_t i = 0; !status && i < frame->count; i++)
         objects[i] = make_object(context, &frame->objects[i]);
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
-        if (run->options.sinks[i]->frame)
-            status = check(run, run->options.sinks[i]->frame(&given, run->options.sinks[i]->user_data), frame->name);
+        if (run->sinks[i].frame)
+            status = check(run, run->sinks[i].frame(&given, run->sinks[i].user_data), frame->name);
     free(objects);
     return status;
 }
@@ -74,10 +74,9 @@ static int end_object(void *state, int64_t number)
     int status = 0;
 
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
-        if (run->options.sinks[i]->object_end)
+        if (run->sinks[i].object_end)
             status =
-                check(run, run->options.sinks[i]->object_end(context->video, number, run->options.sinks[i]->user_data),
-                      context->video);
+                check(run, run->sinks[i].object_end(context->video, number, run->sinks[i].user_data), context->video);
     return status;
 }
 
@@ -95,8 +94,7 @@ int run_end_input(struct sowlv2_run *run, const char *input, bool whole)
     int status = 0;
 
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
-        if (run->options.sinks[i]->input_end)
-            status =
-                check(run, run->options.sinks[i]->input_end(input, whole, run->options.sinks[i]->user_data), input);
+        if (run->sinks[i].input_end)
+            status = check(run, run->sinks[i].input_end(input, whole, run->sinks[i].user_data), input);
     return status;
 }

@@ -171,7 +171,9 @@ sowlv2_segmenter *open_segmenter(const char *model, int threads)
 
     snprintf(path, sizeof(path), "%s%s", MODELS, model);
     options.model = path;
-    options.device.threads = threads;
+    struct sowlv2_device_options device = sowlv2_device_options_default();
+    device.threads = threads;
+    options.device_options = &device;
     must(sowlv2_segmenter_open(&options, &segmenter));
     return segmenter;
 }

@@ -15,16 +15,18 @@ enum { IMAGES = 6, MOST_PROMPTS = 16 };
 static struct safetensors *boxes_file, *masks_file;
 static sowlv2_detector *detector;
 static sowlv2_segmenter *segmenter;
-static sowlv2_session *session;
+static sowlv2_detect_session *session;
 static sowlv2_segment_session *segment_session;
 static sowlv2_prompts *prompts;
 static struct sowlv2_image images[IMAGES];
+static struct sowlv2_detect_options detect_options;
+static struct sowlv2_segment_options segment_options;
 static struct sowlv2_find_options options;
 
 static void encode_prompts(void)
 {
     const struct host_tensor *texts = golden(boxes_file, "prompts.many");
-    const struct sowlv2_prompt_options plain = {.prompt_template = "{}"};
+    struct sowlv2_prompt_options plain = sowlv2_prompt_options_default();
     char *text = strndup(texts->data, texts->bytes), *rest = text;
     const char *items[MOST_PROMPTS];
     size_t count = 0;
@@ -33,6 +35,7 @@ static void encode_prompts(void)
         assert_true(count < MOST_PROMPTS);
         items[count] = line;
     }
+    plain.prompt_template = "{}";
     must(sowlv2_prompts_encode(detector, items, count, &plain, &prompts));
     free(text);
 }
@@ -48,14 +51,18 @@ static int set_up(void **state)
     model.model = MODELS "owlv2_tiny";
     must(sowlv2_detector_open(&model, &detector));
     segmenter = open_segmenter("sam2_tiny", 0);
-    must(sowlv2_session_create(detector, &session));
+    must(sowlv2_detect_session_create(detector, &session));
     must(sowlv2_segment_session_create(segmenter, &segment_session));
     encode_prompts();
     for (int i = 0; i < IMAGES; i++)
         images[i] = golden_image(golden(boxes_file, "image.%d.pixels", i));
     threshold = golden_floats(golden(boxes_file, "many.threshold"));
     options = sowlv2_find_options_default();
-    options.detect.threshold = *threshold;
+    detect_options = sowlv2_detect_options_default();
+    detect_options.threshold = *threshold;
+    segment_options = sowlv2_segment_options_default();
+    options.detect = &detect_options;
+    options.segment = &segment_options;
     free(threshold);
     return 0;
 }
@@ -65,7 +72,7 @@ static int tear_down(void **state)
     (void)state;
     sowlv2_prompts_free(&prompts);
     sowlv2_segment_session_free(&segment_session);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_segmenter_free(&segmenter);
     sowlv2_detector_free(&detector);
     safetensors_close(&boxes_file);
@@ -119,16 +126,16 @@ static void test_modes(void **state)
 
     (void)state;
     for (int i = 0; i < IMAGES; i += 3) {
-        options.segment.multimask = true;
+        segment_options.multimask = true;
         must(sowlv2_find(session, prompts, segment_session, &images[i], 1, &options, &objects));
         check_objects(&objects, i, "multi");
         sowlv2_objects_free(&objects);
-        options.segment.multimask = false;
-        options.segment.refine = true;
+        segment_options.multimask = false;
+        segment_options.refine = true;
         must(sowlv2_find(session, prompts, segment_session, &images[i], 1, &options, &objects));
         check_objects(&objects, i, "refined");
         sowlv2_objects_free(&objects);
-        options.segment.refine = false;
+        segment_options.refine = false;
     }
 }
 
@@ -157,12 +164,14 @@ static void test_nothing(void **state)
 {
     const struct sowlv2_segment_prompt prompt = {.box = (float[]){0, 0, 1, 1}};
     struct sowlv2_find_options none = options;
+    struct sowlv2_detect_options strict = detect_options;
     sowlv2_segment_session *fresh = NULL;
     struct sowlv2_objects objects;
     struct sowlv2_mask mask;
 
     (void)state;
-    none.detect.threshold = 1;
+    strict.threshold = 1;
+    none.detect = &strict;
     must(sowlv2_segment_session_create(segmenter, &fresh));
     must(sowlv2_find(session, prompts, fresh, images, 1, &none, &objects));
     assert_int_equal(objects.count, 0);
@@ -175,41 +184,24 @@ static void test_errors(void **state)
 {
     const struct sowlv2_image bad[2] = {images[0], {NULL, 3, 3, 0}};
     struct sowlv2_find_options wrong = options;
+    struct sowlv2_segment_options infinite = segment_options;
     struct sowlv2_objects objects[2];
 
     (void)state;
     assert_int_equal(sowlv2_find(session, prompts, segment_session, bad, 2, &options, objects), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_find(session, prompts, NULL, images, 1, &options, objects), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_find(session, NULL, segment_session, images, 1, &options, objects), SOWLV2_ERROR_ARGUMENT);
-    wrong.segment.mask_threshold = INFINITY;
+    infinite.mask_threshold = INFINITY;
+    wrong.segment = &infinite;
     assert_int_equal(sowlv2_find(session, prompts, segment_session, images, 2, &wrong, objects), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(
-        sowlv2_find_file(session, prompts, segment_session, "/nonexistent.jpg", &options, objects, NULL, NULL),
-        SOWLV2_ERROR_IO);
     sowlv2_objects_free(NULL);
-}
-
-static void test_file(void **state)
-{
-    struct sowlv2_objects objects;
-    int width = 0, height = 0;
-
-    (void)state;
-    must(sowlv2_find_file(session, prompts, segment_session, TEST_DATA "/media/data/exif_6.jpg", &options, &objects,
-                          &width, &height));
-    assert_true(width > 0 && height > 0);
-    for (size_t i = 0; i < objects.count; i++) {
-        assert_int_equal(objects.items[i].mask.width, width);
-        assert_int_equal(objects.items[i].mask.height, height);
-    }
-    sowlv2_objects_free(&objects);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch),   cmocka_unit_test(test_modes),  cmocka_unit_test(test_dedupe),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

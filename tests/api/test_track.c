@@ -157,7 +157,8 @@ static void test_add_and_remove(void **state)
 static void test_return(void **state)
 {
     struct sowlv2_track_options options = sowlv2_track_options_default();
-    struct sowlv2_track_run_options fresh = {.prompted_only = true};
+    struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
+    fresh.prompted_only = true;
     struct track_case test, plain;
     struct sowlv2_tracks tracks, before, after;
 
@@ -217,7 +218,8 @@ static void test_return(void **state)
 /* Through the video backward is as through the frames in the other order. */
 static void test_backward(void **state)
 {
-    const struct sowlv2_track_run_options reverse = {.reverse = true};
+    struct sowlv2_track_run_options reverse = sowlv2_track_run_options_default();
+    reverse.reverse = true;
     struct track_case back = case_open("sam2_video_tiny", "one", NULL),
                       forth = case_open("sam2_video_tiny", "one", NULL);
 

@@ -42,6 +42,7 @@ struct fixture {
     struct device *device;
     struct detector *detector, *other;
     struct detector_prompts *prompts, *foreign;
+    const struct detector_prompts *asked[3]; /* `prompts` */
     struct detect_session *session;
     struct model_image images[3];
 };
@@ -58,6 +59,7 @@ static int open_fixture(void **state)
     check(detector_prompts_encode(f.other, texts, 2, "{}", &f.foreign));
     check(detect_session_create(f.detector, &f.session));
     for (int i = 0; i < 3; i++) {
+        f.asked[i] = f.prompts;
         const struct sowlv2_image image = expected_image(&f.expected, i);
         f.images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
@@ -103,7 +105,7 @@ static int take(int64_t image, const struct detect_result *result, void *user_da
 static void test_run(void **state)
 {
     struct fixture *const f = *state;
-    struct detect_request request = {.images = f->images, .count = 3, .prompts = f->prompts, .threshold = 0.0F};
+    struct detect_request request = {.images = f->images, .count = 3, .prompts = f->asked, .threshold = 0.0F};
     struct taken taken = {.stop_at = -1};
     check(detect_session_run(f->session, &request, NULL, take, &taken));
     assert_int_equal(taken.images, 3);
@@ -125,7 +127,7 @@ static void test_run(void **state)
 static void test_stop(void **state)
 {
     struct fixture *const f = *state;
-    const struct detect_request request = {.images = f->images, .count = 3, .prompts = f->prompts};
+    const struct detect_request request = {.images = f->images, .count = 3, .prompts = f->asked};
     struct taken taken = {.stop_at = 1};
     assert_int_equal(detect_session_run(f->session, &request, NULL, take, &taken), SOWLV2_ERROR_IO);
     assert_int_equal(taken.images, 2);
@@ -134,7 +136,8 @@ static void test_stop(void **state)
 static void test_foreign_prompts(void **state)
 {
     struct fixture *const f = *state;
-    const struct detect_request request = {.images = f->images, .count = 1, .prompts = f->foreign};
+    const struct detector_prompts *const asked[3] = {f->prompts, f->prompts, f->foreign};
+    const struct detect_request request = {.images = f->images, .count = 3, .prompts = asked};
     struct taken taken = {.stop_at = -1};
     assert_int_equal(detect_session_run(f->session, &request, NULL, take, &taken), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(taken.images, 0);

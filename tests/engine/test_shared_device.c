@@ -4,6 +4,7 @@
 #include "api/frames_types.h"
 #include "api/types.h"
 #include "cli/vjepa2_model.h"
+#include "ops/cpu/level.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,11 +97,15 @@ static void test_refused(void **state)
     }
 }
 
+static struct sowlv2_device_options device_options;
+
 static struct sowlv2_model_options model_options(const char *folder, int threads)
 {
     struct sowlv2_model_options options = sowlv2_model_options_default();
+    device_options = sowlv2_device_options_default();
+    device_options.threads = threads;
     options.model = folder;
-    options.device.threads = threads;
+    options.device_options = &device_options;
     return options;
 }
 
@@ -136,7 +141,7 @@ static void test_tool(void **state)
     struct device *device = NULL;
     struct scorer *scorer = NULL;
     sowlv2_detector *detector;
-    options.device.device = "cpu";
+    device_options.device = "cpu";
     check(sowlv2_detector_open(&options, &detector));
     check(vjepa2_model_open(&settings, NULL, &device, &scorer));
     assert_ptr_equal(device, detector->device);
@@ -146,11 +151,118 @@ static void test_tool(void **state)
     sowlv2_detector_free(&detector);
 }
 
+/* A handle of the public header is one user of what its options name. */
+static void test_handle(void **state)
+{
+    (void)state;
+    struct sowlv2_device_options wanted = sowlv2_device_options_default();
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+    const float box[4] = {3, 3, 20, 20};
+    const struct sowlv2_segment_prompt prompt = {.box = box};
+    static uint8_t pixels[30][40][3];
+    const struct sowlv2_image image = {&pixels[0][0][0], 40, 30, 0};
+    sowlv2_device *device = NULL, *twin = NULL;
+    sowlv2_detector *detector;
+    sowlv2_segmenter *segmenter;
+    sowlv2_segment_session *session;
+    struct sowlv2_mask mask;
+    wanted.threads = 2;
+    check(sowlv2_device_open(&wanted, &device));
+    check(sowlv2_device_open(&wanted, &twin));
+    assert_ptr_not_equal(device, twin);
+    assert_ptr_equal(device->device, twin->device);
+    sowlv2_device_free(&twin);
+    assert_null(twin);
+
+    options.model = MODELS "owlv2_tiny";
+    options.device = device;
+    wanted.threads = 1;
+    options.device_options = &wanted; /* does not count beside a device */
+    check(sowlv2_detector_open(&options, &detector));
+    assert_ptr_equal(detector->device, device->device);
+    options.model = MODELS "sam2_tiny";
+    check(sowlv2_segmenter_open(&options, &segmenter));
+    assert_ptr_equal(segmenter->device, device->device);
+
+    sowlv2_device_free(&device); /* the models go on */
+    sowlv2_detector_free(&detector);
+    check(sowlv2_segment_session_create(segmenter, &session));
+    check(sowlv2_segment_set_image(session, &image, NULL));
+    check(sowlv2_segment(session, &prompt, 1, NULL, &mask));
+    sowlv2_masks_free(&mask, 1);
+    sowlv2_segment_session_free(&session);
+    sowlv2_segmenter_free(&segmenter);
+}
+
+static void test_queries(void **state)
+{
+    (void)state;
+    struct sowlv2_device_options wanted = sowlv2_device_options_default();
+    struct sowlv2_devices list;
+    sowlv2_device *device;
+    int64_t total = -1, available = -1;
+    check(sowlv2_devices_list(&list));
+    assert_in_range(list.count, 1, 8);
+    for (size_t i = 0; i < list.count; i++) {
+        wanted.device = list.items[i].name;
+        wanted.threads = 1 + (int)i;
+        check(sowlv2_device_open(&wanted, &device)); /* each one that is listed */
+        assert_string_equal(sowlv2_device_name(device), list.items[i].name);
+        assert_string_equal(sowlv2_device_description(device), list.items[i].description);
+        assert_true(strlen(list.items[i].description) > 5);
+        assert_string_equal(list.items[i].kind, "cpu");
+        assert_string_equal(sowlv2_device_precision(device), "f32");
+        assert_int_equal(sowlv2_device_threads(device), 1 + (int)i);
+        assert_string_equal(device_name(device->device) +
+                                (strcmp(sowlv2_device_name(device), "cpu") == 0 ? strlen("cpu ") : 0),
+                            sowlv2_device_cpu_level(device));
+        check(sowlv2_device_memory(device, &total, &available));
+        assert_in_range(total, (int64_t)64 << 20, (int64_t)1 << 50);
+        assert_in_range(available, 1, total);
+        sowlv2_device_free(&device);
+    }
+    assert_string_equal(list.items[list.count - 1].name, "reference");
+    sowlv2_devices_free(&list);
+    assert_null(list.items);
+
+    wanted = sowlv2_device_options_default();
+    check(sowlv2_device_open(&wanted, &device));
+    int level = 0;
+    bool found = false;
+    for (const char *name; (name = sowlv2_cpu_level(level)) != NULL; level++)
+        found = found || strcmp(name, sowlv2_device_cpu_level(device)) == 0;
+    assert_true(found);
+    assert_int_equal(level, (int)cpu_level_best() + 1);
+    assert_string_equal(sowlv2_cpu_level(0), "reference");
+    assert_null(sowlv2_cpu_level(-1));
+    sowlv2_device_free(&device);
+
+    static const struct {
+        const char *device, *precision, *level;
+        int threads, status;
+    } bad[] = {
+        {"abacus", "f32", NULL, 0, SOWLV2_ERROR_UNSUPPORTED},
+        {"cpu", "f7", NULL, 0, SOWLV2_ERROR_UNSUPPORTED},
+        {"cpu", "f32", "mmx", 0, SOWLV2_ERROR_ARGUMENT},
+        {"cpu", "f32", NULL, -1, SOWLV2_ERROR_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        wanted.device = bad[i].device;
+        wanted.precision = bad[i].precision;
+        wanted.cpu_level = bad[i].level;
+        wanted.threads = bad[i].threads;
+        device = (sowlv2_device *)&wanted;
+        assert_int_equal(sowlv2_device_open(&wanted, &device), bad[i].status);
+        assert_null(device);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options), cmocka_unit_test(test_users), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_models),  cmocka_unit_test(test_tool),
+        cmocka_unit_test(test_models),  cmocka_unit_test(test_tool),  cmocka_unit_test(test_handle),
+        cmocka_unit_test(test_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

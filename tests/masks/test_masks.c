@@ -86,7 +86,7 @@ static void test_cases(void **state)
         assert_memory_equal(back, pixels, total);
         assert_int_equal(sowlv2_mask_rle(&mask, &rle), 0);
         assert_string_equal(rle, json_string_value(json_object_get(item, "counts")));
-        sowlv2_rle_free(&rle);
+        sowlv2_string_free(&rle);
         assert_null(rle);
         sowlv2_masks_free(&mask, 1);
         assert_null(mask.runs);
@@ -95,7 +95,7 @@ static void test_cases(void **state)
         mask.pixels = pixels;
         assert_int_equal(sowlv2_mask_rle(&mask, &rle), 0);
         assert_string_equal(rle, json_string_value(json_object_get(item, "counts")));
-        sowlv2_rle_free(&rle);
+        sowlv2_string_free(&rle);
         sowlv2_masks_free(&mask, 1);
         free(back);
     }
@@ -181,7 +181,7 @@ static void test_bad_masks(void **state)
     assert_null(rle);
     assert_int_equal(sowlv2_mask_rle(NULL, &rle), SOWLV2_ERROR_ARGUMENT);
     sowlv2_masks_free(NULL, 3);
-    sowlv2_rle_free(NULL);
+    sowlv2_string_free(NULL);
 }
 
 int main(void)

@@ -80,8 +80,8 @@ static void test_tokenize(void **state)
     }
 }
 
-static void detect_images(sowlv2_session *session, const sowlv2_prompts *prompts, const struct expected *expected,
-                          const char *set, const char *stage)
+static void detect_images(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
+                          const struct expected *expected, const char *set, const char *stage)
 {
     struct sowlv2_detect_options options = set_options(expected, set, stage);
 
@@ -111,9 +111,9 @@ static void test_detect(void **state)
         struct expected expected;
         expected_open(expected_cases[i], &expected);
         sowlv2_detector *detector = open_detector(expected.folder);
-        sowlv2_session *session = NULL;
+        sowlv2_detect_session *session = NULL;
 
-        check(sowlv2_session_create(detector, &session));
+        check(sowlv2_detect_session_create(detector, &session));
         for (int set = 0; set < 2; set++) {
             sowlv2_prompts *prompts = encode_set(detector, &expected, expected_sets[set]);
             for (int stage = 0; stage < 3; stage++)
@@ -121,7 +121,7 @@ static void test_detect(void **state)
             sowlv2_prompts_free(&prompts);
             assert_null(prompts);
         }
-        sowlv2_session_free(&session);
+        sowlv2_detect_session_free(&session);
         sowlv2_detector_free(&detector);
         expected_close(&expected);
     }
@@ -139,10 +139,10 @@ static void test_batch(void **state)
         struct sowlv2_detect_options options = set_options(&expected, "many", ".clipped");
         struct sowlv2_image images[8];
         struct sowlv2_detections found[8];
-        sowlv2_session *session = NULL;
+        sowlv2_detect_session *session = NULL;
 
         assert_in_range(expected.images, 3, 8);
-        check(sowlv2_session_create(detector, &session));
+        check(sowlv2_detect_session_create(detector, &session));
         for (int index = 0; index < expected.images; index++)
             images[index] = expected_image(&expected, index);
         for (int first = 0; first < expected.images - 1; first++) {
@@ -153,7 +153,7 @@ static void test_batch(void **state)
                 sowlv2_detections_free(&found[index]);
             }
         }
-        sowlv2_session_free(&session);
+        sowlv2_detect_session_free(&session);
         sowlv2_prompts_free(&prompts);
         sowlv2_detector_free(&detector);
         expected_close(&expected);
@@ -161,10 +161,69 @@ static void test_batch(void **state)
 }
 
 /* Objectness of each box is the sigmoid of its patch's logit. */
+/* Each image of a batch with prompts of its own, against the reference and against single calls. */
+static void test_image_prompts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < expected_case_count; i++) {
+        struct expected expected;
+        expected_open(expected_cases[i], &expected);
+        sowlv2_detector *detector = open_detector(expected.folder);
+        sowlv2_prompts *sets[2];
+        const sowlv2_prompts *asked[8];
+        struct sowlv2_image images[8];
+        sowlv2_detect_session *session = NULL;
+        const size_t count = (size_t)expected.images;
+
+        check(sowlv2_detect_session_create(detector, &session));
+        assert_in_range(count, 2, 8);
+        for (int set = 0; set < 2; set++)
+            sets[set] = encode_set(detector, &expected, expected_sets[set]);
+        for (size_t k = 0; k < count; k++) {
+            images[k] = expected_image(&expected, (int)k);
+            asked[k] = sets[k % 3 == 1]; /* some neighbours have the same ones */
+        }
+        for (int set = 0; set < 2; set++) {
+            struct sowlv2_detect_options options = set_options(&expected, expected_sets[set], ".clipped");
+            struct sowlv2_detections found[8] = {0}, single = {0};
+
+            options.image_prompts = asked;
+            options.objectness = true;
+            check(sowlv2_detect(session, NULL, images, count, &options, found));
+            options.image_prompts = NULL;
+            for (size_t k = 0; k < count; k++) {
+                if (asked[k] == sets[set])
+                    expected_compare_detections(&expected, expected_sets[set], (int)k, ".clipped", &found[k]);
+                check(sowlv2_detect(session, asked[k], &images[k], 1, &options, &single));
+                assert_int_equal(found[k].count, single.count);
+                for (size_t j = 0; j < single.count; j++) {
+                    assert_int_equal(found[k].items[j].prompt, single.items[j].prompt);
+                    assert_true(fabsf(found[k].items[j].score - single.items[j].score) <= 1e-5f);
+                    assert_true(fabsf(found[k].items[j].objectness - single.items[j].objectness) <= 1e-5f);
+                    for (int side = 0; side < 4; side++)
+                        assert_true(fabsf(found[k].items[j].box[side] - single.items[j].box[side]) <= 1e-2f);
+                }
+                sowlv2_detections_free(&single);
+                sowlv2_detections_free(&found[k]);
+            }
+            asked[count - 1] = NULL;
+            options.image_prompts = asked;
+            assert_int_equal(sowlv2_detect(session, sets[0], images, count, &options, found), SOWLV2_ERROR_ARGUMENT);
+            assert_non_null(strstr(sowlv2_error_message(), "has no prompts"));
+            asked[count - 1] = sets[(count - 1) % 3 == 1];
+        }
+        for (int set = 0; set < 2; set++)
+            sowlv2_prompts_free(&sets[set]);
+        sowlv2_detect_session_free(&session);
+        sowlv2_detector_free(&detector);
+        expected_close(&expected);
+    }
+}
+
 static void test_objectness(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
 
     (void)state;
     expected_open("owlv2_tiny", &expected);
@@ -172,7 +231,7 @@ static void test_objectness(void **state)
     sowlv2_prompts *prompts = encode_set(detector, &expected, "many");
     struct sowlv2_detect_options options = set_options(&expected, "many", "");
     options.objectness = true;
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     for (int index = 0; index < expected.images; index++) {
         const struct host_tensor *logits = expected_tensor(&expected, "many.image.%d.logits", index);
         const struct host_tensor *objectness = expected_tensor(&expected, "image.%d.objectness", index);
@@ -196,7 +255,7 @@ static void test_objectness(void **state)
         assert_int_equal(next, found.count);
         sowlv2_detections_free(&found);
     }
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
@@ -209,7 +268,7 @@ static void test_template_and_stride(void **state)
     const char *const text = "a cat";
     struct sowlv2_prompt_options other = sowlv2_prompt_options_default();
     sowlv2_prompts *prompts[3] = {NULL};
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
 
     (void)state;
     expected_open("owlv2_tiny", &expected);
@@ -230,7 +289,7 @@ static void test_template_and_stride(void **state)
     check(sowlv2_prompts_encode(detector, &bare, 1, &other, &prompts[1]));
     other = sowlv2_prompt_options_default();
     check(sowlv2_prompts_encode(detector, &text, 1, &other, &prompts[2]));
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     for (int i = 0; i < 3; i++) {
         struct sowlv2_detections found;
         check(sowlv2_detect(session, prompts[i], &image, 1, &options, &found));
@@ -239,7 +298,7 @@ static void test_template_and_stride(void **state)
         sowlv2_prompts_free(&prompts[i]);
     }
     free(apart);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
 }
@@ -261,7 +320,7 @@ static bool cancel_progress(int done, int total, void *user_data)
 static void test_cancel(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     struct sowlv2_detections found;
     struct cancel cancel = {0, -1, 0};
 
@@ -273,7 +332,7 @@ static void test_cancel(void **state)
     struct sowlv2_image image = expected_image(&expected, 0);
     options.progress = cancel_progress;
     options.progress_user_data = &cancel;
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
     expected_compare_detections(&expected, "one", 0, "", &found);
     sowlv2_detections_free(&found);
@@ -289,7 +348,7 @@ static void test_cancel(void **state)
     check(sowlv2_detect(session, prompts, &image, 1, &options, &found));
     expected_compare_detections(&expected, "one", 0, "", &found);
     sowlv2_detections_free(&found);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
@@ -298,7 +357,7 @@ static void test_cancel(void **state)
 static void test_arguments(void **state)
 {
     struct expected expected;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     sowlv2_prompts *none = NULL;
     struct sowlv2_detections found = {0};
     const char *const text = "cat";
@@ -310,7 +369,7 @@ static void test_arguments(void **state)
     struct sowlv2_image image = expected_image(&expected, 0), wrong;
 
     assert_int_equal(sowlv2_detector_image_size(detector), 64);
-    check(sowlv2_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &session));
     assert_int_equal(sowlv2_prompts_encode(detector, &text, 0, NULL, &none), SOWLV2_ERROR_ARGUMENT);
     assert_null(none);
     wrong = image;
@@ -336,8 +395,8 @@ static void test_arguments(void **state)
     sowlv2_detections_free(&found);
     sowlv2_detections_free(&found);
     sowlv2_detections_free(NULL);
-    sowlv2_session_free(&session);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
     sowlv2_detector_free(NULL);
@@ -347,13 +406,10 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokenize),
-        cmocka_unit_test(test_detect),
-        cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_objectness),
-        cmocka_unit_test(test_template_and_stride),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_tokenize),   cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_batch),      cmocka_unit_test(test_image_prompts),
+        cmocka_unit_test(test_objectness), cmocka_unit_test(test_template_and_stride),
+        cmocka_unit_test(test_cancel),     cmocka_unit_test(test_arguments),
     };
 
     if (expected_level_missing())

@@ -43,9 +43,9 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct shared *shared = worker->shared;
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
 
-    if (sowlv2_session_create(shared->detector, &session) != 0) {
+    if (sowlv2_detect_session_create(shared->detector, &session) != 0) {
         worker->failed++;
         return NULL;
     }
@@ -67,7 +67,7 @@ static void *work(void *argument)
             worker->failed++;
         sowlv2_prompts_free(&prompts);
     }
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     return NULL;
 }
 
@@ -94,16 +94,18 @@ static void test_threads(void **state)
     struct sowlv2_model_options options = sowlv2_model_options_default();
     sowlv2_detector *detector = NULL;
     sowlv2_prompts *prompts[SETS] = {NULL};
-    sowlv2_session *session = NULL;
+    sowlv2_detect_session *session = NULL;
     struct shared shared = {0};
     size_t total = 0;
 
     (void)state;
     expected_open("owlv2_tiny", &expected);
     options.model = expected.folder;
-    options.device.threads = 1;
+    struct sowlv2_device_options device = sowlv2_device_options_default();
+    device.threads = 1;
+    options.device_options = &device;
     assert_int_equal(sowlv2_detector_open(&options, &detector), 0);
-    assert_int_equal(sowlv2_session_create(detector, &session), 0);
+    assert_int_equal(sowlv2_detect_session_create(detector, &session), 0);
     shared.detector = detector;
     shared.count = expected.images;
     for (int set = 0; set < SETS; set++) {
@@ -128,7 +130,7 @@ static void test_threads(void **state)
             sowlv2_detections_free(&shared.alone[set][image]);
     for (int set = 0; set < SETS; set++)
         sowlv2_prompts_free(&prompts[set]);
-    sowlv2_session_free(&session);
+    sowlv2_detect_session_free(&session);
     sowlv2_detector_free(&detector);
     expected_close(&expected);
 }

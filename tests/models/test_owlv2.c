@@ -195,14 +195,17 @@ static void detect_and_compare(struct fixture *fixture, const char *set, int fir
     float *boxes = new_floats(batch * fixture->patches * 4);
     float *objectness = new_floats(batch * fixture->patches);
     struct model_image images[8];
+    const void *same[8];
     struct detector_output out = {logits, boxes, objectness};
 
     assert_in_range(batch, 1, 8);
     for (int i = 0; i < batch; i++) {
         struct sowlv2_image image = expected_image(&fixture->expected, first + i);
+
+        same[i] = &queries;
         images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
-    check(owlv2_detect(fixture->model, fixture->compute, images, batch, &queries, trace, NULL, &out));
+    check(owlv2_detect(fixture->model, fixture->compute, images, batch, same, trace, NULL, &out));
     for (int i = 0; i < batch; i++) {
         const struct host_tensor *golden = expected_tensor(&fixture->expected, "%s.image.%d.logits", set, first + i);
         int64_t count = fixture->patches * queries.count;
@@ -325,7 +328,7 @@ static void test_masked_query(void **state)
     for (int64_t q = 0; q < count; q++)
         assert_false(queries.masked[q]);
     queries.masked[1] = queries.masked[3] = true;
-    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, &queries, NULL, NULL, &out));
+    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, (const void *[]){&queries}, NULL, NULL, &out));
     for (int64_t i = 0; i < fixture.patches * count; i++)
         if (queries.masked[i % count])
             assert_true(logits[i] == -FLT_MAX);
@@ -386,7 +389,7 @@ static void test_row_bytes(void **state)
         memcpy(pixels + apart * (size_t)y, image.pixels + row * (size_t)y, row);
     struct model_image input = {pixels, image.width, image.height, apart};
     struct detector_output out = {logits, boxes, NULL};
-    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, &queries, NULL, NULL, &out));
+    check(owlv2_detect(fixture.model, fixture.compute, &input, 1, (const void *[]){&queries}, NULL, NULL, &out));
     expected_compare("logits", logits, expected_tensor(&fixture.expected, "one.image.1.logits"), 0,
                      fixture.patches * count);
     free(pixels);

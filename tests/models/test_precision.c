@@ -124,7 +124,7 @@ static void note_detections(const struct expected *expected, const struct owlv2 
     for (int i = 0; i < expected->images; i++) {
         const struct sowlv2_image image = expected_image(expected, i);
         const struct model_image pixels = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
-        sam2_check(owlv2_detect(model, compute, &pixels, 1, &queries, NULL, NULL, &out));
+        sam2_check(owlv2_detect(model, compute, &pixels, 1, (const void *[]){&queries}, NULL, NULL, &out));
         note_values(OWLV2_BOX, boxes, expected_tensor(expected, "image.%d.boxes", i), 1000.0);
         note_probabilities(OWLV2_SCORE, logits, expected_tensor(expected, "%s.image.%d.logits", set, i));
         note_probabilities(OWLV2_OBJECTNESS, objectness, expected_tensor(expected, "image.%d.objectness", i));

@@ -118,13 +118,15 @@ static void test_owlv2(void **state)
     float *const objectness = sam2_floats(IMAGES * patches);
     const struct detector_output out = {logits, boxes, objectness};
     struct model_image images[IMAGES];
+    const void *same[IMAGES];
     for (int i = 0; i < IMAGES; i++) {
+        same[i] = &queries;
         const struct sowlv2_image image = expected_image(&expected, i);
         images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
-    sam2_check(owlv2_detect(model, compute, images, 1, &queries, NULL, NULL, &out));
+    sam2_check(owlv2_detect(model, compute, images, 1, (const void *[]){&queries}, NULL, NULL, &out));
     count_pass(compute, "OWLv2: an image");
-    sam2_check(owlv2_detect(model, compute, images, IMAGES, &queries, NULL, NULL, &out));
+    sam2_check(owlv2_detect(model, compute, images, IMAGES, same, NULL, NULL, &out));
     count_pass(compute, "OWLv2: 3 images");
     owlv2_queries_free(model, &queries);
     free(values);

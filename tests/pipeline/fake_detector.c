@@ -12,7 +12,7 @@ struct sowlv2_prompts {
     size_t count;
 };
 
-struct sowlv2_session {
+struct sowlv2_detect_session {
     char unused;
 };
 
@@ -35,11 +35,6 @@ void fake_detector_reset(void)
     fake_detector = (struct fake_detector){.bad_width = -1, .bad_mask_width = -1};
 }
 
-struct sowlv2_prompt_options sowlv2_prompt_options_default(void)
-{
-    return (struct sowlv2_prompt_options){.prompt_template = "a photo of {}"};
-}
-
 int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *prompts, size_t count,
                           const struct sowlv2_prompt_options *options, sowlv2_prompts **out)
 {
@@ -57,14 +52,14 @@ void sowlv2_prompts_free(sowlv2_prompts **prompts)
     *prompts = NULL;
 }
 
-int sowlv2_session_create(const sowlv2_detector *detector, sowlv2_session **out)
+int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out)
 {
     (void)detector;
     *out = calloc(1, sizeof(**out));
     return 0;
 }
 
-void sowlv2_session_free(sowlv2_session **session)
+void sowlv2_detect_session_free(sowlv2_detect_session **session)
 {
     free(*session);
     *session = NULL;
@@ -140,7 +135,7 @@ static void find(const struct sowlv2_image *image, size_t prompts, struct sowlv2
                                                   .prompt = (int)(i % prompts)};
 }
 
-int sowlv2_detect(sowlv2_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     (void)session;

@@ -314,7 +314,7 @@ static void run_rle(bool pictures, bool binary, bool rle)
             assert_string_equal(json_string_value(json_object_get(text, "counts")), expected);
             assert_int_equal(json_integer_value(json_array_get(json_object_get(text, "size"), 0)), HEIGHT);
             assert_int_equal(json_integer_value(json_array_get(json_object_get(text, "size"), 1)), WIDTH);
-            sowlv2_rle_free(&expected);
+            sowlv2_string_free(&expected);
         } else if (has_rle) {
             assert_string_equal(json_string_value(json_object_get(text, "counts")), "Phb0"); /* 19200 */
         }

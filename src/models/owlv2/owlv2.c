@@ -61,6 +61,12 @@ const struct tokenizer *owlv2_get_tokenizer(const struct owlv2 *model)
     return model->tokenizer;
 }
 
+/* The queries of image `index`. */
+static const struct owlv2_queries *queries_of(const void *const *queries, int64_t index)
+{
+    return queries[index];
+}
+
 /* The logits of masked queries. */
 static void mask_logits(float *logits, int64_t rows, const struct owlv2_queries *queries)
 {
@@ -74,18 +80,39 @@ struct results {
     struct tensor logits, boxes, objectness; /* `objectness` without memory: not wanted */
 };
 
-static struct results part_of(struct results results, int64_t first, int64_t count)
+/* `logits` from its value `first_logit` on. */
+static struct results part_of(struct results results, int64_t first, int64_t count, int64_t first_logit)
 {
-    const struct results part = {
-        tensor_slice(results.logits, 0, first, count), tensor_slice(results.boxes, 0, first, count),
-        results.objectness.rank > 0 ? tensor_slice(results.objectness, 0, first, count) : results.objectness};
+    const struct results part = {tensor_slice(results.logits, 0, first_logit, results.logits.dim[0] - first_logit),
+                                 tensor_slice(results.boxes, 0, first, count),
+                                 results.objectness.rank > 0 ? tensor_slice(results.objectness, 0, first, count)
+                                                             : results.objectness};
     return part;
 }
 
-/* `batch` images at once. */
-static void detect_together(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
-                            int64_t batch, struct tensor queries, const struct model_trace *trace,
-                            const struct model_control *control, struct results out)
+/* The class logits of `batch` images to the beginning of `logits`; images with the same queries, one after the other,
+ * go together. Returns how many values that were. */
+static int64_t classify(const struct owlv2 *model, struct compute *compute, struct tensor features, int64_t batch,
+                        const void *const *queries, struct tensor logits)
+{
+    const int64_t patches = features.dim[1];
+    int64_t done = 0;
+    for (int64_t first = 0, count; first < batch; first += count) {
+        const struct owlv2_queries *const same = queries_of(queries, first);
+        for (count = 1; first + count < batch && queries[first + count] == queries[first];)
+            count++;
+        const int64_t values = count * patches * same->count;
+        owlv2_class_head(model, compute, tensor_slice(features, 0, first, count), same->vectors,
+                         TENSOR_RESHAPE(tensor_slice(logits, 0, done, values), count, patches, same->count));
+        done += values;
+    }
+    return done;
+}
+
+/* `batch` images at once. Returns how many logits they have. */
+static int64_t detect_together(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
+                               int64_t batch, const void *const *queries, const struct model_trace *trace,
+                               const struct model_control *control, struct results out)
 {
     const struct owlv2_config *config = &model->config;
     const int64_t size = config->image_size, patches = config->grid * config->grid;
@@ -99,10 +126,11 @@ static void detect_together(const struct owlv2 *model, struct compute *compute, 
     owlv2_image_tower(model, compute, pixel_values, trace, control, features);
     compute_release(compute, mark);
     owlv2_box_head(model, compute, features, out.boxes);
-    owlv2_class_head(model, compute, features, queries, out.logits);
+    const int64_t logits = classify(model, compute, features, batch, queries, out.logits);
     if (out.objectness.rank > 0)
         owlv2_objectness_head(model, compute, features, out.objectness);
     compute_release(compute, start);
+    return logits;
 }
 
 /* Progress of some images as progress of all. */
@@ -118,25 +146,25 @@ static bool keep_going(int done, int total, void *user_data)
                                       share->control->user_data);
 }
 
-/* One pass. Images go through together as long as one alone does not fill the products: beyond that a batch is no
- * faster, and only takes memory. */
+/* One pass, of `logits` values. Images go through together as long as one alone does not fill the products: beyond that
+ * a batch is no faster, and only takes memory. */
 static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
-                       int64_t batch, const struct owlv2_queries *queries, const struct model_trace *trace,
+                       int64_t batch, const void *const *queries, int64_t logits, const struct model_trace *trace,
                        struct share *share, const struct detector_output *out)
 {
+    int64_t made = 0;
     const int64_t patches = model->config.grid * model->config.grid;
     const int64_t enough = device_hints(model->device).enough_rows, together = enough > patches ? enough / patches : 1;
     const struct model_control control = {keep_going, share};
     compute_begin(compute);
-    struct results all = {COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, queries->count),
-                          COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4),
-                          {0}};
+    struct results all = {
+        COMPUTE_TENSOR(compute, DTYPE_F32, logits), COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4), {0}};
     if (out->objectness != NULL)
         all.objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
     for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += share->count) {
         share->count = batch - first < together ? batch - first : together;
-        detect_together(model, compute, images + first, share->count, queries->vectors, trace,
-                        share->control != NULL ? &control : NULL, part_of(all, first, share->count));
+        made += detect_together(model, compute, images + first, share->count, queries + first, trace,
+                                share->control != NULL ? &control : NULL, part_of(all, first, share->count, made));
         share->done += share->count;
     }
     op_download(compute, all.boxes, out->boxes);
@@ -147,24 +175,33 @@ static int detect_pass(const struct owlv2 *model, struct compute *compute, const
 }
 
 int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct model_image *images, int64_t batch,
-                 const struct owlv2_queries *queries, const struct model_trace *trace,
-                 const struct model_control *control, const struct detector_output *out)
+                 const void *const *queries, const struct model_trace *trace, const struct model_control *control,
+                 const struct detector_output *out)
 {
     /* As many images a pass as have results worth one transfer. */
     const int64_t patches = model->config.grid * model->config.grid;
-    const int64_t bytes = patches * (queries->count + 5) * (int64_t)sizeof(float);
-    const int64_t fetched = device_hints(model->device).transfer_bytes / bytes;
+    const int64_t most = device_hints(model->device).transfer_bytes / (patches * (int64_t)sizeof(float));
     const bool asked = control != NULL && control->keep_going != NULL;
     struct share share = {.control = asked ? control : NULL, .total = batch};
+    int64_t before = 0; /* queries of the images before `first` */
     int status = 0;
-    for (int64_t first = 0, count; first < batch && status == 0; first += count) {
-        count = fetched < 1 ? 1 : batch - first < fetched ? batch - first : fetched;
-        const struct detector_output part = {out->logits + first * patches * queries->count,
-                                             out->boxes + first * patches * 4,
+    for (int64_t first = 0, count, taken; first < batch && status == 0; first += count, before += taken) {
+        taken = queries_of(queries, first)->count;
+        for (count = 1; first + count < batch; count++) {
+            const int64_t next = queries_of(queries, first + count)->count;
+            if (taken + next + 5 * (count + 1) > most)
+                break;
+            taken += next;
+        }
+        const struct detector_output part = {out->logits + before * patches, out->boxes + first * patches * 4,
                                              out->objectness != NULL ? out->objectness + first * patches : NULL};
-        status = detect_pass(model, compute, images + first, count, queries, trace, &share, &part);
+        status =
+            detect_pass(model, compute, images + first, count, queries + first, taken * patches, trace, &share, &part);
     }
-    if (status == 0)
-        mask_logits(out->logits, batch * patches, queries);
+    before = 0;
+    for (int64_t i = 0; i < batch && status == 0; i++) {
+        mask_logits(out->logits + before * patches, patches, queries_of(queries, i));
+        before += queries_of(queries, i)->count;
+    }
     return status;
 }

@@ -1,0 +1,145 @@
+/* Devices: which there are, opening one, what it is. */
+#include "api/checks.h"
+#include "api/options.h"
+#include "api/types.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/devices.h"
+#include "engine/shared_device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int open_device(const struct sowlv2_device_options *given, struct device **out)
+{
+    struct sowlv2_device_options options;
+    const int status = OPTIONS_TAKE(device, given, &options);
+    if (status != 0)
+        return status;
+    const char *const precision = options.precision != NULL ? options.precision : "auto";
+    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
+                         precision);
+    }
+    const struct device_options wanted = {
+        .device = options.device, .cpu_level = options.cpu_level, .threads = options.threads};
+    return shared_device_open(&wanted, out);
+}
+
+/* "cpu" and "avx512" of "cpu avx512". */
+static int name_parts(sowlv2_device *device)
+{
+    const char *const full = device_name(device->device), *const space = strchr(full, ' ');
+    device->name = space != NULL ? strndup(full, (size_t)(space - full)) : strdup(full);
+    device->cpu_level = space != NULL ? space + 1 : full;
+    return device->name != NULL ? devices_describe(device->name, &device->description) : error_memory("a device");
+}
+
+int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_device **out)
+{
+    if (out != NULL)
+        *out = NULL;
+    if (out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_open: out is needed");
+    sowlv2_device *device = calloc(1, sizeof(*device));
+    if (device == NULL)
+        return error_memory("a device");
+    int status = open_device(options, &device->device);
+    if (status == 0)
+        status = name_parts(device);
+    if (status != 0) {
+        sowlv2_device_free(&device);
+        return status;
+    }
+    *out = device;
+    return 0;
+}
+
+void sowlv2_device_free(sowlv2_device **device)
+{
+    if (device == NULL || *device == NULL)
+        return;
+    shared_device_close(&(*device)->device);
+    free((*device)->name);
+    free((*device)->description);
+    free(*device);
+    *device = NULL;
+}
+
+const char *sowlv2_device_name(const sowlv2_device *device)
+{
+    return device != NULL ? device->name : NULL;
+}
+
+const char *sowlv2_device_description(const sowlv2_device *device)
+{
+    return device != NULL ? device->description : NULL;
+}
+
+const char *sowlv2_device_cpu_level(const sowlv2_device *device)
+{
+    return device != NULL ? device->cpu_level : NULL;
+}
+
+const char *sowlv2_device_precision(const sowlv2_device *device)
+{
+    return device == NULL ? NULL : device_precision(device->device) == DTYPE_F32 ? "f32" : "bf16";
+}
+
+int sowlv2_device_threads(const sowlv2_device *device)
+{
+    return device != NULL ? device_threads(device->device) : 0;
+}
+
+int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available)
+{
+    if (total != NULL)
+        *total = 0;
+    if (available != NULL)
+        *available = 0;
+    if (device == NULL || total == NULL || available == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory: a device, total and available are needed");
+    memory_read(total, available); /* every set so far computes in the host's */
+    return 0;
+}
+
+static int add(struct sowlv2_devices *out, const char *name, const char *kind)
+{
+    struct sowlv2_device_entry *const item = &out->items[out->count++];
+    item->name = strdup(name);
+    item->kind = strdup(kind);
+    return item->name != NULL && item->kind != NULL ? devices_describe(name, &item->description)
+                                                    : error_memory("devices");
+}
+
+int sowlv2_devices_list(struct sowlv2_devices *out)
+{
+    if (out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_devices_list: out is needed");
+    *out = (struct sowlv2_devices){.items = calloc(DEVICES_MOST, sizeof(*out->items))};
+    int status = out->items != NULL ? 0 : error_memory("devices");
+    const char *name, *kind;
+    for (int i = 0; status == 0 && devices_get(i, &name, &kind); i++)
+        status = add(out, name, kind);
+    if (status != 0)
+        sowlv2_devices_free(out);
+    return status;
+}
+
+void sowlv2_devices_free(struct sowlv2_devices *devices)
+{
+    if (devices == NULL)
+        return;
+    for (size_t i = 0; i < devices->count; i++) {
+        free(devices->items[i].name); // NOLINT(clang-analyzer-core.NullDereference): count is 0 then
+        free(devices->items[i].kind);
+        free(devices->items[i].description);
+    }
+    free(devices->items);
+    *devices = (struct sowlv2_devices){0};
+}
+
+const char *sowlv2_cpu_level(int number)
+{
+    return devices_cpu_level(number);
+}
