@@ -1,15 +1,15 @@
 /* The pass over a video before it is tracked. */
 #include "cli/video_plan.h"
 
-#include "analysis/importance.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/vjepa2_model.h"
-#include "pipeline/frames.h"
+#include "sowlv2_run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -45,24 +45,24 @@ static bool can_be_read_again(const char *source)
            (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
 }
 
-static int take_scores(const struct frames_report *report, struct track_plan *plan)
+static int take_scores(const struct sowlv2_frames *frames, struct track_plan *plan)
 {
-    double *keys = calloc((size_t)report->count + 1, sizeof(*keys));
-    double *times = calloc((size_t)report->count + 1, sizeof(*times));
-    float *scores = calloc((size_t)report->count + 1, sizeof(*scores));
+    double *keys = calloc(frames->count + 1, sizeof(*keys));
+    double *times = calloc(frames->count + 1, sizeof(*times));
+    float *scores = calloc(frames->count + 1, sizeof(*scores));
 
     plan->key_times = keys;
     plan->score_times = times;
     plan->scores = scores;
     if (!keys || !times || !scores)
         return error_memory("scores of frames");
-    for (int64_t i = 0; i < report->count; i++) {
-        times[i] = report->items[i].time;
-        scores[i] = report->items[i].score;
-        if (report->items[i].chosen)
-            keys[plan->key_count++] = report->items[i].time;
+    for (size_t i = 0; i < frames->count; i++) {
+        times[i] = frames->items[i].time;
+        scores[i] = frames->items[i].score;
+        if (frames->items[i].chosen)
+            keys[plan->key_count++] = frames->items[i].time;
     }
-    plan->score_count = (size_t)report->count;
+    plan->score_count = frames->count;
     return 0;
 }
 
@@ -79,31 +79,40 @@ static void tell_keys(const struct track_options *options, const struct track_pl
 
 /* V-JEPA's choice. */
 static int choose_by_model(const struct settings *settings, const struct track_options *options,
-                           const struct scorer *model, struct track_plan *plan)
+                           const sowlv2_scorer *scorer, struct track_plan *plan)
 {
+    const struct video_reader_options *const reader = &options->reader;
+    const bool folder = file_is_directory(options->source);
+    struct sowlv2_score_options score = sowlv2_score_options_default();
+    struct sowlv2_choice_options choice = sowlv2_choice_options_default();
+    struct sowlv2_key_frames_options wanted = sowlv2_key_frames_options_default();
+    struct sowlv2_key_frames_report report;
     struct progress progress;
-    struct frames_report report = {0};
-    struct frames_options wanted = {
-        .input = options->source,
-        .fps = settings->frames.fps,
-        .frames_per_clip = settings->vjepa2_frames_per_clip,
-        .kind = FRAMES_CHANGE,
-        .target_frames = settings->temporal_detection_frames,
-        .spacing = settings->frames.spacing,
-        .reader = options->reader,
-        .progress = progress_update,
-        .progress_user_data = &progress,
-        .interrupted = &signals_interrupted,
-    };
-    int status;
-
-    wanted.reader.quiet = true;
+    score.frames_per_clip = (int)settings->vjepa2_frames_per_clip;
+    choice.target_frames = settings->temporal_detection_frames;
+    choice.spacing = settings->frames.spacing;
+    wanted.score = &score;
+    wanted.choice = &choice;
+    wanted.fps = settings->frames.fps;
+    wanted.source_fps = folder && reader->fps <= 0 ? VIDEO_FOLDER_RATE : reader->fps;
+    wanted.start = reader->start;
+    wanted.end = reader->end;
+    wanted.first_frame = reader->first_frame;
+    wanted.last_frame = reader->last_frame;
+    wanted.max_pixels = reader->max_pixels;
+    wanted.allow_truncated = reader->allow_truncated;
+    wanted.allow_playlists = reader->allow_playlists;
+    wanted.quiet = true;
+    wanted.progress = progress_show;
+    wanted.user_data = &progress;
+    wanted.stop = &signals_interrupted;
     progress_begin(&progress);
-    status = frames_run(model, &wanted, &report);
+    progress.name = options->source;
+    int status = sowlv2_key_frames_run(scorer, options->source, &wanted, &report);
     terminal_progress_end();
     if (!status)
-        status = take_scores(&report, plan);
-    frames_report_free(&report);
+        status = take_scores(&report.frames, plan);
+    sowlv2_key_frames_report_free(&report);
     if (!status)
         tell_keys(options, plan, "V-JEPA 2");
     return status;
@@ -154,13 +163,12 @@ static bool is_no_model(int status)
 static int choose(const struct settings *settings, const struct track_options *options, const struct video_info *info,
                   struct video_plan *out)
 {
-    struct device *device = NULL;
-    struct scorer *model = NULL;
-    int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &device, &model) : SOWLV2_ERROR_MODEL;
+    sowlv2_scorer *scorer = NULL;
+    int status = settings->enable_vjepa2 ? vjepa2_model_open(settings, NULL, &scorer) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
         out->used = true;
-        status = choose_by_model(settings, options, model, &out->plan);
+        status = choose_by_model(settings, options, scorer, &out->plan);
     } else if (settings->enable_vjepa2 && (settings->video.require_vjepa2 || !is_no_model(status))) {
         error_prefix(status, "--vjepa2-model");
         out->no_model = is_no_model(status);
@@ -170,7 +178,7 @@ static int choose(const struct settings *settings, const struct track_options *o
         out->used = settings->use_temporal_detection;
         status = out->used ? choose_evenly(settings, options, info, &out->plan) : 0;
     }
-    vjepa2_model_close(&device, &model);
+    sowlv2_scorer_free(&scorer);
     return status;
 }
 
