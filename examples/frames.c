@@ -50,6 +50,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", sowlv2_error_message());
         status = 1;
     }
+    if (report.broken)
+        fprintf(stderr, "%s\n", report.failure ? report.failure : "the video breaks off");
     for (size_t i = 0; i < report.frames.count; i++)
         print_bar(&report.frames.items[i]);
     printf("%zu frames, %zu scenes, %zu chosen, %zu feature vectors\n", report.frames.count, report.frames.scene_count,

@@ -545,15 +545,18 @@ SOWLV2_API int sowlv2_score_push(sowlv2_score_session *session, const struct sow
  * final. Errors: as sowlv2_score_push(). */
 SOWLV2_API int sowlv2_score_finish(sowlv2_score_session *session);
 
-/* How many frames were taken, and of how many of these, from the first on, the numbers are final: they change no more.
- * The importance of a frame is as soon as no later clip can hold it, which is when the next clip has been computed;
- * that of SURPRISE, whose errors are compared over all clips, after sowlv2_score_finish(). The score is final with the
- * importance where there is a score window; without one it is NaN until sowlv2_score_finish(). 0 for NULL. */
+/* How many frames were taken, and of how many of these, from the first on, the numbers are final. 0 for NULL.
+ *
+ * The importance of a frame is final when no later clip can hold it: most are when the clip after their own has been
+ * computed, since the last clip of all reaches back. Whether a scene begins at a frame is known four frames later. The
+ * score is final with them where there is a score window; without one it is NaN until sowlv2_score_finish(). SURPRISE
+ * compares its errors over all clips: there everything is final after sowlv2_score_finish(). */
 SOWLV2_API size_t sowlv2_score_count(const sowlv2_score_session *session);
 SOWLV2_API size_t sowlv2_score_final(const sowlv2_score_session *session);
 
-/* A frame, by its index from 0; NULL: there is none. Of one that is not final yet the importance is the mean over the
- * clips so far, NaN before the first of them, and the score NaN. Good until the session's next call. */
+/* A frame, by its index from 0; NULL: there is none. Of one that is not final yet the importance is the mean over its
+ * clips so far, NaN before the first of them, and the score NaN. It is not `chosen`: see sowlv2_score_choose(). Good
+ * until the session takes the next frame or is finished. */
 SOWLV2_API const struct sowlv2_frame *sowlv2_score_frame(const sowlv2_score_session *session, size_t index);
 
 /* Make one with sowlv2_choice_options_default() and change fields. */

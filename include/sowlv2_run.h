@@ -60,8 +60,9 @@ static inline struct sowlv2_key_frames_options sowlv2_key_frames_options_default
 
 struct sowlv2_key_frames_report {
     struct sowlv2_frames frames;
-    int broken;    /* why the source ended before it should, an enum sowlv2_status; 0: it did not. What came before */
-    char *failure; /* is in here. And the error's message; NULL: none */
+    int broken;    /* the error that ended the source before it should, an enum sowlv2_status; 0: none did. What came
+                      before    is in here. */
+    char *failure; /* its message; NULL: none */
     double read_seconds, model_seconds, total_seconds;
 };
 

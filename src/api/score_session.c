@@ -2,22 +2,20 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "base/sized.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 
-static const struct sowlv2_score_options score_defaults = {.size = sizeof(score_defaults),
-                                                           .importance = SOWLV2_IMPORTANCE_CHANGE};
-static const struct sowlv2_choice_options choice_defaults = {.size = sizeof(choice_defaults), .spacing = 10};
-
 void sowlv2_score_options_init(struct sowlv2_score_options *options, size_t size)
 {
-    sized_fill(options, size, &score_defaults, sizeof(score_defaults));
+    const struct sowlv2_score_options defaults = {.importance = SOWLV2_IMPORTANCE_CHANGE};
+    options_init(options, size, &defaults, sizeof(defaults));
 }
 
 void sowlv2_choice_options_init(struct sowlv2_choice_options *options, size_t size)
 {
-    sized_fill(options, size, &choice_defaults, sizeof(choice_defaults));
+    const struct sowlv2_choice_options defaults = {.spacing = 10};
+    options_init(options, size, &defaults, sizeof(defaults));
 }
 
 const char *sowlv2_importance_name(enum sowlv2_importance importance)
@@ -36,8 +34,7 @@ const char *sowlv2_importance_name(enum sowlv2_importance importance)
 static int take_options(const sowlv2_scorer *scorer, const struct sowlv2_score_options *given,
                         struct sowlv2_score_options *out)
 {
-    *out = score_defaults;
-    const int status = sized_take("struct sowlv2_score_options", given, out, sizeof(*out));
+    const int status = OPTIONS_TAKE(score, given, out);
     if (status)
         return status;
     const char *what = NULL;
@@ -123,8 +120,7 @@ const struct sowlv2_frame *sowlv2_score_frame(const sowlv2_score_session *sessio
 
 static int take_choice(const struct sowlv2_choice_options *given, struct sowlv2_choice_options *out)
 {
-    *out = choice_defaults;
-    const int status = sized_take("struct sowlv2_choice_options", given, out, sizeof(*out));
+    const int status = OPTIONS_TAKE(choice, given, out);
     if (status)
         return status;
     const char *what = NULL;

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/sized.h"
+#include "base/options.h"
 #include "run/frames_parts.h"
 
 #include <math.h>
@@ -31,11 +31,10 @@ struct frames_run {
     struct sowlv2_key_frames_report *report;
 };
 
-static const struct sowlv2_key_frames_options defaults = {.size = sizeof(defaults), .fps = 6};
-
 void sowlv2_key_frames_options_init(struct sowlv2_key_frames_options *options, size_t size)
 {
-    sized_fill(options, size, &defaults, sizeof(defaults));
+    const struct sowlv2_key_frames_options defaults = {.fps = 6};
+    options_init(options, size, &defaults, sizeof(defaults));
 }
 
 static int stopped_by_caller(const struct frames_run *run)
@@ -81,9 +80,8 @@ static int check_options(struct frames_run *run, const sowlv2_scorer *scorer)
     int status = sowlv2_score_check(scorer, options->score);
     if (!status)
         status = sowlv2_choice_check(options->choice);
-    run->wanted = sowlv2_score_options_default();
     if (!status)
-        status = sized_take("struct sowlv2_score_options", options->score, &run->wanted, sizeof(run->wanted));
+        status = OPTIONS_TAKE(score, options->score, &run->wanted);
     run->score = run->wanted;
     run->score.features = options->features || run->wanted.features ? take_features : NULL;
     run->score.features_user_data = run;
@@ -289,14 +287,14 @@ int sowlv2_key_frames_run(const sowlv2_scorer *scorer, const char *source,
                           const struct sowlv2_key_frames_options *options, struct sowlv2_key_frames_report *report)
 {
     const double start = clock_seconds();
-    struct frames_run run = {.options = defaults, .how.source = source, .report = report};
+    struct frames_run run = {.how.source = source, .report = report};
     if (report)
         *report = (struct sowlv2_key_frames_report){0};
     if (!scorer || !source || !report)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_key_frames_run: a scorer, a source and a report are needed");
     run.kept.importance = importance_of;
     run.kept.user_data = &run;
-    int status = sized_take("struct sowlv2_key_frames_options", options, &run.options, sizeof(run.options));
+    int status = OPTIONS_TAKE(key_frames, options, &run.options);
     if (!status)
         status = prepare(&run, scorer);
     if (!status)

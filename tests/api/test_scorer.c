@@ -464,8 +464,8 @@ static void checks_options(void **state)
     expect_refusal(SOWLV2_ERROR_ARGUMENT, "_default()", options);
     /* A program that knows no more than the first field. */
     options = defaults;
-    options.size = offsetof(struct sowlv2_score_options, clip_overlap);
-    options.clip_overlap = -1;
+    options.size = offsetof(struct sowlv2_score_options, whole_frame);
+    options.score_window = -1;
     assert_int_equal(sowlv2_score_check(scorer, &options), 0);
 
     struct sowlv2_model_options source = sowlv2_scorer_options_default();
