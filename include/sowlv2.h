@@ -468,10 +468,11 @@ struct sowlv2_frame {
 };
 
 /* One clip as the model saw it, and what the classifier makes of it. */
+enum { SOWLV2_CLIP_LABELS = 5 };
 struct sowlv2_clip {
-    double start, end;     /* times of its first and last frame */
-    int labels[5];         /* classes, the likeliest first; -1: none */
-    float label_scores[5]; /* their probabilities */
+    double start, end;                      /* times of its first and last frame */
+    int labels[SOWLV2_CLIP_LABELS];         /* classes, the likeliest first; -1: none */
+    float label_scores[SOWLV2_CLIP_LABELS]; /* their probabilities */
 };
 
 struct sowlv2_frames {

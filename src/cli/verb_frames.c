@@ -85,14 +85,13 @@ static struct sowlv2_key_frames_options make_options(const struct settings *sett
 
 static void print_results(const struct sowlv2_frames *frames, const sowlv2_scorer *scorer)
 {
-    const size_t most_labels = sizeof(frames->clips->labels) / sizeof(frames->clips->labels[0]);
     for (size_t i = 0; i < frames->count; i++)
         if (frames->items[i].chosen)
             printf("%" PRId64 " %.3f %.4f %" PRId64 "\n", frames->items[i].number, frames->items[i].time,
                    (double)frames->items[i].score, frames->items[i].source_number);
     for (size_t i = 0; i < frames->clip_count; i++) {
         const struct sowlv2_clip *const clip = &frames->clips[i];
-        for (size_t k = 0; k < most_labels && clip->labels[k] >= 0; k++)
+        for (int k = 0; k < SOWLV2_CLIP_LABELS && clip->labels[k] >= 0; k++)
             printf("clip %.3f %.3f %.4f %s\n", clip->start, clip->end, (double)clip->label_scores[k],
                    sowlv2_scorer_label(scorer, clip->labels[k]));
     }

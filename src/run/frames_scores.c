@@ -55,9 +55,8 @@ static void append_frames(struct string *text, const struct sowlv2_frames *frame
 
 static void append_labels(struct string *text, const struct sowlv2_clip *clip, const sowlv2_scorer *scorer)
 {
-    const size_t most = sizeof(clip->labels) / sizeof(clip->labels[0]);
-    size_t k = 0;
-    for (; k < most && clip->labels[k] >= 0; k++) {
+    int k = 0;
+    for (; k < SOWLV2_CLIP_LABELS && clip->labels[k] >= 0; k++) {
         string_append_text(text, k == 0 ? ",\"labels\":[{\"label\":" : ",{\"label\":");
         json_append_string(text, sowlv2_scorer_label(scorer, clip->labels[k]));
         string_append_text(text, ",\"score\":");

@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HISTORY = 4, /* tubelets that a change is measured against */
-    CLASSES = sizeof(((struct sowlv2_clip *)NULL)->labels) / sizeof(int),
-};
+enum { HISTORY = 4, CLASSES = SOWLV2_CLIP_LABELS }; /* HISTORY: tubelets that a change is measured against */
 
 static size_t square_bytes(const struct scoring_clips *clips)
 {
@@ -27,7 +24,6 @@ static int64_t patches_of(const struct scoring_clips *clips)
 static int64_t most_tubelets(const struct scoring_clips *clips)
 {
     const int64_t tubelets = scorer_tubelets(clips->scorer, clips->frames);
-
     return tubelets > clips->info->tubelet_size ? tubelets : clips->info->tubelet_size;
 }
 
@@ -40,7 +36,6 @@ static int64_t predicted_tubelets(int64_t tubelets)
 static void *allocate(int64_t a, int64_t b, int64_t c, size_t size)
 {
     const uint64_t most = SIZE_MAX / 4 / size;
-
     if (a < 1 || b < 1 || c < 1 || (uint64_t)a > most || (uint64_t)b > most / (uint64_t)a ||
         (uint64_t)c > most / (uint64_t)a / (uint64_t)b)
         return NULL;
@@ -51,7 +46,6 @@ static int allocate_all(struct scoring_clips *clips)
 {
     const int64_t tubelets = most_tubelets(clips), patches = patches_of(clips), width = clips->info->width;
     const bool surprise = clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE;
-
     clips->squares = allocate(clips->frames, (int64_t)square_bytes(clips), 1, 1);
     clips->clip = allocate(clips->frames, 1, 1, sizeof(*clips->clip));
     clips->features = allocate(HISTORY + tubelets, patches, width, sizeof(float));
@@ -69,7 +63,7 @@ static int allocate_all(struct scoring_clips *clips)
 
 static bool keep_going(int done, int total, void *user_data)
 {
-    const struct scoring_clips *clips = user_data;
+    const struct scoring_clips *const clips = user_data;
     const sowlv2_progress_callback progress = clips->options->progress;
     return !progress || progress(done, total, clips->options->progress_user_data);
 }
@@ -118,7 +112,6 @@ static int encode(struct scoring_clips *clips, int64_t first, int64_t count, con
 {
     const int side = clips->info->side;
     const struct scorer_clips batch = {clips->clip, 1, count, SCORER_WHOLE};
-
     for (int64_t i = 0; i < count; i++)
         clips->clip[i] = (struct model_image){square(clips, first + i), side, side, (size_t)side * 3};
     return scorer_session_encode(clips->session, &batch, &clips->control, wanted);
@@ -128,11 +121,9 @@ static int encode(struct scoring_clips *clips, int64_t first, int64_t count, con
 static void pool(const struct scoring_clips *clips, const float *features, int64_t tubelets)
 {
     const int64_t patches = patches_of(clips), width = clips->info->width;
-
     for (int64_t t = 0; t < tubelets; t++)
         for (int64_t c = 0; c < width; c++) {
             double sum = 0;
-
             for (int64_t p = 0; p < patches; p++)
                 sum += (double)features[(t * patches + p) * width + c];
             clips->pooled[t * width + c] = (float)(sum / (double)patches);
@@ -182,15 +173,13 @@ static void take_classes(const float *logits, int64_t count, struct sowlv2_clip 
 static int note_clip(struct scoring_clips *clips, const struct scoring_numbers *numbers, int64_t first)
 {
     struct sowlv2_clip clip = {.start = numbers->frames[first].time, .end = numbers->frames[numbers->count - 1].time};
-
     for (int k = 0; k < CLASSES; k++)
         clip.labels[k] = -1;
     if (clips->logits)
         take_classes(clips->logits, clips->info->label_count, &clip);
     if (clips->done_count == clips->done_capacity) {
         const int64_t capacity = clips->done_capacity > 0 ? 2 * clips->done_capacity : 64;
-        struct sowlv2_clip *done = realloc(clips->done, (size_t)capacity * sizeof(*done));
-
+        struct sowlv2_clip *const done = realloc(clips->done, (size_t)capacity * sizeof(*done));
         if (!done)
             return error_memory("clips");
         clips->done = done;
@@ -205,7 +194,6 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
 {
     for (float *row = rows; row < rows + count * width; row += width) {
         double mean = 0, squares = 0;
-
         for (int64_t c = 0; c < width; c++)
             mean += (double)row[c];
         mean /= (double)width;
@@ -220,24 +208,19 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
  * alone, so that nothing of what comes is known to the predictor. */
 static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t count, float *features, float *scores)
 {
-    const int64_t tubelets = scorer_tubelets(clips->scorer, count), wanted = predicted_tubelets(tubelets),
-                  seen = tubelets - wanted, patches = patches_of(clips);
-    const int64_t width = clips->info->width;
-    struct scorer_positions target = {NULL, wanted * patches};
-    int32_t *ids;
-    int status;
-
+    const int64_t tubelets = scorer_tubelets(clips->scorer, count), wanted = predicted_tubelets(tubelets);
+    const int64_t seen = tubelets - wanted, patches = patches_of(clips), width = clips->info->width;
     for (int64_t t = 0; t < tubelets; t++)
         scores[t] = NAN;
     if (wanted < 1 || count < clips->info->tubelet_size)
         return 0; /* a video of less than a tubelet is one repeated moment */
-    ids = allocate(wanted, patches, 1, sizeof(*ids));
+    int32_t *const ids = allocate(wanted, patches, 1, sizeof(*ids));
     if (!ids)
         return error_memory("token positions");
     for (int64_t i = 0; i < wanted * patches; i++)
         ids[i] = (int32_t)(seen * patches + i);
-    target.ids = ids;
-    status = encode(clips, first, seen * clips->info->tubelet_size, &(struct scorer_wanted){.keep = true});
+    const struct scorer_positions target = {ids, wanted * patches};
+    int status = encode(clips, first, seen * clips->info->tubelet_size, &(struct scorer_wanted){.keep = true});
     if (!status)
         status = scorer_session_predict(clips->session, NULL, &target, &clips->control, clips->expected);
     free(ids);
@@ -254,7 +237,6 @@ static void keep_history(struct scoring_clips *clips, int64_t tubelets)
 {
     const size_t tubelet = (size_t)patches_of(clips) * (size_t)clips->info->width;
     const int64_t kept = tubelets < HISTORY ? tubelets : HISTORY;
-
     memmove(clips->features + (size_t)(HISTORY - kept) * tubelet,
             clips->features + (size_t)(HISTORY + tubelets - kept) * tubelet, (size_t)kept * tubelet * sizeof(float));
     clips->history = kept;
@@ -262,16 +244,13 @@ static void keep_history(struct scoring_clips *clips, int64_t tubelets)
 
 int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbers)
 {
-    const int64_t count = numbers->count < clips->frames ? numbers->count : clips->frames,
-                  first = numbers->count - count;
-    const int64_t tubelets = scorer_tubelets(clips->scorer, count), patches = patches_of(clips);
-    const int64_t width = clips->info->width;
-    float *features = clips->features + HISTORY * patches * width, *scores = clips->scores;
-    int status;
-
+    const int64_t count = numbers->count < clips->frames ? numbers->count : clips->frames;
+    const int64_t first = numbers->count - count, tubelets = scorer_tubelets(clips->scorer, count);
+    const int64_t patches = patches_of(clips), width = clips->info->width;
+    float *const features = clips->features + HISTORY * patches * width, *scores = clips->scores;
     if (first != clips->end)
         clips->history = 0;
-    status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
+    int status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
     if (!status)
         status = give_features(clips, features, first, count);
     if (!status)

@@ -81,13 +81,6 @@ static int check_open(const struct scoring *scoring)
     return 0;
 }
 
-static int run_clip(struct scoring *scoring)
-{
-    const int status = scoring_clips_run(&scoring->clips, &scoring->numbers);
-    return status ? status
-                  : scoring_numbers_settle(&scoring->numbers, &scoring->options, scoring_clips_known(&scoring->clips));
-}
-
 int scoring_push(struct scoring *scoring, const struct model_image *image, double time, int64_t source_number)
 {
     struct scoring_numbers *const numbers = &scoring->numbers;
@@ -109,7 +102,9 @@ int scoring_push(struct scoring *scoring, const struct model_image *image, doubl
     if (!status)
         status = scoring_numbers_add(numbers, &frame);
     if (!status && scoring_clips_due(&scoring->clips, numbers->count))
-        status = run_clip(scoring);
+        status = scoring_clips_run(&scoring->clips, numbers);
+    if (!status)
+        status = scoring_numbers_settle(numbers, &scoring->options, scoring_clips_known(&scoring->clips));
     scoring->failed = status != 0;
     return status;
 }

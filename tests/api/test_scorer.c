@@ -336,7 +336,7 @@ static void classifies(void **state)
     assert_int_equal(sowlv2_score_choose(session, NULL, &frames), 0);
     assert_int_equal(frames.clip_count, labels->dim[0]);
     for (size_t i = 0; i < frames.clip_count; i++)
-        for (size_t k = 0; k < 5; k++) {
+        for (size_t k = 0; k < SOWLV2_CLIP_LABELS; k++) {
             const size_t at = i * (size_t)labels->dim[1] + k;
             const bool is_there = k < (size_t)labels->dim[1];
             assert_int_equal(frames.clips[i].labels[k], is_there ? integer_at(labels, at) : -1);
