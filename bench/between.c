@@ -10,7 +10,7 @@
 #include "analysis/budget.h"
 #include "analysis/importance.h"
 #include "masks/masks.h"
-#include "pipeline/frames.h"
+#include "sowlv2_run.h"
 #include "video/video_in.h"
 
 #include <stdio.h>
@@ -61,7 +61,7 @@ static int read_video(struct bench *bench, const char *path)
         bench->width = frame.image.width;
         bench->height = frame.image.height;
         bench->times[at] = frame.time;
-        importance_grey(frame.image.pixels, bench->width, bench->height, grey[at % 2]);
+        importance_grey(frame.image.pixels, bench->width, bench->height, (size_t)bench->width * 3, grey[at % 2]);
         if (at > 0)
             motion[at] = importance_motion(grey[0], grey[1], IMPORTANCE_GREY);
         status = between_picture_make(frame.image.pixels, bench->width, bench->height, 0, &bench->pictures[at]);
@@ -91,31 +91,32 @@ static int read_owners(struct bench *bench, const char *path)
 /* V-JEPA's scores in place of the pixels' motion. */
 static int look(struct bench *bench, const char *video, const char *how, const char *folder)
 {
-    struct frames_options options = {.input = video, .spacing = 1, .reader = {.max_pixels = 100000000}};
-    struct frames_report report = {0};
-    struct device *device = NULL;
-    struct scorer *model = NULL;
+    struct sowlv2_model_options model = sowlv2_scorer_options_default();
+    struct sowlv2_score_options score = sowlv2_score_options_default();
+    struct sowlv2_key_frames_options options = sowlv2_key_frames_options_default();
+    struct sowlv2_key_frames_report report = {0};
+    sowlv2_scorer *scorer = NULL;
     static double times[MOST_FRAMES];
     static float scores[MOST_FRAMES];
-    int status = device_open(&(struct device_options){.threads = 0}, &device);
-
-    for (options.kind = FRAMES_VARIANCE; options.kind < FRAMES_SURPRISE; options.kind++)
-        if (strcmp(how, frames_kind_name(options.kind)) == 0)
+    model.model = folder;
+    options.fps = 0;
+    options.score = &score;
+    for (score.importance = SOWLV2_IMPORTANCE_VARIANCE; score.importance < SOWLV2_IMPORTANCE_SURPRISE;
+         score.importance++)
+        if (strcmp(how, sowlv2_importance_name(score.importance)) == 0)
             break;
+    int status = sowlv2_scorer_open(&model, &scorer);
     if (!status)
-        status = scorer_open(folder, device, &model);
-    if (!status)
-        status = frames_run(model, &options, &report);
-    for (int64_t i = 0; !status && i < report.count && i < MOST_FRAMES; i++) {
-        times[i] = report.items[i].time;
-        scores[i] = report.items[i].score;
+        status = sowlv2_key_frames_run(scorer, video, &options, &report);
+    const int count = report.frames.count < MOST_FRAMES ? (int)report.frames.count : MOST_FRAMES;
+    for (int i = 0; i < count; i++) {
+        times[i] = report.frames.items[i].time;
+        scores[i] = report.frames.items[i].score;
     }
     if (!status)
-        budget_spread(times, scores, report.count < MOST_FRAMES ? report.count : MOST_FRAMES, bench->times,
-                      bench->frames, true, bench->importance);
-    frames_report_free(&report);
-    scorer_free(&model);
-    device_close(&device);
+        budget_spread(times, scores, count, bench->times, bench->frames, true, bench->importance);
+    sowlv2_key_frames_report_free(&report);
+    sowlv2_scorer_free(&scorer);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* Says which moments of a video matter: frames MODEL VIDEO [COUNT]
  * Build: cc frames.c $(pkg-config --cflags --libs sowlv2) -o frames */
-#include <sowlv2.h>
+#include <sowlv2_run.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,28 +29,34 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s MODEL VIDEO [COUNT]\n", argv[0]);
         return 2;
     }
-    struct sowlv2_model_options model_options = sowlv2_frames_model_options_default();
-    struct sowlv2_frames_options options = sowlv2_frames_options_default();
+    struct sowlv2_model_options model_options = sowlv2_scorer_options_default();
+    struct sowlv2_score_options score = sowlv2_score_options_default();
+    struct sowlv2_choice_options choice = sowlv2_choice_options_default();
+    struct sowlv2_key_frames_options options = sowlv2_key_frames_options_default();
     size_t tubelets = 0;
     model_options.model = argv[1];
-    options.target_frames = argc > 3 ? atoi(argv[3]) : 8;
-    options.pooled = true; /* one vector a tubelet */
-    options.clip = take_features;
-    options.clip_user_data = &tubelets;
+    choice.target_frames = argc > 3 ? atoi(argv[3]) : 8;
+    score.pooled = true; /* one vector a tubelet */
+    score.features = take_features;
+    score.features_user_data = &tubelets;
+    options.score = &score;
+    options.choice = &choice;
 
-    sowlv2_frames_model *model = NULL;
-    struct sowlv2_frames frames = {0};
+    sowlv2_scorer *scorer = NULL;
+    struct sowlv2_key_frames_report report = {0};
     int status = 0;
-    if (sowlv2_frames_model_open(&model_options, &model) != 0 ||
-        sowlv2_frames_run(model, argv[2], &options, &frames) != 0) {
+    if (sowlv2_scorer_open(&model_options, &scorer) != 0 ||
+        sowlv2_key_frames_run(scorer, argv[2], &options, &report) != 0) {
         fprintf(stderr, "%s\n", sowlv2_error_message());
         status = 1;
     }
-    for (size_t i = 0; i < frames.count; i++)
-        print_bar(&frames.items[i]);
-    printf("%zu frames, %zu scenes, %zu chosen, %zu feature vectors\n", frames.count, frames.scene_count,
-           frames.chosen_count, tubelets);
-    sowlv2_frames_free(&frames);
-    sowlv2_frames_model_free(&model);
+    if (report.broken)
+        fprintf(stderr, "%s\n", report.failure ? report.failure : "the video breaks off");
+    for (size_t i = 0; i < report.frames.count; i++)
+        print_bar(&report.frames.items[i]);
+    printf("%zu frames, %zu scenes, %zu chosen, %zu feature vectors\n", report.frames.count, report.frames.scene_count,
+           report.frames.chosen_count, tubelets);
+    sowlv2_key_frames_report_free(&report);
+    sowlv2_scorer_free(&scorer);
     return status;
 }

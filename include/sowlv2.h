@@ -555,22 +555,23 @@ SOWLV2_API sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *sess
 
 /* ---- key frames: V-JEPA 2 ---------------------------------------------------------------------- */
 
-typedef struct sowlv2_frames_model sowlv2_frames_model; /* V-JEPA 2 weights, ready to compute; immutable */
+typedef struct sowlv2_scorer sowlv2_scorer;               /* V-JEPA 2 weights, ready to compute; immutable */
+typedef struct sowlv2_score_session sowlv2_score_session; /* one sequence of frames that is scored */
 
 /* sowlv2_model_options_default() with the default V-JEPA 2 model. */
-SOWLV2_API void sowlv2_frames_model_options_init(struct sowlv2_model_options *options, size_t size);
-static inline struct sowlv2_model_options sowlv2_frames_model_options_default(void)
+SOWLV2_API void sowlv2_scorer_options_init(struct sowlv2_model_options *options, size_t size);
+static inline struct sowlv2_model_options sowlv2_scorer_options_default(void)
 {
     struct sowlv2_model_options options;
-    sowlv2_frames_model_options_init(&options, sizeof(options));
+    sowlv2_scorer_options_init(&options, sizeof(options));
     return options;
 }
 
 /* Opens a V-JEPA 2 checkpoint, with or without predictor and classifier. Errors: as sowlv2_detector_open. */
-SOWLV2_API int sowlv2_frames_model_open(const struct sowlv2_model_options *options, sowlv2_frames_model **out);
-SOWLV2_API void sowlv2_frames_model_free(sowlv2_frames_model **model);
+SOWLV2_API int sowlv2_scorer_open(const struct sowlv2_model_options *options, sowlv2_scorer **out);
+SOWLV2_API void sowlv2_scorer_free(sowlv2_scorer **scorer);
 
-struct sowlv2_frames_model_info {
+struct sowlv2_scorer_info {
     int crop_size;       /* side of the square that the model sees of a frame, in pixels */
     int frames_per_clip; /* it was trained with; it takes others */
     int tubelet_size;    /* frames of a tubelet */
@@ -581,10 +582,10 @@ struct sowlv2_frames_model_info {
 };
 
 /* All 0 for NULL. */
-SOWLV2_API struct sowlv2_frames_model_info sowlv2_frames_model_info(const sowlv2_frames_model *model);
+SOWLV2_API struct sowlv2_scorer_info sowlv2_scorer_info(const sowlv2_scorer *scorer);
 
-/* Name of a class; NULL where there is none of that number, or no model. Belongs to the model. */
-SOWLV2_API const char *sowlv2_frames_model_label(const sowlv2_frames_model *model, int label);
+/* Name of a class; NULL where there is none of that number, or no scorer. Belongs to the scorer. */
+SOWLV2_API const char *sowlv2_scorer_label(const sowlv2_scorer *scorer, int label);
 
 /* What makes a moment of a video important; docs/key-frames.md says how well each does. */
 enum sowlv2_importance {
@@ -592,6 +593,9 @@ enum sowlv2_importance {
     SOWLV2_IMPORTANCE_CHANGE,   /* how different a tubelet is from those before it */
     SOWLV2_IMPORTANCE_SURPRISE, /* how wrong the predictor is about a tubelet to come */
 };
+
+/* "variance", ...; NULL: it is none of them. Static storage. */
+SOWLV2_API const char *sowlv2_importance_name(enum sowlv2_importance importance);
 
 /* One frame that the model saw. */
 struct sowlv2_frame {
@@ -605,10 +609,11 @@ struct sowlv2_frame {
 };
 
 /* One clip as the model saw it, and what the classifier makes of it. */
+enum { SOWLV2_CLIP_LABELS = 5 };
 struct sowlv2_clip {
-    double start, end;     /* times of its first and last frame */
-    int labels[5];         /* classes, the likeliest first; -1: none */
-    float label_scores[5]; /* their probabilities */
+    double start, end;                      /* times of its first and last frame */
+    int labels[SOWLV2_CLIP_LABELS];         /* classes, the likeliest first; -1: none */
+    float label_scores[SOWLV2_CLIP_LABELS]; /* their probabilities */
 };
 
 struct sowlv2_frames {
@@ -617,8 +622,10 @@ struct sowlv2_frames {
     size_t chosen_count, scene_count;
     struct sowlv2_clip *clips; /* [clip_count] */
     size_t clip_count;
-    int frames_per_clip;
+    int frames_per_clip, clip_step; /* frames from the beginning of a clip to that of the next */
 };
+
+SOWLV2_API void sowlv2_frames_free(struct sowlv2_frames *frames);
 
 /* Features of one clip: values[rows][width], a row a token (tubelet by tubelet, its patches row by row), or a row a
  * tubelet where they are pooled. `first` counts from 0 among the frames seen. */
@@ -628,42 +635,97 @@ struct sowlv2_clip_features {
     int64_t first, frames;
 };
 
-struct sowlv2_frames_options {
-    double start, end;                 /* seconds: only this part; end 0: to the end; defaults 0 */
-    double fps;                        /* frames a second that the model sees, 0: all; of a folder every image is seen;
-                                          default 6 */
-    int frames_per_clip;               /* 0: as it was trained */
-    int clip_overlap;                  /* frames that two clips share; default 0 */
+/* Make one with sowlv2_score_options_default() and change fields. */
+struct sowlv2_score_options {
+    size_t size;                       /* of the struct, as the caller knows it */
+    int frames_per_clip;               /* 0: as the model was trained */
+    int clip_overlap;                  /* frames that two clips share, whose scores are averaged; default 0 */
     bool whole_frame;                  /* show whole frames stretched to the square, not their centre */
     enum sowlv2_importance importance; /* default: the best one of docs/key-frames.md */
     float motion_weight;               /* share of pixel motion in the scores, 0 to 1 */
-    int64_t score_window;              /* scores run from 0 to 1 over this many frames up to each; 0: over the video */
-    int64_t target_frames;             /* how many to choose; 0: 8 */
-    double target_fraction;            /* or this part of them; 0: not used */
-    int64_t spacing;                   /* least distance of chosen frames, halved where too few are left; default 10 */
+    int64_t score_window;              /* scores run from 0 to 1 over this many frames up to each; 0: over all frames */
     bool labels;                       /* classify clips */
     bool pooled;                       /* features are means over each tubelet's patches */
-    const char *features;              /* safetensors file to write them to; NULL: none */
-    bool (*clip)(const struct sowlv2_clip_features *features, void *user_data); /* receives them as they come; false
-                                                                                   ends the call; NULL: none */
-    void *clip_user_data;
-    bool (*picture)(const struct sowlv2_frame *frame, const struct sowlv2_image *image,
-                    void *user_data); /* receives each chosen frame in time order; false ends the call; NULL: none */
-    void *picture_user_data;
-    sowlv2_progress_callback progress; /* done: frames; total 0: not known; NULL: none */
+    bool (*features)(const struct sowlv2_clip_features *features, void *user_data); /* receives those of each clip as it
+                                                                                       is computed; false ends the call
+                                                                                       as cancelled; NULL: none */
+    void *features_user_data;
+    sowlv2_progress_callback progress; /* of one clip; NULL: none */
     void *progress_user_data;
 };
 
-SOWLV2_API struct sowlv2_frames_options sowlv2_frames_options_default(void);
+/* Fills the first `size` bytes of the options with their defaults. */
+SOWLV2_API void sowlv2_score_options_init(struct sowlv2_score_options *options, size_t size);
 
-/* Shows a video (a file, a URL, a camera, "-" for standard input) or a folder of images to the model, scores each frame
- * that it sees and chooses some. Memory holds one clip and a few numbers a frame. A video that breaks off gives what
- * came before, with a warning. `out` is given to
- * sowlv2_frames_free(); on error it is empty. `options` may be NULL. Errors: ARGUMENT, UNSUPPORTED (labels or surprise
- * of a checkpoint without them), IO, FORMAT, MEMORY, CANCELLED (a callback said so). */
-SOWLV2_API int sowlv2_frames_run(const sowlv2_frames_model *model, const char *source,
-                                 const struct sowlv2_frames_options *options, struct sowlv2_frames *out);
-SOWLV2_API void sowlv2_frames_free(struct sowlv2_frames *frames);
+static inline struct sowlv2_score_options sowlv2_score_options_default(void)
+{
+    struct sowlv2_score_options options;
+    sowlv2_score_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* What the options ask that this scorer cannot give, before anything is computed; sowlv2_score_session_create() checks
+ * it too. Errors: ARGUMENT (a clip shorter than a tubelet, an overlap as long as a clip, values out of range),
+ * UNSUPPORTED (labels or surprise of a checkpoint without them). */
+SOWLV2_API int sowlv2_score_check(const sowlv2_scorer *scorer, const struct sowlv2_score_options *options);
+
+/* Begins a sequence, of a video or of pictures in memory. A session holds one clip of what the model sees and a few
+ * numbers a frame. `options` may be NULL; they are copied. The scorer must outlive the session. Errors: those of
+ * sowlv2_score_check(), MEMORY. */
+SOWLV2_API int sowlv2_score_session_create(const sowlv2_scorer *scorer, const struct sowlv2_score_options *options,
+                                           sowlv2_score_session **out);
+SOWLV2_API void sowlv2_score_session_free(sowlv2_score_session **session);
+
+/* Takes the next frame: its pixels, which are not needed any more when the call returns, its time in seconds, which
+ * rises from frame to frame, and its number in the source, which is only handed through. Whenever a clip is full it is
+ * computed, within this call. After an error other than ARGUMENT the session takes no more frames. Errors: ARGUMENT,
+ * CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_score_push(sowlv2_score_session *session, const struct sowlv2_image *image, double time,
+                                 int64_t source_number);
+
+/* The sequence is over: computes the clip that holds its last frames, where they are in none yet, and makes all numbers
+ * final. Errors: as sowlv2_score_push(). */
+SOWLV2_API int sowlv2_score_finish(sowlv2_score_session *session);
+
+/* How many frames were taken, and of how many of these, from the first on, the numbers are final. 0 for NULL.
+ *
+ * The importance of a frame is final when no later clip can hold it: most are when the clip after their own has been
+ * computed, since the last clip of all reaches back. Whether a scene begins at a frame is known four frames later. The
+ * score is final with them where there is a score window; without one it is NaN until sowlv2_score_finish(). SURPRISE
+ * compares its errors over all clips: there everything is final after sowlv2_score_finish(). */
+SOWLV2_API size_t sowlv2_score_count(const sowlv2_score_session *session);
+SOWLV2_API size_t sowlv2_score_final(const sowlv2_score_session *session);
+
+/* A frame, by its index from 0; NULL: there is none. Of one that is not final yet the importance is the mean over its
+ * clips so far, NaN before the first of them, and the score NaN. It is not `chosen`: see sowlv2_score_choose(). Good
+ * until the session takes the next frame or is finished. */
+SOWLV2_API const struct sowlv2_frame *sowlv2_score_frame(const sowlv2_score_session *session, size_t index);
+
+/* Make one with sowlv2_choice_options_default() and change fields. */
+struct sowlv2_choice_options {
+    size_t size;            /* of the struct, as the caller knows it */
+    int64_t target_frames;  /* how many to choose; 0: 8 */
+    double target_fraction; /* or this part of them, at least one; 0: not used */
+    int64_t spacing;        /* least distance of chosen frames, halved where too few are left; default 10 */
+};
+
+/* Fills the first `size` bytes of the options with their defaults. */
+SOWLV2_API void sowlv2_choice_options_init(struct sowlv2_choice_options *options, size_t size);
+
+static inline struct sowlv2_choice_options sowlv2_choice_options_default(void)
+{
+    struct sowlv2_choice_options options;
+    sowlv2_choice_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* Whether the options are in range; sowlv2_score_choose() checks it too. Errors: ARGUMENT. */
+SOWLV2_API int sowlv2_choice_check(const struct sowlv2_choice_options *options);
+
+/* Chooses among the frames of a session that is finished, as often as one likes. `out` has all frames and clips and is
+ * given to sowlv2_frames_free(); on error it is empty. `options` may be NULL. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_score_choose(const sowlv2_score_session *session, const struct sowlv2_choice_options *options,
+                                   struct sowlv2_frames *out);
 
 /* Chooses min(wanted, count) frames by scores of any origin, the highest first: first the best of each scene, then
  * others at least `spacing` apart, which is halved where too few are left. `scenes`: first frames of scenes, rising

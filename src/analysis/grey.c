@@ -1,7 +1,7 @@
 /* Small grey pictures, to see how much changes from frame to frame. */
 #include "analysis/importance.h"
 
-void importance_grey(const uint8_t *pixels, int width, int height, uint8_t grey[IMPORTANCE_GREY])
+void importance_grey(const uint8_t *pixels, int width, int height, size_t row_bytes, uint8_t grey[IMPORTANCE_GREY])
 {
     for (int y = 0; y < IMPORTANCE_GREY_HEIGHT; y++) {
         int64_t top = (int64_t)height * y / IMPORTANCE_GREY_HEIGHT,
@@ -15,7 +15,7 @@ void importance_grey(const uint8_t *pixels, int width, int height, uint8_t grey[
 
             right = right > left ? right : left + 1;
             for (int64_t row = top; row < bottom; row++) {
-                const uint8_t *pixel = pixels + ((size_t)row * (size_t)width + (size_t)left) * 3;
+                const uint8_t *pixel = pixels + (size_t)row * row_bytes + (size_t)left * 3;
 
                 for (int64_t column = left; column < right; column++, pixel += 3)
                     sum += 77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2];

@@ -116,10 +116,10 @@ void importance_normalise(const float *scores, int64_t count, float *out)
         out[i] = place(scores[i], range);
 }
 
-void importance_normalise_window(const float *scores, int64_t count, int64_t window, float *out)
+void importance_normalise_window(const float *scores, int64_t first, int64_t count, int64_t window, float *out)
 {
     /* From the end, so that `out` may be `scores`: no score is needed after those behind it are done. */
-    for (int64_t i = count - 1; i >= 0; i--)
+    for (int64_t i = count - 1; i >= first; i--)
         out[i] = place(scores[i], find_range(scores, i < window ? 0 : i - window + 1, i));
 }
 

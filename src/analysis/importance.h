@@ -37,17 +37,18 @@ int64_t importance_scenes(const float *motion, int64_t count, int64_t *starts);
 enum { IMPORTANCE_CUT_REACH = 4 };
 bool importance_is_cut(const float *motion, int64_t count, int64_t at);
 
-/* Size of the grey pictures that motion is measured on, and such a picture of an RGB image [height][width][3]: means
- * over the blocks of a grid. */
+/* Size of the grey pictures that motion is measured on, and such a picture of an RGB image [height][width][3], whose
+ * rows are `row_bytes` apart: means over the blocks of a grid. */
 enum { IMPORTANCE_GREY_WIDTH = 64, IMPORTANCE_GREY_HEIGHT = 36, IMPORTANCE_GREY = 64 * 36 };
-void importance_grey(const uint8_t *pixels, int width, int height, uint8_t grey[IMPORTANCE_GREY]);
+void importance_grey(const uint8_t *pixels, int width, int height, size_t row_bytes, uint8_t grey[IMPORTANCE_GREY]);
 
 /* Scores to 0 .. 1 by the lowest and the highest; all 0 where nothing differs. A score that is no finite number
  * becomes 0. `out` may be `scores`. */
 void importance_normalise(const float *scores, int64_t count, float *out);
 
-/* The same for streams: score i by the lowest and the highest of the `window` scores that end at i. */
-void importance_normalise_window(const float *scores, int64_t count, int64_t window, float *out);
+/* The same for streams, of scores first .. count - 1: score i by the lowest and the highest of the `window` scores that
+ * end at i. */
+void importance_normalise_window(const float *scores, int64_t first, int64_t count, int64_t window, float *out);
 
 /* out[i] = (1 - weight) a[i] + weight b[i]. `out` may be either. */
 void importance_mix(const float *a, const float *b, float weight, int64_t count, float *out);

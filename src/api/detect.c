@@ -1,6 +1,6 @@
 /* Detection in images. */
 #include "api/checks.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 

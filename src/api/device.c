@@ -1,6 +1,6 @@
 /* Devices: which there are, opening one, what it is. */
 #include "api/checks.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 /* Detection and segmentation in one call. */
 #include "api/checks.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "masks/masks.h"

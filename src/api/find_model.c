@@ -1,6 +1,6 @@
 /* From the model options to the model's folder and the device it computes on. */
 #include "api/checks.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "engine/shared_device.h"

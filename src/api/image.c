@@ -1,6 +1,6 @@
 /* Images of callers: from files to pixels. */
 #include "media/image.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "base/error.h"
 
 #include <stdlib.h>

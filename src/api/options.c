@@ -1,43 +1,5 @@
-/* Defaults of the option structs, and what callers of other versions of the header give. */
-#include "api/options.h"
-
-#include "base/error.h"
-
-#include <string.h>
-
-enum { LARGEST = 4096 }; /* bytes of any options struct of any version */
-
-void options_init(void *options, size_t size, const void *defaults, size_t known)
-{
-    if (options == NULL || size < sizeof(size))
-        return;
-    memset(options, 0, size);
-    memcpy(options, defaults, size < known ? size : known);
-    memcpy(options, &size, sizeof(size));
-}
-
-int options_take(const char *struct_name, const char *maker, const void *given, void *out, size_t known)
-{
-    size_t size;
-    if (given == NULL)
-        return 0;
-    memcpy(&size, given, sizeof(size));
-    if (size < 2 * sizeof(size) || size > LARGEST || size % sizeof(void *) != 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its size is %zu: make it with %s, then change fields", struct_name,
-                         size, maker);
-    for (size_t i = known; i < size; i++) {
-        if (((const unsigned char *)given)[i] != 0) {
-            return error_set(
-                SOWLV2_ERROR_UNSUPPORTED,
-                "%s: a field is set that version %s of the library does not have: leave it as %s makes it, "
-                "or use a newer library",
-                struct_name, sowlv2_version(), maker);
-        }
-    }
-    memcpy(out, given, size < known ? size : known);
-    memcpy(out, &known, sizeof(known));
-    return 0;
-}
+/* Defaults of the option structs. */
+#include "base/options.h"
 
 void sowlv2_device_options_init(struct sowlv2_device_options *options, size_t size)
 {
@@ -61,7 +23,7 @@ void sowlv2_segmenter_options_init(struct sowlv2_model_options *options, size_t 
     init_model_options(options, size, "facebook/sam2.1-hiera-small");
 }
 
-void sowlv2_frames_model_options_init(struct sowlv2_model_options *options, size_t size)
+void sowlv2_scorer_options_init(struct sowlv2_model_options *options, size_t size)
 {
     init_model_options(options, size, "facebook/vjepa2-vitl-fpc16-256-ssv2");
 }

@@ -1,5 +1,5 @@
 /* Prompts of a detector. */
-#include "api/options.h"
+#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"

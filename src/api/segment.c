@@ -1,6 +1,6 @@
 /* The masks of prompts on the session's image. */
 #include "api/checks.h"
-#include "api/options.h"
+#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"

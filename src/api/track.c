@@ -1,5 +1,5 @@
 /* A track session: making it, its objects' prompts. */
-#include "api/options.h"
+#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"

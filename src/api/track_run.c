@@ -1,5 +1,5 @@
 /* All objects of a track session on its current frame. */
-#include "api/options.h"
+#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/types.h"
 #include "base/error.h"

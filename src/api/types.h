@@ -3,7 +3,9 @@
 #define API_TYPES_H
 
 #include "engine/detector.h"
+#include "engine/scorer.h"
 #include "engine/tracking.h"
+#include "scoring/scoring.h"
 #include "sowlv2.h"
 #include "weights/known_words.h"
 
@@ -44,6 +46,15 @@ struct sowlv2_track_session {
     struct sowlv2_track_options options;
     sowlv2_segment_session frame; /* the current frame */
     struct tracking *tracking;
+};
+
+struct sowlv2_scorer {
+    struct device *device;
+    struct scorer *scorer;
+};
+
+struct sowlv2_score_session {
+    struct scoring *scoring;
 };
 
 #endif

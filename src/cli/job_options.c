@@ -17,7 +17,7 @@ struct sowlv2_device_options job_device_options(const struct settings *settings)
 
 static void make_scorer(const struct settings *settings, struct job_report *report, struct sowlv2_model_options *out)
 {
-    *out = sowlv2_frames_model_options_default();
+    *out = sowlv2_scorer_options_default();
     out->model = settings->frames.model;
     out->cache_dir = settings->cache_dir;
     out->offline = settings->offline;

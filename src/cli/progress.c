@@ -5,7 +5,6 @@
 #include "cli/terminal.h"
 #include "pipeline/job.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,9 +57,17 @@ void progress_update(size_t done, size_t total, const char *name, void *user_dat
     double now = clock_seconds();
     char line[LONGEST_LINE];
 
-    if (!terminal_is_live() || (progress->last > 0 && now - progress->last < 0.05 && done < total))
+    if (!terminal_is_live() || (progress->last > 0 && now - progress->last < 0.05 && (done < total || total == 0)))
         return;
     progress->last = now;
     progress_format(line, sizeof(line), terminal_width(), done, total, now - progress->start, name);
     terminal_progress(line);
+}
+
+bool progress_show(int64_t done, int64_t total, void *user_data)
+{
+    const struct progress *const progress = user_data;
+
+    progress_update((size_t)done, (size_t)total, progress->name ? progress->name : "", user_data);
+    return true;
 }

@@ -1,6 +1,5 @@
 /* sowlv2 frames: from the settings to the chosen frames and the files that were asked for. */
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "cli/exit_status.h"
@@ -9,22 +8,12 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/vjepa2_model.h"
-#include "media/png.h"
-#include "output/plot.h"
-#include "pipeline/frames.h"
+#include "sowlv2_run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What becomes of the pictures of chosen frames. */
-struct pictures {
-    const struct settings *settings;
-    struct plot_thumb *thumbs; /* [count] */
-    int64_t count, capacity;
-};
 
 static int check_settings(const struct settings *settings)
 {
@@ -36,51 +25,26 @@ static int check_settings(const struct settings *settings)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--target-frames, --target-fraction: both are given: give one");
     if (own->pooled && !own->features)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--pooled: says what --features writes: give --features FILE too");
-    if (own->scores && !frames_is_scores_name(own->scores))
+    if (own->scores && !sowlv2_key_frames_is_scores_name(own->scores))
         return error_set(SOWLV2_ERROR_ARGUMENT, "--scores: '%s' does not end in .json or .csv", own->scores);
     return 0;
 }
 
-/* That a file cannot be written is better said before the video is looked at than after. */
-static int check_writable(const char *path)
+static struct sowlv2_score_options make_score_options(const struct settings *settings)
 {
-    struct file_writer file = {0};
-    int status = path ? file_writer_open(path, &file) : 0;
-
-    file_writer_abort(&file);
-    return status;
-}
-
-static struct frames_options make_options(const struct settings *settings, struct progress *progress)
-{
-    const struct frames_settings *own = &settings->frames;
-    struct frames_options options = {
-        .input = settings->input,
-        .fps = own->fps,
-        .frames_per_clip = own->frames_per_clip,
-        .clip_overlap = own->clip_overlap,
-        .whole = own->whole,
-        .kind = FRAMES_CHANGE,
-        .target_frames = own->target_frames,
-        .target_fraction = own->target_fraction,
-        .spacing = own->spacing,
-        .window = own->window,
-        .features = own->features,
-        .pooled = own->pooled,
-        .labels = own->labels,
-        .reader = {.fps = own->fps,
-                   .max_pixels = settings->run.max_pixels,
-                   .allow_truncated = settings->run.allow_truncated,
-                   .allow_playlists = settings->run.allow_playlists},
-        .progress = progress_update,
-        .progress_user_data = progress,
-        .interrupted = &signals_interrupted,
-    };
-
+    const struct frames_settings *const own = &settings->frames;
+    struct sowlv2_score_options options = sowlv2_score_options_default();
+    options.frames_per_clip = (int)own->frames_per_clip;
+    options.clip_overlap = (int)own->clip_overlap;
+    options.whole_frame = own->whole;
+    options.importance = SOWLV2_IMPORTANCE_CHANGE;
+    options.score_window = own->window;
+    options.labels = own->labels;
+    options.pooled = own->pooled;
     if (strcmp(own->importance, "variance") == 0)
-        options.kind = FRAMES_VARIANCE;
+        options.importance = SOWLV2_IMPORTANCE_VARIANCE;
     else if (strcmp(own->importance, "surprise") == 0)
-        options.kind = FRAMES_SURPRISE;
+        options.importance = SOWLV2_IMPORTANCE_SURPRISE;
     else if (strcmp(own->importance, "motion-aware") == 0)
         options.motion_weight = 0.5F;
     if (own->motion_weight >= 0)
@@ -88,118 +52,75 @@ static struct frames_options make_options(const struct settings *settings, struc
     return options;
 }
 
-/* An exit status; the device must outlive the model. */
-static int open_model(const struct settings *settings, struct device **device, struct scorer **model)
+static struct sowlv2_choice_options make_choice_options(const struct settings *settings)
 {
-    const int status = vjepa2_model_open(settings, settings->revision, device, model);
-
-    if (!status)
-        return EXIT_DONE;
-    if (!*device)
-        return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
-    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
-        return EXIT_INTERRUPTED;
-    return verb_fail(EXIT_NO_MODEL);
+    struct sowlv2_choice_options options = sowlv2_choice_options_default();
+    options.target_frames = settings->frames.target_frames;
+    options.target_fraction = settings->frames.target_fraction;
+    options.spacing = settings->frames.spacing;
+    return options;
 }
 
-static int save_frame(const struct pictures *pictures, const struct image *image, const struct frames_item *item)
+static struct sowlv2_key_frames_options make_options(const struct settings *settings,
+                                                     const struct sowlv2_score_options *score,
+                                                     const struct sowlv2_choice_options *choice,
+                                                     struct progress *progress)
 {
-    char name[32], *path;
-    int status;
-
-    snprintf(name, sizeof(name), "%06" PRId64 ".png", item->number);
-    path = path_join(pictures->settings->frames.save, name);
-    status = path ? png_write(path, image->pixels, image->width, image->height, 3, (size_t)image->width * 3)
-                  : error_memory(name);
-    free(path);
-    return status;
+    struct sowlv2_key_frames_options options = sowlv2_key_frames_options_default();
+    options.fps = settings->frames.fps;
+    options.max_pixels = settings->run.max_pixels;
+    options.allow_truncated = settings->run.allow_truncated;
+    options.allow_playlists = settings->run.allow_playlists;
+    options.score = score;
+    options.choice = choice;
+    options.scores = settings->frames.scores;
+    options.features = settings->frames.features;
+    options.plot = settings->frames.plot;
+    options.pictures = settings->frames.save;
+    options.progress = progress_show;
+    options.user_data = progress;
+    options.stop = &signals_interrupted;
+    return options;
 }
 
-static int keep_thumb(struct pictures *pictures, const struct image *image, const struct frames_item *item)
+static void print_results(const struct sowlv2_frames *frames, const sowlv2_scorer *scorer)
 {
-    struct plot_thumb *thumb;
-    int status;
-
-    if (pictures->count == pictures->capacity) {
-        const int64_t capacity = pictures->capacity > 0 ? 2 * pictures->capacity : 16;
-
-        thumb = realloc(pictures->thumbs, (size_t)capacity * sizeof(*thumb));
-        if (!thumb)
-            return error_memory("thumbnails");
-        pictures->thumbs = thumb;
-        pictures->capacity = capacity;
+    for (size_t i = 0; i < frames->count; i++)
+        if (frames->items[i].chosen)
+            printf("%" PRId64 " %.3f %.4f %" PRId64 "\n", frames->items[i].number, frames->items[i].time,
+                   (double)frames->items[i].score, frames->items[i].source_number);
+    for (size_t i = 0; i < frames->clip_count; i++) {
+        const struct sowlv2_clip *const clip = &frames->clips[i];
+        for (int k = 0; k < SOWLV2_CLIP_LABELS && clip->labels[k] >= 0; k++)
+            printf("clip %.3f %.3f %.4f %s\n", clip->start, clip->end, (double)clip->label_scores[k],
+                   sowlv2_scorer_label(scorer, clip->labels[k]));
     }
-    thumb = &pictures->thumbs[pictures->count];
-    *thumb = (struct plot_thumb){.number = item->number, .time = item->time};
-    status = plot_shrink(image, &thumb->image);
-    pictures->count += status == 0;
-    return status;
 }
 
-static int take_picture(const struct image *image, const struct frames_item *item, void *user_data)
+static void print_summary(const struct settings *settings, const struct sowlv2_score_options *options,
+                          const struct sowlv2_key_frames_report *report)
 {
-    struct pictures *pictures = user_data;
-    int status = 0;
-
-    if (pictures->settings->frames.save)
-        status = save_frame(pictures, image, item);
-    if (!status && pictures->settings->frames.plot)
-        status = keep_thumb(pictures, image, item);
-    return status;
-}
-
-static int write_plot(const struct pictures *pictures, const struct frames_options *options,
-                      const struct frames_report *report)
-{
-    struct plot_point *points = calloc(report->count > 0 ? (size_t)report->count : 1, sizeof(*points));
-    struct plot plot = {
-        .points = points, .count = report->count, .thumbs = pictures->thumbs, .thumb_count = pictures->count};
-    char title[256], *name;
-    int status;
-
-    if (!points)
-        return error_memory("plot");
-    name = url_is(options->input) ? url_name(options->input) : strdup(path_base(options->input));
-    for (int64_t i = 0; i < report->count; i++)
-        points[i] = (struct plot_point){report->items[i].time, report->items[i].score, report->items[i].chosen,
-                                        report->items[i].scene_start};
-    snprintf(title, sizeof(title), "importance (%s%s), %" PRId64 " of %" PRId64 " frames chosen: %.120s",
-             frames_kind_name(options->kind), options->motion_weight > 0 ? " with motion" : "", report->chosen_count,
-             report->count, name ? name : "");
-    free(name);
-    plot.title = title;
-    status = plot_write(pictures->settings->frames.plot, &plot);
-    free(points);
-    return status;
-}
-
-static void print_results(const struct frames_report *report, char *const *labels)
-{
-    for (int64_t i = 0; i < report->count; i++)
-        if (report->items[i].chosen)
-            printf("%" PRId64 " %.3f %.4f %" PRId64 "\n", report->items[i].number, report->items[i].time,
-                   (double)report->items[i].score, report->items[i].source_number);
-    for (int64_t i = 0; i < report->clip_count; i++)
-        for (int k = 0; k < report->classes; k++)
-            printf("clip %.3f %.3f %.4f %s\n", report->clips[i].start, report->clips[i].end,
-                   (double)report->clips[i].score[k], labels[report->clips[i].label[k]]);
-}
-
-static void print_summary(const struct settings *settings, const struct frames_options *options,
-                          const struct frames_report *report)
-{
+    const struct sowlv2_frames *const frames = &report->frames;
     if (settings->verbose) {
         terminal_say("%-12s %10s", "stage", "seconds");
         terminal_say("%-12s %10.3f", "read", report->read_seconds);
         terminal_say("%-12s %10.3f", "V-JEPA 2", report->model_seconds);
         terminal_say("%-12s %10.3f", "total", report->total_seconds);
     }
-    terminal_say("%" PRId64 " frame%s in %" PRId64 " clip%s, %" PRId64 " scene%s: %" PRId64
-                 " chosen by V-JEPA 2's %s%s (%.1f s)",
-                 report->count, report->count == 1 ? "" : "s", report->clip_count, report->clip_count == 1 ? "" : "s",
-                 report->scene_count, report->scene_count == 1 ? "" : "s", report->chosen_count,
-                 frames_kind_name(options->kind), options->motion_weight > 0 ? " and motion" : "",
+    terminal_say("%zu frame%s in %zu clip%s, %zu scene%s: %zu chosen by V-JEPA 2's %s%s (%.1f s)", frames->count,
+                 frames->count == 1 ? "" : "s", frames->clip_count, frames->clip_count == 1 ? "" : "s",
+                 frames->scene_count, frames->scene_count == 1 ? "" : "s", frames->chosen_count,
+                 sowlv2_importance_name(options->importance), options->motion_weight > 0 ? " and motion" : "",
                  report->total_seconds);
+}
+
+/* The library gives UNSUPPORTED and ARGUMENT for a device, precision or CPU level that is not there. */
+static int fail_model(int status)
+{
+    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
+        return EXIT_INTERRUPTED;
+    return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED || status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE
+                                                                                           : EXIT_NO_MODEL);
 }
 
 static int fail_status(int status)
@@ -209,52 +130,35 @@ static int fail_status(int status)
     return verb_fail(EXIT_ALL_FAILED);
 }
 
-static int run(const struct settings *settings, const struct scorer *model, struct pictures *pictures)
+static int run(const struct settings *settings, const sowlv2_scorer *scorer)
 {
-    char *const *labels = scorer_info(model)->labels;
-    struct frames_report report = {0};
+    const struct sowlv2_score_options score = make_score_options(settings);
+    const struct sowlv2_choice_options choice = make_choice_options(settings);
     struct progress progress;
-    int status, result = EXIT_DONE;
-
-    progress_begin(&progress);
-    struct frames_options options = make_options(settings, &progress);
-    if (frames_check(model, &options))
+    const struct sowlv2_key_frames_options options = make_options(settings, &score, &choice, &progress);
+    struct sowlv2_key_frames_report report;
+    int result = EXIT_DONE;
+    if (sowlv2_score_check(scorer, &score) != 0)
         return verb_fail(EXIT_USAGE);
-    if (settings->frames.save || settings->frames.plot) {
-        options.picture = take_picture;
-        options.picture_user_data = pictures;
-    }
-    status = settings->frames.save ? file_make_directories(settings->frames.save) : 0;
-    if (!status)
-        status = check_writable(settings->frames.scores);
-    if (!status)
-        status = check_writable(settings->frames.plot);
-    if (!status)
-        status = frames_run(model, &options, &report);
+    progress_begin(&progress);
+    progress.name = settings->input;
+    const int status = sowlv2_key_frames_run(scorer, settings->input, &options, &report);
     terminal_progress_end();
-    if (!status && settings->frames.scores)
-        status = frames_write_scores(settings->frames.scores, &options, &report, labels);
-    if (!status && settings->frames.plot)
-        status = write_plot(pictures, &options, &report);
-    if (!status) {
-        print_results(&report, labels);
-        print_summary(settings, &options, &report);
-    }
-    if (!status && report.broken) {
+    if (status)
+        return fail_status(status);
+    print_results(&report.frames, scorer);
+    print_summary(settings, &score, &report);
+    if (report.broken) {
         terminal_error(report.failure ? report.failure : "out of memory");
         result = EXIT_SOME_FAILED;
     }
-    frames_report_free(&report);
-    return status ? fail_status(status) : result;
+    sowlv2_key_frames_report_free(&report);
+    return result;
 }
 
 int verb_frames(struct settings *settings)
 {
-    struct pictures pictures = {.settings = settings};
-    struct device *device = NULL;
-    struct scorer *model = NULL;
-    int result;
-
+    sowlv2_scorer *scorer = NULL;
     if (check_settings(settings))
         return verb_fail(EXIT_USAGE);
     if (strcmp(settings->input, "-") != 0 && !url_is(settings->input) && access(settings->input, R_OK) != 0) {
@@ -265,13 +169,9 @@ int verb_frames(struct settings *settings)
         log_notice("--device: cuda is not built into this version yet: using the CPU");
     signals_catch_interrupts();
     terminal_progress("opening the model");
-    result = open_model(settings, &device, &model);
+    const int status = vjepa2_model_open(settings, settings->revision, &scorer);
     terminal_progress_end();
-    if (result == EXIT_DONE)
-        result = run(settings, model, &pictures);
-    for (int64_t i = 0; i < pictures.count; i++)
-        image_free(&pictures.thumbs[i].image);
-    free(pictures.thumbs);
-    vjepa2_model_close(&device, &model);
+    const int result = status ? fail_model(status) : run(settings, scorer);
+    sowlv2_scorer_free(&scorer);
     return result;
 }

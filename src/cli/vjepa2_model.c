@@ -2,38 +2,21 @@
 #include "cli/vjepa2_model.h"
 
 #include "cli/download.h"
-#include "engine/shared_device.h"
-#include "hub/model_find.h"
+#include "cli/job_options.h"
 
-#include <stdlib.h>
-
-int vjepa2_model_open(const struct settings *settings, const char *revision, struct device **device,
-                      struct scorer **model)
+int vjepa2_model_open(const struct settings *settings, const char *revision, sowlv2_scorer **out)
 {
-    char *folder = NULL;
+    const struct sowlv2_device_options device = job_device_options(settings);
+    struct sowlv2_model_options options = sowlv2_scorer_options_default();
     struct download download = {0};
-    const struct model_source source = {.model = settings->frames.model,
-                                        .revision = revision,
-                                        .cache_dir = settings->cache_dir,
-                                        .kind = "vjepa2",
-                                        .offline = settings->offline,
-                                        .download = download_update,
-                                        .download_user_data = &download};
-    const struct device_options wanted = {
-        .device = "cpu", .cpu_level = settings->cpu, .threads = (int)settings->threads};
-    int status = shared_device_open(&wanted, device);
-
-    if (!status)
-        status = model_find(&source, &folder);
+    options.model = settings->frames.model;
+    options.revision = revision;
+    options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
+    options.device_options = &device;
+    const int status = sowlv2_scorer_open(&options, out);
     download_end(&download);
-    if (!status)
-        status = scorer_open(folder, *device, model);
-    free(folder);
     return status;
-}
-
-void vjepa2_model_close(struct device **device, struct scorer **model)
-{
-    scorer_free(model);
-    shared_device_close(device);
 }

@@ -188,7 +188,8 @@ static int take_frame(struct discovery *discovery, const struct video_frame *fra
     index = both->known_count;
     if (status)
         return status;
-    importance_grey(frame->image.pixels, frame->image.width, frame->image.height, discovery->grey[index % 2]);
+    importance_grey(frame->image.pixels, frame->image.width, frame->image.height, (size_t)frame->image.width * 3,
+                    discovery->grey[index % 2]);
     if (index > 0)
         same.motion = importance_motion(discovery->grey[(index + 1) % 2], discovery->grey[index % 2], IMPORTANCE_GREY);
     key = track_keys_pass(&discovery->keys, until);

@@ -89,7 +89,7 @@ static bool put(struct track_feed *feed, struct video_frame *frame)
     uint8_t *grey = feed->grey[feed->read % 2];
     bool done;
 
-    importance_grey(item.image.pixels, item.image.width, item.image.height, grey);
+    importance_grey(item.image.pixels, item.image.width, item.image.height, (size_t)item.image.width * 3, grey);
     if (feed->read > 0)
         item.motion = importance_motion(feed->grey[(feed->read + 1) % 2], grey, IMPORTANCE_GREY);
     feed->read++;

@@ -1,5 +1,5 @@
 /* The options of a job: what is left out, what cannot be. */
-#include "api/options.h"
+#include "base/options.h"
 #include "base/error.h"
 #include "media/image.h"
 #include "run/run.h"

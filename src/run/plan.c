@@ -1,11 +1,10 @@
 /* The pass over a video before it is tracked. */
 #include "run/plan.h"
 
-#include "api/frames_types.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/url.h"
-#include "pipeline/frames.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -41,24 +40,24 @@ static bool can_be_read_again(const char *source)
            (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
 }
 
-static int take_scores(const struct frames_report *report, struct track_plan *plan)
+static int take_scores(const struct sowlv2_frames *frames, struct track_plan *plan)
 {
-    double *keys = calloc((size_t)report->count + 1, sizeof(*keys));
-    double *times = calloc((size_t)report->count + 1, sizeof(*times));
-    float *scores = calloc((size_t)report->count + 1, sizeof(*scores));
+    double *keys = calloc(frames->count + 1, sizeof(*keys));
+    double *times = calloc(frames->count + 1, sizeof(*times));
+    float *scores = calloc(frames->count + 1, sizeof(*scores));
 
     plan->key_times = keys;
     plan->score_times = times;
     plan->scores = scores;
     if (!keys || !times || !scores)
         return error_memory("scores of frames");
-    for (int64_t i = 0; i < report->count; i++) {
-        times[i] = report->items[i].time;
-        scores[i] = report->items[i].score;
-        if (report->items[i].chosen)
-            keys[plan->key_count++] = report->items[i].time;
+    for (size_t i = 0; i < frames->count; i++) {
+        times[i] = frames->items[i].time;
+        scores[i] = frames->items[i].score;
+        if (frames->items[i].chosen)
+            keys[plan->key_count++] = frames->items[i].time;
     }
-    plan->score_count = (size_t)report->count;
+    plan->score_count = frames->count;
     return 0;
 }
 
@@ -79,39 +78,49 @@ struct looking {
     const char *name;
 };
 
-static void tell_progress(size_t done, size_t total, const char *name, void *user_data)
+static bool tell_progress(int64_t done, int64_t total, void *user_data)
 {
     const struct looking *const looking = user_data;
 
-    (void)name;
-    run_tell_progress(looking->run, looking->name, "key frames", done, total);
+    run_tell_progress(looking->run, looking->name, "key frames", (size_t)done, (size_t)total);
+    return !run_is_stopped(looking->run);
 }
 
 /* The scorer's choice. */
-static int choose_by_scorer(struct sowlv2_run *run, const struct track_options *options,
-                            const sowlv2_frames_model *model, struct track_plan *plan)
+static int choose_by_scorer(struct sowlv2_run *run, const struct track_options *options, const sowlv2_scorer *scorer,
+                            struct track_plan *plan)
 {
+    const struct video_reader_options *const reader = &options->reader;
+    const bool folder = file_is_directory(options->source);
     struct looking looking = {run, options->name};
-    struct frames_report report = {0};
-    struct frames_options wanted = {
-        .input = options->source,
-        .fps = run->options.scorer_fps,
-        .frames_per_clip = run->options.frames_per_clip,
-        .kind = FRAMES_CHANGE,
-        .target_frames = run->options.key_frame_count,
-        .spacing = run->options.key_frame_spacing,
-        .reader = options->reader,
-        .progress = tell_progress,
-        .progress_user_data = &looking,
-        .interrupted = run->options.stop,
-    };
+    struct sowlv2_score_options score = sowlv2_score_options_default();
+    struct sowlv2_choice_options choice = sowlv2_choice_options_default();
+    struct sowlv2_key_frames_options wanted = sowlv2_key_frames_options_default();
+    struct sowlv2_key_frames_report report;
 
-    wanted.reader.quiet = true;
-    int status = frames_run(model->scorer, &wanted, &report);
+    score.frames_per_clip = (int)run->options.frames_per_clip;
+    choice.target_frames = run->options.key_frame_count;
+    choice.spacing = run->options.key_frame_spacing;
+    wanted.score = &score;
+    wanted.choice = &choice;
+    wanted.fps = run->options.scorer_fps;
+    wanted.source_fps = folder && reader->fps <= 0 ? VIDEO_FOLDER_RATE : reader->fps;
+    wanted.start = reader->start;
+    wanted.end = reader->end;
+    wanted.first_frame = reader->first_frame;
+    wanted.last_frame = reader->last_frame;
+    wanted.max_pixels = reader->max_pixels;
+    wanted.allow_truncated = reader->allow_truncated;
+    wanted.allow_playlists = reader->allow_playlists;
+    wanted.quiet = true;
+    wanted.progress = tell_progress;
+    wanted.user_data = &looking;
+    wanted.stop = run->options.stop;
+    int status = sowlv2_key_frames_run(scorer, options->source, &wanted, &report);
 
     if (!status)
-        status = take_scores(&report, plan);
-    frames_report_free(&report);
+        status = take_scores(&report.frames, plan);
+    sowlv2_key_frames_report_free(&report);
     if (!status)
         tell_keys(options, plan, "V-JEPA 2");
     return status;
@@ -163,12 +172,12 @@ static int choose(struct sowlv2_run *run, const struct track_options *options, c
                   struct run_plan *out)
 {
     const struct sowlv2_model_options *const wanted = run->options.scorer_model;
-    sowlv2_frames_model *model = NULL;
-    int status = wanted ? sowlv2_frames_model_open(wanted, &model) : SOWLV2_ERROR_MODEL;
+    sowlv2_scorer *scorer = NULL;
+    int status = wanted ? sowlv2_scorer_open(wanted, &scorer) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
         out->used = true;
-        status = choose_by_scorer(run, options, model, &out->plan);
+        status = choose_by_scorer(run, options, scorer, &out->plan);
     } else if (wanted && (run->options.scorer_required || !is_no_model(status))) {
         error_prefix(status, "--vjepa2-model");
         out->no_model = is_no_model(status);
@@ -178,7 +187,7 @@ static int choose(struct sowlv2_run *run, const struct track_options *options, c
         out->used = run->options.key_frames;
         status = out->used ? choose_evenly(run, options, info, &out->plan) : 0;
     }
-    sowlv2_frames_model_free(&model);
+    sowlv2_scorer_free(&scorer);
     return status;
 }
 

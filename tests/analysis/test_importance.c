@@ -101,9 +101,9 @@ static void test_normalise(void **state)
     (void)state;
     importance_normalise(scores, count, out);
     compare("normalised", out, 1e-6);
-    importance_normalise_window(scores, count, 3, out);
+    importance_normalise_window(scores, 0, count, 3, out);
     compare("window.3", out, 1e-6);
-    importance_normalise_window(scores, count, 3, scores); /* in place */
+    importance_normalise_window(scores, 0, count, 3, scores); /* in place */
     compare("window.3", scores, 1e-6);
     importance_normalise(same, 3, out);
     for (int i = 0; i < 3; i++)

@@ -1,6 +1,7 @@
 /* Every function of sowlv2.h with each of its pointers NULL in turn: ARGUMENT, a harmless value, and nothing left in
  * what `out` names. Things that are there are real: a model of each kind. */
 #include "goldens.h"
+#include "sowlv2_run.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -23,7 +24,8 @@ static sowlv2_detect_session *session;
 static sowlv2_segmenter *segmenter;
 static sowlv2_segment_session *segment_session;
 static sowlv2_track_session *track;
-static sowlv2_frames_model *frames_model;
+static sowlv2_scorer *scorer;
+static sowlv2_score_session *score;
 
 static uint8_t grey[30][40][3];
 static const struct sowlv2_image image = {&grey[0][0][0], 40, 30, 0};
@@ -38,7 +40,8 @@ static int set_up(void **state)
     must(sowlv2_prompts_encode(detector, words, 2, NULL, &prompts));
     must(sowlv2_detect_session_create(detector, &session));
     options.model = MODELS "vjepa2_tiny";
-    must(sowlv2_frames_model_open(&options, &frames_model));
+    must(sowlv2_scorer_open(&options, &scorer));
+    must(sowlv2_score_session_create(scorer, NULL, &score));
     segmenter = open_segmenter("sam2_video_tiny", 0);
     must(sowlv2_segment_session_create(segmenter, &segment_session));
     must(sowlv2_segment_set_image(segment_session, &image, NULL));
@@ -53,7 +56,8 @@ static int tear_down(void **state)
     sowlv2_track_session_free(&track);
     sowlv2_segment_session_free(&segment_session);
     sowlv2_segmenter_free(&segmenter);
-    sowlv2_frames_model_free(&frames_model);
+    sowlv2_score_session_free(&score);
+    sowlv2_scorer_free(&scorer);
     sowlv2_detect_session_free(&session);
     sowlv2_prompts_free(&prompts);
     sowlv2_detector_free(&detector);
@@ -67,9 +71,9 @@ static void test_values(void **state)
     assert_int_equal(sowlv2_detector_text_length(NULL), 0);
     assert_int_equal(sowlv2_segmenter_mask_side(NULL), 0);
     assert_null(sowlv2_track_frame(NULL));
-    assert_null(sowlv2_frames_model_label(NULL, 0));
-    assert_null(sowlv2_frames_model_label(frames_model, -1));
-    const struct sowlv2_frames_model_info info = sowlv2_frames_model_info(NULL);
+    assert_null(sowlv2_scorer_label(NULL, 0));
+    assert_null(sowlv2_scorer_label(scorer, -1));
+    const struct sowlv2_scorer_info info = sowlv2_scorer_info(NULL);
     assert_int_equal(info.crop_size + info.frames_per_clip + info.tubelet_size + info.width + info.grid +
                          info.label_count + info.predictor,
                      0);
@@ -105,13 +109,18 @@ static void test_frees(void **state)
     FREE(sowlv2_segmenter, sowlv2_segmenter_free);
     FREE(sowlv2_segment_session, sowlv2_segment_session_free);
     FREE(sowlv2_track_session, sowlv2_track_session_free);
-    FREE(sowlv2_frames_model, sowlv2_frames_model_free);
+    FREE(sowlv2_scorer, sowlv2_scorer_free);
+    FREE(sowlv2_score_session, sowlv2_score_session_free);
     FREE(char, sowlv2_string_free);
     sowlv2_detections_free(NULL);
     sowlv2_masks_free(NULL, 3);
     sowlv2_objects_free(NULL);
     sowlv2_tracks_free(NULL);
     sowlv2_frames_free(NULL);
+    sowlv2_key_frames_report_free(NULL);
+    sowlv2_score_options_init(NULL, 100);
+    sowlv2_choice_options_init(NULL, 100);
+    sowlv2_key_frames_options_init(NULL, 100);
     sowlv2_merged_free(NULL);
 }
 
@@ -138,7 +147,7 @@ static void test_opening(void **state)
     } while (0)
     OPEN(sowlv2_detector, sowlv2_detector_open);
     OPEN(sowlv2_segmenter, sowlv2_segmenter_open);
-    OPEN(sowlv2_frames_model, sowlv2_frames_model_open);
+    OPEN(sowlv2_scorer, sowlv2_scorer_open);
 
     sowlv2_detect_session *made = DIRT;
     BAD(sowlv2_detect_session_create(NULL, &made));
@@ -310,13 +319,35 @@ static void test_track(void **state)
 static void test_frames(void **state)
 {
     (void)state;
+    sowlv2_score_session *made = DIRT;
+    BAD(sowlv2_score_session_create(NULL, NULL, &made));
+    assert_null(made);
+    BAD(sowlv2_score_session_create(scorer, NULL, NULL));
+    BAD(sowlv2_score_check(NULL, NULL));
+    BAD(sowlv2_score_push(NULL, &image, 0, 1));
+    BAD(sowlv2_score_push(score, NULL, 0, 1));
+    BAD(sowlv2_score_push(score, &(struct sowlv2_image){NULL, 4, 4, 0}, 0, 1));
+    BAD(sowlv2_score_push(score, &(struct sowlv2_image){&grey[0][0][0], 40, 30, 7}, 0, 1));
+    BAD(sowlv2_score_finish(NULL));
+    assert_int_equal(sowlv2_score_count(NULL) + sowlv2_score_final(NULL), 0);
+    assert_null(sowlv2_score_frame(NULL, 0));
+    assert_null(sowlv2_score_frame(score, 0));
+    assert_null(sowlv2_score_frame(score, SIZE_MAX));
     struct sowlv2_frames out = {.items = DIRT, .count = 5};
-    BAD(sowlv2_frames_run(NULL, TEST_DATA, NULL, &out));
+    BAD(sowlv2_score_choose(NULL, NULL, &out));
     assert_null(out.items);
-    out = (struct sowlv2_frames){.items = DIRT, .count = 5};
-    BAD(sowlv2_frames_run(frames_model, NULL, NULL, &out));
+    out = (struct sowlv2_frames){.items = DIRT, .clips = DIRT, .count = 5};
+    BAD(sowlv2_score_choose(score, NULL, &out));
     assert_null(out.items);
-    BAD(sowlv2_frames_run(frames_model, TEST_DATA, NULL, NULL));
+    assert_null(out.clips);
+    BAD(sowlv2_score_choose(score, NULL, NULL));
+    struct sowlv2_key_frames_report report = {.failure = DIRT};
+    BAD(sowlv2_key_frames_run(NULL, TEST_DATA, NULL, &report));
+    assert_null(report.failure);
+    report.failure = DIRT;
+    BAD(sowlv2_key_frames_run(scorer, NULL, NULL, &report));
+    assert_null(report.failure);
+    BAD(sowlv2_key_frames_run(scorer, TEST_DATA, NULL, NULL));
 
     const float scores[3] = {1, 3, 2};
     const size_t falling[2] = {2, 1};

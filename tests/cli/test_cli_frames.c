@@ -229,10 +229,12 @@ static void test_pooled(void **state)
     free(features);
 }
 
+/* Of the classifier. */
+static const char *const class_names[] = {"Pushing something from left to right", "Nothing happens", "Caf\xc3\xa9", "x",
+                                          "y"};
+
 static void test_labels(void **state)
 {
-    static const char *const names[] = {"Pushing something from left to right", "Nothing happens", "Caf\xc3\xa9", "x",
-                                        "y"};
     const struct host_tensor *labels = find("", "labels");
     struct tool_result result = tool_run(
         ARGUMENTS("frames", "--input", video, "--vjepa2-model", CLASSIFIER, "--labels", "--target-frames", "1"));
@@ -250,12 +252,48 @@ static void test_labels(void **state)
         check_number("start", clip, start, (double)(clip < 4 ? 4 * clip : frames - 4) / 6, 6e-4);
         check_number("end", clip, end - start, 0.5, 2e-3);
         check_number("probability", i, score, (double)float_at(find("", "probabilities"), i), 2e-4);
-        const char *name = names[integer_at(labels, i)];
+        const char *name = class_names[integer_at(labels, i)];
         assert_int_equal(strncmp(at, name, strlen(name)), 0);
         at += strlen(name);
     }
     assert_string_equal(at, "\n");
     tool_free(&result);
+}
+
+/* The clips and their classes in the file of scores, which also says how they were made. */
+static void test_labels_in_scores(void **state)
+{
+    const struct host_tensor *const labels = find("", "labels");
+    char *scores = test_path(folder, "labels.json");
+    json_error_t error;
+
+    (void)state;
+    tool_expect(
+        0, NULL,
+        ARGUMENTS("frames", "--quiet", "--input", video, "--vjepa2-model", CLASSIFIER, "--labels", "--scores", scores));
+    json_t *const root = json_load_file(scores, 0, &error);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "importance")), "change");
+    assert_string_equal(json_string_value(json_object_get(root, "input")), video);
+    check_number("fps", 0, number_of(root, "fps"), 6, 0);
+    check_number("frames_per_clip", 0, number_of(root, "frames_per_clip"), 4, 0);
+    check_number("clip_step", 0, number_of(root, "clip_step"), 4, 0);
+    const json_t *const clips = json_object_get(root, "clips");
+    assert_int_equal(json_array_size(clips), labels->dim[0]);
+    for (int64_t i = 0; i < host_tensor_count(labels); i++) {
+        const int64_t number = i / labels->dim[1];
+        const json_t *const clip = json_array_get(clips, (size_t)number);
+        const json_t *const list = json_object_get(clip, "labels");
+        const json_t *const label = json_array_get(list, (size_t)(i % labels->dim[1]));
+        const char *const name = class_names[integer_at(labels, i)];
+
+        assert_int_equal(json_array_size(list), labels->dim[1]);
+        check_number("start", i, number_of(clip, "start"), (double)(number < 4 ? 4 * number : frames - 4) / 6, 1e-6);
+        assert_string_equal(json_string_value(json_object_get(label, "label")), name);
+        check_number("probability", i, number_of(label, "score"), (double)float_at(find("", "probabilities"), i), 2e-4);
+    }
+    json_decref(root);
+    free(scores);
 }
 
 static void test_pictures(void **state)
@@ -365,6 +403,71 @@ static void test_config_and_window(void **state)
     free(config);
 }
 
+/* The lowest and the highest of the last `window` values are 0 and 1. */
+static void normalise(const double *values, int64_t window, double *out)
+{
+    for (int64_t i = 0; i < frames; i++) {
+        double low = INFINITY, high = -INFINITY;
+
+        for (int64_t k = i < window ? 0 : i - window + 1; k <= i; k++) {
+            low = fmin(low, values[k]);
+            high = fmax(high, values[k]);
+        }
+        out[i] = isnan(values[i]) || high <= low ? 0 : (values[i] - low) / (high - low);
+    }
+}
+
+/* Scores over a window, from the importance and the motion that the reference gives. */
+static void test_window(void **state)
+{
+    enum { MOST = 64, WINDOW = 5 };
+    char *scores = test_path(folder, "window.json");
+    double importance[MOST] = {0}, motion[MOST] = {0}, mixed[MOST], wanted[MOST];
+    json_error_t error;
+
+    (void)state;
+    assert_in_range(frames, 1, MOST);
+    for (int64_t i = 0; i < frames; i++) {
+        importance[i] = (double)float_at(find("change", "raw"), i);
+        motion[i] = (double)float_at(find("", "motion"), i);
+    }
+    normalise(importance, WINDOW, mixed);
+    normalise(motion, WINDOW, wanted);
+    for (int64_t i = 0; i < frames; i++)
+        mixed[i] = 0.75 * mixed[i] + 0.25 * wanted[i];
+    normalise(mixed, WINDOW, wanted);
+    tool_expect(0, NULL,
+                ARGUMENTS("frames", "--quiet", "--input", video, "--vjepa2-model", MODEL, "--score-window", "5",
+                          "--motion-weight", "0.25", "--scores", scores));
+    json_t *const root = json_load_file(scores, 0, &error);
+    assert_non_null(root);
+    const json_t *const list = json_object_get(root, "frames");
+    assert_int_equal(json_array_size(list), frames);
+    for (int64_t i = 0; i < frames; i++)
+        check_number("score", i, number_of(json_array_get(list, (size_t)i), "score"), wanted[i], 1e-3);
+    json_decref(root);
+    free(scores);
+}
+
+/* What the file of features says of itself, in its header. */
+static void test_features_say(void **state)
+{
+    static const char wanted[] =
+        "\"__metadata__\":{\"frames\":\"19\",\"frames_per_clip\":\"6\",\"step\":\"4\",\"fps\":\"3\"}";
+    char *features = test_path(folder, "say.safetensors"), *text;
+    size_t size;
+
+    (void)state;
+    tool_expect(0, NULL,
+                ARGUMENTS("frames", "--quiet", "--input", video, "--vjepa2-model", MODEL, "--frames-per-clip", "6",
+                          "--clip-overlap", "2", "--vjepa2-fps", "3", "--features", features));
+    assert_int_equal(file_read(features, 1 << 24, &text, &size), 0);
+    assert_int_equal(frames, 19);
+    assert_non_null(memmem(text, size, wanted, strlen(wanted)));
+    free(text);
+    free(features);
+}
+
 /* Nothing is left of files that were not finished. */
 static void test_errors(void **state)
 {
@@ -424,12 +527,21 @@ static void test_interrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_change),   cmocka_unit_test(test_variance_with_overlap),
-        cmocka_unit_test(test_surprise), cmocka_unit_test(test_motion_aware),
-        cmocka_unit_test(test_pooled),   cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_pictures), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_csv),      cmocka_unit_test(test_config_and_window),
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_variance_with_overlap),
+        cmocka_unit_test(test_surprise),
+        cmocka_unit_test(test_motion_aware),
+        cmocka_unit_test(test_pooled),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_config_and_window),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_labels_in_scores),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_features_say),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

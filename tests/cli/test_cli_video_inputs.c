@@ -86,6 +86,64 @@ static void test_standard_input(void **state)
     free(mkv);
 }
 
+static void expect_same_file(const char *name)
+{
+    char *one, *other, *path;
+    size_t size, other_size;
+
+    path = test_path(film_folder, name);
+    assert_int_equal(file_read(path, 1 << 24, &one, &size), 0);
+    free(path);
+    assert_true(asprintf(&path, "%s/piped/%s", film_folder, name) > 0);
+    assert_int_equal(file_read(path, 1 << 24, &other, &other_size), 0);
+    free(path);
+    assert_int_equal(size, other_size);
+    assert_memory_equal(one, other, size);
+    free(one);
+    free(other);
+}
+
+/* Key frames of a film, and of the same from a pipe, whose pictures are those that were kept: the numbers, the
+ * features and the pictures are the same. */
+static void test_key_frames(void **state)
+{
+    char *const mkv = film_write("keys.mkv", WIDTH, HEIGHT, FRAMES, EMPTY, VIDEO_CODEC_FFV1), *command;
+    char *out;
+    static const char *const files[] = {"scores.csv", "features.safetensors", "stdout"};
+    size_t pictures = 0;
+    const char *at;
+
+    (void)state;
+    for (int piped = 0; piped < 2; piped++) {
+        assert_true(asprintf(&command,
+                             "mkdir -p '%s/piped' && cd '%s%s' && %s '%s' | LSAN_OPTIONS=suppressions='" TEST_DATA
+                             "/lsan.supp':print_suppressions=0 '" SOWLV2_TOOL
+                             "' frames --input %s%s%s --vjepa2-model '" TEST_DATA
+                             "/models/data/vjepa2_tiny' --frames-per-clip 4 --vjepa2-fps 0 --target-frames 5 "
+                             "--spacing 2 --scores scores.csv --features features.safetensors --plot plot.png "
+                             "--save-frames keys > stdout 2> stderr",
+                             film_folder, film_folder, piped ? "/piped" : "", piped ? "cat" : "echo", mkv,
+                             piped ? "-" : "'", piped ? "" : mkv, piped ? "" : "'") > 0);
+        assert_int_equal(system(command), 0);
+        free(command);
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        expect_same_file(files[i]);
+    assert_true(asprintf(&command, "%s/stdout", film_folder) > 0);
+    size_t size;
+    assert_int_equal(file_read(command, 1 << 20, &out, &size), 0);
+    free(command);
+    for (at = out; *at; at = strchr(at, '\n') + 1, pictures++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "keys/%06d.png", atoi(at));
+        expect_same_file(name);
+    }
+    assert_int_equal(pictures, 5);
+    free(out);
+    free(mkv);
+}
+
 /* A folder of videos and other inputs: each has its own folder, and one that is no good stops nobody. */
 static void test_several(void **state)
 {
@@ -340,7 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FILM_CASE(test_nothing_found), FILM_CASE(test_standard_input),  FILM_CASE(test_several),
         FILM_CASE(test_as_video),      FILM_CASE(test_what_is_a_video), FILM_CASE(test_interrupted),
-        FILM_CASE(test_damaged),       FILM_CASE(test_no_video),
+        FILM_CASE(test_damaged),       FILM_CASE(test_no_video),        FILM_CASE(test_key_frames),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

@@ -1,7 +1,6 @@
 /* Devices that models share: the same options give the same one, others do not. */
 #include "engine/shared_device.h"
 
-#include "api/frames_types.h"
 #include "api/types.h"
 #include "cli/vjepa2_model.h"
 #include "ops/cpu/level.h"
@@ -115,21 +114,21 @@ static void test_models(void **state)
     struct sowlv2_model_options options = model_options(MODELS "owlv2_tiny", 1);
     sowlv2_detector *detector, *apart;
     sowlv2_segmenter *segmenter;
-    sowlv2_frames_model *frames;
+    sowlv2_scorer *scorer;
     check(sowlv2_detector_open(&options, &detector));
     options = model_options(MODELS "owlv2_tiny", 2);
     check(sowlv2_detector_open(&options, &apart));
     options = model_options(MODELS "sam2_tiny", 1);
     check(sowlv2_segmenter_open(&options, &segmenter));
     options = model_options(MODELS "vjepa2_tiny", 1);
-    check(sowlv2_frames_model_open(&options, &frames));
+    check(sowlv2_scorer_open(&options, &scorer));
     assert_ptr_equal(detector->device, segmenter->device);
-    assert_ptr_equal(detector->device, frames->device);
+    assert_ptr_equal(detector->device, scorer->device);
     assert_ptr_not_equal(detector->device, apart->device);
     sowlv2_detector_free(&detector);
     sowlv2_detector_free(&apart);
     sowlv2_segmenter_free(&segmenter);
-    sowlv2_frames_model_free(&frames);
+    sowlv2_scorer_free(&scorer);
 }
 
 /* The tool's V-JEPA 2 computes on the device of its other models, which it opens through sowlv2.h. */
@@ -138,16 +137,13 @@ static void test_tool(void **state)
     (void)state;
     const struct settings settings = {.frames = {.model = MODELS "vjepa2_tiny"}, .threads = 2};
     struct sowlv2_model_options options = model_options(MODELS "owlv2_tiny", 2);
-    struct device *device = NULL;
-    struct scorer *scorer = NULL;
+    sowlv2_scorer *scorer;
     sowlv2_detector *detector;
     device_options.device = "cpu";
     check(sowlv2_detector_open(&options, &detector));
-    check(vjepa2_model_open(&settings, NULL, &device, &scorer));
-    assert_ptr_equal(device, detector->device);
-    vjepa2_model_close(&device, &scorer);
-    assert_null(device);
-    assert_null(scorer);
+    check(vjepa2_model_open(&settings, NULL, &scorer));
+    assert_ptr_equal(scorer->device, detector->device);
+    sowlv2_scorer_free(&scorer);
     sowlv2_detector_free(&detector);
 }
 

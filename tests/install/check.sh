@@ -18,7 +18,7 @@ export PKG_CONFIG_PATH="$libraries/pkgconfig" LD_LIBRARY_PATH="$libraries"
 strangers=$(nm -D --defined-only "$libraries/libsowlv2.so" | awk '{print $3}' | grep -v '^sowlv2_' || true)
 [ -z "$strangers" ] || fail "the library exports more than its own names: $strangers"
 
-printf '#include <sowlv2.h>\nint main(void) { return sowlv2_version() == 0; }\n' >"$folder/header.c"
+printf '#include <sowlv2.h>\n#include <sowlv2_run.h>\nint main(void) { return sowlv2_version() == 0; }\n' >"$folder/header.c"
 # shellcheck disable=SC2046
 $cc -std=c99 -Wall -Wextra -pedantic -Werror "$folder/header.c" $(pkg-config --cflags --libs sowlv2) -o "$folder/header" ||
   fail "the header does not compile alone as C99"

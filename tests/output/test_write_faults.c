@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "media/png.h"
-#include "weights/safetensors_write.h"
+#include "output/safetensors_write.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -72,7 +72,7 @@ static void test_frames(void **state)
             assert_int_equal(frame.number, number);
             assert_true(fabs(frame.time - (double)(number - 1) / MOVIE_RATE) < 1e-3);
             assert_memory_equal(frame.image.pixels, wanted, (size_t)MOVIE_WIDTH * MOVIE_HEIGHT * 3);
-            importance_grey(wanted, MOVIE_WIDTH, MOVIE_HEIGHT, grey[number % 2]);
+            importance_grey(wanted, MOVIE_WIDTH, MOVIE_HEIGHT, MOVIE_WIDTH * 3, grey[number % 2]);
             motion[number - 1] =
                 number > 1 ? importance_motion(grey[(number + 1) % 2], grey[number % 2], IMPORTANCE_GREY) : 0;
             assert_true(fabsf(frame.motion - motion[number - 1]) < 1e-6f);

@@ -1,5 +1,5 @@
 /* The header's room is kept free at the beginning, and filled when the number of rows is known. */
-#include "weights/safetensors_write.h"
+#include "output/safetensors_write.h"
 
 #include "base/error.h"
 

@@ -1,7 +1,7 @@
 /* The pictures of the chosen frames: read a second time, or, of a pipe, as far as they were kept. */
 #include "base/error.h"
 #include "base/log.h"
-#include "pipeline/frames_parts.h"
+#include "run/frames_parts.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,18 +9,17 @@
 #include <string.h>
 
 enum { MOST_BYTES = 512 << 20, MOST_PICTURES = 1 << 16 };
+static const float UNKNOWN = 1e30F; /* over all that are known */
 
 /* The place of the picture that is least worth keeping: the lowest importance; of frames that have none yet, the
  * earliest, after all that have. */
-static size_t least(const struct frames_kept *kept, const struct frames_track *track)
+static size_t least(const struct frames_kept *kept)
 {
     size_t found = 0;
-    double lowest = INFINITY;
-
+    float lowest = INFINITY;
     for (size_t i = 0; i < kept->count; i++) {
-        const int64_t at = kept->index[i];
-        const double worth = track->scored[at] > 0 ? (double)track->items[at].raw / track->scored[at] : 1e30;
-
+        const float importance = kept->importance(kept->index[i], kept->user_data);
+        const float worth = isnan(importance) ? UNKNOWN : importance;
         if (worth < lowest) {
             lowest = worth;
             found = i;
@@ -55,18 +54,15 @@ static int reserve(struct frames_kept *kept)
     return 0;
 }
 
-int frames_kept_add(struct frames_kept *kept, const struct frames_track *track, int64_t index,
-                    const struct image *image)
+int frames_kept_add(struct frames_kept *kept, int64_t index, const struct image *image)
 {
     const size_t bytes = (size_t)image->width * (size_t)image->height * 3;
     const size_t limit = kept->limit > 0 ? kept->limit : MOST_BYTES;
     struct image copy = {image->width, image->height, NULL};
-    int status;
-
     while (kept->count > 0 && (kept->bytes + bytes > limit || kept->count == MOST_PICTURES))
-        drop(kept, least(kept, track));
+        drop(kept, least(kept));
     if (kept->count == kept->capacity) {
-        status = reserve(kept);
+        const int status = reserve(kept);
         if (status)
             return status;
     }
@@ -89,46 +85,46 @@ void frames_kept_free(struct frames_kept *kept)
     *kept = (struct frames_kept){0};
 }
 
-static int give_kept(const struct frames_kept *kept, const struct frames_options *options, int64_t index,
-                     const struct frames_item *item)
+static int give_kept(const struct frames_pictures *pictures, int64_t index, const struct sowlv2_frame *frame)
 {
+    const struct frames_kept *const kept = pictures->kept;
     for (size_t i = 0; i < kept->count; i++)
         if (kept->index[i] == index)
-            return options->picture(&kept->images[i], item, options->picture_user_data);
+            return pictures->give(&kept->images[i], frame, pictures->user_data);
     log_warning("%s: the picture of frame %" PRId64
                 " is not there any more: a pipe cannot be read twice: give a file to have it",
-                options->input, item->number);
+                pictures->source, frame->number);
     return 0;
 }
 
-int frames_give_pictures(struct video_reader *reader, const struct frames_kept *kept,
-                         const struct frames_options *options, const struct frames_report *report)
+static int give_again(const struct frames_pictures *pictures, int64_t index, const struct sowlv2_frame *frame,
+                      struct video_frame *room)
 {
-    const bool again = video_reader_info(reader)->seekable;
-    struct video_frame frame = {0};
+    int status = video_reader_seek(pictures->reader, pictures->numbers[index], frame->time);
+    if (!status)
+        status = video_reader_next(pictures->reader, room);
+    if (status == VIDEO_END)
+        return error_set(SOWLV2_ERROR_IO, "%s: frame %" PRId64 " cannot be read a second time: has it changed?",
+                         pictures->source, frame->number);
+    return status ? status : pictures->give(&room->image, frame, pictures->user_data);
+}
+
+int frames_pictures_give(const struct frames_pictures *pictures, const struct sowlv2_frames *frames)
+{
+    const bool again = video_reader_info(pictures->reader)->seekable;
+    struct video_frame room = {0};
     int status = 0;
-
-    for (int64_t i = 0; i < report->count && !status; i++) {
-        const struct frames_item *item = &report->items[i];
-
-        if (!item->chosen)
+    for (size_t i = 0; i < frames->count && !status; i++) {
+        const struct sowlv2_frame *const frame = &frames->items[i];
+        if (!frame->chosen)
             continue;
-        if (options->interrupted && *options->interrupted) {
-            status = error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", options->input);
-        } else if (!again) {
-            status = give_kept(kept, options, i, item);
-        } else {
-            status = video_reader_seek(reader, item->number, item->time);
-            if (!status)
-                status = video_reader_next(reader, &frame);
-            if (!status)
-                status = options->picture(&frame.image, item, options->picture_user_data);
-            else if (status == VIDEO_END)
-                status =
-                    error_set(SOWLV2_ERROR_IO, "%s: frame %" PRId64 " cannot be read a second time: has it changed?",
-                              options->input, item->number);
-        }
+        if (pictures->stop && *pictures->stop)
+            status = error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", pictures->source);
+        else if (again)
+            status = give_again(pictures, (int64_t)i, frame, &room);
+        else
+            status = give_kept(pictures, (int64_t)i, frame);
     }
-    video_frame_free(&frame);
+    video_frame_free(&room);
     return status;
 }

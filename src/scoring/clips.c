@@ -1,29 +1,29 @@
-/* One clip after the other through V-JEPA 2: features, classes, scores. */
+/* See clips.h. */
+#include "scoring/clips.h"
+
 #include "analysis/importance.h"
 #include "base/error.h"
-#include "pipeline/frames_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY = 4 }; /* tubelets that a change is measured against */
+enum { HISTORY = 4, CLASSES = SOWLV2_CLIP_LABELS }; /* HISTORY: tubelets that a change is measured against */
 
-static size_t square_bytes(const struct frames_clips *clips)
+static size_t square_bytes(const struct scoring_clips *clips)
 {
     return (size_t)clips->info->side * (size_t)clips->info->side * 3;
 }
 
-static int64_t patches_of(const struct frames_clips *clips)
+static int64_t patches_of(const struct scoring_clips *clips)
 {
     return clips->info->grid * clips->info->grid;
 }
 
 /* The most tubelets a clip can have. */
-static int64_t most_tubelets(const struct frames_clips *clips)
+static int64_t most_tubelets(const struct scoring_clips *clips)
 {
     const int64_t tubelets = scorer_tubelets(clips->scorer, clips->frames);
-
     return tubelets > clips->info->tubelet_size ? tubelets : clips->info->tubelet_size;
 }
 
@@ -36,18 +36,16 @@ static int64_t predicted_tubelets(int64_t tubelets)
 static void *allocate(int64_t a, int64_t b, int64_t c, size_t size)
 {
     const uint64_t most = SIZE_MAX / 4 / size;
-
     if (a < 1 || b < 1 || c < 1 || (uint64_t)a > most || (uint64_t)b > most / (uint64_t)a ||
         (uint64_t)c > most / (uint64_t)a / (uint64_t)b)
         return NULL;
     return malloc((size_t)a * (size_t)b * (size_t)c * size);
 }
 
-static int allocate_all(struct frames_clips *clips)
+static int allocate_all(struct scoring_clips *clips)
 {
     const int64_t tubelets = most_tubelets(clips), patches = patches_of(clips), width = clips->info->width;
-    const bool surprise = clips->options->kind == FRAMES_SURPRISE;
-
+    const bool surprise = clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE;
     clips->squares = allocate(clips->frames, (int64_t)square_bytes(clips), 1, 1);
     clips->clip = allocate(clips->frames, 1, 1, sizeof(*clips->clip));
     clips->features = allocate(HISTORY + tubelets, patches, width, sizeof(float));
@@ -65,142 +63,123 @@ static int allocate_all(struct frames_clips *clips)
 
 static bool keep_going(int done, int total, void *user_data)
 {
-    const struct frames_clips *clips = user_data;
-    const volatile sig_atomic_t *interrupted = clips->options->interrupted;
-
-    (void)done;
-    (void)total;
-    return !interrupted || !*interrupted;
+    const struct scoring_clips *const clips = user_data;
+    const sowlv2_progress_callback progress = clips->options->progress;
+    return !progress || progress(done, total, clips->options->progress_user_data);
 }
 
-/* The shape of a row of the features' file, for clips of `frames` frames. */
-static void shape_features(const struct frames_clips *clips, int64_t frames, int64_t dim[3])
+int scoring_clips_open(const struct scorer *scorer, const struct sowlv2_score_options *options,
+                       struct scoring_clips *out)
 {
-    dim[0] = 0;
-    dim[1] = clips->options->pooled ? scorer_tubelets(clips->scorer, frames) : scorer_tokens(clips->scorer, frames);
-    dim[2] = clips->info->width;
-}
-
-int frames_clips_open(const struct scorer *scorer, const struct frames_options *options, struct frames_clips *out)
-{
-    const struct scorer_info *info = scorer_info(scorer);
-    int64_t overlap = options->clip_overlap, dim[3];
-    int status;
-
-    *out = (struct frames_clips){.scorer = scorer, .info = info, .options = options};
+    const struct scorer_info *const info = scorer_info(scorer);
+    int64_t overlap = options->clip_overlap;
+    *out = (struct scoring_clips){.scorer = scorer, .info = info, .options = options};
     out->frames = options->frames_per_clip > 0 ? options->frames_per_clip : info->frames_per_clip;
-    if (options->kind == FRAMES_SURPRISE) {
-        /* So that every frame but the video's first is in some clip's predicted part. */
+    if (options->importance == SOWLV2_IMPORTANCE_SURPRISE) {
+        /* So that every frame but the first ones is in some clip's predicted part. */
         const int64_t predicted = predicted_tubelets(scorer_tubelets(scorer, out->frames)) * info->tubelet_size;
-
         overlap = overlap > out->frames - predicted ? overlap : out->frames - predicted;
     }
     out->step = out->frames - overlap;
     out->control = (struct model_control){keep_going, out};
-    status = scorer_session_create(scorer, &out->session);
-    if (!status)
-        status = allocate_all(out);
-    if (!status && options->features) {
-        shape_features(out, out->frames, dim);
-        status =
-            safetensors_writer_open(options->features, options->pooled ? "pooled" : "features", 3, dim, &out->writer);
-    }
-    return status;
+    const int status = scorer_session_create(scorer, &out->session);
+    return status ? status : allocate_all(out);
 }
 
-uint8_t *frames_clips_square(struct frames_clips *clips, int64_t index)
+static uint8_t *square(const struct scoring_clips *clips, int64_t index)
 {
     return clips->squares + (size_t)(index % clips->frames) * square_bytes(clips);
 }
 
+int scoring_clips_take(struct scoring_clips *clips, int64_t index, const struct model_image *image)
+{
+    return scorer_session_shrink(clips->session, image, clips->options->whole_frame ? SCORER_WHOLE : SCORER_CENTRE,
+                                 square(clips, index));
+}
+
+bool scoring_clips_due(const struct scoring_clips *clips, int64_t count)
+{
+    return count >= clips->frames && (clips->end == 0 || count - clips->end >= clips->step);
+}
+
+int64_t scoring_clips_known(const struct scoring_clips *clips)
+{
+    return clips->end >= clips->frames ? clips->end + 1 - clips->frames : 0;
+}
+
 /* Encodes frames first .. first + count - 1, which the ring holds. */
-static int encode(struct frames_clips *clips, int64_t first, int64_t count, const struct scorer_wanted *wanted)
+static int encode(struct scoring_clips *clips, int64_t first, int64_t count, const struct scorer_wanted *wanted)
 {
     const int side = clips->info->side;
     const struct scorer_clips batch = {clips->clip, 1, count, SCORER_WHOLE};
-
     for (int64_t i = 0; i < count; i++)
-        clips->clip[i] = (struct model_image){frames_clips_square(clips, first + i), side, side, (size_t)side * 3};
+        clips->clip[i] = (struct model_image){square(clips, first + i), side, side, (size_t)side * 3};
     return scorer_session_encode(clips->session, &batch, &clips->control, wanted);
 }
 
 /* The mean over the patches of each tubelet. */
-static void pool(const struct frames_clips *clips, const float *features, int64_t tubelets)
+static void pool(const struct scoring_clips *clips, const float *features, int64_t tubelets)
 {
     const int64_t patches = patches_of(clips), width = clips->info->width;
-
     for (int64_t t = 0; t < tubelets; t++)
         for (int64_t c = 0; c < width; c++) {
             double sum = 0;
-
             for (int64_t p = 0; p < patches; p++)
                 sum += (double)features[(t * patches + p) * width + c];
             clips->pooled[t * width + c] = (float)(sum / (double)patches);
         }
 }
 
-static int give_features(struct frames_clips *clips, const float *features, int64_t first, int64_t frames)
+static int give_features(struct scoring_clips *clips, const float *features, int64_t first, int64_t frames)
 {
-    const int64_t tubelets = scorer_tubelets(clips->scorer, frames), width = clips->info->width;
-    const struct frames_options *options = clips->options;
-
-    if (!options->clip)
+    const struct sowlv2_score_options *const options = clips->options;
+    const int64_t tubelets = scorer_tubelets(clips->scorer, frames);
+    struct sowlv2_clip_features given = {features, scorer_tokens(clips->scorer, frames), clips->info->width, first,
+                                         frames};
+    if (!options->features)
         return 0;
-    if (!options->pooled)
-        return options->clip(features, scorer_tokens(clips->scorer, frames), width, first, frames,
-                             options->clip_user_data);
-    pool(clips, features, tubelets);
-    return options->clip(clips->pooled, tubelets, width, first, frames, options->clip_user_data);
-}
-
-static int write_features(struct frames_clips *clips, const float *features, int64_t frames)
-{
-    if (!clips->options->features)
-        return 0;
-    if (clips->writer.dim[0] == 0)
-        shape_features(clips, frames, clips->writer.dim); /* a video shorter than a clip has fewer tokens */
-    if (!clips->options->pooled)
-        return safetensors_writer_append(&clips->writer, features);
-    pool(clips, features, scorer_tubelets(clips->scorer, frames));
-    return safetensors_writer_append(&clips->writer, clips->pooled);
+    if (options->pooled) {
+        pool(clips, features, tubelets);
+        given.values = clips->pooled;
+        given.rows = tubelets;
+    }
+    return options->features(&given, options->features_user_data)
+               ? 0
+               : error_set(SOWLV2_ERROR_CANCELLED, "key frames: stopped by the caller");
 }
 
 /* The classes of the largest logits, with their softmax. */
-static void take_classes(const float *logits, int64_t count, struct frames_clip *out)
+static void take_classes(const float *logits, int64_t count, struct sowlv2_clip *out)
 {
     double sum = 0;
     float most = logits[0];
-
     for (int64_t i = 1; i < count; i++)
         most = logits[i] > most ? logits[i] : most;
     for (int64_t i = 0; i < count; i++)
         sum += exp((double)logits[i] - (double)most);
-    for (int k = 0; k < FRAMES_CLASSES; k++)
-        out->label[k] = -1;
     for (int64_t i = 0; i < count; i++) {
-        int place = FRAMES_CLASSES;
-
-        while (place > 0 && (out->label[place - 1] < 0 || logits[i] > logits[out->label[place - 1]]))
+        int place = CLASSES;
+        while (place > 0 && (out->labels[place - 1] < 0 || logits[i] > logits[out->labels[place - 1]]))
             place--;
-        if (place == FRAMES_CLASSES)
+        if (place == CLASSES)
             continue;
-        memmove(out->label + place + 1, out->label + place, (size_t)(FRAMES_CLASSES - 1 - place) * sizeof(*out->label));
-        out->label[place] = (int32_t)i;
+        memmove(out->labels + place + 1, out->labels + place, (size_t)(CLASSES - 1 - place) * sizeof(*out->labels));
+        out->labels[place] = (int)i;
     }
-    for (int k = 0; k < FRAMES_CLASSES && out->label[k] >= 0; k++)
-        out->score[k] = (float)(exp((double)logits[out->label[k]] - (double)most) / sum);
+    for (int k = 0; k < CLASSES && out->labels[k] >= 0; k++)
+        out->label_scores[k] = (float)(exp((double)logits[out->labels[k]] - (double)most) / sum);
 }
 
-static int note_clip(struct frames_clips *clips, const struct frames_track *track, int64_t first)
+static int note_clip(struct scoring_clips *clips, const struct scoring_numbers *numbers, int64_t first)
 {
-    struct frames_clip clip = {.start = track->items[first].time, .end = track->items[track->count - 1].time};
-
+    struct sowlv2_clip clip = {.start = numbers->frames[first].time, .end = numbers->frames[numbers->count - 1].time};
+    for (int k = 0; k < CLASSES; k++)
+        clip.labels[k] = -1;
     if (clips->logits)
         take_classes(clips->logits, clips->info->label_count, &clip);
     if (clips->done_count == clips->done_capacity) {
         const int64_t capacity = clips->done_capacity > 0 ? 2 * clips->done_capacity : 64;
-        struct frames_clip *done = realloc(clips->done, (size_t)capacity * sizeof(*done));
-
+        struct sowlv2_clip *const done = realloc(clips->done, (size_t)capacity * sizeof(*done));
         if (!done)
             return error_memory("clips");
         clips->done = done;
@@ -215,7 +194,6 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
 {
     for (float *row = rows; row < rows + count * width; row += width) {
         double mean = 0, squares = 0;
-
         for (int64_t c = 0; c < width; c++)
             mean += (double)row[c];
         mean /= (double)width;
@@ -228,26 +206,21 @@ static void normalise_rows(float *rows, int64_t count, int64_t width)
 
 /* scores[tubelets] of the clip of `count` frames from frame `first`; changes `features`. The first part is encoded
  * alone, so that nothing of what comes is known to the predictor. */
-static int surprise(struct frames_clips *clips, int64_t first, int64_t count, float *features, float *scores)
+static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t count, float *features, float *scores)
 {
-    const int64_t tubelets = scorer_tubelets(clips->scorer, count), wanted = predicted_tubelets(tubelets),
-                  seen = tubelets - wanted, patches = patches_of(clips);
-    const int64_t width = clips->info->width;
-    struct scorer_positions target = {NULL, wanted * patches};
-    int32_t *ids;
-    int status;
-
+    const int64_t tubelets = scorer_tubelets(clips->scorer, count), wanted = predicted_tubelets(tubelets);
+    const int64_t seen = tubelets - wanted, patches = patches_of(clips), width = clips->info->width;
     for (int64_t t = 0; t < tubelets; t++)
         scores[t] = NAN;
     if (wanted < 1 || count < clips->info->tubelet_size)
         return 0; /* a video of less than a tubelet is one repeated moment */
-    ids = allocate(wanted, patches, 1, sizeof(*ids));
+    int32_t *const ids = allocate(wanted, patches, 1, sizeof(*ids));
     if (!ids)
         return error_memory("token positions");
     for (int64_t i = 0; i < wanted * patches; i++)
         ids[i] = (int32_t)(seen * patches + i);
-    target.ids = ids;
-    status = encode(clips, first, seen * clips->info->tubelet_size, &(struct scorer_wanted){.keep = true});
+    const struct scorer_positions target = {ids, wanted * patches};
+    int status = encode(clips, first, seen * clips->info->tubelet_size, &(struct scorer_wanted){.keep = true});
     if (!status)
         status = scorer_session_predict(clips->session, NULL, &target, &clips->control, clips->expected);
     free(ids);
@@ -260,57 +233,51 @@ static int surprise(struct frames_clips *clips, int64_t first, int64_t count, fl
 }
 
 /* The tubelets right before this clip, so that its first ones have something to be compared with. */
-static void keep_history(struct frames_clips *clips, int64_t tubelets)
+static void keep_history(struct scoring_clips *clips, int64_t tubelets)
 {
     const size_t tubelet = (size_t)patches_of(clips) * (size_t)clips->info->width;
     const int64_t kept = tubelets < HISTORY ? tubelets : HISTORY;
-
     memmove(clips->features + (size_t)(HISTORY - kept) * tubelet,
             clips->features + (size_t)(HISTORY + tubelets - kept) * tubelet, (size_t)kept * tubelet * sizeof(float));
     clips->history = kept;
 }
 
-int frames_clips_run(struct frames_clips *clips, struct frames_track *track)
+int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbers)
 {
-    const int64_t count = track->count < clips->frames ? track->count : clips->frames, first = track->count - count;
-    const int64_t tubelets = scorer_tubelets(clips->scorer, count), patches = patches_of(clips);
-    const int64_t width = clips->info->width;
-    float *features = clips->features + HISTORY * patches * width, *scores = clips->scores;
-    int status;
-
+    const int64_t count = numbers->count < clips->frames ? numbers->count : clips->frames;
+    const int64_t first = numbers->count - count, tubelets = scorer_tubelets(clips->scorer, count);
+    const int64_t patches = patches_of(clips), width = clips->info->width;
+    float *const features = clips->features + HISTORY * patches * width, *scores = clips->scores;
     if (first != clips->end)
         clips->history = 0;
-    status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
-    if (!status)
-        status = write_features(clips, features, count);
+    int status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
     if (!status)
         status = give_features(clips, features, first, count);
     if (!status)
-        status = note_clip(clips, track, first);
+        status = note_clip(clips, numbers, first);
     if (status)
         return status;
-    if (clips->options->kind == FRAMES_CHANGE) {
+    if (clips->options->importance == SOWLV2_IMPORTANCE_CHANGE) {
         importance_change(features - clips->history * patches * width,
                           (struct importance_shape){clips->history + tubelets, patches, width}, HISTORY, scores);
         scores += clips->history;
         if (clips->history == 0)
             scores[0] = NAN;
         keep_history(clips, tubelets);
-    } else if (clips->options->kind == FRAMES_VARIANCE) {
+    } else if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
         status = importance_variance(features, (struct importance_shape){tubelets, patches, width}, scores);
     } else {
-        status = surprise(clips, first, count, features, scores);
+        status = score_surprise(clips, first, count, features, scores);
     }
     if (!status)
-        frames_track_score(track, first, count, clips->info->tubelet_size, scores, tubelets,
-                           clips->options->kind == FRAMES_SURPRISE);
-    clips->end = track->count;
+        scoring_numbers_score(numbers, first, count, clips->info->tubelet_size, scores, tubelets,
+                              clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE);
+    clips->end = numbers->count;
     return status;
 }
 
-void frames_clips_free(struct frames_clips *clips)
+void scoring_clips_free(struct scoring_clips *clips)
 {
-    safetensors_writer_abort(&clips->writer);
     scorer_session_free(&clips->session);
     free(clips->squares);
     free(clips->clip);
@@ -320,5 +287,5 @@ void frames_clips_free(struct frames_clips *clips)
     free(clips->pooled);
     free(clips->logits);
     free(clips->done);
-    *clips = (struct frames_clips){0};
+    *clips = (struct scoring_clips){0};
 }

@@ -1,6 +1,6 @@
 /* Writing one f32 tensor of a length that is not known before the end as a safetensors file, part by part. */
-#ifndef WEIGHTS_SAFETENSORS_WRITE_H
-#define WEIGHTS_SAFETENSORS_WRITE_H
+#ifndef OUTPUT_SAFETENSORS_WRITE_H
+#define OUTPUT_SAFETENSORS_WRITE_H
 
 #include "base/dtype.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
-/* Options of any version of the header: the caller's size says which. */
-#ifndef API_OPTIONS_H
-#define API_OPTIONS_H
+/* Options of any version of the public headers: the caller's size says which. */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
 
 #include "sowlv2.h"
 
@@ -15,7 +15,7 @@ void options_init(void *options, size_t size, const void *defaults, size_t known
  * mean what was done before. */
 int options_take(const char *struct_name, const char *maker, const void *given, void *out, size_t known);
 
-/* options_take() of a type, with the defaults: OPTIONS_TAKE(detect, options, &mine). */
+/* options_take() of a type, with the defaults: OPTIONS_TAKE(score, options, &mine). */
 #define OPTIONS_TAKE(type, given, out)                                                                                 \
     (*(out) = sowlv2_##type##_options_default(),                                                                       \
      options_take("struct sowlv2_" #type "_options", "sowlv2_" #type "_options_default()", (given), (out),             \

@@ -2,8 +2,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/test_folder.h"
+#include "output/safetensors_write.h"
 #include "weights/safetensors.h"
-#include "weights/safetensors_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
