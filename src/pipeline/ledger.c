@@ -129,7 +129,7 @@ static void report_failure(const struct job *job)
 {
     const char *why = job->failure ? job->failure : "out of memory";
 
-    if (strstr(why, job->name))
+    if (strstr(why, job->name) || strncmp(why, "standard input: ", 16) == 0)
         log_warning("%s", why);
     else
         log_warning("%s: %s", job->name, why);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
+#include "pipeline/given.h"
 #include "pipeline/run.h"
 
 #include <math.h>
@@ -131,6 +132,8 @@ int segment_job(struct run *run, struct job *job)
         boxes[i].box = job->detections.items[i].box;
     if (!status && count > 0)
         status = make_masks(run, job, run->options->given ? run->options->given : boxes);
+    if (status && run->options->given)
+        status = given_explain(status, job->name, run->options->given, count, GIVEN_ANY);
     if (!status && run->options->dedupe_iou > 0)
         status = dedupe(run, job);
     if (!status)

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
+#include "pipeline/given.h"
 #include "pipeline/job.h"
 #include "pipeline/track_run.h"
 
@@ -60,7 +61,9 @@ static int choose_given(const struct track_run *run, bool *keep)
     int status = masks && views && scores ? 0 : error_memory("boxes and points");
 
     if (!status)
-        status = sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks);
+        status =
+            given_explain(sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks),
+                          run->options->name, run->options->given, count, GIVEN_ANY);
     for (size_t i = 0; !status && i < count; i++) {
         views[i] = &masks[i];
         scores[i] = masks[i].mask_score;
@@ -102,8 +105,8 @@ static int take_given(struct track_run *run, int64_t frame)
         status = track_things_add(&run->things, -1, 0, frame, &thing);
         if (!status)
             status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
-        if (status == SOWLV2_ERROR_ARGUMENT)
-            status = error_prefix(status, "%s: number %zu of the boxes and points", run->options->name, i + 1);
+        if (status)
+            status = given_explain(status, run->options->name, run->options->given, count, i);
     }
     free(keep);
     if (!status)
