@@ -186,14 +186,16 @@ static void print_timing(const struct detect_images_report *report, double model
 
 static void print_summary(const struct settings *settings, const struct detect_images_report *report, double seconds)
 {
-    char failed[64] = "", skipped[64] = "";
+    char failed[64] = "", skipped[64] = "", covered[64] = "";
 
     if (report->failed > 0)
         snprintf(failed, sizeof(failed), " (%zu failed)", report->failed);
     if (report->skipped > 0)
         snprintf(skipped, sizeof(skipped), " (%zu more done before)", report->skipped);
-    terminal_say("%zu image%s%s%s, %zu object%s -> %s (%.1f s)%s", report->images, report->images == 1 ? "" : "s",
-                 failed, skipped, report->objects, report->objects == 1 ? "" : "s", settings->output, seconds,
+    if (report->covered > 0)
+        snprintf(covered, sizeof(covered), " (%zu more left out by --dedupe)", report->covered);
+    terminal_say("%zu image%s%s%s, %zu object%s%s -> %s (%.1f s)%s", report->images, report->images == 1 ? "" : "s",
+                 failed, skipped, report->objects, report->objects == 1 ? "" : "s", covered, settings->output, seconds,
                  report->interrupted ? ", interrupted" : "");
 }
 

@@ -145,8 +145,11 @@ static int run_one(const struct settings *settings, const struct mark_objects *g
     if (status && status != SOWLV2_ERROR_CANCELLED && !report.broken)
         return status;
     count->done++; /* also of one that is broken, up to there */
-    terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", name, report.frames,
-                 report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s",
+    char covered[64] = "";
+    if (report.covered > 0)
+        snprintf(covered, sizeof(covered), " (%" PRId64 " more left out by --dedupe)", report.covered);
+    terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s%s -> %s (%.1f s)%s", name, report.frames,
+                 report.frames == 1 ? "" : "s", report.objects, report.objects == 1 ? "" : "s", covered,
                  output_claim_folder(claim), report.total_seconds,
                  report.interrupted ? ", interrupted"
                  : report.broken    ? ", broken off"

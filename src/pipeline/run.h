@@ -35,6 +35,7 @@ struct run {
     size_t batch_bytes;                      /* pixels at which a batch is full */
     bool stopping;                           /* interrupted or cancelled: what has not been computed is abandoned */
     double wait_seconds, detect_seconds, encode_seconds, mask_seconds;
+    size_t covered; /* objects that --dedupe dropped */
 };
 
 /* The masks of a job's detections (or of what is given), and what a row needs of them. Errors: as sowlv2_segment. */

@@ -136,6 +136,7 @@ int segment_job(struct run *run, struct job *job)
         status = given_explain(status, job->name, run->options->given, count, GIVEN_ANY);
     if (!status && run->options->dedupe_iou > 0)
         status = dedupe(run, job);
+    run->covered += count - job->detections.count;
     if (!status)
         status = job_make_files(job);
     if (!status) {

@@ -72,6 +72,8 @@ static int choose_given(const struct track_run *run, bool *keep)
         const int64_t kept = masks_dedupe(views, scores, count, (double)run->options->dedupe_iou, keep);
 
         status = kept < 0 ? (int)kept : 0;
+        if (!status)
+            run->report->covered = (int64_t)count - kept;
         if (!status && (size_t)kept < count)
             log_debug("%s: %zu of %zu objects dropped: other masks cover them", run->options->source,
                       count - (size_t)kept, count);

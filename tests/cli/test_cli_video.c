@@ -310,6 +310,15 @@ static void test_given_outside(void **state)
                           film_output, "--input", TEST_DATA "/media/data/after_end.jpg"));
 }
 
+/* Of boxes whose masks are about the same one is followed, and the others are counted. */
+static void test_dedupe_of_given(void **state)
+{
+    (void)state;
+    tool_expect(0, " frames, 1 object (1 more left out by --dedupe) -> ",
+                ARGUMENTS("segment", "--box", "1,1,60,60", "--box", "1,1,60,60", "--dedupe", "0.5", "--sam-model",
+                          "demo", "--output", film_output, "--input", film_path, "--no-overlay", "--no-video"));
+}
+
 /* What would do is said, as of an image. */
 static void test_max_pixels(void **state)
 {
@@ -358,11 +367,13 @@ static void test_options_of_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_everything),        FILM_CASE(test_left_out),      FILM_CASE(test_parts),
-        FILM_CASE(test_bad_values),        FILM_CASE(test_detect_every),  FILM_CASE(test_odd_and_lossless),
-        FILM_CASE(test_separate),          FILM_CASE(test_budget),        FILM_CASE(test_temporal),
-        FILM_CASE(test_image_model),       FILM_CASE(test_given_outside), FILM_CASE(test_max_pixels),
-        FILM_CASE(test_options_of_images),
+        FILM_CASE(test_everything),      FILM_CASE(test_left_out),
+        FILM_CASE(test_parts),           FILM_CASE(test_bad_values),
+        FILM_CASE(test_detect_every),    FILM_CASE(test_odd_and_lossless),
+        FILM_CASE(test_separate),        FILM_CASE(test_budget),
+        FILM_CASE(test_temporal),        FILM_CASE(test_image_model),
+        FILM_CASE(test_given_outside),   FILM_CASE(test_max_pixels),
+        FILM_CASE(test_dedupe_of_given), FILM_CASE(test_options_of_images),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);
