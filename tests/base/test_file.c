@@ -82,12 +82,18 @@ static void links_in_the_way_are_named(void **state)
 {
     (void)state;
     char *folder = test_folder_make(), *below = test_path(folder, "link/x"), *loop = test_path(folder, "loop"),
-         *file = test_path(folder, "file");
+         *file = test_path(folder, "file"), *link = test_path(folder, "link");
+    int descriptor;
+    size_t size;
     test_link("/nonexistent/disk", folder, "link");
     assert_int_equal(file_make_directories(below), SOWLV2_ERROR_IO);
     assert_non_null(strstr(error_message(), "/link: cannot make this folder: it is a link to /nonexistent/disk, which "
                                             "is not there: make that folder, or remove the link"));
+    assert_int_equal(file_open_regular(link, &descriptor, &size), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "/link: cannot open: it is a link to what is not there"));
     test_link("loop", folder, "loop");
+    assert_int_equal(file_open_regular(loop, &descriptor, &size), SOWLV2_ERROR_IO);
+    assert_null(strstr(error_message(), "not there"));
     assert_int_equal(file_make_directories(loop), SOWLV2_ERROR_IO);
     assert_non_null(strstr(error_message(), "/loop: cannot make this folder: it is a link that leads back to itself"));
     test_write_text(folder, "f", "");
@@ -97,6 +103,7 @@ static void links_in_the_way_are_named(void **state)
     free(below);
     free(loop);
     free(file);
+    free(link);
     test_folder_remove(folder);
 }
 
