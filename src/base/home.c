@@ -1,5 +1,6 @@
 /* Home folders: HOME for oneself, what the system knows of everybody else. */
-#include "base/home.h"
+#include "base/file.h"
+#include "base/strings.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 enum { PASSWD_BUFFER = 16384 };
 
-bool home_append(const char *user, struct string *out)
+bool path_append_home(const char *user, struct string *out)
 {
     const char *home = *user ? NULL : getenv("HOME");
     struct passwd entry, *found = NULL;

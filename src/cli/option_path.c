@@ -1,6 +1,6 @@
 /* "~" in paths. A shell replaces it in "--output ~/x" alone: not behind '=', and not in a configuration file. */
 #include "base/error.h"
-#include "base/home.h"
+#include "base/file.h"
 #include "cli/options.h"
 
 #include <stdlib.h>
@@ -36,7 +36,7 @@ int option_expand_path(const char *where, const char *text, char **out)
     first = *text == '~' ? strndup(text, length) : NULL;
     if (*text == '~' && !first)
         return error_memory(where);
-    if (first && !home_append(first + 1, &path) && !path.failed) {
+    if (first && !path_append_home(first + 1, &path) && !path.failed) {
         if (!first[1] || !is_meant_itself(first))
             status = refuse(where, text, first + 1);
         else

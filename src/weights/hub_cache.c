@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/home.h"
 #include "weights/hub.h"
 
 #include <stdlib.h>
@@ -35,7 +34,7 @@ static const char *expand_tilde(const char *path, struct string *out)
         return path;
     memcpy(user, path + 1, length);
     user[length] = '\0';
-    return home_append(user, out) ? path + 1 + length : path;
+    return path_append_home(user, out) ? path + 1 + length : path;
 }
 
 /* Appends the variable that `*at` begins with ("$NAME" or "${NAME}") and moves past it; false, with
