@@ -189,8 +189,8 @@ int inputs_path_error(const char *path, int why, const char *option)
     if (why == ENOENT && file_is_broken_link(path))
         return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
     if (why == ENOENT && user > 0) /* where there is such a user the path is that user's long since */
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: there is no such file, nor a user '%.*s'", path,
-                         (int)user, path + 1);
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: there is no such file, nor a user '%.*s'", path, (int)user,
+                         path + 1);
     return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s: check the path%s%s", path, strerror(why),
                      option ? " given as " : "", option ? option : "");
 }

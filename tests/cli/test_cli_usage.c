@@ -386,8 +386,7 @@ static void test_inputs(void **state)
 {
     (void)state;
     tool_expect(4, "/nonexistent/photos", ARGUMENTS("detect", "--prompt", "cat", "--input", "/nonexistent/photos"));
-    tool_expect(4,
-                "/nonexistent/a.mp4: cannot open: No such file or directory: check the path given as --as-video",
+    tool_expect(4, "/nonexistent/a.mp4: cannot open: No such file or directory: check the path given as --as-video",
                 ARGUMENTS("detect", "--prompt", "cat", "--as-video", "/nonexistent/a.mp4"));
     tool_expect(4, "/nonexistent/*.mp4: no file matches this pattern: check the pattern given as --as-video",
                 ARGUMENTS("detect", "--prompt", "cat", "--as-video", "/nonexistent/*.mp4"));
