@@ -31,8 +31,7 @@ struct sink_context {
     struct output_options options;
     const char *const *prompts; /* [prompt_count], bare */
     size_t prompt_count;
-    const struct string_list *slugs; /* of the prompts, for file names */
-    bool masks;                      /* objects have masks */
+    bool masks; /* objects have masks */
 
     /* Of a video; NULL and zeros for images. */
     const char *video; /* what its rows call it */
@@ -41,8 +40,10 @@ struct sink_context {
     double frame_rate; /* a hint; 0: unknown */
     struct pool *pool; /* threads for work at the end */
 
+    struct sink_counts *counts; /* NULL: nobody wants to know */
+
     /* The outputs' own. */
-    struct sink_counts *counts;
+    struct string_list slugs;     /* of the prompts, for file names */
     struct output_videos *videos; /* where they are wanted: see videos.h */
 };
 

@@ -299,7 +299,7 @@ static void finish_video(void *data, size_t index, size_t worker)
         return;
     status = video_writer_close(&video->writer);
     first_error_keep(&finish->videos->error, status);
-    if (!status)
+    if (!status && finish->videos->context->counts)
         atomic_fetch_add(&finish->videos->context->counts->videos, 1);
 }
 
@@ -330,8 +330,7 @@ static int close_videos(void *state)
     finish(videos, videos->groups, videos->count);
     for (size_t i = 0; i < videos->count; i++)
         free(videos->groups[i]);
-    status = first_error_report(&videos->error);
-    first_error_free(&videos->error);
+    status = first_error_end(&videos->error);
     free(videos->groups);
     free(videos);
     return status;

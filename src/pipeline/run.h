@@ -21,7 +21,6 @@ struct run {
     struct queue *computed; /* struct job: the computing thread to the writers, once for each that may write */
     struct outputs *outputs;
     pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
-    struct string_list slugs; /* of the prompts */
     atomic_int decoders_left; /* the last one closes `decoded` */
     pthread_t *threads;
     size_t thread_count;

@@ -248,9 +248,7 @@ static int close_output(struct track_run *run, int status)
     first_error_keep(&error, status);
     first_error_keep(&error, track_output_close(&run->output, !status && !run->report->interrupted, &written));
     run->report->write_seconds = written.write_seconds;
-    status = first_error_report(&error);
-    first_error_free(&error);
-    return status;
+    return first_error_end(&error);
 }
 
 int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const struct track_options *options,
