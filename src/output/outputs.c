@@ -9,9 +9,17 @@
 
 /* Every output format. In this order the parts of a frame are begun: those that take longest first. What offers the
  * others something stands before them. */
-static const struct sink_kind *const sink_table[] = {
-    &sink_videos, &sink_overlays, &sink_masks, &sink_crops, &sink_rows,
-};
+#define SINKS(SINK)                                                                                                    \
+    SINK(sink_videos)                                                                                                  \
+    SINK(sink_overlays)                                                                                                \
+    SINK(sink_masks)                                                                                                   \
+    SINK(sink_crops)                                                                                                   \
+    SINK(sink_rows)
+
+#define DECLARE(kind) extern const struct sink_kind kind;
+#define ENTER(kind) &kind,
+SINKS(DECLARE)
+static const struct sink_kind *const sink_table[] = {SINKS(ENTER)};
 
 enum { TABLE_COUNT = sizeof(sink_table) / sizeof(sink_table[0]) };
 

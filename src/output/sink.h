@@ -1,6 +1,6 @@
 /* A sink: one kind of output, for images and videos alike. It gets frames with their objects and writes.
  *
- * A new output format is a file with a `struct sink_kind` and its line in the table of outputs.c.
+ * A new output format is a file with a `struct sink_kind` and its line in the list of outputs.c.
  *
  * Of each frame, in input or time order: list() for every part, by one thread. Then, while frames before and, of
  * images, after it may be at the same stage: write() once for every part, by any threads, until one fails; once all
@@ -92,7 +92,5 @@ struct sink_kind {
 /* The bare text and the slug of a prompt by its index; NULL for -1. */
 const char *sink_prompt(const struct sink_context *context, int prompt);
 const char *sink_slug(const struct sink_context *context, int prompt);
-
-extern const struct sink_kind sink_videos, sink_overlays, sink_masks, sink_crops, sink_rows;
 
 #endif

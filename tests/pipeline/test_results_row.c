@@ -41,6 +41,8 @@ static void test_seconds(void **state)
     check_seconds(1e300, "null");
 }
 
+extern const struct sink_kind sink_rows;
+
 static const char *const prompts[] = {"cat", "a \"red\" bicycle", "dog"};
 
 static void check_row(struct output_frame *frame, bool masks, const char *expected)
