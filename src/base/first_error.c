@@ -41,3 +41,11 @@ int first_error_report(struct first_error *error)
     pthread_mutex_unlock(&error->lock);
     return status;
 }
+
+int first_error_end(struct first_error *error)
+{
+    const int status = first_error_report(error);
+
+    first_error_free(error);
+    return status;
+}

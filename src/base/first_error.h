@@ -18,5 +18,7 @@ void first_error_keep(struct first_error *error, int status);
 
 /* Gives the error and makes it this thread's; 0: none. Any thread. */
 int first_error_report(struct first_error *error);
+/* The same, and frees it. */
+int first_error_end(struct first_error *error);
 
 #endif

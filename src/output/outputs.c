@@ -3,14 +3,23 @@
 
 #include "base/error.h"
 #include "base/first_error.h"
+#include "output/names.h"
 
 #include <stdlib.h>
 
 /* Every output format. In this order the parts of a frame are begun: those that take longest first. What offers the
  * others something stands before them. */
-static const struct sink_kind *const sink_table[] = {
-    &sink_videos, &sink_overlays, &sink_masks, &sink_crops, &sink_rows,
-};
+#define SINKS(SINK)                                                                                                    \
+    SINK(sink_videos)                                                                                                  \
+    SINK(sink_overlays)                                                                                                \
+    SINK(sink_masks)                                                                                                   \
+    SINK(sink_crops)                                                                                                   \
+    SINK(sink_rows)
+
+#define DECLARE(kind) extern const struct sink_kind kind;
+#define ENTER(kind) &kind,
+SINKS(DECLARE)
+static const struct sink_kind *const sink_table[] = {SINKS(ENTER)};
 
 enum { TABLE_COUNT = sizeof(sink_table) / sizeof(sink_table[0]) };
 
@@ -22,7 +31,6 @@ struct sink {
 
 struct outputs {
     struct sink_context context;
-    struct sink_counts counts;
     bool begun; /* where there is no claim to say so */
     size_t count;
     struct sink sinks[]; /* [count] */
@@ -53,7 +61,7 @@ const char *sink_prompt(const struct sink_context *context, int prompt)
 
 const char *sink_slug(const struct sink_context *context, int prompt)
 {
-    return prompt >= 0 && (size_t)prompt < context->slugs->count ? context->slugs->items[prompt] : NULL;
+    return prompt >= 0 && (size_t)prompt < context->slugs.count ? context->slugs.items[prompt] : NULL;
 }
 
 static int open_sink(struct outputs *outputs, const struct sink_kind *kind)
@@ -71,8 +79,8 @@ static int open_sink(struct outputs *outputs, const struct sink_kind *kind)
     return status;
 }
 
-/* Closes the sinks; gives the first error, `status` before all. */
-static int close_sinks(struct outputs *outputs, int status)
+/* Closes the sinks and frees all; gives the first error, `status` before all. */
+static int end(struct outputs *outputs, int status)
 {
     struct first_error error;
 
@@ -81,31 +89,28 @@ static int close_sinks(struct outputs *outputs, int status)
     for (size_t i = 0; i < outputs->count; i++)
         if (outputs->sinks[i].kind->close)
             first_error_keep(&error, outputs->sinks[i].kind->close(outputs->sinks[i].state));
-    status = first_error_report(&error);
-    first_error_free(&error);
-    return status;
+    string_list_free(&outputs->context.slugs);
+    free(outputs);
+    return first_error_end(&error);
 }
 
 int outputs_open(const struct sink_context *context, struct outputs **out)
 {
     const struct output_options *options = &context->options;
     struct outputs *outputs = calloc(1, sizeof(*outputs) + (TABLE_COUNT + options->more_count) * sizeof(struct sink));
-    int status = 0;
+    int status;
 
     *out = NULL;
     if (!outputs)
         return error_memory("output");
     outputs->context = *context;
-    outputs->context.counts = &outputs->counts;
+    status = names_slugs(context->prompts, context->prompt_count, &outputs->context.slugs);
     for (size_t i = 0; !status && context->claim && i < TABLE_COUNT; i++)
         status = open_sink(outputs, sink_table[i]);
     for (size_t i = 0; !status && i < options->more_count; i++)
         status = open_sink(outputs, options->more[i]);
-    if (status) {
-        status = close_sinks(outputs, status);
-        free(outputs);
-        return status;
-    }
+    if (status)
+        return end(outputs, status);
     *out = outputs;
     return 0;
 }
@@ -216,26 +221,18 @@ bool outputs_need_pixels(const struct outputs *outputs)
 int outputs_end_object(struct outputs *outputs, int64_t id)
 {
     struct first_error error;
-    int status;
 
     first_error_init(&error);
     for (size_t i = 0; i < outputs->count; i++)
         if (outputs->sinks[i].kind->end_object)
             first_error_keep(&error, outputs->sinks[i].kind->end_object(outputs->sinks[i].state, id));
-    status = first_error_report(&error);
-    first_error_free(&error);
-    return status;
+    return first_error_end(&error);
 }
 
-int outputs_close(struct outputs **outputs, int64_t *pictures, int64_t *videos)
+int outputs_close(struct outputs **closed)
 {
-    const int status = *outputs ? close_sinks(*outputs, 0) : 0;
+    struct outputs *outputs = *closed;
 
-    if (pictures)
-        *pictures = *outputs ? atomic_load(&(*outputs)->counts.pictures) : 0;
-    if (videos)
-        *videos = *outputs ? atomic_load(&(*outputs)->counts.videos) : 0;
-    free(*outputs);
-    *outputs = NULL;
-    return status;
+    *closed = NULL;
+    return outputs ? end(outputs, 0) : 0;
 }

@@ -35,8 +35,7 @@ bool outputs_need_pixels(const struct outputs *outputs);
 /* An object had its last frame. Every sink is told, the first error given. */
 int outputs_end_object(struct outputs *outputs, int64_t id);
 
-/* Closes the sinks, frees all, clears the pointer; NULL inside is fine. Gives the first error, and how many files were
- * made (`pictures`, `videos` may be NULL). */
-int outputs_close(struct outputs **outputs, int64_t *pictures, int64_t *videos);
+/* Closes the sinks, frees all, clears the pointer; NULL inside is fine. Gives the first error. */
+int outputs_close(struct outputs **outputs);
 
 #endif

@@ -87,15 +87,6 @@ static void blend(uint8_t *pixel, struct colour colour)
     pixel[2] = (uint8_t)((pixel[2] + colour.blue + 1) / 2);
 }
 
-void overlay_blend_mask(uint8_t *pixels, int width, int height, const uint8_t *mask, int color_index)
-{
-    struct colour colour = palette_colour(color_index);
-    size_t count = width > 0 && height > 0 ? (size_t)width * (size_t)height : 0;
-    for (size_t i = 0; i < count; i++)
-        if (mask[i] != 0)
-            blend(pixels + 3 * i, colour);
-}
-
 void overlay_blend_run(uint8_t *pixels, size_t count, int color_index)
 {
     struct colour colour = palette_colour(color_index);

@@ -22,10 +22,7 @@ struct overlay_item {
 int overlay_draw(uint8_t *pixels, int width, int height, const struct overlay_item *items, size_t count,
                  unsigned parts);
 
-/* Mixes the colour into the pixels whose mask [height][width] is not zero: half and half, rounded up. */
-void overlay_blend_mask(uint8_t *pixels, int width, int height, const uint8_t *mask, int color_index);
-
-/* The same for `count` pixels that follow each other. */
+/* Mixes the colour into `count` pixels that follow each other: half and half, rounded up. */
 void overlay_blend_run(uint8_t *pixels, size_t count, int color_index);
 
 /* Thickness of outlines and height of label text in an image of this size, in pixels. */

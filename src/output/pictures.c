@@ -60,22 +60,18 @@ size_t pictures_parts(const void *state, const struct output_frame *frame)
 
 struct picture pictures_of(const struct pictures *pictures, const struct output_frame *frame, size_t part)
 {
+    const size_t first = part - (pictures->has_merged ? 1 : 0);
+
     if (pictures->has_merged && part == 0)
         return (struct picture){.kind = pictures->merged, .count = frame->count};
-    return (struct picture){
-        .kind = pictures->object, .first = part - (pictures->has_merged ? 1 : 0), .count = 1, .is_object = true};
-}
-
-static const struct output_object *object_of(const struct output_frame *frame, const struct picture *picture)
-{
-    return picture->is_object ? &frame->objects[picture->first] : NULL;
+    return (struct picture){.kind = pictures->object, .first = first, .count = 1, .object = &frame->objects[first]};
 }
 
 /* The path below the output folder; NULL with an error set: out of memory. */
 static char *name_file(const struct sink_context *context, const struct output_frame *frame,
                        const struct picture *picture)
 {
-    const struct output_object *object = object_of(frame, picture);
+    const struct output_object *object = picture->object;
     char *below = names_path(picture->kind, frame->stem, object ? (size_t)object->id : 0,
                              object ? sink_slug(context, object->prompt) : NULL);
 
@@ -98,16 +94,16 @@ int pictures_list(void *state, const struct output_frame *frame, size_t part, st
         free(below);
     }
     if (!status && context->videos)
-        status = output_videos_list(context->videos, picture.kind, object_of(frame, &picture), frame, files);
+        status = output_videos_list(context->videos, picture.kind, picture.object, frame, files);
     return status;
 }
 
-bool pictures_wants(const struct pictures *pictures, const struct output_frame *frame, const struct picture *picture)
+bool pictures_wants(const struct pictures *pictures, const struct picture *picture)
 {
     const struct sink_context *context = pictures->context;
 
     return context->options.pictures ||
-           (context->videos && output_videos_has(context->videos, picture->kind, object_of(frame, picture)));
+           (context->videos && output_videos_has(context->videos, picture->kind, picture->object));
 }
 
 static int write_png(const struct sink_context *context, const char *below, const struct image *drawn, int channels)
@@ -118,7 +114,7 @@ static int write_png(const struct sink_context *context, const char *below, cons
                             : error_memory("file names");
 
     free(path);
-    if (!status)
+    if (!status && context->counts)
         atomic_fetch_add(&context->counts->pictures, 1);
     return status;
 }
@@ -131,7 +127,7 @@ int pictures_write(const struct pictures *pictures, const struct output_frame *f
     int status = 0;
 
     if (context->videos)
-        status = output_videos_add(context->videos, picture->kind, object_of(frame, picture), frame, drawn->pixels);
+        status = output_videos_add(context->videos, picture->kind, picture->object, frame, drawn->pixels);
     if (status || !context->options.pictures)
         return status;
     below = name_file(context, frame, picture);

@@ -25,14 +25,14 @@ int pictures_close(void *state);
 /* What a part shows. */
 struct picture {
     enum names_kind kind;
-    size_t first, count; /* the frame's objects that are in it */
-    bool is_object;
+    size_t first, count;                /* the frame's objects that are in it */
+    const struct output_object *object; /* which it is of alone; NULL: of all */
 };
 
 struct picture pictures_of(const struct pictures *pictures, const struct output_frame *frame, size_t part);
 
 /* Whether it is a PNG or a video's picture: else it need not be drawn. */
-bool pictures_wants(const struct pictures *pictures, const struct output_frame *frame, const struct picture *picture);
+bool pictures_wants(const struct pictures *pictures, const struct picture *picture);
 
 /* Writes what was drawn, 1, 3 or 4 channels, as PNG and into its video. `*file`, where not NULL, receives the PNG's
  * name below the output folder. Errors: IO, MEMORY. */

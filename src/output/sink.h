@@ -1,6 +1,6 @@
 /* A sink: one kind of output, for images and videos alike. It gets frames with their objects and writes.
  *
- * A new output format is a file with a `struct sink_kind` and its line in the table of outputs.c.
+ * A new output format is a file with a `struct sink_kind` and its line in the list of outputs.c.
  *
  * Of each frame, in input or time order: list() for every part, by one thread. Then, while frames before and, of
  * images, after it may be at the same stage: write() once for every part, by any threads, until one fails; once all
@@ -31,8 +31,7 @@ struct sink_context {
     struct output_options options;
     const char *const *prompts; /* [prompt_count], bare */
     size_t prompt_count;
-    const struct string_list *slugs; /* of the prompts, for file names */
-    bool masks;                      /* objects have masks */
+    bool masks; /* objects have masks */
 
     /* Of a video; NULL and zeros for images. */
     const char *video; /* what its rows call it */
@@ -41,8 +40,10 @@ struct sink_context {
     double frame_rate; /* a hint; 0: unknown */
     struct pool *pool; /* threads for work at the end */
 
+    struct sink_counts *counts; /* NULL: nobody wants to know */
+
     /* The outputs' own. */
-    struct sink_counts *counts;
+    struct string_list slugs;     /* of the prompts, for file names */
     struct output_videos *videos; /* where they are wanted: see videos.h */
 };
 
@@ -91,7 +92,5 @@ struct sink_kind {
 /* The bare text and the slug of a prompt by its index; NULL for -1. */
 const char *sink_prompt(const struct sink_context *context, int prompt);
 const char *sink_slug(const struct sink_context *context, int prompt);
-
-extern const struct sink_kind sink_videos, sink_overlays, sink_masks, sink_crops, sink_rows;
 
 #endif

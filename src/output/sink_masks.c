@@ -26,7 +26,7 @@ static int write_mask(void *state, struct output_frame *frame, size_t part, stru
     const size_t size = (size_t)frame->image.width * (size_t)frame->image.height;
     struct image drawn = {.width = frame->image.width, .height = frame->image.height};
 
-    if (!pictures_wants(pictures, frame, &picture))
+    if (!pictures_wants(pictures, &picture))
         return 0;
     drawn.pixels = sink_scratch_get(scratch, size);
     if (!drawn.pixels)
@@ -35,7 +35,7 @@ static int write_mask(void *state, struct output_frame *frame, size_t part, stru
     for (size_t i = picture.first; i < picture.first + picture.count; i++)
         mask_paint(&frame->objects[i].mask, 255, drawn.pixels);
     return pictures_write(pictures, frame, &picture, &drawn, 1,
-                          picture.is_object ? &frame->objects[picture.first].mask_file : NULL);
+                          picture.object ? &frame->objects[picture.first].mask_file : NULL);
 }
 
 const struct sink_kind sink_masks = {

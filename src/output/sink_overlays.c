@@ -103,7 +103,7 @@ static int write_overlay(void *state, struct output_frame *frame, size_t part, s
     struct image drawn = frame->image;
     int status;
 
-    if (!pictures_wants(pictures, frame, &picture))
+    if (!pictures_wants(pictures, &picture))
         return 0;
     if (!frame->sole) {
         drawn.pixels = sink_scratch_get(scratch, size);

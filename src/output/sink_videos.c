@@ -35,17 +35,16 @@ struct video {
 
 enum { MASK, OVERLAY, VIDEO_KINDS };
 
-/* The videos of one object, or of all. */
+/* The videos of one object, or of all together. */
 struct group {
-    int64_t id;
+    int64_t id; /* 0: of all */
     bool ended;
     struct video videos[VIDEO_KINDS];
 };
 
 struct output_videos {
     const struct sink_context *context;
-    struct group merged;
-    struct group **objects; /* [count], every object that ever had videos */
+    struct group **groups; /* [count]: that of all, and every object that ever had videos */
     size_t count, capacity;
     bool noticed; /* that there are more objects than videos */
     bool has_first;
@@ -63,18 +62,18 @@ static size_t channels_of(enum names_kind kind)
     return is_mask(kind) ? 1 : 3;
 }
 
-static struct group *find_object(const struct output_videos *videos, int64_t id)
+static struct group *find_group(const struct output_videos *videos, int64_t id)
 {
     for (size_t i = videos->count; i-- > 0;)
-        if (videos->objects[i]->id == id)
-            return videos->objects[i];
+        if (videos->groups[i]->id == id)
+            return videos->groups[i];
     return NULL;
 }
 
 /* NULL: there is none. */
 static struct video *find(struct output_videos *videos, enum names_kind kind, const struct output_object *object)
 {
-    struct group *group = object ? find_object(videos, object->id) : &videos->merged;
+    struct group *group = find_group(videos, object ? object->id : 0);
 
     if (!group || group->ended || !names_video_folder(kind))
         return NULL;
@@ -86,32 +85,36 @@ bool output_videos_has(struct output_videos *videos, enum names_kind kind, const
     return find(videos, kind, object) != NULL;
 }
 
-/* Makes room for an object that has none, unless there are too many. Errors: MEMORY. */
+static int add_group(struct output_videos *videos, int64_t id)
+{
+    if (videos->count == videos->capacity) {
+        const size_t capacity = videos->capacity > 0 ? 2 * videos->capacity : 16;
+        struct group **grown = realloc(videos->groups, capacity * sizeof(struct group *));
+
+        if (!grown)
+            return error_memory("videos");
+        videos->groups = grown;
+        videos->capacity = capacity;
+    }
+    videos->groups[videos->count] = calloc(1, sizeof(struct group));
+    if (!videos->groups[videos->count])
+        return error_memory("videos");
+    videos->groups[videos->count++]->id = id;
+    return 0;
+}
+
+/* Takes up an object that is new, unless there are too many. Errors: MEMORY. */
 static int take_up(struct output_videos *videos, int64_t id)
 {
     const struct sink_context *context = videos->context;
     const int most = context->options.max_object_videos;
 
-    if (most < 0 || videos->count >= (size_t)most) {
-        if (!videos->noticed)
-            log_notice("%s: more than %d objects: object %lld and those after it have no videos of their own",
-                       context->video, most, (long long)id);
-        videos->noticed = true;
-        return 0;
-    }
-    if (videos->count == videos->capacity) {
-        const size_t capacity = videos->capacity > 0 ? 2 * videos->capacity : 16;
-        struct group **grown = realloc(videos->objects, capacity * sizeof(struct group *));
-
-        if (!grown)
-            return error_memory("videos");
-        videos->objects = grown;
-        videos->capacity = capacity;
-    }
-    videos->objects[videos->count] = calloc(1, sizeof(struct group));
-    if (!videos->objects[videos->count])
-        return error_memory("videos");
-    videos->objects[videos->count++]->id = id;
+    if (most >= 0 && videos->count - 1 < (size_t)most)
+        return add_group(videos, id);
+    if (!videos->noticed)
+        log_notice("%s: more than %d objects: object %lld and those after it have no videos of their own",
+                   context->video, most, (long long)id);
+    videos->noticed = true;
     return 0;
 }
 
@@ -157,7 +160,7 @@ int output_videos_list(struct output_videos *videos, enum names_kind kind, const
     note_first(videos, frame);
     if (!names_video_folder(kind))
         return 0;
-    if (object && !find_object(videos, object->id))
+    if (object && !find_group(videos, object->id))
         status = take_up(videos, object->id);
     video = status ? NULL : find(videos, kind, object);
     if (!video || video->listed)
@@ -262,6 +265,11 @@ static int open_videos(struct sink_context *context, void **state)
 
     if (!videos)
         return error_memory("videos");
+    if (add_group(videos, 0) != 0) {
+        free(videos->groups);
+        free(videos);
+        return SOWLV2_ERROR_MEMORY;
+    }
     videos->context = context;
     first_error_init(&videos->error);
     *state = context->videos = videos;
@@ -291,7 +299,7 @@ static void finish_video(void *data, size_t index, size_t worker)
         return;
     status = video_writer_close(&video->writer);
     first_error_keep(&finish->videos->error, status);
-    if (!status)
+    if (!status && finish->videos->context->counts)
         atomic_fetch_add(&finish->videos->context->counts->videos, 1);
 }
 
@@ -305,7 +313,7 @@ static void finish(struct output_videos *videos, struct group **groups, size_t c
 static int end_object(void *state, int64_t id)
 {
     struct output_videos *videos = state;
-    struct group *group = find_object(videos, id);
+    struct group *group = find_group(videos, id);
 
     if (!group || group->ended)
         return 0;
@@ -317,25 +325,13 @@ static int end_object(void *state, int64_t id)
 static int close_videos(void *state)
 {
     struct output_videos *videos = state;
-    struct group *merged = &videos->merged, **all = calloc(videos->count + 1, sizeof(struct group *));
     int status;
 
-    if (all) {
-        all[0] = merged;
-        for (size_t i = 0; i < videos->count; i++)
-            all[i + 1] = videos->objects[i];
-        finish(videos, all, videos->count + 1);
-    } else { /* one after another */
-        finish(videos, &merged, 1);
-        for (size_t i = 0; i < videos->count; i++)
-            finish(videos, &videos->objects[i], 1);
-    }
+    finish(videos, videos->groups, videos->count);
     for (size_t i = 0; i < videos->count; i++)
-        free(videos->objects[i]);
-    status = first_error_report(&videos->error);
-    first_error_free(&videos->error);
-    free(all);
-    free(videos->objects);
+        free(videos->groups[i]);
+    status = first_error_end(&videos->error);
+    free(videos->groups);
     free(videos);
     return status;
 }

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/first_error.h"
 #include "base/log.h"
-#include "output/names.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
@@ -37,7 +36,6 @@ static int open_outputs(struct run *run)
                                    .options = options->outputs,
                                    .prompts = options->prompts,
                                    .prompt_count = options->prompt_count,
-                                   .slugs = &run->slugs,
                                    .masks = run->masks};
 
     context.options.pictures = true;
@@ -90,13 +88,11 @@ static int close_output(struct run *run, int status)
         log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
     first_error_init(&error);
     first_error_keep(&error, status);
-    first_error_keep(&error, outputs_close(&run->outputs, NULL, NULL));
+    first_error_keep(&error, outputs_close(&run->outputs));
     first_error_keep(&error, output_claim_end(run->claim));
     if (claim != run->options->claim)
         output_claim_close(&run->claim);
-    status = first_error_report(&error);
-    first_error_free(&error);
-    return status;
+    return first_error_end(&error);
 }
 
 static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
@@ -157,8 +153,6 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
 
     run->masks = segmenter != NULL;
     if (!status)
-        status = names_slugs(options->prompts, options->prompt_count, &run->slugs);
-    if (!status)
         status = make_sessions(run, detector, segmenter, &report->prompt_seconds);
     if (!status)
         status = open_output(run, report);
@@ -186,7 +180,6 @@ static void release(struct run *run)
     sowlv2_detect_session_free(&run->session);
     sowlv2_prompts_free(&run->prompts);
     inputs_free(&run->inputs);
-    string_list_free(&run->slugs);
     pthread_mutex_destroy(&run->asking);
     pthread_mutex_destroy(&run->writing);
 }

@@ -1,7 +1,7 @@
 /* Which images may start, and what is done back in input order. */
 #include "pipeline/ledger.h"
 
-#include "base/error.h"
+#include "base/first_error.h"
 #include "base/log.h"
 
 #include <pthread.h>
@@ -21,8 +21,7 @@ struct ledger {
     bool stopped;
     bool settling; /* a thread is at the turns that have come */
     struct ledger_totals totals;
-    int status;
-    char *failure;
+    struct first_error error;
     struct job *waiting[]; /* [window]: finished jobs at their place modulo window */
 };
 
@@ -40,6 +39,7 @@ struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, st
     ledger->window = window;
     ledger->byte_budget = byte_budget;
     ledger->outputs = outputs;
+    first_error_init(&ledger->error);
     pthread_mutex_init(&ledger->lock, NULL);
     pthread_cond_init(&ledger->room, NULL);
     pthread_condattr_init(&monotonic);
@@ -55,7 +55,7 @@ void ledger_free(struct ledger **ledger)
         return;
     for (size_t i = 0; i < (*ledger)->window; i++)
         job_free(&(*ledger)->waiting[i]);
-    free((*ledger)->failure);
+    first_error_free(&(*ledger)->error);
     pthread_cond_destroy(&(*ledger)->progress);
     pthread_cond_destroy(&(*ledger)->room);
     pthread_mutex_destroy(&(*ledger)->lock);
@@ -95,10 +95,7 @@ void ledger_stop(struct ledger *ledger)
 /* Keeps the first error, with the lock held. */
 static void keep_error(struct ledger *ledger, int status)
 {
-    if (ledger->status)
-        return;
-    ledger->status = status;
-    ledger->failure = strdup(error_message());
+    first_error_keep(&ledger->error, status);
     ledger->stopped = true;
     pthread_cond_broadcast(&ledger->room);
 }
@@ -158,7 +155,7 @@ static int settle(const struct ledger *ledger, const struct job *job)
 static void end_turn(struct ledger *ledger)
 {
     struct job **place = &ledger->waiting[ledger->written % ledger->window], *job = *place;
-    const bool counts = !job->abandoned && !ledger->status;
+    const bool counts = !job->abandoned && first_error_report(&ledger->error) == 0;
     int status = 0;
 
     *place = NULL;
@@ -234,12 +231,5 @@ void ledger_wait(struct ledger *ledger, size_t done)
 
 int ledger_status(struct ledger *ledger)
 {
-    int status;
-
-    pthread_mutex_lock(&ledger->lock);
-    status = ledger->status;
-    if (status)
-        error_set(status, "%s", ledger->failure ? ledger->failure : "out of memory");
-    pthread_mutex_unlock(&ledger->lock);
-    return status;
+    return first_error_report(&ledger->error);
 }

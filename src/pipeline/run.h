@@ -22,7 +22,6 @@ struct run {
     struct outputs *outputs;
     pthread_mutex_t asking; /* held while the caller is asked for an image */
     pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
-    struct string_list slugs; /* of the prompts */
     atomic_int decoders_left; /* the last one closes `decoded` */
     pthread_t *threads;
     size_t thread_count;

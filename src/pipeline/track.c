@@ -4,6 +4,7 @@
 #include "analysis/budget.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/first_error.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "pipeline/track_both.h"
@@ -241,14 +242,13 @@ static int prepare(struct track_run *run)
 static int close_output(struct track_run *run, int status)
 {
     struct track_output_report written = {0};
-    char *why = status ? strdup(error_message()) : NULL;
-    const int closed = track_output_close(&run->output, !status && !run->report->interrupted, &written);
+    struct first_error error;
 
+    first_error_init(&error);
+    first_error_keep(&error, status);
+    first_error_keep(&error, track_output_close(&run->output, !status && !run->report->interrupted, &written));
     run->report->write_seconds = written.write_seconds;
-    if (status)
-        error_set(status, "%s", why ? why : "out of memory");
-    free(why);
-    return status ? status : closed;
+    return first_error_end(&error);
 }
 
 int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const struct track_options *options,

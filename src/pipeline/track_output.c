@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/first_error.h"
 #include "base/pool.h"
-#include "output/names.h"
+#include "output/claim.h"
 #include "output/outputs.h"
 #include "pipeline/queue.h"
 
@@ -26,10 +26,10 @@ struct item {
 
 struct track_output {
     struct track_output_options options;
-    struct string_list slugs; /* of the prompts */
     struct output_claim *claim;
     struct output_identity identity; /* of the source */
     struct outputs *outputs;
+    struct sink_counts counts;
     struct queue *queue; /* struct item */
     struct pool *pool;
     pthread_t thread;
@@ -122,13 +122,12 @@ static int check_options(const struct track_output_options *options)
 
 static void output_free(struct track_output *output)
 {
-    outputs_close(&output->outputs, NULL, NULL);
+    outputs_close(&output->outputs);
     for (size_t i = 0; output->scratch && i < pool_size(output->pool); i++)
         sink_scratch_free(&output->scratch[i]);
     free(output->scratch);
     pool_free(&output->pool);
     queue_free(&output->queue);
-    string_list_free(&output->slugs);
     output_identity_free(&output->identity);
     if (output->claim && output->claim != output->options.claim)
         output_claim_close(&output->claim);
@@ -144,14 +143,14 @@ static int open_outputs(struct track_output *output)
                                          .options = options->outputs,
                                          .prompts = options->prompts,
                                          .prompt_count = options->prompt_count,
-                                         .slugs = &output->slugs,
                                          .masks = true,
                                          .video = options->name,
                                          .identity = &output->identity,
                                          .width = options->width,
                                          .height = options->height,
                                          .frame_rate = options->frame_rate,
-                                         .pool = output->pool};
+                                         .pool = output->pool,
+                                         .counts = &output->counts};
 
     return outputs_open(&context, &output->outputs);
 }
@@ -174,10 +173,10 @@ static int start(struct track_output *output)
 {
     const struct track_output_options *options = &output->options;
     const struct output_claim_options wanted = {.folder = options->folder};
-    int status = names_slugs(options->prompts, options->prompt_count, &output->slugs);
+    int status = 0;
 
     output->claim = options->claim;
-    if (!status && !output->claim && options->folder)
+    if (!output->claim && options->folder)
         status = output_claim_open(&wanted, &output->claim);
     if (!status && options->source)
         status = output_identity_of(options->source, &output->identity);
@@ -289,8 +288,10 @@ int track_output_close(struct track_output **out, bool whole, struct track_outpu
         queue_close(output->queue);
         pthread_join(output->thread, NULL);
         start_time = clock_seconds();
-        first_error_keep(&output->error, outputs_close(&output->outputs, &done.pictures, &done.videos));
+        first_error_keep(&output->error, outputs_close(&output->outputs));
         done.frames = output->frames;
+        done.pictures = atomic_load(&output->counts.pictures);
+        done.videos = atomic_load(&output->counts.videos);
         done.write_seconds = output->write_seconds + clock_seconds() - start_time;
         if (output->claim && whole && !has_failed(output))
             first_error_keep(&output->error, output_claim_finish_video(output->claim, output->frames));

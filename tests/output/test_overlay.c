@@ -317,12 +317,12 @@ static void test_line_breaks_are_spaces(void **state)
     free_picture(&two);
 }
 
-static void test_blend_mask(void **state)
+static void test_blend(void **state)
 {
     (void)state;
     uint8_t pixels[4 * 3] = {0, 0, 0, 255, 255, 255, 10, 11, 12, 10, 11, 12};
-    const uint8_t mask[4] = {255, 1, 0, 128};
-    overlay_blend_mask(pixels, 2, 2, mask, 0); /* e6 9f 00 = 230 159 0 */
+    overlay_blend_run(pixels, 2, 0); /* e6 9f 00 = 230 159 0 */
+    overlay_blend_run(pixels + 9, 1, 0);
     static const uint8_t expected[4 * 3] = {115, 80, 0, 243, 207, 128, 10, 11, 12, 120, 85, 6};
     assert_memory_equal(pixels, expected, sizeof(expected));
 }
@@ -402,7 +402,7 @@ int main(void)
         cmocka_unit_test(test_hostile_labels),
         cmocka_unit_test(test_clean_text),
         cmocka_unit_test(test_line_breaks_are_spaces),
-        cmocka_unit_test(test_blend_mask),
+        cmocka_unit_test(test_blend),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

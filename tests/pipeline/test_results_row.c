@@ -1,7 +1,7 @@
 /* Rows: which fields are there, and how times are written. */
 #include "output/json_text.h"
 #include "output/names.h"
-#include "output/results_row.h"
+#include "output/sink.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -41,21 +41,23 @@ static void test_seconds(void **state)
     check_seconds(1e300, "null");
 }
 
+extern const struct sink_kind sink_rows;
+
 static const char *const prompts[] = {"cat", "a \"red\" bicycle", "dog"};
 
-static void check_row(const struct output_frame *frame, bool masks, const char *expected)
+static void check_row(struct output_frame *frame, bool masks, const char *expected)
 {
-    const struct results_row_options options = {.prompts = prompts, .prompt_count = 3, .masks = masks};
-    struct string row = {0};
+    struct sink_context context = {.prompts = prompts, .prompt_count = 3, .masks = masks};
+    void *state = NULL;
     json_t *parsed;
 
-    results_row(frame, &options, &row);
-    assert_false(row.failed);
-    assert_string_equal(row.data, expected);
-    parsed = json_loads(row.data, JSON_REJECT_DUPLICATES, NULL);
+    assert_int_equal(sink_rows.open(&context, &state), 0);
+    assert_int_equal(sink_rows.complete(state, frame), 0);
+    assert_string_equal(frame->row.data, expected);
+    parsed = json_loads(frame->row.data, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(parsed);
     json_decref(parsed);
-    string_free(&row);
+    string_free(&frame->row);
 }
 
 static void test_frames(void **state)
