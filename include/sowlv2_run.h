@@ -134,6 +134,7 @@ struct sowlv2_run_part {
     bool no_model;    /* the scorer that was required could not be opened */
 
     int64_t images, failed, skipped; /* images tried, of them failed; more that were done before */
+    int64_t covered;                 /* objects that dedupe_iou left out */
     int64_t objects;                 /* found in images; followed through a video */
     int64_t frames, encoded, filled_in, detected_on, dropped; /* of a video: written; of these computed by the
                                                                  segmenter, filled in between, looked at by the

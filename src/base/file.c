@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +14,12 @@
 int file_open_regular(const char *path, int *descriptor, size_t *size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int why = errno;
+    if (fd < 0 && why == ENOENT && file_is_broken_link(path))
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
     if (fd < 0)
         return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s: check the path and its permissions", path,
-                         strerror(errno));
+                         strerror(why));
     struct stat status;
     if (fstat(fd, &status) != 0) {
         int code = errno;
@@ -160,6 +164,30 @@ bool file_is_directory(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/* What has a folder's name already and is none. */
+static int refuse_what_is_there(const char *path)
+{
+    char target[PATH_MAX];
+    struct stat status;
+    const ssize_t length = readlink(path, target, sizeof(target) - 1);
+    const int why = length >= 0 && stat(path, &status) != 0 ? errno : 0;
+    if (why == 0)
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: a file of that name is in the way", path);
+    target[length] = '\0';
+    if (why == ENOENT || why == ENOTDIR)
+        return error_set(SOWLV2_ERROR_IO,
+                         "%s: cannot make this folder: it is a link to %s, which is not there: make that folder, or "
+                         "remove the link",
+                         path, target);
+    if (why == ELOOP)
+        return error_set(SOWLV2_ERROR_IO,
+                         "%s: cannot make this folder: it is a link that leads back to itself: remove "
+                         "the link",
+                         path);
+    return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: it is a link to %s: %s", path, target,
+                     strerror(why));
+}
+
 static int make_directory(const char *path)
 {
     if (mkdir(path, 0777) == 0)
@@ -168,7 +196,7 @@ static int make_directory(const char *path)
     if (file_is_directory(path))
         return 0;
     if (code == EEXIST)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: a file of that name is in the way", path);
+        return refuse_what_is_there(path);
     return error_set(SOWLV2_ERROR_IO, "%s: cannot make this folder: %s", path, strerror(code));
 }
 

@@ -61,6 +61,10 @@ void file_remove_leftovers(const char *folder);
 
 /* "a/b" from "a" and "b"; freed by the caller; NULL: out of memory. */
 char *path_join(const char *folder, const char *name);
+/* Appends the home folder of `user` ("": the one who runs this). False, with nothing appended: nobody knows it, or
+ * memory is short (`out->failed`). */
+struct string;
+bool path_append_home(const char *user, struct string *out);
 /* Part after the last '/', inside `path`. */
 const char *path_base(const char *path);
 

@@ -49,22 +49,27 @@ void string_append_text(struct string *string, const char *text)
     string_append(string, text, strlen(text));
 }
 
+__attribute__((format(printf, 2, 0))) static void append_arguments(struct string *string, const char *format,
+                                                                   va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0)
+        string->failed = true;
+    if (length >= 0 && string_reserve(string, (size_t)length)) {
+        vsnprintf(string->data + string->length, (size_t)length + 1, format, again);
+        string->length += (size_t)length;
+    }
+    va_end(again);
+}
+
 void string_append_format(struct string *string, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    append_arguments(string, format, arguments);
     va_end(arguments);
-    if (length < 0) {
-        string->failed = true;
-        return;
-    }
-    if (!string_reserve(string, (size_t)length))
-        return;
-    va_start(arguments, format);
-    vsnprintf(string->data + string->length, (size_t)length + 1, format, arguments);
-    va_end(arguments);
-    string->length += (size_t)length;
 }
 
 void string_clear(struct string *string)
@@ -79,6 +84,23 @@ void string_free(struct string *string)
 {
     free(string->data);
     *string = (struct string){0};
+}
+
+void few_add(struct few *few, const char *format, ...)
+{
+    enum { SHOWN = 3 };
+    va_list arguments;
+    few->count++;
+    if (few->count > SHOWN + 1)
+        return;
+    if (few->count > 1)
+        string_append_text(&few->text, ", ");
+    va_start(arguments, format);
+    if (few->count <= SHOWN)
+        append_arguments(&few->text, format, arguments);
+    else
+        string_append_text(&few->text, "...");
+    va_end(arguments);
 }
 
 int string_list_append(struct string_list *list, const char *text)

@@ -29,6 +29,15 @@ struct string_list {
 int string_list_append(struct string_list *list, const char *text);
 void string_list_free(struct string_list *list);
 
+/* The first few of many, for a message that names them: "a, b, c, ...". Start from {0}; freed with string_free(&text).
+ */
+struct few {
+    size_t count; /* of all that were added */
+    struct string text;
+};
+
+__attribute__((format(printf, 2, 3))) void few_add(struct few *few, const char *format, ...);
+
 /* Shows control characters (C0, DEL, C1) as '?', in place, so that foreign text stays one line and
  * cannot steer a terminal. */
 void text_make_printable(char *text);

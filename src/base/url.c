@@ -196,6 +196,15 @@ char *url_plain(const char *url)
     return text.data;
 }
 
+size_t url_asked_length(const char *url)
+{
+    const char *const host = find_host(url);
+
+    if (!url_has_scheme(url, "http") && !url_has_scheme(url, "https"))
+        return strlen(url);
+    return (size_t)(host - url) + strcspn(host, "#");
+}
+
 char *url_to_path(const char *url)
 {
     const char *path = url_has_scheme(url, "file") ? url + strlen("file://") : NULL;

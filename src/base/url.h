@@ -22,6 +22,10 @@ char *url_name(const char *url);
 /* The address without user, password, query and fragment; freed by the caller; NULL: out of memory. */
 char *url_plain(const char *url);
 
+/* How much of the address, from its beginning, is asked for: of HTTP all before the fragment ("#top"), which only says
+ * where in what comes back. */
+size_t url_asked_length(const char *url);
+
 /* The path that a "file://" address means; freed by the caller. NULL: it is none, or names another machine. */
 char *url_to_path(const char *url);
 

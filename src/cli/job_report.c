@@ -70,9 +70,18 @@ static void print_video_timing(const struct sowlv2_run_part *part)
                  part->frames, part->encoded, part->filled_in, part->detected_on);
 }
 
+/* "3 objects (1 more left out by --dedupe)". */
+static void format_objects(const struct sowlv2_run_part *part, char *text, size_t size)
+{
+    const int length = snprintf(text, size, "%" PRId64 " object%s", part->objects, part->objects == 1 ? "" : "s");
+
+    if (part->covered > 0)
+        snprintf(text + length, size - (size_t)length, " (%" PRId64 " more left out by --dedupe)", part->covered);
+}
+
 static void report_images(const struct job_report *report, const struct sowlv2_run_part *part)
 {
-    char failed[64] = "", skipped[64] = "";
+    char failed[64] = "", skipped[64] = "", objects[128];
 
     if (report->settings->verbose)
         print_image_timing(part, report->model_seconds);
@@ -84,14 +93,16 @@ static void report_images(const struct job_report *report, const struct sowlv2_r
         snprintf(failed, sizeof(failed), " (%" PRId64 " failed)", part->failed);
     if (part->skipped > 0)
         snprintf(skipped, sizeof(skipped), " (%" PRId64 " more done before)", part->skipped);
-    terminal_say("%" PRId64 " image%s%s%s, %" PRId64 " object%s -> %s (%.1f s)%s", part->images,
-                 part->images == 1 ? "" : "s", failed, skipped, part->objects, part->objects == 1 ? "" : "s",
-                 report->settings->run.output, report->model_seconds + part->total_seconds,
+    format_objects(part, objects, sizeof(objects));
+    terminal_say("%" PRId64 " image%s%s%s, %s -> %s (%.1f s)%s", part->images, part->images == 1 ? "" : "s", failed,
+                 skipped, objects, report->settings->run.output, report->model_seconds + part->total_seconds,
                  part->interrupted ? ", interrupted" : "");
 }
 
 static void report_video(const struct job_report *report, const struct sowlv2_run_part *part)
 {
+    char objects[128];
+
     if (part->done_before) {
         terminal_say("%s: done before -> %s", part->name, part->folder);
         return;
@@ -102,9 +113,9 @@ static void report_video(const struct job_report *report, const struct sowlv2_ru
         terminal_error(part->error);
     if (part->status && part->status != SOWLV2_ERROR_CANCELLED && !part->broken)
         return;
-    terminal_say("%s: %" PRId64 " frame%s, %" PRId64 " object%s -> %s (%.1f s)%s", part->name, part->frames,
-                 part->frames == 1 ? "" : "s", part->objects, part->objects == 1 ? "" : "s", part->folder,
-                 part->total_seconds,
+    format_objects(part, objects, sizeof(objects));
+    terminal_say("%s: %" PRId64 " frame%s, %s -> %s (%.1f s)%s", part->name, part->frames, part->frames == 1 ? "" : "s",
+                 objects, part->folder, part->total_seconds,
                  part->interrupted ? ", interrupted"
                  : part->broken    ? ", broken off"
                                    : "");

@@ -67,6 +67,9 @@ static int explain_verbs(const char *word)
 {
     if (!word)
         error_set(SOWLV2_ERROR_ARGUMENT, "no verb: say what to do, for example 'sowlv2 detect': see 'sowlv2 --help'");
+    else if (option_after_dashes(word))
+        error_set(SOWLV2_ERROR_ARGUMENT, "%s: begins with a typographic dash: write --%s: see 'sowlv2 --help'", word,
+                  option_after_dashes(word));
     else if (*word == '-')
         error_set(SOWLV2_ERROR_ARGUMENT,
                   "%s: a verb comes first, for example 'sowlv2 detect %s ...': see 'sowlv2 --help'", word, word);

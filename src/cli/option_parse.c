@@ -102,6 +102,47 @@ static void copy_name(const char *typed, char name[65])
     name[strcspn(name, "=")] = '\0';
 }
 
+/* The option that a word means which begins with a typographic dash, its value left out; NULL: none. */
+static const char *find_dashed(const struct scan *scan, const char *word)
+{
+    const char *const rest = option_after_dashes(word);
+    const struct option_spec *exact;
+    const char *nearest;
+    char name[65];
+    size_t matches;
+
+    if (!rest || !*rest)
+        return NULL;
+    copy_name(rest, name);
+    exact = option_find(name, scan->verb, NULL);
+    if (exact || strcmp(name, "h") == 0)
+        return exact ? exact->name : "help";
+    nearest = nearest_option(scan, name, &matches);
+    for (const struct option *option = scan->options; matches == 1 && option->name; option++)
+        if (strncmp(option->name, name, strlen(name)) == 0)
+            return option->name;
+    return strlen(name) > 3 ? nearest : NULL;
+}
+
+/* Whether it is an option whose hyphens became other dashes. A text may begin with a dash too. */
+static bool is_dashed_option(const struct scan *scan, const char *word)
+{
+    return find_dashed(scan, word) != NULL;
+}
+
+static int refuse_dash(const struct scan *scan, const char *word)
+{
+    const char *const name = find_dashed(scan, word), *const rest = option_after_dashes(word);
+    const char *const value = name ? strchr(rest, '=') : NULL;
+
+    if (name)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: begins with a typographic dash: write --%s%s", word, name,
+                         value ? value : "");
+    return error_set(SOWLV2_ERROR_ARGUMENT,
+                     "%s: begins with a typographic dash: options begin with two hyphens, --: see 'sowlv2 %s --help'",
+                     word, scan->verb_name);
+}
+
 /* A word that begins with one dash: an option typed wrong, or a value that looks like one. */
 static int unknown_word(const struct scan *scan, const char *word)
 {
@@ -135,6 +176,8 @@ static int unknown_option(const struct scan *scan, const char *word)
     const char *nearest;
     size_t matches;
 
+    if (option_after_dashes(word) && !file_exists(word))
+        return refuse_dash(scan, word);
     if (strncmp(word, "--", 2) != 0)
         return unknown_word(scan, word);
     copy_name(word + 2, name);
@@ -185,7 +228,11 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
 
     if (status)
         return status;
-    if (!option_is_list(spec) && text && text == scan->words[optind - 1] && is_forgotten(scan, text))
+    const bool own = text && text == scan->words[optind - 1]; /* a word of its own, not behind '=' */
+
+    if (!option_is_list(spec) && own && is_dashed_option(scan, text))
+        return refuse_dash(scan, text);
+    if (!option_is_list(spec) && own && is_forgotten(scan, text))
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--%s: its value is missing: found %s instead (write --%s=%s if you mean it)", spec->name,
                          text, spec->name, text);
@@ -196,30 +243,11 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
     return 0;
 }
 
-/* Word processors and web pages make one long dash of the two before an option, which then passes for a value. */
-static bool has_long_dash(const struct scan *scan, const char *word, const char **name)
-{
-    static const char *const dashes[] = {"\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x88\x92"};
-    bool any = false;
-    char typed[65];
-
-    for (size_t i = 0; i < sizeof(dashes) / sizeof(dashes[0]); i++)
-        while (strncmp(word, dashes[i], 3) == 0) {
-            word += 3;
-            any = true;
-        }
-    *name = word;
-    copy_name(word, typed);
-    return any && option_find(typed, scan->verb, NULL);
-}
-
 /* A word that is no option: another value of --prompt, a text of tokenize, an id of pull. */
 static int take_word(struct scan *scan, const char *word, struct settings *settings)
 {
-    const char *name;
-
-    if (has_long_dash(scan, word, &name))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: begins with a long dash: write two short ones: --%s", word, name);
+    if (is_dashed_option(scan, word))
+        return refuse_dash(scan, word);
     if (scan->last) {
         scan->hungry = false;
         scan->given[scan->count++] = (struct given){scan->last, word};
@@ -227,6 +255,8 @@ static int take_word(struct scan *scan, const char *word, struct settings *setti
     }
     if (scan->verb == FOR_TOKENIZE || scan->verb == FOR_PULL)
         return string_list_append(&settings->texts, word);
+    if (option_after_dashes(word) && !file_exists(word))
+        return refuse_dash(scan, word);
     if (file_exists(word) && option_find("input", scan->verb, NULL))
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: write --input %s", word, word);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: put its option before it, see 'sowlv2 %s --help'", word,

@@ -5,12 +5,10 @@
 
 #include <errno.h>
 #include <math.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 static int read_number(const struct option_spec *spec, const char *where, const char *text, void *field)
 {
@@ -124,64 +122,43 @@ static int read_flag(const char *where, const char *text, bool *out)
     return 0;
 }
 
-/* "~" and what follows of a path; freed by the caller; NULL: nobody knows that user. */
-static char *expand_user(const char *text)
-{
-    const size_t length = strcspn(text, "/");
-    char *const user = strndup(text + 1, length - 1), *out = NULL;
-    const char *home = NULL;
-    const struct passwd *entry;
-
-    if (!user)
-        return NULL;
-    if (!*user)
-        home = getenv("HOME");
-    if (!home || !*home) {
-        entry = *user ? getpwnam(user) : getpwuid(getuid());
-        home = entry ? entry->pw_dir : NULL;
-    }
-    if (home && asprintf(&out, "%s%s", home, text + length) < 0)
-        out = NULL;
-    free(user);
-    return out;
-}
-
-char *option_expand_path(const char *text)
-{
-    char *const expanded = *text == '~' ? expand_user(text) : NULL;
-
-    return expanded ? expanded : strdup(text);
-}
-
 /* Keeps the path that a text means in the settings. */
-static int read_path(struct settings *settings, const char *text, const char **out)
+static int read_path(struct settings *settings, const char *where, const char *text, const char **out)
 {
-    char *const path = option_expand_path(text);
-    const int status = path ? string_list_append(&settings->owned, path) : error_memory(text);
+    char *path;
+    int status = option_expand_path(where, text, &path);
 
+    if (!status)
+        status = string_list_append(&settings->owned, path);
     free(path);
     if (!status)
         *out = settings->owned.items[settings->owned.count - 1];
     return status;
 }
 
-static int add_path(const char *text, struct string_list *out)
+/* One of several. An input that is no good stops none of the others: as it stands it is not there, which the list of
+ * inputs reports. */
+static int add_path(const char *where, const char *text, bool input, struct string_list *out)
 {
-    char *const path = option_expand_path(text);
-    const int status = path ? string_list_append(out, path) : error_memory(text);
+    char *path;
+    int status = option_expand_path(where, text, &path);
 
+    if (status == SOWLV2_ERROR_ARGUMENT && input)
+        return string_list_append(out, text);
+    if (!status)
+        status = string_list_append(out, path);
     free(path);
     return status;
 }
 
 /* A flag, or a path. */
-static int read_films(const char *text, struct films *out)
+static int read_films(const char *where, const char *text, struct films *out)
 {
     bool on = true;
 
     if (text && read_flag("", text, &on) != 0) {
         out->all = false;
-        return add_path(text, &out->paths);
+        return add_path(where, text, true, &out->paths);
     }
     out->all = on;
     return 0;
@@ -217,7 +194,7 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
         *(const char **)field = text;
         break;
     case OPTION_PATH:
-        status = *text ? read_path(settings, text, field) : read_empty(spec, where);
+        status = *text ? read_path(settings, where, text, field) : read_empty(spec, where);
         break;
     case OPTION_CHOICE:
         status = read_choice(spec, where, text, field);
@@ -233,13 +210,13 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
         status = string_list_append(field, text);
         break;
     case OPTION_PATHS:
-        status = *text ? add_path(text, field)
+        status = *text ? add_path(where, text, strcmp(spec->name, "input") == 0, field)
                        : error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a %.*s", where,
                                    (int)strcspn(spec->value, "."), spec->value);
         break;
     case OPTION_FILMS:
         status = text && !*text ? error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a PATH", where)
-                                : read_films(text, field);
+                                : read_films(where, text, field);
         break;
     case OPTION_DRAW:
         status = read_draw(where, text, field);
@@ -287,10 +264,18 @@ int64_t option_integer(const struct settings *settings, const struct option_spec
     return spec->size == sizeof(int) ? *(const int *)field : *(const int64_t *)field;
 }
 
+static bool is_numeric(enum option_kind kind)
+{
+    return kind == OPTION_INTEGER || kind == OPTION_COUNT || kind == OPTION_NUMBER || kind == OPTION_BOX ||
+           kind == OPTION_POINT;
+}
+
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
 {
     const int status = read_value(settings, spec, where, text);
 
+    if (status == SOWLV2_ERROR_ARGUMENT && is_numeric(spec->kind) && text)
+        return option_explain_dash(status, text);
     if (status || (spec->kind == OPTION_FLAG && !option_is_on(settings, spec)))
         return status;
     for (size_t i = 0; i < settings->given.count; i++)

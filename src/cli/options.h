@@ -87,9 +87,14 @@ int64_t option_integer(const struct settings *settings, const struct option_spec
 /* Whether it takes several values, up to the next option. */
 bool option_is_list(const struct option_spec *spec);
 
-/* The path that `text` means, "~" and "~user" at its beginning being folders of users; freed by the caller; NULL: out
- * of memory. */
-char *option_expand_path(const char *text);
+/* The path that `text` means, "~" and "~user" at its beginning being folders of users; freed by the caller, NULL after
+ * an error. A file or folder here whose name begins so is meant itself. Errors: ARGUMENT (no such user), MEMORY. */
+int option_expand_path(const char *where, const char *text, char **out);
+
+/* What follows the dashes at the beginning of a word, where one of them is typographic; NULL: none is. */
+const char *option_after_dashes(const char *word);
+/* Adds to this thread's message that a value holds such a dash, where it does; returns `status`. */
+int option_explain_dash(int status, const char *text);
 
 /* Names in notices the options that were given and have no effect, since there are only images, or only videos, or a
  * part that they need is off. */

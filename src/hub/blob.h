@@ -15,7 +15,8 @@ struct hub_file {
     bool cached;  /* the blob is there */
 };
 
-/* Asks the hub about `name` at `revision`. `*there` is false where the model has no such file (404). Errors: MODEL
+/* Asks the hub about `name` at `revision`. `*there` is false where the model has no such file (404). Whether
+ * its size is one to be fetched (hub_check_size) is the caller's to ask. Errors: MODEL
  * (no such model or revision, no access), IO (also: not a hub), CANCELLED, MEMORY. */
 int hub_file_describe(struct hub_session *session, const char *revision, const char *name, bool *there,
                       struct hub_file *out);

@@ -1,7 +1,6 @@
 /* What the hub says about a file: its commit, etag and size. */
 #include "base/error.h"
 #include "hub/blob.h"
-#include "hub/limits.h"
 #include "hub/store.h"
 
 #include <stdlib.h>
@@ -76,8 +75,6 @@ int hub_file_describe(struct hub_session *session, const char *revision, const c
         return hub_session_refused(session, name, &answer);
     out->name = strdup(name);
     status = out->name ? read_answer(session, &answer, out) : error_memory(name);
-    if (!status)
-        status = hub_check_size(session, name, out->size);
     if (!status)
         status = look_for_blob(session, out);
     if (status)

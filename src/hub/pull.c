@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "hub/blob.h"
+#include "hub/limits.h"
 #include "hub/store.h"
 #include "weights/checkpoint_files.h"
 #include "weights/hub_snapshot.h"
@@ -50,6 +51,10 @@ static int add_file(struct pull *pull, const char *name, bool *there)
         pull->capacity = capacity;
     }
     int status = hub_file_describe(pull->session, pull->commit, name, &found, &pull->files[pull->count]);
+    if (!status && found)
+        status = hub_check_size(pull->session, name, pull->files[pull->count].size);
+    if (status && found)
+        hub_file_free(&pull->files[pull->count]);
     if (status || !found)
         return status;
     /* One commit all along, whatever the address leads to. */
@@ -87,8 +92,12 @@ static int begin(struct pull *pull)
     int status = hub_file_describe(session, session->request->revision, "config.json", &there, &config);
     if (!status && !there)
         status = report_no_config(session);
-    if (status)
+    if (!status)
+        status = hub_check_size(session, "config.json", config.size);
+    if (status) {
+        hub_file_free(&config);
         return status;
+    }
     pull->commit = strdup(config.commit);
     pull->folder = hub_store_snapshot(session->request, config.commit);
     status = pull->commit && pull->folder ? hub_blob_fetch(session, &config) : error_memory("model files");

@@ -23,6 +23,13 @@ struct image_options image_options_default(void)
     return (struct image_options){.max_pixels = IMAGE_DEFAULT_MAX_PIXELS, .seconds = 60};
 }
 
+int image_too_large(const char *name, int64_t width, int64_t height, int64_t max_pixels)
+{
+    return error_set(SOWLV2_ERROR_ARGUMENT,
+                     "%s: %lld x %lld is more than %lld pixels: make it smaller, or raise --max-pixels to %lld", name,
+                     (long long)width, (long long)height, (long long)max_pixels, (long long)(width * height));
+}
+
 int image_check_size(const struct image_source *source, uint64_t width, uint64_t height)
 {
     if (width == 0 || height == 0 || width > INT_MAX || height > INT_MAX)
@@ -30,10 +37,7 @@ int image_check_size(const struct image_source *source, uint64_t width, uint64_t
                          source->name, (unsigned long long)width, (unsigned long long)height);
     int64_t count = (int64_t)width * (int64_t)height;
     if (count > source->options->max_pixels)
-        return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: %llu x %llu is more than %lld pixels: make it smaller, or raise --max-pixels",
-                         source->name, (unsigned long long)width, (unsigned long long)height,
-                         (long long)source->options->max_pixels);
+        return image_too_large(source->name, (int64_t)width, (int64_t)height, source->options->max_pixels);
     return (uint64_t)count > PTRDIFF_MAX / 16 ? error_memory(source->name) : 0;
 }
 

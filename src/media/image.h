@@ -41,6 +41,9 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
 /* The same from standard input. */
 int image_read_stdin(const struct image_options *options, struct image *out);
 
+/* Sets the error of a picture of more than `max_pixels` and returns it. */
+int image_too_large(const char *name, int64_t width, int64_t height, int64_t max_pixels);
+
 void image_free(struct image *image);
 
 #endif

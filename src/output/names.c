@@ -236,19 +236,32 @@ static int plain_stems(const char *const *inputs, size_t count, bool folders, st
     return status;
 }
 
+/* One notice for all: a folder of a burst's JPEG and raw pictures has thousands of such pairs. */
+static void tell_stems(const struct few *renamed)
+{
+    if (renamed->count > 0 && !renamed->text.failed)
+        log_notice("%zu input%s named like another one, but for folder and suffix: %s pictures have a number in their "
+                   "names: %s",
+                   renamed->count, renamed->count == 1 ? " is" : "s are", renamed->count == 1 ? "its" : "their",
+                   renamed->text.data);
+}
+
 int names_stems(const char *const *inputs, size_t count, const struct string_list *reserved, struct string_list *stems)
 {
     struct string_list plain = {0}, unique = {0};
+    struct few renamed = {0};
     int status = plain_stems(inputs, count, false, &plain);
 
     if (!status)
         status = make_unique(&plain, reserved, &unique);
     for (size_t i = 0; !status && i < count; i++) {
         if (strcmp(plain.items[i], unique.items[i]) != 0) // NOLINT(clang-analyzer-core.*): one for each input
-            log_notice("%s: another input has the name '%s' too: its pictures are named '%s_...'", inputs[i],
-                       plain.items[i], unique.items[i]);
+            few_add(&renamed, "%s (%s_...)", inputs[i], unique.items[i]);
         status = string_list_append(stems, unique.items[i]);
     }
+    if (!status)
+        tell_stems(&renamed);
+    string_free(&renamed.text);
     string_list_free(&plain);
     string_list_free(&unique);
     return status;
@@ -270,6 +283,7 @@ static int reserve_own(const struct string_list *taken, struct string_list *rese
 int names_folders(const char *const *inputs, size_t count, const struct string_list *taken, struct string_list *folders)
 {
     struct string_list plain = {0}, reserved = {0};
+    struct few renamed = {0};
     int status = plain_stems(inputs, count, true, &plain);
 
     if (!status)
@@ -280,8 +294,12 @@ int names_folders(const char *const *inputs, size_t count, const struct string_l
         const char *name = path_base(inputs[i]), *folder = folders->items[folders->count - count + i];
 
         if (strlen(folder) != stem_length(name) || strncmp(folder, name, strlen(folder)) != 0)
-            log_notice("%s: its results are in the folder '%s'", inputs[i], folder);
+            few_add(&renamed, "%s (%s)", inputs[i], folder);
     }
+    if (!status && renamed.count > 0 && !renamed.text.failed)
+        log_notice("%zu video%s results in a folder of another name: %s", renamed.count,
+                   renamed.count == 1 ? " has its" : "s have their", renamed.text.data);
+    string_free(&renamed.text);
     string_list_free(&plain);
     string_list_free(&reserved);
     return status;

@@ -217,6 +217,7 @@ static int process(struct run *run, struct detect_images_report *report)
     report->detect_seconds = run->detect_seconds;
     report->encode_seconds = run->encode_seconds;
     report->mask_seconds = run->mask_seconds;
+    report->covered = run->covered;
     return ledger_status(run->ledger);
 }
 

@@ -49,6 +49,7 @@ struct detect_images_options {
 
 struct detect_images_report {
     size_t images, failed, objects; /* inputs tried, inputs that failed, objects written */
+    size_t covered;                 /* objects left out, since other masks cover them */
     size_t skipped;                 /* inputs that were done before */
     bool interrupted;
     /* Seconds: prompts; decode and write, summed over threads; what the computation waited for an image to be decoded

@@ -11,10 +11,12 @@
 #include "sowlv2_run.h"
 #include "video/fetch.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool is_interrupted(void *user_data)
 {
@@ -99,6 +101,7 @@ static int copy_memory(const struct inputs *inputs, size_t index, const struct i
 int inputs_read_image(const struct inputs *inputs, size_t index, const struct image_options *options, struct image *out)
 {
     const char *path = inputs->paths.items[index];
+    struct stat info;
 
     *out = (struct image){0};
     if (inputs_is_memory(path))
@@ -107,7 +110,9 @@ int inputs_read_image(const struct inputs *inputs, size_t index, const struct im
         return image_read_stdin(options, out);
     if (url_is(path))
         return read_address(inputs, path, options, out);
-    if (file_is_directory(path))
+    if (stat(path, &info) != 0)
+        return inputs_path_error(path, errno, NULL);
+    if (S_ISDIR(info.st_mode))
         return inputs_folder_error(path);
     return image_read_with(path, options, out);
 }
@@ -137,8 +142,28 @@ int inputs_identify(const char *path, struct output_identity *out)
     return inputs_is_memory(path) ? 0 : output_identity_of(path, out);
 }
 
+/* Inputs that are done again. */
+struct done_again {
+    struct few changed, unknown;
+};
+
+static void tell_done_again(const struct done_again *again)
+{
+    const struct few *const changed = &again->changed, *const unknown = &again->unknown;
+
+    if (changed->count > 0 && !changed->text.failed)
+        log_notice("%zu input%s changed since %s done: done again: %s", changed->count,
+                   changed->count == 1 ? " has" : "s have", changed->count == 1 ? "it was" : "they were",
+                   changed->text.data);
+    if (unknown->count > 0 && !unknown->text.failed)
+        log_notice("%zu input%s done again, since nothing tells whether %s what was done before: %s", unknown->count,
+                   unknown->count == 1 ? " is" : "s are", unknown->count == 1 ? "it is" : "they are",
+                   unknown->text.data);
+}
+
 /* Whether the input is done already. */
-static int look_up(const struct inputs *inputs, size_t index, struct output_claim *claim, bool *done)
+static int look_up(const struct inputs *inputs, size_t index, struct output_claim *claim, struct done_again *again,
+                   bool *done)
 {
     const char *name = inputs->names.items[index];
     struct output_identity identity;
@@ -149,9 +174,7 @@ static int look_up(const struct inputs *inputs, size_t index, struct output_clai
         return status;
     match = output_claim_find(claim, name, &identity);
     if (match == OUTPUT_CHANGED)
-        log_notice(identity.path ? "%s: it has changed since it was done: done again"
-                                 : "%s: nothing tells whether it is what was done before: done again",
-                   name);
+        few_add(identity.path ? &again->changed : &again->unknown, "%s", name);
     *done = match == OUTPUT_SAME;
     output_identity_free(&identity);
     return 0;
@@ -212,19 +235,24 @@ static int rename_input(struct inputs *inputs, size_t index, const struct output
 int64_t inputs_take_out_done(struct inputs *inputs, struct output_claim *claim)
 {
     const size_t count = inputs->names.count;
+    struct done_again again = {0};
     size_t kept = 0;
     int status = 0;
 
     for (size_t i = 0; !status && i < count; i++) {
         bool done = false;
 
-        status = look_up(inputs, i, claim, &done);
+        status = look_up(inputs, i, claim, &again, &done);
         if (status || done)
             continue;
         keep_one(&inputs->names, i, kept);
         keep_one(&inputs->paths, i, kept);
         kept++;
     }
+    if (!status)
+        tell_done_again(&again);
+    string_free(&again.changed.text);
+    string_free(&again.unknown.text);
     if (status)
         return status;
     cut(&inputs->names, kept);

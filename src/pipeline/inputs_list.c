@@ -177,15 +177,32 @@ static int add_file(struct inputs_lister *lister, const char *path)
     return inputs_add(lister, path_base(path), path, video);
 }
 
+const char *inputs_option(const struct inputs_lister *lister)
+{
+    return lister->film ? "--as-video" : "--input";
+}
+
+int inputs_path_error(const char *path, int why, const char *option)
+{
+    const size_t user = *path == '~' ? strcspn(path + 1, "/") : 0;
+
+    if (why == ENOENT && file_is_broken_link(path))
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
+    if (why == ENOENT && user > 0) /* where there is such a user the path is that user's long since */
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: there is no such file, nor a user '%.*s'", path, (int)user,
+                         path + 1);
+    return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s: check the path%s%s", path, strerror(why),
+                     option ? " given as " : "", option ? option : "");
+}
+
 int inputs_add_path(struct inputs_lister *lister, const char *path)
 {
     struct stat info;
 
     if (stat(path, &info) != 0)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot be opened: %s: check the path given as --input", path,
-                         strerror(errno));
+        return inputs_path_error(path, errno, inputs_option(lister));
     if (listing_is_result(path)) {
-        log_notice("%s: a result of an earlier run: left out", path);
+        few_add(&lister->old, "%s", path);
         lister->results++;
         return 0;
     }
@@ -266,9 +283,9 @@ static bool is_video_address(const struct inputs_lister *lister, const char *url
     return count <= 0 || listing_kind_of(name, head, (size_t)count) == LISTING_VIDEO || lister->options->as_video;
 }
 
-static int add_address(struct inputs_lister *lister, const char *url)
+static int add_address(struct inputs_lister *lister, const char *given)
 {
-    char *const path = url_to_path(url), *name;
+    char *const path = url_to_path(given), *url, *name;
     int status;
 
     if (path) {
@@ -276,11 +293,12 @@ static int add_address(struct inputs_lister *lister, const char *url)
         free(path);
         return status;
     }
-    name = url_name(url);
-    if (!name)
-        return error_memory("list of inputs");
-    status = inputs_add(lister, name, url, lister->options->videos && is_video_address(lister, url, name));
+    url = strndup(given, url_asked_length(given));
+    name = url ? url_name(url) : NULL;
+    status = name ? inputs_add(lister, name, url, lister->options->videos && is_video_address(lister, url, name))
+                  : error_memory("list of inputs");
     free(name);
+    free(url);
     return status;
 }
 
@@ -297,7 +315,8 @@ static int add_given(struct inputs_lister *lister, const char *given, bool film)
 
     lister->film = film;
     if (!*given)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--input: an empty path: give an image or a folder of images");
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give an image or a folder of images",
+                         inputs_option(lister));
     if (strcmp(given, "-") == 0)
         status = add_standard_input(lister);
     else if (url_is(given))
@@ -325,6 +344,14 @@ static int hand_out(const struct inputs_lister *lister, struct inputs *out)
             status = string_list_append(entry->video ? &out->video_paths : &out->paths, entry->path);
     }
     return status;
+}
+
+static void tell_old(const struct few *old)
+{
+    if (old->count == 1 && !old->text.failed)
+        log_notice("%s: a result of an earlier run: left out", old->text.data);
+    else if (old->count > 1 && !old->text.failed)
+        log_notice("%zu results of earlier runs are left out: %s", old->count, old->text.data);
 }
 
 static int make_list(struct inputs_lister *lister, struct inputs *out)
@@ -363,6 +390,8 @@ int inputs_list(const struct inputs_options *options, struct inputs *out)
         free(lister.items[i].name);
         free(lister.items[i].path);
     }
+    tell_old(&lister.old);
+    string_free(&lister.old.text);
     free(lister.items);
     return status;
 }

@@ -21,6 +21,7 @@ struct inputs_lister {
     size_t good;    /* values, or files that a pattern matches, that are there */
     int failure;    /* of the last that was no good; its message is the thread's */
     size_t results; /* of the tool, which were left out */
+    struct few old; /* the same but for folders, which are named one by one */
     size_t stills;  /* images that --as-video found not to move */
 };
 
@@ -29,6 +30,13 @@ int inputs_add(struct inputs_lister *lister, const char *name, const char *path,
 /* One that is no good is kept as an image: the others are done, and reading it reports why. Gives errors other than
  * those of an input back. */
 int inputs_keep_failed(struct inputs_lister *lister, int status, const char *path);
+
+/* What messages call the option that gave the value in hand. */
+const char *inputs_option(const struct inputs_lister *lister);
+
+/* Sets the error of a path that is not there or cannot be looked at, `why` being the errno; `option` gave it (NULL:
+ * that is not known). */
+int inputs_path_error(const char *path, int why, const char *option);
 
 /* A path that is there. */
 int inputs_add_path(struct inputs_lister *lister, const char *path);

@@ -73,17 +73,25 @@ static void drop(struct inputs_entry *entry)
     entry->name = entry->path = NULL;
 }
 
-/* Says for each value of --input how many of its files another one has given before. */
+/* Says for each value of --input how many of its files another one has given before; of values that are one file each,
+ * which a shell's pattern gives by thousands, for all together. */
 static void tell_repeats(const struct inputs_options *options, const size_t *repeats, char *const *last)
 {
+    struct few single = {0};
+
     for (size_t i = 0; i < options->count + options->film_count; i++) {
         const char *const given = i < options->count ? options->given[i] : options->films[i - options->count];
 
         if (repeats[i] == 1)
-            log_notice("%s: given more than once: done once", last[i]);
+            few_add(&single, "%s", last[i] ? last[i] : given);
         else if (repeats[i] > 1)
             log_notice("%s: %zu of its files are given more than once: done once", given, repeats[i]);
     }
+    if (single.count == 1 && !single.text.failed)
+        log_notice("%s: given more than once: done once", single.text.data);
+    else if (single.count > 1 && !single.text.failed)
+        log_notice("%zu inputs are given more than once: done once: %s", single.count, single.text.data);
+    string_free(&single.text);
 }
 
 /* Takes out those of equal keys; `repeats` counts them by value, and `last` holds the path of one of each. */

@@ -139,8 +139,8 @@ int inputs_add_pattern(struct inputs_lister *lister, const char *pattern)
     int status = match_deep(pattern, lister->options->output, &matches);
 
     if (!status && matches.count == 0)
-        status =
-            error_set(SOWLV2_ERROR_IO, "%s: no file matches this pattern: check the pattern given as --input", pattern);
+        status = error_set(SOWLV2_ERROR_IO, "%s: no file matches this pattern: check the pattern given as %s", pattern,
+                           inputs_option(lister));
     if (matches.count > 0)
         qsort(matches.items, matches.count, sizeof(*matches.items), listing_compare_items);
     for (size_t i = 0; !status && i < matches.count; i++)

@@ -133,7 +133,7 @@ static void report_failure(const struct job *job)
 {
     const char *why = job->failure ? job->failure : "out of memory";
 
-    if (strstr(why, job->frame.name))
+    if (strstr(why, job->frame.name) || strncmp(why, "standard input: ", 16) == 0)
         log_warning("%s", why);
     else
         log_warning("%s: %s", job->frame.name, why);

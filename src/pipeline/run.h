@@ -37,6 +37,7 @@ struct run {
     size_t batch_bytes;                      /* pixels at which a batch is full */
     bool stopping;                           /* interrupted or cancelled: what has not been computed is abandoned */
     double wait_seconds, detect_seconds, encode_seconds, mask_seconds;
+    size_t covered; /* objects that --dedupe dropped */
 };
 
 /* The masks of a job's objects. Errors: as sowlv2_segment. */

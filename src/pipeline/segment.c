@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
+#include "pipeline/given.h"
 #include "pipeline/run.h"
 
 #include <math.h>
@@ -118,10 +119,13 @@ int segment_job(struct run *run, struct job *job)
         boxes[i].box = frame->objects[i].box;
     if (!status && count > 0)
         status = make_masks(run, job, run->options->given ? run->options->given : boxes, masks);
+    if (status && run->options->given)
+        status = given_explain(status, frame->name, run->options->given, count, GIVEN_ANY);
     for (size_t i = 0; !status && i < count; i++)
         frame->objects[i].mask = masks[i];
     if (!status && run->options->dedupe_iou > 0)
         status = dedupe(run, frame);
+    run->covered += count - frame->count;
     if (!status)
         count_bytes(run, job);
     free(boxes);

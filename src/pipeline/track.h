@@ -70,6 +70,7 @@ enum { TRACK_FEW_FRAMES = 500, TRACK_MOST_THREADS = 64 };
 struct track_report {
     int64_t frames, tracked, interpolated; /* written; of them encoded and tracked; filled in */
     int64_t objects;                       /* that were followed */
+    int64_t covered;                       /* of those given: left out, since other masks cover them */
     int64_t detections;                    /* frames that the detector looked at */
     int64_t dropped;                       /* frames lost to realtime */
     bool interrupted;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
+#include "pipeline/given.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>
@@ -59,7 +60,9 @@ static int choose_given(const struct track_run *run, bool *keep)
     int status = masks && views && scores ? 0 : error_memory("boxes and points");
 
     if (!status)
-        status = sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks);
+        status =
+            given_explain(sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks),
+                          run->options->name, run->options->given, count, GIVEN_ANY);
     for (size_t i = 0; !status && i < count; i++) {
         views[i] = &masks[i];
         scores[i] = masks[i].mask_score;
@@ -68,6 +71,8 @@ static int choose_given(const struct track_run *run, bool *keep)
         const int64_t kept = masks_dedupe(views, scores, count, (double)run->options->dedupe_iou, keep);
 
         status = kept < 0 ? (int)kept : 0;
+        if (!status)
+            run->report->covered = (int64_t)count - kept;
         if (!status && (size_t)kept < count)
             log_debug("%s: %zu of %zu objects dropped: other masks cover them", run->options->source,
                       count - (size_t)kept, count);
@@ -102,8 +107,8 @@ static int take_given(struct track_run *run, int64_t frame)
         status = track_things_add(&run->things, -1, 0, frame, &thing);
         if (!status)
             status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
-        if (status == SOWLV2_ERROR_ARGUMENT)
-            status = error_prefix(status, "%s: number %zu of the boxes and points", run->options->name, i + 1);
+        if (status)
+            status = given_explain(status, run->options->name, run->options->given, count, i);
     }
     free(keep);
     if (!status)

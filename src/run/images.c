@@ -83,6 +83,7 @@ int run_images(struct sowlv2_run *run, const struct run_models *models, struct s
         .failed = (int64_t)done.failed,
         .skipped = (int64_t)done.skipped,
         .objects = (int64_t)done.objects,
+        .covered = (int64_t)done.covered,
         .prompt_seconds = done.prompt_seconds,
         .read_seconds = done.decode_seconds,
         .wait_read_seconds = done.wait_seconds,

@@ -73,6 +73,7 @@ static struct track_options make_options(struct sowlv2_run *run, size_t video, s
 static void fill_part(const struct track_report *report, struct sowlv2_run_part *part)
 {
     part->objects = report->objects;
+    part->covered = report->covered;
     part->frames = report->frames;
     part->encoded = report->tracked;
     part->filled_in = report->interpolated;

@@ -59,8 +59,7 @@ static int find_stream(struct decoder *decoder)
     }
     const AVCodecParameters *parameters = format->streams[index]->codecpar;
     if (parameters->width > 0 && parameters->height > decoder->max_pixels / parameters->width)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %d x %d pixels are more than %lld", name, parameters->width,
-                         parameters->height, (long long)decoder->max_pixels);
+        return image_too_large(name, parameters->width, parameters->height, decoder->max_pixels);
     return is_encrypted(decoder) ? input_refuse_encrypted(decoder->name) : 0;
 }
 

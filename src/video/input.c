@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/url.h"
 #include "video/formats.h"
 #include "video/libav.h"
 
@@ -77,7 +78,8 @@ static int find_camera(const char *source, struct address *address)
 
 static int make_url(const char *source, const char *prefix, struct address *address)
 {
-    if (asprintf(&address->url, "%s%s", prefix, source) >= 0)
+    const int length = (int)url_asked_length(source);
+    if (asprintf(&address->url, "%s%.*s", prefix, length, source) >= 0)
         return 0;
     address->url = NULL;
     return error_memory(source);

@@ -7,6 +7,7 @@
 #include <libavutil/dict.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void input_look(const struct input *input, struct input_view *out)
 {
@@ -59,10 +60,57 @@ static void look_again(const struct input *input, const struct address *address,
     if (avio_open2(&pb, address->url, AVIO_FLAG_READ, &callback, &options) >= 0) {
         int count = avio_read(pb, out->head, INPUT_HEAD);
         out->head_size = count > 0 ? count : 0;
+        out->total = count == 0 || count == AVERROR_EOF ? 0 : -1;
         *seekable = (pb->seekable & AVIO_SEEKABLE_NORMAL) != 0;
         avio_closep(&pb);
     }
     av_dict_free(&options);
+}
+
+/* Whether all of it, as far as it was looked at, is of one kind. */
+static bool is_zeros(const uint8_t *head, int size)
+{
+    for (int i = 0; i < size; i++)
+        if (head[i])
+            return false;
+    return true;
+}
+
+static bool is_text(const uint8_t *head, int size)
+{
+    for (int i = 0; i < size; i++)
+        if (head[i] == 0x7F || (head[i] < 0x20 && !strchr("\t\n\f\r", head[i])))
+            return false;
+    return true;
+}
+
+/* What servers send in place of what is not there, or not for everybody. */
+static bool is_web_page(const char *head)
+{
+    head += strspn(head, " \t\r\n");
+    return strncasecmp(head, "<!doctype html", 14) == 0 || strncasecmp(head, "<html", 5) == 0;
+}
+
+/* What is no video of any kind, by how it begins. 0: it is not known. */
+static int explain_content(const char *name, const struct input *input, const struct input_view *view)
+{
+    if (view->total == 0)
+        return error_set(SOWLV2_ERROR_FORMAT, "%s: %s", name,
+                         input->pipe ? "it is empty: nothing came in" : "the file is empty: replace it");
+    if (view->head_size == 0)
+        return 0;
+    if (is_zeros(view->head, view->head_size))
+        return error_set(
+            SOWLV2_ERROR_FORMAT,
+            "%s: cannot open as video: it begins with nothing but zeros, as a download or a copy leaves it "
+            "that was cut short: get it again",
+            name);
+    if (!is_text(view->head, view->head_size))
+        return 0;
+    if (is_web_page((const char *)view->head)) /* zeros follow it */
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: cannot open as video: it is a web page: get the film itself from there", name);
+    return error_set(SOWLV2_ERROR_FORMAT, "%s: cannot open as video: it is text", name);
 }
 
 /* Whether it is of MP4's family, where an index is needed that may be at the end. */
@@ -81,6 +129,9 @@ static int explain_data(const char *name, const struct input *input, const struc
                          name);
     if (formats_is_encrypted(view->head, (size_t)view->head_size))
         return input_refuse_encrypted(name);
+    int status = explain_content(name, input, view);
+    if (status)
+        return status;
     if (is_mp4(view) && !seekable && !input->pipe)
         return error_set(SOWLV2_ERROR_FORMAT,
                          "%s: its index is at its end, and the server does not give parts of a file: download it first",
@@ -100,11 +151,9 @@ int input_explain(const struct input *input, const char *source, const struct ad
     const char *name = libav_source_name(source);
     struct input_view *view;
     bool seekable = true;
-    if (code == AVERROR_EOF)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: cannot open as video: the data ends before a video begins", name);
     /* What is not on the list of formats is refused as an invalid argument; what goes back in a pipe, as impossible. */
-    bool data = code == AVERROR_INVALIDDATA || code == AVERROR(EINVAL) || (input->pipe && code == AVERROR(ENOSYS)) ||
-                (input->pipe && code == AVERROR(ESPIPE));
+    bool data = code == AVERROR_INVALIDDATA || code == AVERROR_EOF || code == AVERROR(EINVAL) ||
+                (input->pipe && code == AVERROR(ENOSYS)) || (input->pipe && code == AVERROR(ESPIPE));
     if (!data || input->camera)
         return libav_error(name, "cannot open as video", code);
     view = malloc(sizeof(*view));
@@ -114,7 +163,10 @@ int input_explain(const struct input *input, const char *source, const struct ad
         pipe_input_look(input->pipe, view);
     else
         look_again(input, address, view, &seekable);
-    int status = explain_data(name, input, address, view, seekable);
+    int status =
+        code == AVERROR_EOF ? explain_content(name, input, view) : explain_data(name, input, address, view, seekable);
+    if (!status)
+        status = error_set(SOWLV2_ERROR_FORMAT, "%s: cannot open as video: the data ends before a video begins", name);
     free(view);
     return status;
 }

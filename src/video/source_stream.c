@@ -134,8 +134,7 @@ static int check_frame(struct stream *stream, const AVFrame *frame)
     if (corrupt)
         stream->source.damage.concealed += !stream->again;
     if (frame->width <= 0 || frame->height <= 0 || frame->height > stream->decoder.max_pixels / frame->width)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a frame of %d x %d pixels: more than %lld", stream->source.name,
-                         frame->width, frame->height, (long long)stream->decoder.max_pixels);
+        return image_too_large(stream->source.name, frame->width, frame->height, stream->decoder.max_pixels);
     if (stream->width > 0 && !stream->told_size && !stream->source.quiet &&
         (frame->width != stream->width || frame->height != stream->height)) {
         stream->told_size = true;

@@ -15,6 +15,7 @@ struct binding {
     bool *used;                                    /* [checkpoint->count] */
     struct string faults;                          /* the first few, in words */
     size_t fault_count, type_count, missing_count; /* all; those of the type alone; tensors that are not there */
+    size_t double_count;                           /* of those of the type alone: F64 */
     char *missing;                                 /* the first of these; NULL: there is none */
 };
 
@@ -36,6 +37,13 @@ static bool same_shape(const struct weight_row *row, const struct host_tensor *t
     return true;
 }
 
+/* Whether it is of F64, the only type of that size that weights are saved in. */
+static bool is_double(const struct host_tensor *tensor)
+{
+    return tensor->dtype == DTYPE_OTHER && tensor->bytes > 0 &&
+           tensor->bytes / sizeof(double) == (size_t)host_tensor_count(tensor);
+}
+
 /* Notes that `tensor` (NULL: none of that name) is not what `row` wants. */
 static void add_fault(struct binding *binding, const struct weight_row *row, const struct host_tensor *tensor)
 {
@@ -44,6 +52,7 @@ static void add_fault(struct binding *binding, const struct weight_row *row, con
         binding->faults.failed |= !binding->missing;
     }
     binding->type_count += tensor && same_shape(row, tensor);
+    binding->double_count += tensor && same_shape(row, tensor) && is_double(tensor);
     if (binding->fault_count++ >= NAMED_LIMIT)
         return;
     struct string *text = &binding->faults;
@@ -58,7 +67,9 @@ static void add_fault(struct binding *binding, const struct weight_row *row, con
         append_shape(text, row->rank, row->dim);
     } else {
         string_append_format(text, "is of %s, expected F32, F16 or BF16",
-                             tensor->dtype == DTYPE_OTHER ? "another type" : dtype_name(tensor->dtype));
+                             is_double(tensor)              ? "F64"
+                             : tensor->dtype == DTYPE_OTHER ? "another type"
+                                                            : dtype_name(tensor->dtype));
     }
 }
 
@@ -122,7 +133,9 @@ static int report_faults(struct binding *binding)
     if (binding->fault_count > NAMED_LIMIT)
         string_append_format(&binding->faults, "; and %zu more", binding->fault_count - NAMED_LIMIT);
     string_append_text(&binding->faults, ": ");
-    if (binding->type_count == binding->fault_count)
+    if (binding->double_count == binding->fault_count)
+        string_append_text(&binding->faults, "save the model in float32: model.float().save_pretrained()");
+    else if (binding->type_count == binding->fault_count)
         string_append_text(&binding->faults, "give a model with weights that are not quantized");
     else
         checkpoint_explain_names(binding->checkpoint, binding->missing, binding->missing_count, binding->used,

@@ -37,7 +37,8 @@ static bool explain_prefix(const struct checkpoint *checkpoint, const char *name
     if (!prefix)
         return false;
     for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++) {
-        if (strlen(wrappers[i].prefix) != length || strncmp(prefix, wrappers[i].prefix, length) != 0)
+        /* More may follow it: the name of the model within a model that has heads. */
+        if (strncmp(prefix, wrappers[i].prefix, strlen(wrappers[i].prefix)) != 0)
             continue;
         string_append_format(out, "the names begin with \"%s\", as %s: %s", wrappers[i].prefix, wrappers[i].who,
                              wrappers[i].instead);

@@ -5,12 +5,11 @@
 #include "base/file.h"
 #include "weights/hub.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PART_LIMIT = 96, REVISION_LIMIT = 255, USER_LIMIT = 64, PASSWD_BUFFER = 16384 };
+enum { PART_LIMIT = 96, REVISION_LIMIT = 255, USER_LIMIT = 64 };
 
 static bool is_word(char c)
 {
@@ -24,23 +23,6 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-/* Appends the home folder of `user` ("": this user's); false where there is none. */
-static bool append_home(const char *user, struct string *out)
-{
-    const char *home = *user ? NULL : environment("HOME");
-    struct passwd entry, *found = NULL;
-    char *buffer = NULL;
-    if (!home && (buffer = malloc(PASSWD_BUFFER))) {
-        int failed = *user ? getpwnam_r(user, &entry, buffer, PASSWD_BUFFER, &found)
-                           : getpwuid_r(getuid(), &entry, buffer, PASSWD_BUFFER, &found);
-        home = !failed && found ? found->pw_dir : NULL;
-    }
-    if (home)
-        string_append_text(out, home);
-    free(buffer);
-    return home != NULL;
-}
-
 /* Appends the home folder for a leading "~" or "~user" and returns what follows it. */
 static const char *expand_tilde(const char *path, struct string *out)
 {
@@ -52,7 +34,7 @@ static const char *expand_tilde(const char *path, struct string *out)
         return path;
     memcpy(user, path + 1, length);
     user[length] = '\0';
-    return append_home(user, out) ? path + 1 + length : path;
+    return path_append_home(user, out) ? path + 1 + length : path;
 }
 
 /* Appends the variable that `*at` begins with ("$NAME" or "${NAME}") and moves past it; false, with

@@ -77,6 +77,36 @@ static void folders_are_made_with_parents(void **state)
     test_folder_remove(folder);
 }
 
+/* A link where a folder is to be made: what it leads to is named, since nobody sees a file of that name. */
+static void links_in_the_way_are_named(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *below = test_path(folder, "link/x"), *loop = test_path(folder, "loop"),
+         *file = test_path(folder, "file"), *link = test_path(folder, "link");
+    int descriptor;
+    size_t size;
+    test_link("/nonexistent/disk", folder, "link");
+    assert_int_equal(file_make_directories(below), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "/link: cannot make this folder: it is a link to /nonexistent/disk, which "
+                                            "is not there: make that folder, or remove the link"));
+    assert_int_equal(file_open_regular(link, &descriptor, &size), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "/link: cannot open: it is a link to what is not there"));
+    test_link("loop", folder, "loop");
+    assert_int_equal(file_open_regular(loop, &descriptor, &size), SOWLV2_ERROR_IO);
+    assert_null(strstr(error_message(), "not there"));
+    assert_int_equal(file_make_directories(loop), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "/loop: cannot make this folder: it is a link that leads back to itself"));
+    test_write_text(folder, "f", "");
+    test_link("f", folder, "file");
+    assert_int_equal(file_make_directories(file), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "a file of that name is in the way"));
+    free(below);
+    free(loop);
+    free(file);
+    free(link);
+    test_folder_remove(folder);
+}
+
 /* The reason is the one for which it could not be made, not that it is not there. */
 static void why_a_folder_is_not_made(void **state)
 {
@@ -265,11 +295,17 @@ static void paths_are_joined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_takes_the_whole_file),      cmocka_unit_test(what_is_no_file_is_refused),
-        cmocka_unit_test(folders_are_made_with_parents),  cmocka_unit_test(why_a_folder_is_not_made),
-        cmocka_unit_test(committed_file_is_complete),     cmocka_unit_test(aborted_file_leaves_nothing),
-        cmocka_unit_test(failed_commit_leaves_nothing),   cmocka_unit_test(leftovers_are_removed),
-        cmocka_unit_test(impossible_targets_are_refused), cmocka_unit_test(paths_are_joined),
+        cmocka_unit_test(read_takes_the_whole_file),
+        cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(folders_are_made_with_parents),
+        cmocka_unit_test(links_in_the_way_are_named),
+        cmocka_unit_test(why_a_folder_is_not_made),
+        cmocka_unit_test(committed_file_is_complete),
+        cmocka_unit_test(aborted_file_leaves_nothing),
+        cmocka_unit_test(failed_commit_leaves_nothing),
+        cmocka_unit_test(leftovers_are_removed),
+        cmocka_unit_test(impossible_targets_are_refused),
+        cmocka_unit_test(paths_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

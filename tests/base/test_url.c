@@ -58,6 +58,28 @@ static void secrets_are_hidden(void **state)
     }
 }
 
+/* What follows '#' is for who asked; a password may hold one. */
+static void what_is_asked_for_ends_before_the_fragment(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"http://h/a.png#top", "http://h/a.png"},
+        {"HTTPS://h/a?b=c#t=10", "HTTPS://h/a?b=c"},
+        {"http://h#x", "http://h"},
+        {"http://me:a#b@h/a.png#c", "http://me:a#b@h/a.png"},
+        {"http://h/a.png", "http://h/a.png"},
+        {"rtsp://c/stream#1", "rtsp://c/stream#1"},
+        {"photos/a#1.png", "photos/a#1.png"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "%.*s", (int)url_asked_length(pairs[i][0]), pairs[i][0]);
+        assert_string_equal(text, pairs[i][1]);
+    }
+}
+
 static void keep_line(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)level;
@@ -154,9 +176,13 @@ static void files_have_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_have_a_scheme),     cmocka_unit_test(secrets_are_hidden),
-        cmocka_unit_test(messages_hide_them),          cmocka_unit_test(addresses_have_names),
-        cmocka_unit_test(addresses_are_plain_in_rows), cmocka_unit_test(files_have_paths),
+        cmocka_unit_test(what_is_asked_for_ends_before_the_fragment),
+        cmocka_unit_test(addresses_have_a_scheme),
+        cmocka_unit_test(secrets_are_hidden),
+        cmocka_unit_test(messages_hide_them),
+        cmocka_unit_test(addresses_have_names),
+        cmocka_unit_test(addresses_are_plain_in_rows),
+        cmocka_unit_test(files_have_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

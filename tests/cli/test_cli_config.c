@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -135,12 +137,42 @@ static void test_home(void **state)
     assert_true(file_exists(made));
     tool_expect(3, "/home/no", ARGUMENTS("detect", "--config=~/../run.yaml", "--owl-model=~/no"));
     tool_expect(2, "/home/no", ARGUMENTS("detect", "--config=~/../run.yaml", "--prompts-file=~/no"));
-    /* A user that nobody knows is part of the name. */
-    tool_expect(4,
-                "~nobody-of-that-name/x: ", ARGUMENTS("detect", "--config", config, "--input=~nobody-of-that-name/x"));
     unsetenv("HOME");
     free(home);
     free(made);
+}
+
+/* A user that nobody knows makes no folder of that name. */
+static void test_unknown_user(void **state)
+{
+    static const char why[] = "'~nobody-of-that-name/x': there is no user 'nobody-of-that-name': write "
+                              "./~nobody-of-that-name/x if the name really begins with ~";
+    static const char *const options[] = {"--output",    "--owl-model",    "--sam-model",
+                                          "--cache-dir", "--prompts-file", "--vjepa2-model"};
+
+    (void)state;
+    assert_int_equal(chdir(folder), 0);
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        char start[64];
+        struct tool_result result =
+            tool_run(ARGUMENTS("detect", "--prompt", "cat", "--input", PICTURE, options[i], "~nobody-of-that-name/x"));
+
+        snprintf(start, sizeof(start), "sowlv2: %s: '~", options[i]);
+        assert_int_equal(result.status, 2);
+        assert_non_null(strstr(result.err, start));
+        assert_non_null(strstr(result.err, why));
+        tool_free(&result);
+    }
+    assert_false(file_exists("~nobody-of-that-name"));
+    expect(2, "run.yaml:2: output: '~nobody-of-that-name/x': there is no user",
+           "prompt: cat\noutput: ~nobody-of-that-name/x\ninput: " PICTURE "\n");
+    /* An input stops none of the others, and what is there under that name is meant itself. */
+    assert_int_equal(mkdir("~here", 0700), 0);
+    tool_expect(1, "~nobody-of-that-name/x: cannot open: there is no such file, nor a user 'nobody-of-that-name'",
+                ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--sam-model=none", "--prompt=cat", "--quiet",
+                          "--output=~here/out", "--input", PICTURE, "~nobody-of-that-name/x"));
+    assert_true(file_exists("~here/out/results.jsonl"));
+    assert_int_equal(chdir("/"), 0);
 }
 
 static void test_errors(void **state)
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unknown_user, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile, set_up, tear_down),
     };

@@ -281,7 +281,7 @@ static void test_standard_input(void **state)
     read_rows();
     assert_int_equal(row_count, 1);
     expect_row(0, "stdin", 13, 9);
-    tool_expect(4, "standard input: the file is empty", ARGUMENTS(DETECT, "--quiet", "--input", "-"));
+    tool_expect(4, "sowlv2: standard input: the file is empty", ARGUMENTS(DETECT, "--quiet", "--input", "-"));
 }
 
 int main(void)

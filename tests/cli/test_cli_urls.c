@@ -113,6 +113,20 @@ static void test_pictures(void **state)
     free(gif);
 }
 
+/* What follows '#' is no part of what a server is asked for: one picture, not two, and no film that is not there. */
+static void test_fragments(void **state)
+{
+    char *plain = address("snapshot"), *top = address("snapshot#top"), *film = address("film.mp4#t=1");
+
+    (void)state;
+    assert_int_equal(run(plain, top, "1 image, "), 0);
+    assert_int_equal(run(top, NULL, "1 image, "), 0);
+    assert_int_equal(run(film, NULL, "film.mp4: "), 0);
+    free(plain);
+    free(top);
+    free(film);
+}
+
 static void test_films(void **state)
 {
     char *bare = address("download?path=/x&sig=" SIGNATURE), *named = address("film.mp4");
@@ -172,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pictures, start, stop),
+        cmocka_unit_test_setup_teardown(test_fragments, start, stop),
         cmocka_unit_test_setup_teardown(test_films, start, stop),
         cmocka_unit_test_setup_teardown(test_failures, start, stop),
         cmocka_unit_test_setup_teardown(test_frames_verb, start, stop),

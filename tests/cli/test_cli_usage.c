@@ -278,9 +278,18 @@ static void test_culprits(void **state)
         {{"--input", "-hidden.jpg"}, "sowlv2: -hidden.jpg: no such option: write --input=-hidden.jpg"},
         {{"-h.jpg"}, "sowlv2: -h.jpg: no such option"},
         {{"--output", "-input", "x"}, "sowlv2: --output: its value is missing: found -input"},
-        {{"--prompt", "fox", "\xe2\x80\x94threshold", "0.2"},
-         "begins with a long dash: write two short ones: --threshold"},
-        {{"\xe2\x80\x93\xe2\x80\x93output=x"}, "begins with a long dash: write two short ones: --output=x"},
+        {{"--prompt", "fox", "\xe2\x80\x94threshold", "0.2"}, ": begins with a typographic dash: write --threshold"},
+        {{"\xe2\x80\x93\xe2\x80\x93output=x"}, ": begins with a typographic dash: write --output=x"},
+        {{"\xe2\x80\x93-threshold", "0.2"},
+         "\xe2\x80\x93-threshold: begins with a typographic dash: write --threshold"},
+        {{"-\xe2\x80\x93threshold", "0.2"}, ": begins with a typographic dash: write --threshold"},
+        {{"--output", "\xe2\x88\x92treshold", "0.2"}, ": begins with a typographic dash: write --threshold"},
+        {{"\xe2\x80\x94thresh=0.2"}, ": begins with a typographic dash: write --threshold=0.2"},
+        {{"\xe2\x80\x93h"}, ": begins with a typographic dash: write --help"},
+        {{"\xe2\x80\x94photo"}, "\xe2\x80\x94photo: begins with a typographic dash: options begin with two hyphens"},
+        {{"--mask-threshold", "\xe2\x88\x92"
+                              "0.5"},
+         "is not a number from -1000 to 1000: a dash in it is a typographic one: write -"},
     };
 
     (void)state;
@@ -292,6 +301,14 @@ static void test_culprits(void **state)
     /* What is meant can be said. */
     expect_with(3, NO_MODEL, "--prompt=-0.5", NULL);
     expect_with(3, NO_MODEL, "--", "-0.5");
+    expect_with(3, NO_MODEL, "--prompt", "\xe2\x80\x94 a dash in print");
+    tool_expect(2, ": begins with a typographic dash: write --help", ARGUMENTS("\xe2\x80\x93-help"));
+    tool_expect(2, ": begins with a typographic dash: write --offline",
+                ARGUMENTS("pull", "\xe2\x80\x94offline", "a/b"));
+    tool_expect(2, "is not a box: give x0,y0,x1,y1 in pixels: a dash in it is a typographic one",
+                ARGUMENTS("segment", "--input", PICTURE, "--box",
+                          "\xe2\x88\x92"
+                          "5,2,9,9"));
 }
 
 /* A file whose name begins with a dash, as a pattern of the shell gives it. */
@@ -369,6 +386,10 @@ static void test_inputs(void **state)
 {
     (void)state;
     tool_expect(4, "/nonexistent/photos", ARGUMENTS("detect", "--prompt", "cat", "--input", "/nonexistent/photos"));
+    tool_expect(4, "/nonexistent/a.mp4: cannot open: No such file or directory: check the path given as --as-video",
+                ARGUMENTS("detect", "--prompt", "cat", "--as-video", "/nonexistent/a.mp4"));
+    tool_expect(4, "/nonexistent/*.mp4: no file matches this pattern: check the pattern given as --as-video",
+                ARGUMENTS("detect", "--prompt", "cat", "--as-video", "/nonexistent/*.mp4"));
     tool_expect(4, "no image in this folder", ARGUMENTS("detect", "--prompt", "cat", "--input", TEST_DATA "/cli"));
     tool_expect(3, NO_MODEL, ARGUMENTS("tokenize", "--owl-model", NO_MODEL, "cat"));
     tool_expect(3, "org/name", ARGUMENTS("detect", "--owl-model", "org/name", "--input", PICTURE, "--prompt", "a"));

@@ -286,13 +286,48 @@ static void test_image_model(void **state)
     track_case_expect_file(film_output, "results.jsonl", false);
 }
 
-/* A point that cannot be names the video, and which one it is. */
-static void test_point_outside(void **state)
+/* Boxes and points that cannot be: the video is named, and the option that gave them, in one way whatever the masks are
+ * made by. */
+static void test_given_outside(void **state)
+{
+    static const char *const ways[][2] = {
+        {"--quiet"}, {"--multimask"}, {"--refine"}, {"--dedupe", "0.5"}, {"--multimask", "--dedupe=0.5"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        tool_expect(4, "sowlv2: film.mp4: --box number 2: point 9000,1 is outside of the image of ",
+                    ARGUMENTS("segment", "--box", "1,1,9,9", "--box", "2,2,9,9", "--point", "9000,1", "--sam-model",
+                              "demo", "--output", film_output, "--input", film_path, ways[i][0], ways[i][1]));
+        tool_expect(4, "sowlv2: film.mp4: --box: the box 9000,1,9001,9 is outside of the image of ",
+                    ARGUMENTS("segment", "--box", "9000,1,9001,9", "--sam-model", "demo", "--output", film_output,
+                              "--input", film_path, ways[i][0], ways[i][1]));
+        tool_expect(4, "sowlv2: film.mp4: --point: point 9000,1 is outside of the image of ",
+                    ARGUMENTS("segment", "--point", "1,1", "--point", "9000,1", "--sam-model", "demo", "--output",
+                              film_output, "--input", film_path, ways[i][0], ways[i][1]));
+    }
+    tool_expect(4, "after_end.jpg: --box number 2: the box 9000,1,9001,9 is outside of the image of ",
+                ARGUMENTS("segment", "--box", "1,1,9,9", "--box", "9000,1,9001,9", "--sam-model", "demo", "--output",
+                          film_output, "--input", TEST_DATA "/media/data/after_end.jpg"));
+}
+
+/* Of boxes whose masks are about the same one is followed, and the others are counted. */
+static void test_dedupe_of_given(void **state)
 {
     (void)state;
-    tool_expect(4, ": number 2 of the boxes and points: prompt: point 9000,1 is outside of the image",
-                ARGUMENTS("segment", "--box", "1,1,9,9", "--box", "2,2,9,9", "--point", "9000,1", "--sam-model", "demo",
-                          "--output", film_output, "--input", film_path));
+    tool_expect(0, " frames, 1 object (1 more left out by --dedupe) -> ",
+                ARGUMENTS("segment", "--box", "1,1,60,60", "--box", "1,1,60,60", "--dedupe", "0.5", "--sam-model",
+                          "demo", "--output", film_output, "--input", film_path, "--no-overlay", "--no-video"));
+}
+
+/* What would do is said, as of an image. */
+static void test_max_pixels(void **state)
+{
+    (void)state;
+    tool_expect(4, " pixels: make it smaller, or raise --max-pixels to ",
+                ARGUMENTS("segment", "--box", "1,1,9,9", "--sam-model", "demo", "--output", film_output, "--input",
+                          film_path, "--max-pixels", "100"));
+    tool_expect(4, " pixels: make it smaller, or raise --max-pixels to ",
+                ARGUMENTS("frames", "--vjepa2-model", "demo", "--input", film_path, "--max-pixels", "100"));
 }
 
 /* What images take, a video takes too: the results say so. */
@@ -332,10 +367,13 @@ static void test_options_of_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_everything),  FILM_CASE(test_left_out),      FILM_CASE(test_parts),
-        FILM_CASE(test_bad_values),  FILM_CASE(test_detect_every),  FILM_CASE(test_odd_and_lossless),
-        FILM_CASE(test_separate),    FILM_CASE(test_budget),        FILM_CASE(test_temporal),
-        FILM_CASE(test_image_model), FILM_CASE(test_point_outside), FILM_CASE(test_options_of_images),
+        FILM_CASE(test_everything),      FILM_CASE(test_left_out),
+        FILM_CASE(test_parts),           FILM_CASE(test_bad_values),
+        FILM_CASE(test_detect_every),    FILM_CASE(test_odd_and_lossless),
+        FILM_CASE(test_separate),        FILM_CASE(test_budget),
+        FILM_CASE(test_temporal),        FILM_CASE(test_image_model),
+        FILM_CASE(test_given_outside),   FILM_CASE(test_max_pixels),
+        FILM_CASE(test_dedupe_of_given), FILM_CASE(test_options_of_images),
     };
 
     return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);

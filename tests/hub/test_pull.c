@@ -177,6 +177,7 @@ static void the_wrong_model_is_refused_before_its_weights(void **state)
 
 static void models_without_safetensors_say_what_they_have(void **state)
 {
+    static const char zeros[5 << 20];
     struct hub_case *test = *state;
     server_remove_files(test->server);
     server_add(test->server, "config.json", "{\"model_type\": \"owlv2\"}", 23, false);
@@ -185,6 +186,11 @@ static void models_without_safetensors_say_what_they_have(void **state)
     HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL,
                    "has no model.safetensors, only pytorch_model.bin, flax_model.msgpack", "save_pretrained");
     assert_int_equal(server_count(test->server, "GET /storage"), 0);
+    /* As long as weights are, which only what is fetched may not be. */
+    server_add(test->server, "tf_model.h5", test->weights, CASE_WEIGHTS, true);
+    server_add(test->server, "model.onnx", zeros, sizeof(zeros), true);
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_MODEL,
+                   "only pytorch_model.bin, flax_model.msgpack, tf_model.h5, model.onnx: take");
 }
 
 /* The server has this model: files and their texts, ended by NULL, and weights; the cache is empty. */

@@ -175,6 +175,30 @@ static void test_fill_and_pool(void **state)
     }
 }
 
+/* As torch's max_pool2d: a NaN anywhere in a window is its maximum, whatever comes after it, and reaches no other
+ * window or channel. */
+static void test_pool_nan(void **state)
+{
+    (void)state;
+    enum { SIZE = 3, CHANNELS = 37 };
+    for (int place = 0; place < SIZE * SIZE; place++) {
+        const struct tensor x = field_in(true, -1.0F, 1.0F, DIMS(1, SIZE, 2 * SIZE, CHANNELS));
+        struct tensor out[SIDES];
+        sides_out(out, false, DIMS(1, 1, 2, CHANNELS));
+        for (int64_t c = 0; c < CHANNELS; c += 3)
+            *tensor_element(&x, ((place / SIZE) * 2 * SIZE + place % SIZE) * CHANNELS + c) = NAN;
+        sides_begin();
+        for (int side = 0; side < SIDES; side++)
+            op_max_pool2d(sides.compute[side], x, SIZE, out[side]);
+        sides_finish();
+        for (int side = 0; side < SIDES; side++)
+            for (int64_t k = 0; k < 2 * (int64_t)CHANNELS; k++)
+                if (!isnan(*tensor_element(&out[side], k)) == (k < CHANNELS && k % 3 == 0))
+                    fail_msg("NaN at %d of the window: channel %d, side %d: %g", place, (int)k, side,
+                             (double)*tensor_element(&out[side], k));
+    }
+}
+
 /* Numbers outside of what there is are errors that name the op. */
 static void check_bad_number(struct compute *compute, const char *op)
 {
@@ -344,8 +368,9 @@ static void test_rejections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_copy),  TEST(test_copy_types),  TEST(test_upload_rows),      TEST(test_fill_and_pool),
-        TEST(test_embed), TEST(test_gather_rows), TEST(test_lookups_expected), TEST(test_rejections),
+        TEST(test_copy),          TEST(test_copy_types),       TEST(test_upload_rows),
+        TEST(test_fill_and_pool), TEST(test_pool_nan),         TEST(test_embed),
+        TEST(test_gather_rows),   TEST(test_lookups_expected), TEST(test_rejections),
     };
     return sides_run(tests, COUNT(tests));
 }

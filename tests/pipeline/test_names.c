@@ -7,18 +7,20 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 static size_t notices;
+static char last_notice[1024];
 
 static void count_notice(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)level;
-    (void)message;
     (void)user_data;
+    snprintf(last_notice, sizeof(last_notice), "%s", message);
     notices++;
 }
 
@@ -109,8 +111,33 @@ static void test_stems(void **state)
     assert_int_equal(stems.count, 8);
     for (size_t i = 0; i < 8; i++)
         assert_string_equal(stems.items[i], expected[i]);
-    assert_int_equal(notices, 2);
+    assert_int_equal(notices, 1);
+    assert_string_equal(last_notice, "2 inputs are named like another one, but for folder and suffix: their pictures "
+                                     "have a number in their names: a.png (a~3_...), a.bmp (a~4_...)");
     string_list_free(&stems);
+}
+
+/* Thousands of pictures that are there as JPEG and as raw files make one notice, with the first names. */
+static void test_many_alike(void **state)
+{
+    const char *inputs[] = {"a.jpg", "a.png", "b.jpg", "b.png", "c.jpg", "c.png", "d.jpg", "d.png", "e.jpg", "e.png"};
+    struct string_list stems = {0}, folders = {0};
+
+    (void)state;
+    notices = 0;
+    sowlv2_set_log(count_notice, NULL);
+    assert_int_equal(names_stems(inputs, 10, NULL, &stems), 0);
+    assert_int_equal(notices, 1);
+    assert_non_null(strstr(last_notice, "5 inputs are"));
+    assert_non_null(strstr(last_notice, ": a.png (a~2_...), b.png (b~2_...), c.png (c~2_...), ..."));
+    assert_null(strstr(last_notice, "d.png"));
+    assert_int_equal(names_folders(inputs, 10, NULL, &folders), 0);
+    assert_int_equal(notices, 2);
+    assert_string_equal(last_notice, "5 videos have their results in a folder of another name: a.png (a~2), b.png "
+                                     "(b~2), c.png (c~2), ...");
+    sowlv2_set_log(NULL, NULL);
+    string_list_free(&stems);
+    string_list_free(&folders);
 }
 
 /* Long stems are cut between characters, and stay distinct. */
@@ -235,15 +262,11 @@ static void test_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slug_characters),
-        cmocka_unit_test(test_slug_length),
-        cmocka_unit_test(test_slug_collisions),
-        cmocka_unit_test(test_stems),
-        cmocka_unit_test(test_long_stems),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_reserved_stems),
-        cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_listing_knows_folders),
+        cmocka_unit_test(test_slug_characters), cmocka_unit_test(test_slug_length),
+        cmocka_unit_test(test_slug_collisions), cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_many_alike),      cmocka_unit_test(test_long_stems),
+        cmocka_unit_test(test_paths),           cmocka_unit_test(test_reserved_stems),
+        cmocka_unit_test(test_folders),         cmocka_unit_test(test_listing_knows_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ static void test_others(void **state)
     need_ffmpeg();
     char *folder = test_folder_make(), *text = test_path(folder, "picture.nfo");
     test_write_text(folder, "picture.nfo", "some text\nand more of it\n");
-    expect_refused(text, SOWLV2_ERROR_FORMAT, "not a known format");
+    expect_refused(text, SOWLV2_ERROR_FORMAT, "cannot open as video: it is text");
     expect_refused("gopher://127.0.0.1/a", SOWLV2_ERROR_UNSUPPORTED, "no protocol for 'gopher'");
     expect_refused("concat://a|b", SOWLV2_ERROR_UNSUPPORTED, "no protocol for 'concat'");
 
@@ -109,6 +109,43 @@ static void test_others(void **state)
     free(mine);
     free(pattern);
     free(text);
+    test_folder_remove(folder);
+}
+
+/* What is no video at all is told by what it is, as a file and from a pipe. */
+static void test_no_video(void **state)
+{
+    static const char zeros[100000];
+    static const struct {
+        const char *name, *bytes;
+        size_t size;
+        const char *why, *why_of_pipe;
+    } rows[] = {
+        {"empty.mp4", "", 0, ": the file is empty: replace it", "it is empty: nothing came in"},
+        {"zeros.mp4", zeros, sizeof(zeros), "it begins with nothing but zeros", "nothing but zeros"},
+        {"short.mkv", zeros, 20, "it begins with nothing but zeros", "nothing but zeros"},
+        {"text.mp4", "hello\n", 6, "cannot open as video: it is text", "it is text"},
+        {"page.mp4", "\n<!DOCTYPE html><title>404</title>", 34, "it is a web page", "it is a web page"},
+        {"noise.mp4", "\x01\x02\x03\xff\xfe\x80", 6, "not a known format", "not a format that can be read"},
+    };
+    char *folder = test_folder_make();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *path = test_path(folder, rows[i].name), *command;
+        test_write(folder, rows[i].name, rows[i].bytes, rows[i].size);
+        expect_refused(path, SOWLV2_ERROR_FORMAT, rows[i].why);
+        int keep = standard_input_set(path, NULL);
+        expect_refused("-", SOWLV2_ERROR_FORMAT, rows[i].why);
+        assert_int_equal(strncmp(error_message(), "standard input: ", 16), 0);
+        standard_input_restore(keep);
+        assert_true(asprintf(&command, "cat '%s'", path) > 0);
+        keep = standard_input_set(NULL, command);
+        expect_refused("-", SOWLV2_ERROR_FORMAT, rows[i].why_of_pipe);
+        standard_input_restore(keep);
+        free(command);
+        free(path);
+    }
     test_folder_remove(folder);
 }
 
@@ -178,7 +215,8 @@ static void test_index_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_playlists), cmocka_unit_test(test_playlist_of_a_server), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_playlists), cmocka_unit_test(test_playlist_of_a_server),
+        cmocka_unit_test(test_others),    cmocka_unit_test(test_no_video),
         cmocka_unit_test(test_encrypted), cmocka_unit_test(test_index_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

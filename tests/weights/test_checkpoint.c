@@ -236,6 +236,17 @@ static void types_say_that_weights_are_quantized(void **state)
         strstr(error_message(), "expected F32, F16 or BF16: give a model with weights that are not quantized"));
 }
 
+static void doubles_are_no_quantized_weights(void **state)
+{
+    (void)state;
+    static const char header[] = "{" EMBED "," BIAS(0, 24, 28) "," BIAS(
+        1, 28, 32) ","
+                   "\"layer.0.weight\":{\"dtype\":\"F64\",\"shape\":[1,2],\"data_offsets\":[32,48]},"
+                   "\"layer.1.weight\":{\"dtype\":\"F64\",\"shape\":[1,2],\"data_offsets\":[48,64]}}";
+    bind_misfit(header, 64);
+    assert_non_null(strstr(error_message(), "is of F64, expected F32, F16 or BF16: save the model in float32"));
+}
+
 /* A model of these names, "a b c", which are not the model's; the message says `why`. */
 static void bind_names(const char *names, const char *why)
 {
@@ -261,6 +272,7 @@ static void names_say_how_they_were_saved(void **state)
                "(model.module.save_pretrained())");
     bind_names("_orig_mod.embed.weight", "the names begin with \"_orig_mod.\", as torch.compile saves them");
     bind_names("base_model.model.embed.weight", "as peft saves them: save what merge_and_unload() gives");
+    bind_names("module.inner.embed.weight", "the names begin with \"module.\", as torch's DataParallel saves them");
     bind_names("trainer.net.embed.weight", "the names begin with \"trainer.net.\", the name that a program gave");
     bind_names("image_encoder.trunk.blocks.0.norm1.weight sam_mask_decoder.iou_token.weight",
                "the names are those of Meta's code: give a model as transformers saves it");
@@ -335,6 +347,7 @@ int main(void)
         cmocka_unit_test(rows_are_bound),
         cmocka_unit_test(misfits_are_named),
         cmocka_unit_test(types_say_that_weights_are_quantized),
+        cmocka_unit_test(doubles_are_no_quantized_weights),
         cmocka_unit_test(names_say_how_they_were_saved),
         cmocka_unit_test(many_misfits_are_counted),
         cmocka_unit_test(unknown_tensors_give_one_notice),

@@ -4,7 +4,7 @@
 
 #include <omp.h>
 
-/* out[c] = maximum over the window whose corner is x[c]. */
+/* out[c] = maximum over the window whose corner is x[c]; NaN where one of them is. */
 static void pool_window(const float *x, int64_t row_stride, int64_t column_stride, int size, int64_t channels,
                         float *out)
 {
@@ -15,8 +15,7 @@ static void pool_window(const float *x, int64_t row_stride, int64_t column_strid
         for (int dy = 0; dy < size; dy++) {
             for (int dx = 0; dx < size; dx++) {
                 const float *from = x + dy * row_stride + dx * column_stride + c;
-                /* The second operand is what comes out where one is NaN. */
-                largest = v_max(largest, whole ? v_load(from) : v_load_part(from, left));
+                largest = v_max_or_nan(largest, whole ? v_load(from) : v_load_part(from, left));
             }
         }
         if (whole)

@@ -65,6 +65,12 @@ SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm512_max_ps(a, b);
 }
+/* The larger one; NaN where either is. */
+SIMD_INLINE vfloat v_max_or_nan(vfloat a, vfloat b)
+{
+    /* The second operand is what comes out of a maximum with NaN. */
+    return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
 /* a * b + c */
 SIMD_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c)
 {
@@ -209,6 +215,10 @@ SIMD_INLINE vfloat v_div(vfloat a, vfloat b)
 SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm256_max_ps(a, b);
+}
+SIMD_INLINE vfloat v_max_or_nan(vfloat a, vfloat b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
 }
 SIMD_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c)
 {

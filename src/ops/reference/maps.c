@@ -1,7 +1,9 @@
 /* Pooling of maps and resizing of planes. */
 #include "ops/reference/reference.h"
 
-/* row[c] = the maximum of its window. `corner`: the window's first element. */
+#include <math.h>
+
+/* row[c] = the maximum of its window, NaN where it holds one. `corner`: the window's first element. */
 static void window_maximum(const struct tensor *x, int64_t corner, int size, double *other, double *row)
 {
     const int64_t channels = x->dim[3];
@@ -10,7 +12,7 @@ static void window_maximum(const struct tensor *x, int64_t corner, int size, dou
         for (int dx = 0; dx < size; dx++) {
             reference_load(x, corner + dy * x->stride[1] + dx * x->stride[2], channels, other);
             for (int64_t c = 0; c < channels; c++)
-                row[c] = !(other[c] <= row[c]) ? other[c] : row[c];
+                row[c] = other[c] > row[c] || isnan(other[c]) ? other[c] : row[c];
         }
     }
 }
