@@ -315,8 +315,8 @@ static inline struct sowlv2_key_frames_options sowlv2_key_frames_options_default
 
 struct sowlv2_key_frames_report {
     struct sowlv2_frames frames;
-    int broken;    /* the error that ended the source before it should, an enum sowlv2_status; 0: none did. What came
-                      before    is in here. */
+    int broken; /* an enum sowlv2_status: why the source ended before it should, what came before is in here; 0: it did
+                   not */
     char *failure; /* its message; NULL: none */
     double read_seconds, model_seconds, total_seconds;
 };

@@ -2,12 +2,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/url.h"
+#include "cli/download.h"
 #include "cli/exit_status.h"
+#include "cli/job_options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "cli/vjepa2_model.h"
 #include "sowlv2_run.h"
 
 #include <inttypes.h>
@@ -114,13 +115,36 @@ static void print_summary(const struct settings *settings, const struct sowlv2_s
                  report->total_seconds);
 }
 
-/* The library gives UNSUPPORTED and ARGUMENT for a device, precision or CPU level that is not there. */
-static int fail_model(int status)
+/* Finds the model, with a download where that is needed, which shows; an exit status. */
+static int open_scorer(const struct settings *settings, sowlv2_device *device, sowlv2_scorer **out)
 {
-    if (status == SOWLV2_ERROR_CANCELLED && signals_interrupted)
-        return EXIT_INTERRUPTED;
-    return verb_fail(status == SOWLV2_ERROR_UNSUPPORTED || status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE
-                                                                                           : EXIT_NO_MODEL);
+    struct sowlv2_model_options options = sowlv2_scorer_options_default();
+    struct download download = {0};
+    options.model = settings->frames.model;
+    options.revision = settings->revision;
+    options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
+    options.device = device;
+    const int status = sowlv2_scorer_open(&options, out);
+    download_end(&download);
+    if (!status)
+        return EXIT_DONE;
+    return status == SOWLV2_ERROR_CANCELLED && signals_interrupted ? EXIT_INTERRUPTED : verb_fail(EXIT_NO_MODEL);
+}
+
+/* The device is opened by itself, since one that is not there is a fault of the flags, not of the model. */
+static int open_model(const struct settings *settings, sowlv2_scorer **out)
+{
+    const struct sowlv2_device_options wanted = job_device_options(settings);
+    sowlv2_device *device = NULL;
+    const int status = sowlv2_device_open(&wanted, &device);
+    if (status)
+        return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
+    const int result = open_scorer(settings, device, out);
+    sowlv2_device_free(&device);
+    return result;
 }
 
 static int fail_status(int status)
@@ -169,9 +193,10 @@ int verb_frames(struct settings *settings)
         log_notice("--device: cuda is not built into this version yet: using the CPU");
     signals_catch_interrupts();
     terminal_progress("opening the model");
-    const int status = vjepa2_model_open(settings, settings->revision, &scorer);
+    int result = open_model(settings, &scorer);
     terminal_progress_end();
-    const int result = status ? fail_model(status) : run(settings, scorer);
+    if (result == EXIT_DONE)
+        result = run(settings, scorer);
     sowlv2_scorer_free(&scorer);
     return result;
 }

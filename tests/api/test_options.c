@@ -1,5 +1,6 @@
 /* Options of callers that know fewer fields than the library, or more. */
 #include "goldens.h"
+#include "sowlv2_run.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@ static sowlv2_detect_session *session;
 static sowlv2_segmenter *segmenter;
 static sowlv2_segment_session *segment_session;
 static sowlv2_track_session *track;
+static sowlv2_scorer *scorer;
+static sowlv2_score_session *score;
 
 static uint8_t grey[30][40][3];
 static const struct sowlv2_image image = {&grey[0][0][0], 40, 30, 0};
@@ -36,12 +39,19 @@ static int set_up(void **state)
     must(sowlv2_segment_session_create(segmenter, &segment_session));
     must(sowlv2_track_session_create(segmenter, NULL, &track));
     must(sowlv2_track_set_frame(track, 0, &image));
+    options.model = MODELS "vjepa2_tiny";
+    must(sowlv2_scorer_open(&options, &scorer));
+    must(sowlv2_score_session_create(scorer, NULL, &score));
+    must(sowlv2_score_push(score, &image, 0, 1));
+    must(sowlv2_score_finish(score));
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    sowlv2_score_session_free(&score);
+    sowlv2_scorer_free(&scorer);
     sowlv2_track_session_free(&track);
     sowlv2_segment_session_free(&segment_session);
     sowlv2_segmenter_free(&segmenter);
@@ -139,6 +149,45 @@ static int take_track_run(const void *options)
     return status;
 }
 
+static int take_score(const void *options)
+{
+    sowlv2_score_session *out = NULL;
+    const int status = sowlv2_score_session_create(scorer, options, &out);
+    sowlv2_score_session_free(&out);
+    return status;
+}
+
+static int take_choice(const void *options)
+{
+    struct sowlv2_frames out;
+    const int status = sowlv2_score_choose(score, options, &out);
+    sowlv2_frames_free(&out);
+    assert_int_equal(sowlv2_choice_check(options), status);
+    return status;
+}
+
+static int take_key_frames(const void *options)
+{
+    struct sowlv2_key_frames_report report;
+    const int status = sowlv2_key_frames_run(scorer, TEST_DATA "/media/data/apple.png", options, &report);
+    sowlv2_key_frames_report_free(&report);
+    return status;
+}
+
+static int take_key_frames_score(const void *options)
+{
+    struct sowlv2_key_frames_options run = sowlv2_key_frames_options_default();
+    run.score = options;
+    return take_key_frames(&run);
+}
+
+static int take_key_frames_choice(const void *options)
+{
+    struct sowlv2_key_frames_options run = sowlv2_key_frames_options_default();
+    run.choice = options;
+    return take_key_frames(&run);
+}
+
 /* The same of `type` without a name for each. */
 #define INIT(name)                                                                                                     \
     static void init_##name(void *options, size_t size)                                                                \
@@ -152,6 +201,9 @@ INIT(segment)
 INIT(find)
 INIT(track)
 INIT(track_run)
+INIT(score)
+INIT(choice)
+INIT(key_frames)
 
 static void init_model(void *options, size_t size)
 {
@@ -176,6 +228,11 @@ static const struct kind {
     {"find", sizeof(struct sowlv2_find_options), init_find, take_find},
     {"track", sizeof(struct sowlv2_track_options), init_track, take_track},
     {"track_run", sizeof(struct sowlv2_track_run_options), init_track_run, take_track_run},
+    {"score", sizeof(struct sowlv2_score_options), init_score, take_score},
+    {"score", sizeof(struct sowlv2_score_options), init_score, take_key_frames_score},
+    {"choice", sizeof(struct sowlv2_choice_options), init_choice, take_choice},
+    {"choice", sizeof(struct sowlv2_choice_options), init_choice, take_key_frames_choice},
+    {"key_frames", sizeof(struct sowlv2_key_frames_options), init_key_frames, take_key_frames},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 

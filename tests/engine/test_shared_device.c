@@ -2,7 +2,6 @@
 #include "engine/shared_device.h"
 
 #include "api/types.h"
-#include "cli/vjepa2_model.h"
 #include "ops/cpu/level.h"
 
 #include <setjmp.h>
@@ -131,22 +130,6 @@ static void test_models(void **state)
     sowlv2_scorer_free(&scorer);
 }
 
-/* The tool's V-JEPA 2 computes on the device of its other models, which it opens through sowlv2.h. */
-static void test_tool(void **state)
-{
-    (void)state;
-    const struct settings settings = {.frames = {.model = MODELS "vjepa2_tiny"}, .threads = 2};
-    struct sowlv2_model_options options = model_options(MODELS "owlv2_tiny", 2);
-    sowlv2_scorer *scorer;
-    sowlv2_detector *detector;
-    device_options.device = "cpu";
-    check(sowlv2_detector_open(&options, &detector));
-    check(vjepa2_model_open(&settings, NULL, &scorer));
-    assert_ptr_equal(scorer->device, detector->device);
-    sowlv2_scorer_free(&scorer);
-    sowlv2_detector_free(&detector);
-}
-
 /* A handle of the public header is one user of what its options name. */
 static void test_handle(void **state)
 {
@@ -256,9 +239,8 @@ static void test_queries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options), cmocka_unit_test(test_users), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_models),  cmocka_unit_test(test_tool),  cmocka_unit_test(test_handle),
-        cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_options), cmocka_unit_test(test_users),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_models),  cmocka_unit_test(test_handle), cmocka_unit_test(test_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
