@@ -408,10 +408,11 @@ SOWLV2_API double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowl
 struct sowlv2_object {
     struct sowlv2_detection detection;
     struct sowlv2_mask mask;
+    size_t index; /* of the detection, or the prompt, that it was made of */
 };
 
 struct sowlv2_objects {
-    struct sowlv2_object *items; /* [count], in the detector's patch order */
+    struct sowlv2_object *items; /* [count], in the order of the detections or prompts */
     size_t count;
     size_t dropped;    /* boxes that were empty after clipping */
     size_t duplicates; /* objects that `dedupe_iou` took out */
@@ -439,6 +440,16 @@ static inline struct sowlv2_find_options sowlv2_find_options_default(void)
 SOWLV2_API int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                            sowlv2_segment_session *segment_session, const struct sowlv2_image *images, size_t count,
                            const struct sowlv2_find_options *options, struct sowlv2_objects *out);
+
+/* The second half of sowlv2_find(): `count` objects of the session's image (sowlv2_segment_set_image()), decoded as one
+ * batch. They are asked for by `prompts`, or where that is NULL by the boxes of `detections`. Where `detections` is
+ * NULL, prompts were given instead of detected: an object's prompt is -1 then and its score 0, of two that overlap the
+ * mask score decides, and its box is the given one, clipped to the image, or else the one around its mask, not-a-number
+ * where that is empty. `options` (may be NULL) as in sowlv2_find(), without `detect`. `out` is given to
+ * sowlv2_objects_free(). On error nothing is kept. Errors: as sowlv2_segment(). */
+SOWLV2_API int sowlv2_segment_objects(sowlv2_segment_session *session, const struct sowlv2_detection *detections,
+                                      const struct sowlv2_segment_prompt *prompts, size_t count,
+                                      const struct sowlv2_find_options *options, struct sowlv2_objects *out);
 
 /* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
@@ -684,7 +695,7 @@ SOWLV2_API int sowlv2_budget_frames(const float *importance, const bool *scene_s
 
 /* One object that was detected on some of several frames. */
 struct sowlv2_merged_object {
-    int prompt;
+    int prompt;                        /* of its best detection */
     size_t best_frame, best_detection; /* of the highest score, the earlier of equal ones */
     size_t first_frame, last_frame;
     size_t detections; /* that were merged into it */
@@ -704,6 +715,29 @@ struct sowlv2_merged {
 SOWLV2_API int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count, float iou,
                                        struct sowlv2_merged *out);
 SOWLV2_API void sowlv2_merged_free(struct sowlv2_merged *merged);
+
+/* The same while frames come: objects so far, and what they looked like on the last three frames that each was detected
+ * on. */
+typedef struct sowlv2_merger sowlv2_merger;
+
+/* Errors: ARGUMENT (an IoU that is not from 0 to 1), MEMORY. */
+SOWLV2_API int sowlv2_merger_create(float iou, sowlv2_merger **out);
+SOWLV2_API void sowlv2_merger_free(sowlv2_merger **merger);
+
+/* The object that a detection belongs to by its box; -1: none, it is a new one. `taken` (may be NULL) marks objects
+ * that it cannot be, [objects so far]. */
+SOWLV2_API int64_t sowlv2_merger_find(const sowlv2_merger *merger, const struct sowlv2_detection *detection,
+                                      const bool *taken);
+
+/* Takes a detection in: number `index` of frame `frame`, the same or a later one than before. `object` is what
+ * sowlv2_merger_find() said or the caller knows better, -1 for a new one; its number, from 0, goes to *out. Of each
+ * frame the best box of an object counts. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_merger_add(sowlv2_merger *merger, int64_t object, size_t frame, size_t index,
+                                 const struct sowlv2_detection *detection, size_t *out);
+
+/* The objects so far, [*count], in the order in which they came; until the next sowlv2_merger_add(). NULL for NULL, and
+ * where there are none yet. */
+SOWLV2_API const struct sowlv2_merged_object *sowlv2_merger_objects(const sowlv2_merger *merger, size_t *count);
 
 #ifdef __cplusplus
 }

@@ -91,10 +91,7 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
             .pixels = batch[i]->image.pixels, .width = batch[i]->image.width, .height = batch[i]->image.height};
         found[i] = (struct sowlv2_detections){0};
     }
-    if (run->options->given)
-        for (size_t i = 0; !status && i < count; i++)
-            status = segment_take_given(run, batch[i], &found[i]);
-    else
+    if (!run->options->given)
         status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
     run->detect_seconds += clock_seconds() - start;
     for (size_t i = 0; i < count; i++)

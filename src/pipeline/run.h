@@ -40,9 +40,6 @@ struct run {
 /* The masks of a job's detections (or of what is given), and what a row needs of them. Errors: as sowlv2_segment. */
 int segment_job(struct run *run, struct job *job);
 
-/* The given boxes in place of detections. Errors: MEMORY. */
-int segment_take_given(const struct run *run, const struct job *job, struct sowlv2_detections *out);
-
 /* Starts the decoding and writing threads. Errors: MEMORY; those started must still be ended with
  * stages_join(). */
 int stages_start(struct run *run);
