@@ -218,6 +218,48 @@ static inline struct sowlv2_model_options sowlv2_model_options_default(void)
     return options;
 }
 
+/* Fetches a model into the cache ahead of time, or brings it up to date: the hub is always asked. What `options` say of
+ * devices does not count. The model's folder goes to *folder, which is given to sowlv2_string_free(), and how many
+ * bytes came to *bytes (may be NULL), 0: all was there. Where the hub cannot be reached and the model is in the cache,
+ * a warning says so and that is it. Errors: ARGUMENT (offline, not a hub id), MODEL, IO, FORMAT, CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_pull(const struct sowlv2_model_options *options, char **folder, int64_t *bytes);
+
+/* One commit of a model. */
+struct sowlv2_listed_model {
+    char *id;         /* as model options take it */
+    char *revisions;  /* branches and tags that name it, "main, v1"; "" where none does */
+    char *commit;     /* "" where it came with the program */
+    const char *task; /* "detection", "segmentation" or "key frames"; NULL: this library does not compute it */
+    int64_t size;     /* bytes of its files */
+    bool complete;    /* all that its task needs is there */
+};
+
+struct sowlv2_model_list {
+    struct sowlv2_listed_model *items; /* [count], by id, then by commit */
+    size_t count;
+    char *cache; /* the folder that was looked in; NULL: none */
+};
+
+/* The models in the hub's cache (`cache_dir` NULL: as the environment says; one that is not there is an empty list),
+ * and the small ones that came with the program. What cannot be read is left out. `out` is given to
+ * sowlv2_model_list_free(). Errors: ARGUMENT, MODEL (no folder to look in), IO, MEMORY. */
+SOWLV2_API int sowlv2_models_cached(const char *cache_dir, struct sowlv2_model_list *out);
+SOWLV2_API int sowlv2_models_installed(struct sowlv2_model_list *out);
+SOWLV2_API void sowlv2_model_list_free(struct sowlv2_model_list *list);
+
+/* The tokenizer of an OWLv2 checkpoint: its files and config.json are enough, no weights are read. Immutable. */
+typedef struct sowlv2_tokenizer sowlv2_tokenizer;
+
+/* Errors: as sowlv2_detector_open, without UNSUPPORTED. */
+SOWLV2_API int sowlv2_tokenizer_open(const struct sowlv2_model_options *options, sowlv2_tokenizer **out);
+SOWLV2_API void sowlv2_tokenizer_free(sowlv2_tokenizer **tokenizer);
+
+/* Tokens of a prompt; 0 for NULL. */
+SOWLV2_API int sowlv2_tokenizer_length(const sowlv2_tokenizer *tokenizer);
+
+/* As sowlv2_detector_tokenize(), to ids[sowlv2_tokenizer_length()]. A notice tells where the text's end did not fit. */
+SOWLV2_API int sowlv2_tokenizer_encode(const sowlv2_tokenizer *tokenizer, const char *text, int32_t *ids);
+
 /* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, the processor's JSON).
  * Errors: MODEL (not found, not OWLv2, weights do not fit the config), FORMAT, IO, MEMORY,
  * UNSUPPORTED (device, precision or CPU level not available). */

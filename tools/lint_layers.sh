@@ -17,7 +17,7 @@ src/cli | media/image.h media/listing.h media/png.h output/claim.h output/names.
 src/cli | analysis/importance.h engine/scorer.h engine/shared_device.h | until whole jobs are public
 src/cli | pipeline/detect_images.h pipeline/inputs.h pipeline/job.h | until whole jobs are public
 src/cli | pipeline/frames.h pipeline/track.h | until whole jobs are public
-src/cli | hub/model_find.h text/tokenizer.h weights/hub_list.h weights/model_kind.h | until finding models is public
+src/cli | hub/model_find.h | until whole jobs are public
 LIST
 }
 
