@@ -28,13 +28,16 @@ int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts, s
     struct sowlv2_detect_options detect;
     if (out != NULL && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
-    if (segment_session == NULL || out == NULL || count > API_MAX_BATCH) {
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: a segment session, at most %d images and out are needed",
+    if (session == NULL || segment_session == NULL || out == NULL || (count > 0 && images == NULL) ||
+        count > API_MAX_BATCH) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: both sessions, at most %d images and out are needed",
                          API_MAX_BATCH);
     }
     int status = OPTIONS_TAKE(find, options, &mine);
     if (status == 0)
         status = OPTIONS_TAKE(detect, mine.detect, &detect);
+    if (status == 0 && prompts == NULL && detect.image_prompts == NULL)
+        status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: prompts are needed");
     if (status != 0)
         return status;
     detect.clip = true; /* a box outside of the image is no prompt */
