@@ -218,6 +218,48 @@ static inline struct sowlv2_model_options sowlv2_model_options_default(void)
     return options;
 }
 
+/* Fetches a model into the cache ahead of time, or brings it up to date: the hub is always asked. What `options` say of
+ * devices does not count. The model's folder goes to *folder, which is given to sowlv2_string_free(), and how many
+ * bytes came to *bytes (may be NULL), 0: all was there. Where the hub cannot be reached and the model is in the cache,
+ * a warning says so and that is it. Errors: ARGUMENT (offline, not a hub id), MODEL, IO, FORMAT, CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_pull(const struct sowlv2_model_options *options, char **folder, int64_t *bytes);
+
+/* One commit of a model. */
+struct sowlv2_listed_model {
+    char *id;         /* as model options take it */
+    char *revisions;  /* branches and tags that name it, "main, v1"; "" where none does */
+    char *commit;     /* "" where it came with the program */
+    const char *task; /* "detection", "segmentation" or "key frames"; NULL: this library does not compute it */
+    int64_t size;     /* bytes of its files */
+    bool complete;    /* all that its task needs is there */
+};
+
+struct sowlv2_model_list {
+    struct sowlv2_listed_model *items; /* [count], by id, then by commit */
+    size_t count;
+    char *cache; /* the folder that was looked in; NULL: none */
+};
+
+/* The models in the hub's cache (`cache_dir` NULL: as the environment says; one that is not there is an empty list),
+ * and the small ones that came with the program. What cannot be read is left out. `out` is given to
+ * sowlv2_model_list_free(). Errors: ARGUMENT, MODEL (no folder to look in), IO, MEMORY. */
+SOWLV2_API int sowlv2_models_cached(const char *cache_dir, struct sowlv2_model_list *out);
+SOWLV2_API int sowlv2_models_installed(struct sowlv2_model_list *out);
+SOWLV2_API void sowlv2_model_list_free(struct sowlv2_model_list *list);
+
+/* The tokenizer of an OWLv2 checkpoint: its files and config.json are enough, no weights are read. Immutable. */
+typedef struct sowlv2_tokenizer sowlv2_tokenizer;
+
+/* Errors: as sowlv2_detector_open, without UNSUPPORTED. */
+SOWLV2_API int sowlv2_tokenizer_open(const struct sowlv2_model_options *options, sowlv2_tokenizer **out);
+SOWLV2_API void sowlv2_tokenizer_free(sowlv2_tokenizer **tokenizer);
+
+/* Tokens of a prompt; 0 for NULL. */
+SOWLV2_API int sowlv2_tokenizer_length(const sowlv2_tokenizer *tokenizer);
+
+/* As sowlv2_detector_tokenize(), to ids[sowlv2_tokenizer_length()]. A notice tells where the text's end did not fit. */
+SOWLV2_API int sowlv2_tokenizer_encode(const sowlv2_tokenizer *tokenizer, const char *text, int32_t *ids);
+
 /* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, the processor's JSON).
  * Errors: MODEL (not found, not OWLv2, weights do not fit the config), FORMAT, IO, MEMORY,
  * UNSUPPORTED (device, precision or CPU level not available). */
@@ -408,10 +450,11 @@ SOWLV2_API double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowl
 struct sowlv2_object {
     struct sowlv2_detection detection;
     struct sowlv2_mask mask;
+    size_t index; /* of the detection, or the prompt, that it was made of */
 };
 
 struct sowlv2_objects {
-    struct sowlv2_object *items; /* [count], in the detector's patch order */
+    struct sowlv2_object *items; /* [count], in the order of the detections or prompts */
     size_t count;
     size_t dropped;    /* boxes that were empty after clipping */
     size_t duplicates; /* objects that `dedupe_iou` took out */
@@ -439,6 +482,16 @@ static inline struct sowlv2_find_options sowlv2_find_options_default(void)
 SOWLV2_API int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                            sowlv2_segment_session *segment_session, const struct sowlv2_image *images, size_t count,
                            const struct sowlv2_find_options *options, struct sowlv2_objects *out);
+
+/* The second half of sowlv2_find(): `count` objects of the session's image (sowlv2_segment_set_image()), decoded as one
+ * batch. They are asked for by `prompts`, or where that is NULL by the boxes of `detections`. Where `detections` is
+ * NULL, prompts were given instead of detected: an object's prompt is -1 then and its score 0, of two that overlap the
+ * mask score decides, and its box is the given one, clipped to the image, or else the one around its mask, not-a-number
+ * where that is empty. `options` (may be NULL) as in sowlv2_find(), without `detect`. `out` is given to
+ * sowlv2_objects_free(). On error nothing is kept. Errors: as sowlv2_segment(). */
+SOWLV2_API int sowlv2_segment_objects(sowlv2_segment_session *session, const struct sowlv2_detection *detections,
+                                      const struct sowlv2_segment_prompt *prompts, size_t count,
+                                      const struct sowlv2_find_options *options, struct sowlv2_objects *out);
 
 /* Frees the items with their masks and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
@@ -746,7 +799,7 @@ SOWLV2_API int sowlv2_budget_frames(const float *importance, const bool *scene_s
 
 /* One object that was detected on some of several frames. */
 struct sowlv2_merged_object {
-    int prompt;
+    int prompt;                        /* of its best detection */
     size_t best_frame, best_detection; /* of the highest score, the earlier of equal ones */
     size_t first_frame, last_frame;
     size_t detections; /* that were merged into it */
@@ -766,6 +819,29 @@ struct sowlv2_merged {
 SOWLV2_API int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count, float iou,
                                        struct sowlv2_merged *out);
 SOWLV2_API void sowlv2_merged_free(struct sowlv2_merged *merged);
+
+/* The same while frames come: objects so far, and what they looked like on the last three frames that each was detected
+ * on. */
+typedef struct sowlv2_merger sowlv2_merger;
+
+/* Errors: ARGUMENT (an IoU that is not from 0 to 1), MEMORY. */
+SOWLV2_API int sowlv2_merger_create(float iou, sowlv2_merger **out);
+SOWLV2_API void sowlv2_merger_free(sowlv2_merger **merger);
+
+/* The object that a detection belongs to by its box; -1: none, it is a new one. `taken` (may be NULL) marks objects
+ * that it cannot be, [objects so far]. */
+SOWLV2_API int64_t sowlv2_merger_find(const sowlv2_merger *merger, const struct sowlv2_detection *detection,
+                                      const bool *taken);
+
+/* Takes a detection in: number `index` of frame `frame`, the same or a later one than before. `object` is what
+ * sowlv2_merger_find() said or the caller knows better, -1 for a new one; its number, from 0, goes to *out. Of each
+ * frame the best box of an object counts. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_merger_add(sowlv2_merger *merger, int64_t object, size_t frame, size_t index,
+                                 const struct sowlv2_detection *detection, size_t *out);
+
+/* The objects so far, [*count], in the order in which they came; until the next sowlv2_merger_add(). NULL for NULL, and
+ * where there are none yet. */
+SOWLV2_API const struct sowlv2_merged_object *sowlv2_merger_objects(const sowlv2_merger *merger, size_t *count);
 
 #ifdef __cplusplus
 }

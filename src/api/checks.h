@@ -2,6 +2,7 @@
 #ifndef API_CHECKS_H
 #define API_CHECKS_H
 
+#include "hub/model_find.h"
 #include "ops/ops.h"
 #include "sowlv2.h"
 
@@ -22,6 +23,9 @@ size_t image_row_bytes(const struct sowlv2_image *image);
  * IO, CANCELLED, FORMAT, ARGUMENT, UNSUPPORTED, MEMORY. */
 int find_model(const char *caller, const struct sowlv2_model_options *options, const char *kind, char **folder,
                struct device **device);
+
+/* The same options as finding and pulling take them; of this version's size. */
+struct model_source model_source_of(const struct sowlv2_model_options *options, const char *kind);
 
 /* Opens the device that the options (NULL: the defaults) name, closed with shared_device_close(). Errors: ARGUMENT,
  * UNSUPPORTED, MEMORY. */

@@ -97,6 +97,8 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
         return status;
     if (isnan(mine.threshold) || isnan(mine.nms_iou))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
+    if (prompts == NULL && mine.image_prompts == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: prompts are needed");
     if (mine.image_prompts == NULL)
         status = check_prompts(session, prompts, 0);
     for (size_t i = 0; mine.image_prompts != NULL && i < count && status == 0; i++)

@@ -6,6 +6,19 @@
 #include "engine/shared_device.h"
 #include "hub/model_find.h"
 
+struct model_source model_source_of(const struct sowlv2_model_options *options, const char *kind)
+{
+    return (struct model_source){
+        .model = options->model,
+        .revision = options->revision,
+        .cache_dir = options->cache_dir,
+        .kind = kind,
+        .offline = options->offline,
+        .download = options->download,
+        .download_user_data = options->download_user_data,
+    };
+}
+
 int find_model(const char *caller, const struct sowlv2_model_options *options, const char *kind, char **folder,
                struct device **device)
 {
@@ -15,15 +28,7 @@ int find_model(const char *caller, const struct sowlv2_model_options *options, c
         return status;
     if (mine.model == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: options->model is needed", caller);
-    const struct model_source source = {
-        .model = mine.model,
-        .revision = mine.revision,
-        .cache_dir = mine.cache_dir,
-        .kind = kind,
-        .offline = mine.offline,
-        .download = mine.download,
-        .download_user_data = mine.download_user_data,
-    };
+    const struct model_source source = model_source_of(&mine, kind);
     status = model_find(&source, folder);
     if (status != 0 || device == NULL)
         return status;

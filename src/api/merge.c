@@ -12,111 +12,190 @@ enum { REMEMBERED = 3 };
 struct memory {
     float boxes[REMEMBERED][4]; /* a ring */
     size_t taken;
-    float score; /* of its best detection */
+    float score;      /* of its best detection */
+    float last_score; /* of the best one on its last frame, whose box is remembered */
 };
 
-struct place {
-    float score;
-    size_t index;
-};
-
-struct merging {
-    const struct sowlv2_detections *frames;
+struct sowlv2_merger {
     float iou;
-    struct sowlv2_merged *out;
-    struct memory *memories; /* [capacity], as out->items */
-    size_t capacity;
-    struct place *order; /* of one frame, best first */
+    struct sowlv2_merged_object *items; /* [count] */
+    struct memory *memories;            /* likewise */
+    size_t count, capacity;
 };
 
-/* The object that a detection belongs to; out->count: none of those there are. */
-static size_t find_object(const struct merging *merging, const struct sowlv2_detection *detection)
+static float score_of(const struct sowlv2_detection *detection)
 {
-    size_t found = merging->out->count;
-    float most = merging->iou;
-    for (size_t i = 0; i < merging->out->count; i++) {
-        const struct memory *memory = &merging->memories[i];
+    return isnan(detection->score) ? -INFINITY : detection->score;
+}
+
+static int check_iou(const char *caller, float iou)
+{
+    return iou >= 0.0F && iou <= 1.0F
+               ? 0
+               : error_set(SOWLV2_ERROR_ARGUMENT, "%s: an IoU from 0 to 1 is needed, this is %g", caller, (double)iou);
+}
+
+int sowlv2_merger_create(float iou, sowlv2_merger **out)
+{
+    if (out != NULL)
+        *out = NULL;
+    if (out == NULL)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merger_create: out is needed");
+    if (check_iou("sowlv2_merger_create", iou) != 0)
+        return SOWLV2_ERROR_ARGUMENT;
+    sowlv2_merger *const merger = calloc(1, sizeof(*merger));
+    if (merger == NULL)
+        return error_memory("objects");
+    merger->iou = iou;
+    *out = merger;
+    return 0;
+}
+
+void sowlv2_merger_free(sowlv2_merger **merger)
+{
+    if (merger == NULL || *merger == NULL)
+        return;
+    free((*merger)->items);
+    free((*merger)->memories);
+    free(*merger);
+    *merger = NULL;
+}
+
+int64_t sowlv2_merger_find(const sowlv2_merger *merger, const struct sowlv2_detection *detection, const bool *taken)
+{
+    int64_t found = -1;
+    if (merger == NULL || detection == NULL)
+        return found;
+    float most = merger->iou;
+    for (size_t i = 0; i < merger->count; i++) {
+        const struct memory *const memory = &merger->memories[i];
         const size_t known = memory->taken < REMEMBERED ? memory->taken : REMEMBERED;
-        for (size_t k = 0; k < known && merging->out->items[i].prompt == detection->prompt; k++) {
+        if (merger->items[i].prompt != detection->prompt || (taken != NULL && taken[i]))
+            continue;
+        for (size_t k = 0; k < known; k++) {
             const float here = box_iou(memory->boxes[k], detection->box);
             if (here > most) {
                 most = here;
-                found = i;
+                found = (int64_t)i;
             }
         }
     }
     return found;
 }
 
-static int add_object(struct merging *merging, size_t frame, const struct sowlv2_detection *detection)
+static int add_object(sowlv2_merger *merger, size_t frame)
 {
-    struct sowlv2_merged *out = merging->out;
-    if (out->count == merging->capacity) {
-        const size_t capacity = merging->capacity > 0 ? 2 * merging->capacity : 16;
-        struct sowlv2_merged_object *items = realloc(out->items, capacity * sizeof(*items));
-        out->items = items != NULL ? items : out->items;
-        struct memory *memories = realloc(merging->memories, capacity * sizeof(*memories));
-        merging->memories = memories != NULL ? memories : merging->memories;
+    if (merger->count == merger->capacity) {
+        const size_t capacity = merger->capacity > 0 ? 2 * merger->capacity : 16;
+        struct sowlv2_merged_object *const items = realloc(merger->items, capacity * sizeof(*items));
+        merger->items = items != NULL ? items : merger->items;
+        struct memory *const memories = realloc(merger->memories, capacity * sizeof(*memories));
+        merger->memories = memories != NULL ? memories : merger->memories;
         if (items == NULL || memories == NULL)
             return error_memory("objects");
-        merging->capacity = capacity;
+        merger->capacity = capacity;
     }
-    merging->memories[out->count] = (struct memory){.score = -INFINITY};
-    out->items[out->count++] =
-        (struct sowlv2_merged_object){.prompt = detection->prompt, .first_frame = frame, .last_frame = frame};
+    merger->memories[merger->count] = (struct memory){0};
+    merger->items[merger->count++] = (struct sowlv2_merged_object){.first_frame = frame};
     return 0;
 }
 
-/* `first` is the place of the frame's first detection among all. */
-static int take(struct merging *merging, size_t frame, size_t first, size_t index)
+/* Of each frame the box of the best detection is remembered. */
+static void remember(struct memory *memory, const struct sowlv2_detection *detection, bool new_frame)
 {
-    const struct sowlv2_detection *detection = &merging->frames[frame].items[index];
-    const size_t object = find_object(merging, detection);
-    const int status = object == merging->out->count ? add_object(merging, frame, detection) : 0;
+    const float score = score_of(detection);
+    if (!new_frame && !(score > memory->last_score))
+        return;
+    memory->taken += new_frame;
+    memory->last_score = score;
+    for (int i = 0; i < 4; i++)
+        memory->boxes[(memory->taken - 1) % REMEMBERED][i] = detection->box[i];
+}
+
+int sowlv2_merger_add(sowlv2_merger *merger, int64_t object, size_t frame, size_t index,
+                      const struct sowlv2_detection *detection, size_t *out)
+{
+    if (out != NULL)
+        *out = 0;
+    if (merger == NULL || detection == NULL || out == NULL || object < -1 ||
+        (object >= 0 && (uint64_t)object >= merger->count)) {
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "sowlv2_merger_add: a merger, one of its objects or -1, a detection and out are needed");
+    }
+    const int status = object < 0 ? add_object(merger, frame) : 0;
     if (status != 0)
         return status;
-    struct sowlv2_merged_object *item = &merging->out->items[object];
-    struct memory *memory = &merging->memories[object];
-    if (item->detections == 0 || item->last_frame != frame) {
-        for (int i = 0; i < 4; i++)
-            memory->boxes[memory->taken % REMEMBERED][i] = detection->box[i];
-        memory->taken++;
-    }
-    if (item->detections == 0 || detection->score > memory->score) {
-        memory->score = detection->score;
+    *out = object < 0 ? merger->count - 1 : (size_t)object;
+    struct sowlv2_merged_object *const item = &merger->items[*out];
+    struct memory *const memory = &merger->memories[*out];
+    remember(memory, detection, item->detections == 0 || item->last_frame != frame);
+    if (item->detections == 0 || score_of(detection) > memory->score) {
+        memory->score = score_of(detection);
+        item->prompt = detection->prompt;
         item->best_frame = frame;
         item->best_detection = index;
     }
     item->last_frame = frame;
     item->detections++;
-    merging->out->objects[first + index] = object;
     return 0;
 }
+
+const struct sowlv2_merged_object *sowlv2_merger_objects(const sowlv2_merger *merger, size_t *count)
+{
+    if (count != NULL)
+        *count = merger != NULL ? merger->count : 0;
+    return merger != NULL ? merger->items : NULL;
+}
+
+/* ---- all at once ---- */
+
+struct place {
+    float score;
+    size_t index;
+};
 
 /* Best score first, then in order. */
 static int compare(const void *left, const void *right)
 {
-    const struct place *a = left, *b = right;
+    const struct place *const a = left, *const b = right;
     if (a->score != b->score)
         return a->score > b->score ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);
 }
 
-static int run(struct merging *merging, size_t count)
+/* `objects` get what each of the frame's detections belongs to. */
+static int merge_frame(sowlv2_merger *merger, size_t frame, const struct sowlv2_detections *detections,
+                       struct place *order, size_t *objects)
 {
-    size_t first = 0;
     int status = 0;
-    for (size_t frame = 0; frame < count && status == 0; frame++) {
-        const struct sowlv2_detections *detections = &merging->frames[frame];
-        for (size_t i = 0; i < detections->count; i++) {
-            const float score = detections->items[i].score;
-            merging->order[i] = (struct place){isnan(score) ? -INFINITY : score, i};
-        }
-        qsort(merging->order, detections->count, sizeof(*merging->order), compare);
-        for (size_t i = 0; i < detections->count && status == 0; i++)
-            status = take(merging, frame, first, merging->order[i].index);
-        first += detections->count;
+    for (size_t i = 0; i < detections->count; i++)
+        order[i] = (struct place){score_of(&detections->items[i]), i};
+    qsort(order, detections->count, sizeof(*order), compare);
+    for (size_t i = 0; i < detections->count && status == 0; i++) {
+        const size_t index = order[i].index;
+        const struct sowlv2_detection *const detection = &detections->items[index];
+        status = sowlv2_merger_add(merger, sowlv2_merger_find(merger, detection, NULL), frame, index, detection,
+                                   &objects[index]);
     }
+    return status;
+}
+
+static int merge(const struct sowlv2_detections *frames, size_t count, float iou, struct place *order,
+                 struct sowlv2_merged *out)
+{
+    sowlv2_merger *merger = NULL;
+    size_t first = 0;
+    int status = sowlv2_merger_create(iou, &merger);
+    for (size_t frame = 0; frame < count && status == 0; frame++) {
+        status = merge_frame(merger, frame, &frames[frame], order, out->objects + first);
+        first += frames[frame].count;
+    }
+    if (status == 0) {
+        out->items = merger->items;
+        out->count = merger->count;
+        merger->items = NULL;
+    }
+    sowlv2_merger_free(&merger);
     return status;
 }
 
@@ -125,23 +204,22 @@ int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count
     size_t total = 0, most = 0;
     if (out != NULL)
         *out = (struct sowlv2_merged){0};
-    if (out == NULL || (frames == NULL && count > 0) || !(iou >= 0.0F && iou <= 1.0F)) {
-        return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "sowlv2_merge_detections: frames, out and an IoU from 0 to 1 are needed");
-    }
+    if (out == NULL || (frames == NULL && count > 0))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frames and out are needed");
+    if (check_iou("sowlv2_merge_detections", iou) != 0)
+        return SOWLV2_ERROR_ARGUMENT;
     for (size_t i = 0; i < count; i++) {
         if (frames[i].items == NULL && frames[i].count > 0)
             return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frame %zu has a count and no items", i);
         total += frames[i].count;
         most = frames[i].count > most ? frames[i].count : most;
     }
-    struct merging merging = {.frames = frames, .iou = iou, .out = out};
+    struct place *const order = calloc(most + 1, sizeof(*order));
     out->objects = calloc(total + 1, sizeof(*out->objects));
-    merging.order = calloc(most + 1, sizeof(*merging.order));
     out->detection_count = total;
-    const int status = out->objects != NULL && merging.order != NULL ? run(&merging, count) : error_memory("objects");
-    free(merging.order);
-    free(merging.memories);
+    const int status =
+        out->objects != NULL && order != NULL ? merge(frames, count, iou, order, out) : error_memory("objects");
+    free(order);
     if (status != 0)
         sowlv2_merged_free(out);
     return status;

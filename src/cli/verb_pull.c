@@ -5,36 +5,36 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "hub/model_find.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Fetches one model; prints its folder. */
 static int pull_one(const struct settings *settings, const char *model)
 {
     struct download download = {0};
-    struct model_pulled pulled;
-    char size[32];
-    const struct model_source source = {.model = model,
-                                        .revision = settings->revision,
-                                        .cache_dir = settings->cache_dir,
-                                        .offline = settings->offline,
-                                        .download = download_update,
-                                        .download_user_data = &download};
-    const int status = model_pull(&source, &pulled);
+    struct sowlv2_model_options options = sowlv2_model_options_default();
+    char size[32], *folder;
+    int64_t bytes;
+    int status;
 
+    options.model = model;
+    options.revision = settings->revision;
+    options.cache_dir = settings->cache_dir;
+    options.offline = settings->offline;
+    options.download = download_update;
+    options.download_user_data = &download;
+    status = sowlv2_pull(&options, &folder, &bytes);
     download_end(&download);
     if (status)
         return status;
-    download_format_size(size, sizeof(size), pulled.bytes);
-    if (pulled.bytes > 0)
+    download_format_size(size, sizeof(size), bytes);
+    if (bytes > 0)
         terminal_say("%s: %s downloaded", model, size);
     else
         terminal_say("%s: is up to date", model);
-    printf("%s\n", pulled.folder);
+    printf("%s\n", folder);
     fflush(stdout);
-    free(pulled.folder);
+    sowlv2_string_free(&folder);
     return 0;
 }
 

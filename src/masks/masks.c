@@ -20,7 +20,8 @@ int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pixels)
 {
     if (mask == NULL || pixels == NULL || mask->width < 1 || mask->height < 1 ||
         (mask->pixels == NULL && mask->runs == NULL))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "mask: one with pixels or runs, and room for its pixels are needed");
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "sowlv2_mask_to_pixels: a mask with pixels or runs, and room for its pixels, are needed");
     const size_t total = (size_t)mask->width * (size_t)mask->height;
     if (mask->pixels != NULL) {
         memcpy(pixels, mask->pixels, total);

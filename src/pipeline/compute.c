@@ -77,29 +77,6 @@ static size_t collect(struct run *run, struct job **batch)
     return count;
 }
 
-/* The detections as the job's objects. Errors: MEMORY. */
-static int take_detections(const struct run *run, struct job *job, const struct sowlv2_detections *found)
-{
-    struct output_frame *frame = &job->frame;
-
-    frame->objects = calloc(found->count + 1, sizeof(*frame->objects));
-    if (!frame->objects)
-        return error_memory("detections");
-    frame->dropped = found->dropped;
-    while (frame->count < found->count) {
-        const struct sowlv2_detection *detection = &found->items[frame->count];
-        struct output_object *object = &frame->objects[frame->count++];
-
-        *object = (struct output_object){.id = (int64_t)frame->count,
-                                         .prompt = detection->prompt,
-                                         .score = detection->score,
-                                         .objectness = run->options->detect.objectness ? detection->objectness : -1,
-                                         .has_box = true};
-        memcpy(object->box, detection->box, sizeof(object->box));
-    }
-    return 0;
-}
-
 /* Runs the detector over `count` jobs; on error nothing is kept. */
 static int detect(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
                   struct sowlv2_detections *found)
@@ -113,22 +90,14 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
                                           .height = batch[i]->frame.image.height};
         found[i] = (struct sowlv2_detections){0};
     }
-    if (run->options->given)
-        for (size_t i = 0; !status && i < count; i++)
-            status = segment_take_given(run, batch[i]);
-    else
+    if (!run->options->given)
         status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
     run->detect_seconds += clock_seconds() - start;
-    for (size_t i = 0; !status && !run->options->given && i < count; i++)
-        status = take_detections(run, batch[i], &found[i]);
-    for (size_t i = 0; i < count; i++) {
-        sowlv2_detections_free(&found[i]);
-        if (!status)
-            continue;
-        output_objects_free(batch[i]->frame.objects, batch[i]->frame.count);
-        batch[i]->frame.objects = NULL;
-        batch[i]->frame.count = 0;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (status)
+            sowlv2_detections_free(&found[i]);
+        else
+            batch[i]->detections = found[i];
     return status;
 }
 
@@ -136,13 +105,12 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
  * for the segmenter. */
 static void hand_on(struct run *run, struct job *job, int status)
 {
-    if (!status && run->segment_session) {
-        if (is_stopping(run)) {
-            abandon(run, job);
-            return;
-        }
-        status = segment_job(run, job);
+    if (!status && run->segment_session && is_stopping(run)) {
+        abandon(run, job);
+        return;
     }
+    if (!status)
+        status = segment_job(run, job);
     if (status == SOWLV2_ERROR_CANCELLED) {
         run->stopping = true;
         ledger_stop(run->ledger);

@@ -18,6 +18,7 @@ void job_free(struct job **job)
     if (!*job)
         return;
     output_frame_free(&(*job)->frame);
+    sowlv2_detections_free(&(*job)->detections);
     free((*job)->failure);
     free(*job);
     *job = NULL;

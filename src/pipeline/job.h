@@ -10,6 +10,7 @@
 struct job {
     size_t index; /* place among the inputs */
     struct output_frame frame;
+    struct sowlv2_detections detections; /* until they are objects of the frame */
     size_t bytes;  /* of pixels and masks, as the ledger counts them */
     char *failure; /* why it failed; NULL: it did not */
     bool failed;

@@ -39,11 +39,9 @@ struct run {
     size_t covered; /* objects that --dedupe dropped */
 };
 
-/* The masks of a job's objects. Errors: as sowlv2_segment. */
+/* The job's objects, of its detections or of what is given, with masks where there is a segmenter. Errors: as
+ * sowlv2_segment_objects. */
 int segment_job(struct run *run, struct job *job);
-
-/* What is given in place of detections, as the job's objects. Errors: MEMORY. */
-int segment_take_given(const struct run *run, struct job *job);
 
 /* Starts the decoding and writing threads. Errors: MEMORY; those started must still be ended with
  * stages_join(). */

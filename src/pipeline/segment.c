@@ -1,4 +1,4 @@
-/* The segmenting stage: the masks of what was detected, or of what was given. */
+/* The segmenting stage: from what was detected, or given, to objects with masks. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -6,95 +6,57 @@
 #include "pipeline/given.h"
 #include "pipeline/run.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static float clip(float value, int limit)
-{
-    return fminf(fmaxf(value, 0.0F), (float)limit);
-}
-
-int segment_take_given(const struct run *run, struct job *job)
+/* Encodes the image and decodes all its objects. */
+static int find_objects(struct run *run, const struct job *job, struct sowlv2_objects *out)
 {
     const struct detect_images_options *options = run->options;
-    struct output_frame *frame = &job->frame;
-
-    frame->objects = calloc(options->given_count + 1, sizeof(*frame->objects));
-    if (!frame->objects)
-        return error_memory("boxes");
-    while (frame->count < options->given_count) {
-        const float *box = options->given[frame->count].box;
-        struct output_object *object = &frame->objects[frame->count++];
-
-        *object =
-            (struct output_object){.id = (int64_t)frame->count, .prompt = -1, .objectness = -1, .has_box = box != NULL};
-        for (int side = 0; box && side < 4; side++)
-            object->box[side] = clip(box[side], side % 2 == 0 ? frame->image.width : frame->image.height);
-    }
-    return 0;
-}
-
-/* Encodes the image and decodes all its boxes; `masks` has room for one an object. */
-static int make_masks(struct run *run, const struct job *job, const struct sowlv2_segment_prompt *prompts,
-                      struct sowlv2_mask *masks)
-{
-    const struct sowlv2_segment_options *options = &run->options->segment;
+    const struct output_frame *frame = &job->frame;
     const struct sowlv2_image image = {
-        .pixels = job->frame.image.pixels, .width = job->frame.image.width, .height = job->frame.image.height};
-    double start = clock_seconds(), encoded;
-    int status = sowlv2_segment_set_image(run->segment_session, &image, options);
+        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const size_t count = options->given ? options->given_count : job->detections.count;
+    struct sowlv2_find_options find = sowlv2_find_options_default();
+    const double start = clock_seconds();
+    double encoded;
+    int status;
 
+    find.segment = &options->segment;
+    find.dedupe_iou = options->dedupe_iou;
+    if (count == 0)
+        return 0;
+    status = sowlv2_segment_set_image(run->segment_session, &image, &options->segment);
     encoded = clock_seconds();
     run->encode_seconds += encoded - start;
     if (!status)
-        status = sowlv2_segment(run->segment_session, prompts, job->frame.count, options, masks);
+        status = sowlv2_segment_objects(run->segment_session, options->given ? NULL : job->detections.items,
+                                        options->given, count, &find, out);
     run->mask_seconds += clock_seconds() - encoded;
+    if (status && options->given)
+        return given_explain(status, frame->name, options->given, count, GIVEN_ANY);
+    if (!status && out->duplicates > 0)
+        log_debug("%s: %zu of %zu objects dropped: other masks cover them", frame->name, out->duplicates, count);
+    run->covered += status ? 0 : out->duplicates;
     return status;
 }
 
-/* Takes out what is not kept. */
-static void drop(struct output_frame *frame, const bool *keep)
+/* One more object of the frame, which has room for it; the mask (NULL: none) is taken over. */
+static void take(struct output_frame *frame, const struct sowlv2_detection *detection, bool has_box,
+                 struct sowlv2_mask *mask)
 {
-    const size_t count = frame->count;
-    size_t kept = 0;
+    struct output_object *object = &frame->objects[frame->count++];
 
-    for (size_t i = 0; i < count; i++) {
-        if (!keep[i]) {
-            sowlv2_masks_free(&frame->objects[i].mask, 1);
-            continue;
-        }
-        frame->objects[kept] = frame->objects[i];
-        frame->objects[kept].id = (int64_t)kept + 1;
-        kept++;
+    *object = (struct output_object){.id = (int64_t)frame->count,
+                                     .prompt = detection->prompt,
+                                     .score = detection->score,
+                                     .objectness = detection->objectness,
+                                     .has_box = has_box};
+    memcpy(object->box, detection->box, sizeof(object->box));
+    if (mask) {
+        object->mask = *mask;
+        *mask = (struct sowlv2_mask){0};
     }
-    frame->count = kept;
-    if (kept < count)
-        log_debug("%s: %zu of %zu objects dropped: other masks cover them", frame->name, count - kept, count);
-}
-
-static int dedupe(const struct run *run, struct output_frame *frame)
-{
-    size_t count = frame->count;
-    const struct sowlv2_mask **masks = calloc(count + 1, sizeof(*masks));
-    float *scores = calloc(count + 1, sizeof(*scores));
-    bool *keep = calloc(count + 1, sizeof(*keep));
-    int64_t kept = masks && scores && keep ? 0 : error_memory("masks");
-
-    for (size_t i = 0; kept == 0 && i < count; i++) {
-        const struct output_object *object = &frame->objects[i];
-
-        masks[i] = &object->mask;
-        scores[i] = object->prompt >= 0 ? object->score : object->mask.mask_score;
-    }
-    if (kept == 0)
-        kept = masks_dedupe(masks, scores, count, (double)run->options->dedupe_iou, keep);
-    if (kept >= 0)
-        drop(frame, keep);
-    free(masks);
-    free(scores);
-    free(keep);
-    return kept < 0 ? (int)kept : 0;
 }
 
 /* Counts the masks' memory with the pixels in hand. */
@@ -109,26 +71,26 @@ static void count_bytes(struct run *run, struct job *job)
 
 int segment_job(struct run *run, struct job *job)
 {
-    struct output_frame *frame = &job->frame;
-    const size_t count = frame->count;
-    struct sowlv2_segment_prompt *boxes = calloc(count + 1, sizeof(*boxes));
-    struct sowlv2_mask *masks = calloc(count + 1, sizeof(*masks));
-    int status = boxes && masks ? 0 : error_memory("masks");
+    const struct sowlv2_segment_prompt *given = run->options->given;
+    struct sowlv2_objects objects = {0};
+    const size_t found = job->detections.count;
+    int status = run->segment_session ? find_objects(run, job, &objects) : 0;
 
-    for (size_t i = 0; !status && i < count; i++)
-        boxes[i].box = frame->objects[i].box;
-    if (!status && count > 0)
-        status = make_masks(run, job, run->options->given ? run->options->given : boxes, masks);
-    if (status && run->options->given)
-        status = given_explain(status, frame->name, run->options->given, count, GIVEN_ANY);
-    for (size_t i = 0; !status && i < count; i++)
-        frame->objects[i].mask = masks[i];
-    if (!status && run->options->dedupe_iou > 0)
-        status = dedupe(run, frame);
-    run->covered += count - frame->count;
+    job->frame.dropped = job->detections.dropped;
+    if (!status)
+        job->frame.objects = calloc((run->segment_session ? objects.count : found) + 1, sizeof(*job->frame.objects));
+    if (!status && !job->frame.objects)
+        status = error_memory("objects");
+    for (size_t i = 0; !status && i < objects.count; i++) {
+        struct sowlv2_object *object = &objects.items[i];
+
+        take(&job->frame, &object->detection, !given || given[object->index].box, &object->mask);
+    }
+    for (size_t i = 0; !status && !run->segment_session && i < found; i++)
+        take(&job->frame, &job->detections.items[i], true, NULL);
+    sowlv2_objects_free(&objects);
+    sowlv2_detections_free(&job->detections);
     if (!status)
         count_bytes(run, job);
-    free(boxes);
-    free(masks);
     return status;
 }

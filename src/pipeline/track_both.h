@@ -33,8 +33,6 @@ struct track_seed {
     float score, box[4]; /* of its best detection */
     float objectness;    /* likewise; not over 0: not known */
     int64_t frame;       /* of it */
-    float last[3][4];    /* boxes of the last three detections */
-    int last_count;      /* all so far */
     int64_t first;       /* the first frame on which the backward pass sees it; `frame` where it does not */
     int64_t same_as;     /* another seed that it turned out to be, or -1 */
     int64_t id;          /* of rows; 0: none yet */

@@ -1,6 +1,5 @@
 /* The first of three passes: what the key frames show. */
 #include "analysis/importance.h"
-#include "base/box.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -16,6 +15,7 @@ struct discovery {
     struct track_both *both;
     sowlv2_track_session *session;
     struct track_things things; /* thing i is seed i: none is ever removed */
+    sowlv2_merger *merger;      /* its object i likewise */
     struct track_keys keys;
     double *chosen; /* keys.times, where they were chosen anew */
     uint8_t grey[2][IMPORTANCE_GREY];
@@ -44,30 +44,6 @@ static int add_known(struct track_both *both, double time, bool tracked)
     return 0;
 }
 
-/* The seed of the prompt whose last three detections were where this one is; -1: none. For objects that the tracker
- * has lost between key frames. */
-static int64_t find_by_box(const struct discovery *discovery, const struct track_candidates *candidates,
-                           const struct sowlv2_detection *detection, double iou)
-{
-    const struct track_both *both = discovery->both;
-    double best = iou;
-    int64_t found = -1;
-
-    for (size_t i = 0; i < both->seed_count; i++) {
-        const struct track_seed *seed = &both->seeds[i];
-        bool taken = false;
-
-        for (size_t j = 0; j < candidates->count; j++)
-            taken = taken || candidates->items[j].match == discovery->things.items[i].id;
-        for (int j = 0; j < 3 && j < seed->last_count && !taken && seed->prompt == detection->prompt; j++)
-            if (box_iou(seed->last[j], detection->box) > best) {
-                best = box_iou(seed->last[j], detection->box);
-                found = (int64_t)i;
-            }
-    }
-    return found;
-}
-
 static int add_seed(struct discovery *discovery, const struct sowlv2_detection *detection, int64_t frame)
 {
     struct track_both *both = discovery->both;
@@ -90,7 +66,6 @@ static int add_seed(struct discovery *discovery, const struct sowlv2_detection *
 /* Notes a detection of a seed. */
 static void note(struct track_seed *seed, const struct sowlv2_detection *detection, int64_t frame)
 {
-    memcpy(seed->last[seed->last_count++ % 3], detection->box, sizeof(detection->box));
     if (detection->score > seed->score) {
         seed->score = detection->score;
         seed->objectness = detection->objectness;
@@ -104,32 +79,39 @@ static void note(struct track_seed *seed, const struct sowlv2_detection *detecti
 static int take_in(struct discovery *discovery, struct track_candidates *candidates, int64_t frame)
 {
     const struct track_run *run = discovery->both->run;
-    const double iou = run->options->plan->merge_iou;
-    int status = track_candidates_match(candidates, &discovery->things, iou);
+    bool *const taken = calloc(discovery->both->seed_count + candidates->count + 1, sizeof(*taken)); /* [seeds] */
+    int status = taken ? track_candidates_match(candidates, &discovery->things, run->options->plan->merge_iou)
+                       : error_memory("objects");
 
     track_candidates_match_any(run, candidates, &discovery->things);
+    for (size_t i = 0; !status && i < candidates->count; i++)
+        if (candidates->items[i].match != 0)
+            taken[candidates->items[i].match - 1] = true; /* ids count from 1 */
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
         const bool followed = candidate->match != 0;
-        int64_t seed = candidate->match - 1; /* ids count from 1 */
+        int64_t seed = candidate->match - 1;
+        size_t object;
 
-        if (!followed)
-            seed = find_by_box(discovery, candidates, &candidate->detection, iou);
+        if (!followed) /* the tracker may have lost it between key frames */
+            seed = sowlv2_merger_find(discovery->merger, &candidate->detection, taken);
         if (seed < 0 && (int64_t)discovery->both->seed_count >= run->options->max_objects)
             continue;
-        if (seed < 0) {
-            seed = (int64_t)discovery->both->seed_count;
+        status = sowlv2_merger_add(discovery->merger, seed, (size_t)frame, i, &candidate->detection, &object);
+        if (!status && seed < 0)
             status = add_seed(discovery, &candidate->detection, frame);
-        }
         if (status)
             break;
+        seed = (int64_t)object;
+        taken[seed] = true;
         candidate->match = seed + 1;
         note(&discovery->both->seeds[seed], &candidate->detection, frame);
         discovery->things.items[seed].prompt = discovery->both->seeds[seed].prompt;
         if (!followed)
             status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
+    free(taken);
     return status;
 }
 
@@ -237,11 +219,19 @@ static int read_frames(struct discovery *discovery, bool guess)
     return status == VIDEO_END ? 0 : status;
 }
 
+/* What follows objects from key frame to key frame: by their masks, and by their boxes. */
+static int open_trackers(struct discovery *discovery)
+{
+    const struct track_run *const run = discovery->both->run;
+    const int status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+
+    return status ? status : sowlv2_merger_create((float)run->options->plan->merge_iou, &discovery->merger);
+}
+
 /* Forgets the pass so far and goes back to the first frame. */
 static int begin_again(struct discovery *discovery)
 {
     struct track_both *both = discovery->both;
-    const struct track_run *run = both->run;
     int status = video_reader_seek(both->reader, both->first, both->known[0].time);
 
     both->known_count = 0;
@@ -249,8 +239,9 @@ static int begin_again(struct discovery *discovery)
     track_things_free(&discovery->things);
     discovery->things = (struct track_things){0};
     sowlv2_track_session_free(&discovery->session);
+    sowlv2_merger_free(&discovery->merger);
     if (!status)
-        status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+        status = open_trackers(discovery);
     return status ? status : track_both_open_budget(both);
 }
 
@@ -292,7 +283,7 @@ int track_both_discover(struct track_both *both)
         return status;
     discovery->both = both;
     discovery->keys = (struct track_keys){plan->key_times, plan->key_count, 0};
-    status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+    status = open_trackers(discovery);
     if (!status)
         status = read_frames(discovery, guess);
     if (!status && guess && both->known_count > 0 &&
@@ -305,6 +296,7 @@ int track_both_discover(struct track_both *both)
         if (both->seeds[i].frame > both->last)
             both->last = both->seeds[i].frame;
     sowlv2_track_session_free(&discovery->session);
+    sowlv2_merger_free(&discovery->merger);
     track_things_free(&discovery->things);
     free(discovery->chosen);
     free(discovery);

@@ -52,37 +52,27 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
 /* Which of the given objects are followed: of those whose masks overlap too much, the best. */
 static int choose_given(const struct track_run *run, bool *keep)
 {
-    const struct sowlv2_segment_options options = track_segment_options(run);
+    const struct sowlv2_segment_options segment = track_segment_options(run);
     const size_t count = run->options->given_count;
-    struct sowlv2_mask *const masks = calloc(count + 1, sizeof(*masks));
-    const struct sowlv2_mask **const views = calloc(count + 1, sizeof(*views));
-    float *const scores = calloc(count + 1, sizeof(*scores));
-    int status = masks && views && scores ? 0 : error_memory("boxes and points");
+    struct sowlv2_find_options options = sowlv2_find_options_default();
+    struct sowlv2_objects objects;
+    int status;
 
-    if (!status)
-        status =
-            given_explain(sowlv2_segment(sowlv2_track_frame(run->tracker), run->options->given, count, &options, masks),
-                          run->options->name, run->options->given, count, GIVEN_ANY);
-    for (size_t i = 0; !status && i < count; i++) {
-        views[i] = &masks[i];
-        scores[i] = masks[i].mask_score;
-    }
-    if (!status) {
-        const int64_t kept = masks_dedupe(views, scores, count, (double)run->options->dedupe_iou, keep);
-
-        status = kept < 0 ? (int)kept : 0;
-        if (!status)
-            run->report->covered = (int64_t)count - kept;
-        if (!status && (size_t)kept < count)
-            log_debug("%s: %zu of %zu objects dropped: other masks cover them", run->options->source,
-                      count - (size_t)kept, count);
-    }
-    if (masks)
-        sowlv2_masks_free(masks, count);
-    free(masks);
-    free(views);
-    free(scores);
-    return status;
+    options.segment = &segment;
+    options.dedupe_iou = run->options->dedupe_iou;
+    status =
+        sowlv2_segment_objects(sowlv2_track_frame(run->tracker), NULL, run->options->given, count, &options, &objects);
+    if (status)
+        return given_explain(status, run->options->name, run->options->given, count, GIVEN_ANY);
+    run->report->covered = (int64_t)objects.duplicates;
+    memset(keep, false, count);
+    for (size_t i = 0; i < objects.count; i++)
+        keep[objects.items[i].index] = true;
+    if (objects.duplicates > 0)
+        log_debug("%s: %zu of %zu objects dropped: other masks cover them", run->options->source, objects.duplicates,
+                  count);
+    sowlv2_objects_free(&objects);
+    return 0;
 }
 
 /* Begins to follow what was given. */

@@ -159,6 +159,48 @@ static void test_dedupe(void **state)
     sowlv2_objects_free(&some);
 }
 
+/* What was given instead of detected. */
+static void test_given(void **state)
+{
+    const float wide = (float)images[0].width, high = (float)images[0].height;
+    const float all[4] = {-5, -5, wide + 5, high + 5}, part[4] = {2, 3, wide / 2, high / 2}, point[2] = {3, 3};
+    const struct sowlv2_segment_prompt asked[] = {
+        {.box = part}, {.box = all}, {.points = point, .point_count = 1}, {.box = part}};
+    struct sowlv2_objects objects, some;
+    struct sowlv2_mask masks[4];
+
+    (void)state;
+    must(sowlv2_segment_set_image(segment_session, &images[0], NULL));
+    must(sowlv2_segment(segment_session, asked, 4, NULL, masks));
+    must(sowlv2_segment_objects(segment_session, NULL, asked, 4, NULL, &objects));
+    assert_int_equal(objects.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct sowlv2_object *object = &objects.items[i];
+
+        assert_int_equal(object->index, i);
+        assert_int_equal(object->detection.prompt, -1);
+        assert_true(object->detection.score == 0.0f && object->detection.objectness == -1.0f);
+        assert_true(sowlv2_mask_iou(&object->mask, &masks[i]) == (masks[i].area > 0 ? 1.0 : 0.0));
+        assert_true(object->mask.mask_score == masks[i].mask_score);
+    }
+    assert_memory_equal(objects.items[0].detection.box, part, sizeof(part));
+    assert_memory_equal(objects.items[1].detection.box, ((float[]){0, 0, wide, high}), sizeof(all));
+    if (masks[2].area > 0)
+        assert_memory_equal(objects.items[2].detection.box, masks[2].box, sizeof(all));
+    else
+        assert_true(isnan(objects.items[2].detection.box[0]));
+    options.dedupe_iou = 0.99f;
+    must(sowlv2_segment_objects(segment_session, NULL, asked, 4, &options, &some));
+    options.dedupe_iou = 0;
+    assert_true(masks[0].area == 0 || some.duplicates >= 1); /* the last is the first once more */
+    assert_int_equal(some.count + some.duplicates, 4);
+    sowlv2_objects_free(&some);
+    sowlv2_objects_free(&objects);
+    sowlv2_masks_free(masks, 4);
+    must(sowlv2_segment_objects(segment_session, NULL, NULL, 0, NULL, &objects));
+    assert_int_equal(objects.count, 0);
+}
+
 /* Nothing found: the encoder does not run, so that no image is left in the session. */
 static void test_nothing(void **state)
 {
@@ -200,8 +242,8 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batch),   cmocka_unit_test(test_modes),  cmocka_unit_test(test_dedupe),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_batch), cmocka_unit_test(test_modes),   cmocka_unit_test(test_dedupe),
+        cmocka_unit_test(test_given), cmocka_unit_test(test_nothing), cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -115,6 +115,51 @@ static void refuses_what_makes_no_sense(void **state)
     sowlv2_merged_free(NULL);
 }
 
+/* Frame by frame it is the same, and the caller may know better. */
+static void merges_while_frames_come(void **state)
+{
+    (void)state;
+    struct sowlv2_detection moved = box(0, 0.5F, 20, 0), other = box(1, 0.9F, 20, 0), again = box(0, 0.8F, 4, 0);
+    const struct sowlv2_detection first = box(0, 0.6F, 0, 0);
+    sowlv2_merger *merger = NULL;
+    size_t object = 9, count = 9;
+    assert_int_equal(sowlv2_merger_create(0.6F, &merger), 0);
+    assert_int_equal(sowlv2_merger_find(merger, &first, NULL), -1);
+    sowlv2_merger_objects(merger, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(sowlv2_merger_add(merger, -1, 3, 5, &first, &object), 0);
+    assert_int_equal(object, 0);
+    assert_int_equal(sowlv2_merger_find(merger, &moved, NULL), 0);
+    assert_int_equal(sowlv2_merger_find(merger, &moved, (bool[]){true}), -1);
+    assert_int_equal(sowlv2_merger_find(merger, &other, NULL), -1); /* of another prompt */
+    /* Of one frame the best box counts: (4, 0), from which (30, 0) is too far, and no memory of (20, 0). */
+    assert_int_equal(sowlv2_merger_add(merger, 0, 4, 0, &moved, &object), 0);
+    assert_int_equal(sowlv2_merger_add(merger, 0, 4, 1, &again, &object), 0);
+    moved = box(0, 0.5F, 42, 0);
+    assert_int_equal(sowlv2_merger_find(merger, &moved, NULL), -1);
+    /* The caller says that it is the object all the same; a better one of another prompt makes it that prompt's. */
+    assert_int_equal(sowlv2_merger_add(merger, 0, 6, 2, &other, &object), 0);
+    assert_int_equal(object, 0);
+    const struct sowlv2_merged_object *const items = sowlv2_merger_objects(merger, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(items[0].prompt, 1);
+    assert_int_equal(items[0].best_frame, 6);
+    assert_int_equal(items[0].best_detection, 2);
+    assert_int_equal(items[0].first_frame, 3);
+    assert_int_equal(items[0].detections, 4);
+    assert_int_equal(sowlv2_merger_find(merger, &other, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        const struct sowlv2_detection far = box(0, 0.5F, 1000.0F * (float)(i + 1), 0);
+        assert_int_equal(sowlv2_merger_find(merger, &far, NULL), -1);
+        assert_int_equal(sowlv2_merger_add(merger, -1, 7, (size_t)i, &far, &object), 0);
+        assert_int_equal(object, i + 1);
+    }
+    assert_int_equal(sowlv2_merger_add(merger, 41, 8, 0, &other, &object), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_merger_add(merger, -2, 8, 0, &other, &object), SOWLV2_ERROR_ARGUMENT);
+    sowlv2_merger_free(&merger);
+    assert_null(merger);
+}
+
 static void chooses_frames(void **state)
 {
     (void)state;
@@ -153,9 +198,13 @@ static void chooses_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_an_object_that_drifts),  cmocka_unit_test(remembers_three_frames),
-        cmocka_unit_test(keeps_prompts_and_places_apart), cmocka_unit_test(takes_a_second_box_of_one_thing),
-        cmocka_unit_test(refuses_what_makes_no_sense),    cmocka_unit_test(chooses_frames),
+        cmocka_unit_test(follows_an_object_that_drifts),
+        cmocka_unit_test(remembers_three_frames),
+        cmocka_unit_test(keeps_prompts_and_places_apart),
+        cmocka_unit_test(takes_a_second_box_of_one_thing),
+        cmocka_unit_test(refuses_what_makes_no_sense),
+        cmocka_unit_test(merges_while_frames_come),
+        cmocka_unit_test(chooses_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,15 +63,26 @@ static void test_tokenize(void **state)
         struct expected_prompts texts;
         int length = sowlv2_detector_text_length(detector);
         int32_t *ids = malloc(sizeof(*ids) * (size_t)length);
+        struct sowlv2_model_options options = sowlv2_model_options_default();
+        sowlv2_tokenizer *tokenizer = NULL;
 
         assert_non_null(ids);
+        options.model = expected.folder;
+        check(sowlv2_tokenizer_open(&options, &tokenizer));
+        assert_int_equal(sowlv2_tokenizer_length(tokenizer), length);
         expected_prompts(&expected, "many", &texts);
         assert_int_equal(length, golden->dim[1]);
         for (size_t p = 0; p < texts.count; p++) {
             check(sowlv2_detector_tokenize(detector, texts.items[p], ids));
             for (int t = 0; t < length; t++)
                 assert_int_equal(ids[t], expected_i32(golden, (int64_t)p * length + t));
+            memset(ids, 0, sizeof(*ids) * (size_t)length);
+            check(sowlv2_tokenizer_encode(tokenizer, texts.items[p], ids));
+            for (int t = 0; t < length; t++)
+                assert_int_equal(ids[t], expected_i32(golden, (int64_t)p * length + t));
         }
+        sowlv2_tokenizer_free(&tokenizer);
+        assert_null(tokenizer);
         expected_prompts_free(&texts);
         free(ids);
         sowlv2_detector_free(&detector);
