@@ -11,9 +11,6 @@ cd "${1:-$(dirname "$0")/..}"
 exceptions() {
   cat <<'LIST'
 src/cli | base/clock.h base/error.h base/file.h base/log.h base/strings.h base/url.h | until whole jobs are public
-src/cli | media/image.h media/listing.h output/claim.h output/names.h | until whole jobs are public
-src/cli | pipeline/detect_images.h pipeline/inputs.h pipeline/job.h | until whole jobs are public
-src/cli | pipeline/track.h | until whole jobs are public
 src/cli | hub/model_find.h text/tokenizer.h weights/hub_list.h weights/model_kind.h | until finding models is public
 LIST
 }

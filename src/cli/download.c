@@ -5,7 +5,6 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
-#include "pipeline/job.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "cli/terminal.h"
-#include "pipeline/job.h"
 
 #include <stdio.h>
 #include <string.h>
