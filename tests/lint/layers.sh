@@ -76,9 +76,10 @@ wants "a layer that is not there" 'layer analysis names sowlv2_bases, which is n
 
 first cli/marks.c '#include "pipeline/queue.h"'
 wants "a new one in the tool" 'src/cli/marks.c:1: #include "pipeline/queue.h": src/cli sees include/ alone'
-sed -i '/#include "text\/tokenizer.h"/d' "$copy"/src/cli/*.c
-wants "an exception that is not needed" 'the exception for text/tokenizer.h in src/cli is no longer needed'
-sed -i 's/ | until whole jobs are public$//' "$copy/tools/lint_layers.sh"
+except() { sed -i "s#^  cat <<'LIST'\$#&\n$1#" "$copy/tools/lint_layers.sh"; }
+except 'src/cli | masks/runs.h masks/rle.h | made up'
+wants "an exception that is not needed" 'the exception for masks/rle.h in src/cli is no longer needed'
+except 'src/cli | masks/runs.h'
 wants "an exception without a reason" 'exception without a reason: src/cli'
 rm -r "$copy"/src/*
 wants "nothing to look at" 'no sowlv2_layer() below src/'

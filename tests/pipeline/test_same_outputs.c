@@ -118,7 +118,7 @@ static void run_images(const char *name, bool masks, bool binary, bool merged)
     run->options.outputs.overlay = true;
     run->options.outputs.crops = true;
     run->options.outputs.merged = merged;
-    run->options.outputs.draw = DRAW_BOXES | DRAW_MASKS;
+    run->options.outputs.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
     add_pattern(run, "a.png", 40, 30);
     add_pattern(run, "b.png", 9, 12); /* nothing is found */
     add_pattern(run, "c.jpg.png", 64, 48);
@@ -138,7 +138,7 @@ static void run_video(const char *name, bool pictures, bool binary, bool merged,
     options.outputs.binary = binary;
     options.outputs.merged = merged;
     options.outputs.rle = rle;
-    options.outputs.draw = DRAW_BOXES | DRAW_MASKS;
+    options.outputs.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
     options.outputs.mask_codec = VIDEO_CODEC_FFV1;
     options.outputs.max_object_videos = 2;
     options.threads = 3;
