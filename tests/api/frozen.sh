@@ -40,6 +40,24 @@ compare() {
     END { for (key in old) if (!(key in now)) print key " is gone" }' "$1" "$2"
 }
 
+# stub HEADER OUT: a library of what the header declares, whose types abidiff can compare.
+stub() {
+  {
+    printf '#include "%s"\n' "$1"
+    grep -v '^#' "$1" | tr '\n' ' ' | grep -oE 'SOWLV2_API [^;]*' | sed 's/$/ { __builtin_trap(); }/'
+  } >"$folder/stub.c"
+  $cc -std=c11 -g -shared -fPIC "$folder/stub.c" -o "$2"
+}
+
+# types OLD NEW: whether abidiff sees functions or types that are not as they were; options may grow at their end.
+types() {
+  stub "$1" "$folder/old.so"
+  stub "$2" "$folder/new.so"
+  abidiff --no-added-syms --suppressions "$folder/growing" "$folder/old.so" "$folder/new.so"
+}
+printf '[suppress_type]\n  type_kind = struct\n  name_regexp = _options$\n  has_data_member_inserted_at = end\n' >"$folder/growing"
+abidiff=$(command -v abidiff || true)
+
 layout "$source/include/sowlv2.h" "$folder/today"
 checked=0
 for header in "$source"/tests/api/frozen/*.h; do
@@ -48,6 +66,8 @@ for header in "$source"/tests/api/frozen/*.h; do
   while read -r line; do
     complain "$(basename "$header"): $line"
   done < <(compare "$folder/then" "$folder/today")
+  [ -z "$abidiff" ] || types "$header" "$source/include/sowlv2.h" >"$folder/said" ||
+    complain "$(basename "$header"): $(cat "$folder/said")"
   $cc -std=c11 -Wall -Wextra -Werror -DHEADER="\"$header\"" "$source/tests/api/frozen/client.c" "$library" \
     -Wl,-rpath,"$(dirname "$library")" -lm -o "$folder/client" || {
     complain "$(basename "$header"): its program does not link"
@@ -73,5 +93,13 @@ sed -E 's/^    sowlv2_device \*device; (.*)/    sowlv2_device *device; \1/; s/^(
   "$source/include/sowlv2.h" >"$folder/grown.h"
 layout "$folder/grown.h" "$folder/other"
 [ -z "$(compare "$folder/today" "$folder/other")" ] || complain "options that grew at their end are taken for a fault"
+if [ -n "$abidiff" ]; then
+  types "$source/include/sowlv2.h" "$folder/grown.h" >"$folder/said" ||
+    complain "options that grew at their end are a fault to abidiff: $(cat "$folder/said")"
+  sed -E 's/^    int prompt;       /    float prompt;     /' "$source/include/sowlv2.h" >"$folder/changed.h"
+  types "$source/include/sowlv2.h" "$folder/changed.h" >/dev/null && complain "a field of another type is not seen"
+  sed -E 's/(sowlv2_track_return\(sowlv2_track_session \*session, )int64_t/\1int32_t/' "$source/include/sowlv2.h" >"$folder/changed.h"
+  types "$source/include/sowlv2.h" "$folder/changed.h" >/dev/null && complain "a parameter of another type is not seen"
+fi
 
 [ "$failures" = 0 ] && echo "frozen: $checked fields and values as they were, and programs that run"

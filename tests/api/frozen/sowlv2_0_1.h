@@ -179,11 +179,7 @@ SOWLV2_API int sowlv2_image_decode(const char *name, const void *data, size_t si
 /* Frees the pixels and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_decoded_image_free(struct sowlv2_decoded_image *image);
 
-/* ---- detection: OWLv2 ------------------------------------------------------------------------ */
-
-typedef struct sowlv2_detector sowlv2_detector;             /* OWLv2 weights, ready to compute; immutable */
-typedef struct sowlv2_prompts sowlv2_prompts;               /* encoded prompts of one detector; immutable */
-typedef struct sowlv2_detect_session sowlv2_detect_session; /* scratch memory of one thread's forward passes */
+/* ---- models: where they come from ------------------------------------------------------------- */
 
 /* A download in hand. */
 struct sowlv2_download {
@@ -208,8 +204,8 @@ struct sowlv2_model_options {
     bool offline;                      /* never use the network; HF_HUB_OFFLINE says the same; default false */
     sowlv2_download_callback download; /* NULL: none */
     void *download_user_data;
-    sowlv2_device *device;                              /* NULL: as `device_options` says */
-    const struct sowlv2_device_options *device_options; /* NULL: the defaults; without a `device` alone */
+    sowlv2_device *device;                              /* NULL: one as `device_options` says */
+    const struct sowlv2_device_options *device_options; /* where `device` is NULL; NULL too: the defaults */
 };
 
 SOWLV2_API void sowlv2_model_options_init(struct sowlv2_model_options *options, size_t size);
@@ -261,6 +257,12 @@ SOWLV2_API int sowlv2_tokenizer_length(const sowlv2_tokenizer *tokenizer);
 
 /* As sowlv2_detector_tokenize(), to ids[sowlv2_tokenizer_length()]. A notice tells where the text's end did not fit. */
 SOWLV2_API int sowlv2_tokenizer_encode(const sowlv2_tokenizer *tokenizer, const char *text, int32_t *ids);
+
+/* ---- detection: OWLv2 ------------------------------------------------------------------------ */
+
+typedef struct sowlv2_detector sowlv2_detector;             /* OWLv2 weights, ready to compute; immutable */
+typedef struct sowlv2_prompts sowlv2_prompts;               /* encoded prompts of one detector; immutable */
+typedef struct sowlv2_detect_session sowlv2_detect_session; /* scratch memory of one thread's forward passes */
 
 /* Opens an OWLv2 checkpoint (config.json, *.safetensors, tokenizer files, the processor's JSON).
  * Errors: MODEL (not found, not OWLv2, weights do not fit the config), FORMAT, IO, MEMORY,
