@@ -20,7 +20,7 @@ static bool ends_in(const char *path, const char *ending)
 
 bool sowlv2_key_frames_is_scores_name(const char *path)
 {
-    return ends_in(path, ".json") || ends_in(path, ".csv");
+    return path && (ends_in(path, ".json") || ends_in(path, ".csv"));
 }
 
 static const char *bool_text(bool value)

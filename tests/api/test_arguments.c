@@ -111,6 +111,7 @@ static void test_frees(void **state)
     FREE(sowlv2_track_session, sowlv2_track_session_free);
     FREE(sowlv2_scorer, sowlv2_scorer_free);
     FREE(sowlv2_score_session, sowlv2_score_session_free);
+    FREE(sowlv2_run, sowlv2_run_free);
     FREE(char, sowlv2_string_free);
     sowlv2_detections_free(NULL);
     sowlv2_masks_free(NULL, 3);
@@ -390,13 +391,42 @@ static void test_log(void **state)
     sowlv2_prompts_free(&out);
 }
 
+static void test_runs(void **state)
+{
+    const struct sowlv2_run_options options = sowlv2_run_options_default();
+    struct sowlv2_run_report report;
+    struct sowlv2_sink sink;
+    sowlv2_run *made = DIRT;
+    (void)state;
+    BAD(sowlv2_run_create(NULL, &made));
+    assert_null(made);
+    BAD(sowlv2_run_create(&options, NULL));
+    BAD(sowlv2_run_claim(NULL));
+    BAD(sowlv2_run_start(NULL, detector, segmenter, &report));
+    assert_int_equal(report.done + report.failed, 0);
+    assert_int_equal(sowlv2_run_inputs(NULL).images, 0);
+    assert_null(sowlv2_run_input(NULL, false, 0));
+    sowlv2_sink_init(NULL, sizeof(sink));
+    sowlv2_sink_init(&sink, sizeof(sink));
+    assert_int_equal(sink.size, sizeof(sink));
+    assert_null(sink.frame);
+
+    struct sowlv2_choice_options choice = sowlv2_choice_options_default();
+    choice.target_fraction = 2;
+    assert_int_equal(sowlv2_choice_check(&choice), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_choice_check(NULL), 0);
+    assert_string_equal(sowlv2_importance_name(SOWLV2_IMPORTANCE_CHANGE), "change");
+    assert_null(sowlv2_importance_name((enum sowlv2_importance)99));
+    assert_false(sowlv2_key_frames_is_scores_name(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_frees),   cmocka_unit_test(test_opening),
         cmocka_unit_test(test_prompts), cmocka_unit_test(test_detect),  cmocka_unit_test(test_images),
         cmocka_unit_test(test_find),    cmocka_unit_test(test_segment), cmocka_unit_test(test_track),
-        cmocka_unit_test(test_frames),  cmocka_unit_test(test_log),
+        cmocka_unit_test(test_frames),  cmocka_unit_test(test_runs),    cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
