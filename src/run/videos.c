@@ -33,7 +33,9 @@ static struct video_reader_options reader_options(const struct sowlv2_run *run, 
 static struct track_options make_options(struct sowlv2_run *run, size_t video, struct output_claim *claim)
 {
     const struct sowlv2_run_options *const options = &run->options;
+    struct output_options outputs = run_output_options(run, SOWLV2_DRAW_MASKS | SOWLV2_DRAW_LABELS);
 
+    outputs.crops = false; /* of images alone */
     return (struct track_options){
         .source = run->inputs.video_paths.items[video],
         .name = run->inputs.video_names.items[video],
@@ -57,7 +59,7 @@ static struct track_options make_options(struct sowlv2_run *run, size_t video, s
         .lost_after = options->lost_after,
         .max_objects = options->max_objects,
         .budget = options->frame_budget,
-        .outputs = run_output_options(run, SOWLV2_DRAW_MASKS | SOWLV2_DRAW_LABELS),
+        .outputs = outputs,
         .pictures = options->pictures == SOWLV2_PICTURES_ALL    ? 1
                     : options->pictures == SOWLV2_PICTURES_NONE ? 0
                                                                 : -1,
