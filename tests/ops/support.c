@@ -23,6 +23,11 @@ bool level_under_test(enum cpu_level *level)
     return true;
 }
 
+const char *device_under_test(void)
+{
+    return getenv("SOWLV2_TEST_DEVICE");
+}
+
 static uint64_t random_state = 1;
 
 void random_seed(uint64_t seed)

@@ -21,6 +21,9 @@ enum { EXIT_SKIPPED = 77 };
  * lacks it. */
 bool level_under_test(enum cpu_level *level);
 
+/* The device that SOWLV2_TEST_DEVICE names ("cuda"); NULL: the CPU at that level. */
+const char *device_under_test(void);
+
 /* A repeatable stream of random numbers. */
 void random_seed(uint64_t seed);
 uint32_t random_bits(void);
