@@ -25,8 +25,9 @@ static int setup(void **state)
     const struct device_options options[SIDES] = {
         [UNDER_TEST] = {.device = device_under_test(),
                         .cpu_level = cpu_level_name(level),
+                        .precision = sides.precision,
                         .threads = threads_under_test},
-        [REFERENCE] = {.device = "reference", .threads = 1},
+        [REFERENCE] = {.device = "reference", .precision = sides.precision, .threads = 1},
     };
     for (int i = 0; i < SIDES; i++) {
         require(device_open(&options[i], &sides.device[i]));

@@ -83,7 +83,7 @@ template <int WIDTH, int VALUES, int KEYS, class Out> __device__ void attend(con
 #pragma unroll
             for (int j = 0; j < KEYS / 4; j++) {
                 float &s = score[j / 2][2 * h + j % 2];
-                s = exp2f(s - best);
+                s = rounded(exp2f(s - best)); // as it is multiplied: the weights sum up to 1
                 added += s;
             }
             total[h] = total[h] * shrink + added;
