@@ -65,8 +65,8 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 
 /* Where and how to compute. Make one with sowlv2_device_options_default() and change fields. */
 struct sowlv2_device_options {
-    const char *device;    /* "auto" or "cpu" */
-    const char *precision; /* "auto" or "f32" */
+    const char *device;    /* "auto" or "cpu"; "cuda" or "cuda:N", a GPU of NVIDIA's: its number N */
+    const char *precision; /* "auto" or "f32"; of a GPU also "bf16", which is its "auto" */
     const char *cpu_level; /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                               else one of "reference", "avx2", "avx512", "avx512_vnni",
                               "avx512_bf16", "amx" */

@@ -58,12 +58,13 @@ size_t image_row_bytes(const struct sowlv2_image *image)
 
 int open_named_device(const struct sowlv2_device_options *options, struct device **out)
 {
-    const char *precision = options->precision != NULL ? options->precision : "auto";
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
-                         precision);
-    }
-    const struct device_options wanted = {
-        .device = options->device, .cpu_level = options->cpu_level, .threads = options->threads};
+    enum dtype precision;
+    const int status = device_precision(options->device, options->precision, &precision);
+    if (status != 0)
+        return status;
+    const struct device_options wanted = {.device = options->device,
+                                          .cpu_level = options->cpu_level,
+                                          .precision = precision,
+                                          .threads = options->threads};
     return shared_device_open(&wanted, out);
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/device.h"
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/job.h"
@@ -23,8 +24,8 @@
 
 static struct sowlv2_device_options device_options(const struct settings *settings)
 {
-    return (struct sowlv2_device_options){.device = "cpu",
-                                          .precision = settings->precision,
+    return (struct sowlv2_device_options){.device = device_chosen(settings),
+                                          .precision = precision_chosen(settings),
                                           .cpu_level = settings->cpu,
                                           .threads = (int)settings->threads};
 }
@@ -364,8 +365,7 @@ int image_run(const struct settings *settings, const struct mark_objects *given)
         options_tell_unused(settings, inputs.images.count > 0, inputs.videos.count > 0);
         signals_ignore_pipe();
         signals_catch_interrupts();
-        if (strcmp(settings->device, "cuda") == 0)
-            log_notice("--device: cuda is not built into this version yet: using the CPU");
+        device_chosen(settings); /* what it has to say is said first */
         result = run_with_output(settings, given, &inputs);
     }
     video_inputs_free(&inputs);

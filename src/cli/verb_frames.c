@@ -1,8 +1,8 @@
 /* sowlv2 frames: from the settings to the chosen frames and the files that were asked for. */
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/url.h"
+#include "cli/device.h"
 #include "cli/exit_status.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -261,8 +261,7 @@ int verb_frames(struct settings *settings)
         error_set(SOWLV2_ERROR_IO, "%s: cannot be read: give a video or a folder of images", settings->input);
         return verb_fail(EXIT_ALL_FAILED);
     }
-    if (strcmp(settings->device, "cuda") == 0)
-        log_notice("--device: cuda is not built into this version yet: using the CPU");
+    device_chosen(settings); /* what it has to say is said first */
     signals_catch_interrupts();
     terminal_progress("opening the model");
     result = open_model(settings, &device, &model);

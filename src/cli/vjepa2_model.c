@@ -1,6 +1,7 @@
 /* The V-JEPA 2 model that the settings name. */
 #include "cli/vjepa2_model.h"
 
+#include "cli/device.h"
 #include "cli/download.h"
 #include "engine/shared_device.h"
 #include "hub/model_find.h"
@@ -19,9 +20,12 @@ int vjepa2_model_open(const struct settings *settings, const char *revision, str
                                         .offline = settings->offline,
                                         .download = download_update,
                                         .download_user_data = &download};
-    const struct device_options wanted = {
-        .device = "cpu", .cpu_level = settings->cpu, .threads = (int)settings->threads};
-    int status = shared_device_open(&wanted, device);
+    struct device_options wanted = {
+        .device = device_chosen(settings), .cpu_level = settings->cpu, .threads = (int)settings->threads};
+    int status = device_precision(wanted.device, precision_chosen(settings), &wanted.precision);
+
+    if (!status)
+        status = shared_device_open(&wanted, device);
 
     if (!status)
         status = model_find(&source, &folder);

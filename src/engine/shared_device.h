@@ -9,4 +9,8 @@
 int shared_device_open(const struct device_options *options, struct device **out);
 void shared_device_close(struct device **device);
 
+/* The precision that `name` (NULL: "auto") stands for on the device called `device` (NULL: "auto"): bfloat16 on a GPU
+ * and f32 on the CPU where it is "auto". Errors: UNSUPPORTED. */
+int device_precision(const char *device, const char *name, enum dtype *out);
+
 #endif
