@@ -64,6 +64,7 @@ CUfunc_st functions[] = {
 std::recursive_mutex mutex; // of all that follows
 bool started;
 std::atomic<long> calls, fail_at{-1};
+const char *failed_call = ""; // the last one that was made to fail
 std::map<uintptr_t, size_t> allocations;       // of the device
 std::map<uintptr_t, size_t> host_allocations;  // pinned
 size_t allocated;
@@ -79,11 +80,14 @@ size_t memory_limit = number("CUDA_ON_CPU_MEMORY", 4096) << 20;
 thread_local CUctx_st *current;
 
 // Every call begins here: true where it is the one that is to fail.
-bool fails()
+bool fails_here(const char *function)
 {
     const long call = calls++;
+    if (call == fail_at)
+        failed_call = function;
     return call == fail_at;
 }
+#define fails() fails_here(__func__)
 #define MAY_FAIL(code)                                                                                                 \
     do {                                                                                                               \
         if (fails())                                                                                                   \
@@ -392,7 +396,11 @@ API cuStreamDestroy_v2(CUstream_st *stream)
 
 API cuStreamSynchronize(CUstream_st *stream)
 {
-    MAY_FAIL(LAUNCH_FAILED);
+    if (fails()) { // a kernel went wrong: what came after it is not done
+        const std::lock_guard<std::mutex> lock(stream->mutex);
+        stream->queue.clear();
+        return LAUNCH_FAILED;
+    }
     NEEDS_CONTEXT();
     run(stream);
     return SUCCESS;
@@ -456,7 +464,9 @@ API cuLaunchKernel(CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsign
 CONTROL void cuda_on_cpu_fail(long call)
 {
     fail_at = call < 0 ? -1 : calls + call;
+    failed_call = "";
 }
+CONTROL const char *cuda_on_cpu_failed() { return failed_call; }
 CONTROL long cuda_on_cpu_calls() { return calls; }
 CONTROL void cuda_on_cpu_memory(size_t bytes) { memory_limit = bytes; }
 // What was asked for and not given back: memory, pinned memory, streams, modules, contexts.

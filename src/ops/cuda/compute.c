@@ -279,7 +279,8 @@ static void free_state(struct device *device, struct cuda_compute *state)
     cuda_release(device, &state->fault);
     if (cuda_enter(cuda) == 0) {
         if (state->stream) {
-            cuda->driver->stream_wait(state->stream);
+            if (state->busy_since != 0) /* a wait that failed */
+                cuda->driver->stream_wait(state->stream);
             cuda->driver->stream_destroy(state->stream);
         }
         free_pinned(cuda, state);

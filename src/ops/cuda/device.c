@@ -130,11 +130,11 @@ static int start(struct cuda_device *cuda)
 static void stop(struct cuda_device *cuda)
 {
     if (cuda->context && cuda_enter(cuda) == 0) {
-        cuda_memory_free(cuda);
-        if (cuda->staging)
-            cuda->driver->host_release(cuda->staging);
         if (cuda->loading)
             cuda->driver->stream_destroy(cuda->loading);
+        if (cuda->staging)
+            cuda->driver->host_release(cuda->staging);
+        cuda_memory_free(cuda);
         for (int i = 0; i < CUDA_FILE_COUNT; i++)
             if (cuda->modules[i])
                 cuda->driver->module_unload(cuda->modules[i]);

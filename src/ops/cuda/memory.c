@@ -10,7 +10,7 @@
 enum { ALIGNMENT = 256, SEGMENT_BYTES = 32 << 20, SEGMENT_STEP = 2 << 20 };
 
 struct cuda_block {
-    struct cuda_block *next, *previous; /* in the order of addresses */
+    struct cuda_block *next; /* in the order of addresses */
     size_t offset, bytes;
     bool is_free;
     uint64_t ticket; /* when it was given back */
@@ -28,18 +28,35 @@ static size_t round_up(size_t bytes, size_t step)
     return (bytes + step - 1) / step * step;
 }
 
+/* Joins free blocks of a segment that lie behind each other and that no work queued before `oldest` may use. */
+static void join_free(struct cuda_segment *segment, uint64_t oldest)
+{
+    for (struct cuda_block *block = segment->first; block; block = block->next) {
+        struct cuda_block *next;
+        while (block->is_free && block->ticket < oldest && (next = block->next) && next->is_free &&
+               next->ticket < oldest) {
+            block->bytes += next->bytes;
+            block->ticket = block->ticket > next->ticket ? block->ticket : next->ticket;
+            block->next = next->next;
+            free(next);
+        }
+    }
+}
+
 /* The free block that fits best, or NULL. */
 static struct cuda_block *find_free(const struct cuda_device *cuda, size_t bytes, struct cuda_segment **in)
 {
     const uint64_t oldest = cuda_oldest_work(cuda);
     struct cuda_block *best = NULL;
-    for (struct cuda_segment *segment = cuda->memory.first; segment; segment = segment->next)
+    for (struct cuda_segment *segment = cuda->memory.first; segment; segment = segment->next) {
+        join_free(segment, oldest);
         for (struct cuda_block *block = segment->first; block; block = block->next)
             if (block->is_free && block->bytes >= bytes && block->ticket < oldest &&
                 (!best || block->bytes < best->bytes)) {
                 best = block;
                 *in = segment;
             }
+    }
     return best;
 }
 
@@ -56,11 +73,13 @@ static void free_segment(struct cuda_device *cuda, struct cuda_segment **place)
 /* Segments of which nothing is used, and that no work queued before `oldest` may use. */
 static void free_unused(struct cuda_device *cuda, uint64_t oldest)
 {
-    for (struct cuda_segment **place = &cuda->memory.first; *place;)
+    for (struct cuda_segment **place = &cuda->memory.first; *place;) {
+        join_free(*place, oldest);
         if ((*place)->first->is_free && !(*place)->first->next && (*place)->first->ticket < oldest)
             free_segment(cuda, place);
         else
             place = &(*place)->next;
+    }
 }
 
 void cuda_memory_free(struct cuda_device *cuda)
@@ -140,29 +159,12 @@ static void split(struct cuda_block *block, size_t bytes)
     if (!rest)
         return;
     *rest = (struct cuda_block){.next = block->next,
-                                .previous = block,
                                 .offset = block->offset + bytes,
                                 .bytes = block->bytes - bytes,
                                 .is_free = true,
                                 .ticket = block->ticket};
-    if (rest->next)
-        rest->next->previous = rest;
     block->next = rest;
     block->bytes = bytes;
-}
-
-/* Joins a free block with the one behind it, where that is free too. */
-static void join_next(struct cuda_block *block)
-{
-    struct cuda_block *const next = block->next;
-    if (!next || !next->is_free || !block->is_free)
-        return;
-    block->bytes += next->bytes;
-    block->ticket = block->ticket > next->ticket ? block->ticket : next->ticket;
-    block->next = next->next;
-    if (block->next)
-        block->next->previous = block;
-    free(next);
 }
 
 int cuda_allocate(struct device *device, size_t bytes, struct buffer *out)
@@ -215,9 +217,6 @@ void cuda_release(struct device *device, struct buffer *buffer)
             cuda->memory.used -= block->bytes;
             block->is_free = true;
             block->ticket = ++cuda->ticket;
-            join_next(block);
-            if (block->previous)
-                join_next(block->previous);
         }
         pthread_mutex_unlock(&cuda->mutex);
     }
