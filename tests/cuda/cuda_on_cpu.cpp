@@ -126,7 +126,7 @@ void run_block()
     block_state &s = *block;
     const int count = s.size.x * s.size.y * s.size.z, warps = (count + 31) / 32;
     while ((int)s.fibers.size() < count)
-        s.fibers.push_back({nullptr, (char *)aligned_alloc(64, STACK_BYTES), {}, 0, 0, false, nullptr, 0});
+        s.fibers.push_back({nullptr, (char *)aligned_alloc(64, STACK_BYTES), {}, 0, 0, false, nullptr, 0, {}, 0});
     s.warps.resize(warps);
     s.live = count;
     s.b = {};
@@ -141,6 +141,8 @@ void run_block()
         f.warp = i / 32;
         f.done = false;
         f.waits = nullptr;
+        f.copies.clear();
+        f.groups = 0;
         prepare(f, body);
     }
     for (int left = count; left > 0;) {

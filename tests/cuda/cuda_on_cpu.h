@@ -59,6 +59,13 @@ struct barrier {
     int arrived = 0, generation = 0;
 };
 
+// 16 bytes on their way to shared memory.
+struct copy {
+    void *to;
+    const void *from;
+    int group;
+};
+
 struct fiber {
     void *stack_pointer;
     char *stack;
@@ -67,6 +74,8 @@ struct fiber {
     bool done;
     const barrier *waits; // until its generation is another one
     int generation;
+    std::vector<copy> copies;
+    int groups; // begun
 };
 
 struct warp {
@@ -191,6 +200,30 @@ inline void mma_16816(float d[4], const uint32_t a[4], const uint32_t b[2])
             }
     });
     memcpy(d, w.result[lane], 16);
+}
+
+// cp.async: as late as may be. What is waited for by nobody never comes.
+inline void copy_begin_16(void *to, const void *from, bool there)
+{
+    if ((uintptr_t)to % 16 != 0 || (uintptr_t)from % 16 != 0) {
+        fprintf(stderr, "cuda on cpu: cp.async from or to what does not begin at 16 bytes\n");
+        abort();
+    }
+    cuda_on_cpu::now->copies.push_back({to, there ? from : nullptr, cuda_on_cpu::now->groups});
+}
+inline void copies_group() { cuda_on_cpu::now->groups++; }
+template <int N> void copies_wait()
+{
+    auto &copies = cuda_on_cpu::now->copies;
+    size_t kept = 0;
+    for (const cuda_on_cpu::copy &copy : copies)
+        if (copy.group >= cuda_on_cpu::now->groups - N)
+            copies[kept++] = copy;
+        else if (copy.from)
+            memcpy(copy.to, copy.from, 16);
+        else
+            memset(copy.to, 0, 16);
+    copies.resize(kept);
 }
 
 // ldmatrix x4: lane i gives row i % 8 of matrix i / 8. It must begin at 16 bytes.

@@ -107,6 +107,10 @@ static void test_linear(void **state)
         check_linear(RANDOM_OF(sizes), RANDOM_OF(sizes), RANDOM_OF(sizes),
                      (enum activation)(i % (ACTIVATION_SIGMOID + 1)), i % 6);
     }
+    /* Enough rows and outputs for large tiles, in whole and in part. */
+    static const int64_t large[][3] = {{128, 64, 128}, {300, 96, 130}, {65, 8, 65}, {129, 200, 264}, {200, 40, 300}};
+    for (int i = 0; i < COUNT(large) * 2; i++)
+        check_linear(large[i / 2][0], large[i / 2][1], large[i / 2][2], ACTIVATION_GELU, i % 2 == 0 ? 3 : 5);
 }
 
 static void test_conv2d(void **state)
@@ -115,7 +119,7 @@ static void test_conv2d(void **state)
     static const int64_t channels[] = {1, 3, 8, 16, 24};
     for (int i = 0; i < 24; i++) {
         const int64_t size = random_range(5, 14), kernel = random_range(1, 4), inputs = RANDOM_OF(channels);
-        const int64_t outputs = RANDOM_OF(channels);
+        const int64_t outputs = i % 6 == 5 ? 72 : RANDOM_OF(channels); /* large tiles, where inputs allow */
         const int stride = (int)random_range(1, 3), padding = (int)random_range(0, 2);
         const int64_t to = (size + 2 * padding - kernel) / stride + 1;
         struct weight weight = weight_random(-0.5F, 0.5F, 0, DIMS(outputs, inputs, kernel, kernel));

@@ -237,6 +237,8 @@ struct image_arguments {
     KERNEL(products, product_fn, product_arguments)                                                                    \
     KERNEL(products, product_nf, product_arguments)                                                                    \
     KERNEL(products, product_nn, product_arguments)                                                                    \
+    KERNEL(products, product_many_nf, product_arguments)                                                               \
+    KERNEL(products, product_many_nn, product_arguments)                                                               \
     KERNEL(attention, attention_exact, attention_arguments)                                                            \
     KERNEL(attention, attention_any_ff, attention_arguments)                                                           \
     KERNEL(attention, attention_any_fn, attention_arguments)                                                           \

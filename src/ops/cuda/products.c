@@ -1,7 +1,12 @@
 /* Products: linear layers, convolutions without gathering their windows, rows against rows. */
 #include "ops/cuda/cuda.h"
 
-enum { TILE = 64, VECTOR_BYTES = 16 };
+enum {
+    TILE = 64,
+    LARGE_TILE = 128,
+    LARGE_BYTES = 3 * 2 * LARGE_TILE * (32 + 8) * 2, /* stages, sides, rows, their width, bytes */
+    VECTOR_BYTES = 16,
+};
 
 /* A matrix as rows. */
 static struct cuda_rows matrix_rows(const struct tensor *x)
@@ -29,6 +34,13 @@ static void multiply(struct compute *compute, struct product_arguments *a, enum 
     const bool exact = compute_narrow(compute) == DTYPE_F32;
     a->vector_x = reads_vectors(&a->x, a->inputs, size);
     a->vector_weight = (uintptr_t)a->weight % VECTOR_BYTES == 0 && reads_vectors(&weight, VECTOR_BYTES, narrow);
+    if (x == DTYPE_BF16 && a->vector_x && a->vector_weight && a->rows > LARGE_TILE / 2 && a->outputs > LARGE_TILE / 2) {
+        const struct cuda_grid grid = {(a->rows + LARGE_TILE - 1) / LARGE_TILE,
+                                       (a->outputs + LARGE_TILE - 1) / LARGE_TILE, 1};
+        cuda_launch(compute, out == DTYPE_F32 ? KERNEL_product_many_nf : KERNEL_product_many_nn, grid, 256, LARGE_BYTES,
+                    a);
+        return;
+    }
     const struct cuda_grid grid = {(a->rows + TILE - 1) / TILE, (a->outputs + TILE - 1) / TILE, 1};
     cuda_launch(compute, exact ? KERNEL_product_exact : cuda_kernel_for(KERNEL_product_ff, x, out), grid,
                 exact ? 256 : 128, 0, a);

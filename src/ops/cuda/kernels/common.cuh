@@ -114,6 +114,16 @@ __device__ __forceinline__ void matrix_load_transposed(uint32_t r[4], const narr
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(address));
 }
+// 16 bytes to shared memory, 0 where they are not `there`: begun here, done at the latest when copies_wait<N>() leaves no
+// more than the last N groups.
+__device__ __forceinline__ void copy_begin_16(void *to, const void *from, bool there)
+{
+    const uint32_t address = (uint32_t)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(there ? 16 : 0)
+                 : "memory");
+}
+__device__ __forceinline__ void copies_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N> __device__ __forceinline__ void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 #endif
 
 // Where lane reads for a 16 x 16 part that is a left factor, and for two 8-wide parts of a right one whose rows are

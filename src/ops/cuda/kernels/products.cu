@@ -144,6 +144,72 @@ template <class In, class Out> __device__ void multiply(const product_arguments 
     }
 }
 
+// The same for many rows of narrow values that can be read by 16 bytes: tiles of 128 x 128 by 8 warps of 64 x 32 each, and
+// what the next steps need is on its way while a step is computed.
+template <class Out> __device__ void multiply_many(const product_arguments &a)
+{
+    constexpr int SIDE = 128, DEPTH = 32, WIDTH = DEPTH + 8, STAGES = 3, STAGE = 2 * SIDE * WIDTH;
+    SHARED_DYNAMIC(narrow, shared);
+    const int t = threadIdx.x, lane = t % 32, warp_row = t / 32 / 4 * 64, warp_column = t / 32 % 4 * 32;
+    const int64_t first_row = (int64_t)blockIdx.x * SIDE, first_column = (int64_t)blockIdx.y * SIDE;
+    const source<narrow> rows[2] = {source<narrow>(a, first_row + t / 4), source<narrow>(a, first_row + 64 + t / 4)};
+    const narrow *const weight = (const narrow *)a.weight + (first_column + t / 4) * a.weight_stride;
+    const int64_t steps = (a.depth + DEPTH - 1) / DEPTH;
+    const int place = t / 4 * WIDTH + t % 4 * 8;
+    float sum[4][4][4] = {};
+
+    const auto begin = [&](int64_t step) {
+        narrow *const left = shared + step % STAGES * STAGE + place, *const right = left + SIDE * WIDTH;
+        const int64_t k = step * DEPTH + t % 4 * 8;
+#pragma unroll
+        for (int i = 0; i < 2 && step < steps; i++) {
+            int64_t count;
+            const narrow *const x = rows[i].at(a, k, &count);
+            const bool has_x = x && count > 0, has_weight = first_column + t / 4 + 64 * i < a.outputs && k < a.depth;
+            copy_begin_16(left + 64 * i * WIDTH, has_x ? x : (const narrow *)a.x.data, has_x);
+            copy_begin_16(right + 64 * i * WIDTH, has_weight ? weight + 64 * i * a.weight_stride + k : a.weight, has_weight);
+        }
+        copies_group();
+    };
+    for (int64_t step = 0; step < STAGES - 1; step++)
+        begin(step);
+    for (int64_t step = 0; step < steps; step++) {
+        copies_wait<STAGES - 2>();
+        __syncthreads(); // this step's values are there, and the step before has been read
+        begin(step + STAGES - 1);
+        const narrow *const left = shared + step % STAGES * STAGE, *const right = left + SIDE * WIDTH;
+#pragma unroll
+        for (int k = 0; k < DEPTH; k += 16) {
+            uint32_t x[4][4], w[2][4];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                matrix_load(x[i], left + (warp_row + 16 * i + left_row(lane)) * WIDTH + k + left_column(lane));
+#pragma unroll
+            for (int i = 0; i < 2; i++)
+                matrix_load(w[i], right + (warp_column + 16 * i + right_row(lane)) * WIDTH + k + right_column(lane));
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    mma_16816(sum[i][j], x[i], w[j / 2] + j % 2 * 2);
+        }
+    }
+    copies_wait<0>();
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const int64_t row = first_row + warp_row + i / 2 * 16 + i % 2 * 8 + lane / 4;
+        if (row >= a.rows)
+            continue;
+        const target place_of_row(a, row);
+#pragma unroll
+        for (int j = 0; j < 8; j++) {
+            const int64_t column = first_column + warp_column + j / 2 * 8 + lane % 4 * 2 + j % 2;
+            if (column < a.outputs)
+                finish<Out>(a, place_of_row, column, sum[i / 2][j / 2][i % 2 * 2 + j % 2]);
+        }
+    }
+}
+
 } // namespace
 
 // In f32: each of 256 threads has 4 x 4 sums.
@@ -202,3 +268,6 @@ PRODUCT(product_ff, float, float)
 PRODUCT(product_fn, float, narrow)
 PRODUCT(product_nf, narrow, float)
 PRODUCT(product_nn, narrow, narrow)
+
+extern "C" __global__ void __launch_bounds__(256) product_many_nf(const product_arguments a) { multiply_many<float>(a); }
+extern "C" __global__ void __launch_bounds__(256) product_many_nn(const product_arguments a) { multiply_many<narrow>(a); }
