@@ -22,14 +22,21 @@ template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
     return (T *)rows.data + p.batch * rows.stride[0] + p.head * rows.stride[2];
 }
 
-// Rows of a head in shared memory: [ROWS][WIDTH + 8], 0 where there is nothing.
+// Rows of a head to shared memory: [ROWS][WIDTH + 8], 0 where there is nothing. They are a group of copies that is on its
+// way, where rows can be read by 16 bytes.
 template <int ROWS, int WIDTH>
-__device__ void put_rows(narrow *to, const narrow *from, int64_t stride, int64_t rows, int64_t width, bool vector)
+__device__ void begin_rows(narrow *to, const narrow *from, int64_t stride, int64_t rows, int64_t width, bool vector)
 {
     for (int i = threadIdx.x; i < ROWS * (WIDTH / 8); i += blockDim.x) {
         const int row = i / (WIDTH / 8), column = i % (WIDTH / 8) * 8;
-        put_8(to + row * (WIDTH + 8) + column, from + row * stride + column, row < rows ? width - column : 0, vector);
+        narrow *const at = to + row * (WIDTH + 8) + column;
+        const bool there = row < rows && column < width;
+        if (vector)
+            copy_begin_16(at, there ? from + row * stride + column : from, there);
+        else
+            put_8(at, from + row * stride + column, there ? width - column : 0, false);
     }
+    copies_group();
 }
 
 // Narrow queries, keys and values of up to WIDTH and VALUES; 4 warps of 16 queries; KEYS at once.
@@ -47,13 +54,19 @@ template <int WIDTH, int VALUES, int KEYS, class Out> __device__ void attend(con
     const int64_t keys = a.causal ? last : a.keys;
     float sum[VALUES / 8][4] = {}, top[2] = {LOWEST, LOWEST}, total[2] = {};
 
-    put_rows<QUERIES, WIDTH>(query, q + p.first * a.q.stride[1], a.q.stride[1], a.queries - p.first, a.width, a.vector);
-    for (int64_t first = 0; first < keys; first += KEYS) {
-        __syncthreads();
-        put_rows<KEYS, WIDTH>(key, k + first * a.k.stride[1], a.k.stride[1], a.keys - first, a.width, a.vector);
-        put_rows<KEYS, VALUES>(value, v + first * a.v.stride[1], a.v.stride[1], a.keys - first, a.value_width,
+    // Values are on their way while scores are computed, the next keys while values are multiplied.
+    const auto begin_keys = [&](int64_t first) {
+        begin_rows<KEYS, WIDTH>(key, k + first * a.k.stride[1], a.k.stride[1], a.keys - first, a.width, a.vector);
+    };
+    begin_rows<QUERIES, WIDTH>(query, q + p.first * a.q.stride[1], a.q.stride[1], a.queries - p.first, a.width,
                                a.vector);
-        __syncthreads();
+    begin_keys(0);
+    for (int64_t first = 0; first < keys; first += KEYS) {
+        __syncthreads(); // the values of the step before have been read
+        begin_rows<KEYS, VALUES>(value, v + first * a.v.stride[1], a.v.stride[1], a.keys - first, a.value_width,
+                                 a.vector);
+        copies_wait<1>();
+        __syncthreads(); // queries and keys are there
         float score[KEYS / 8][4] = {};
         for (int d = 0; d < WIDTH; d += 16) {
             uint32_t left[4], right[4];
@@ -65,6 +78,11 @@ template <int WIDTH, int VALUES, int KEYS, class Out> __device__ void attend(con
                 mma_16816(score[2 * j + 1], left, right + 2);
             }
         }
+        __syncthreads(); // the keys have been read
+        if (first + KEYS < keys)
+            begin_keys(first + KEYS);
+        else
+            copies_group();
 #pragma unroll
         for (int h = 0; h < 2; h++) { // rows `row` and `row` + 8
             const int64_t seen = a.causal ? p.first + row + 8 * h + 1 : a.keys;
@@ -91,6 +109,8 @@ template <int WIDTH, int VALUES, int KEYS, class Out> __device__ void attend(con
             for (int j = 0; j < VALUES / 4; j++)
                 sum[j / 2][2 * h + j % 2] *= shrink;
         }
+        copies_wait<1>();
+        __syncthreads(); // the values are there
 #pragma unroll
         for (int i = 0; i < KEYS / 16; i++) {
             const float *const s = score[2 * i], *const next = score[2 * i + 1];
