@@ -9,8 +9,7 @@
 #endif
 #endif
 #ifdef FIBERS_FOR_ASAN
-#include <pthread.h>
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #endif
 
 namespace cuda_on_cpu {
@@ -22,7 +21,14 @@ int order;
 namespace {
 
 constexpr size_t STACK_BYTES = (64 << 10) + 64 * 9; // stacks begin at different cache sets
-thread_local block_state own_block;
+struct owned_block : block_state {
+    ~owned_block()
+    {
+        for (fiber &f : fibers)
+            free(f.stack);
+    }
+};
+thread_local owned_block own_block;
 thread_local long switches;
 
 #if defined(__x86_64__)
@@ -65,6 +71,7 @@ thread_local ucontext_t scheduler_context;
 #endif
 
 #ifdef FIBERS_FOR_ASAN
+constexpr size_t LAST_FRAMES = 8 << 10; // of body() and leave_block()
 thread_local const void *thread_stack;
 thread_local size_t thread_stack_bytes;
 #endif
@@ -143,6 +150,9 @@ void run_block()
         f.waits = nullptr;
         f.copies.clear();
         f.groups = 0;
+#ifdef FIBERS_FOR_ASAN
+        __asan_unpoison_memory_region(f.stack + STACK_BYTES - LAST_FRAMES, LAST_FRAMES); // they never returned
+#endif
         prepare(f, body);
     }
     for (int left = count; left > 0;) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #define KERNEL_DECLARATION(file, name, arguments) extern "C" void name(const arguments a);
@@ -29,6 +30,8 @@ struct CUfunc_st {
 struct CUctx_st {
     int device, users;
 };
+struct CUmod_st;
+struct CUstream_st;
 
 namespace {
 
@@ -68,7 +71,9 @@ const char *failed_call = ""; // the last one that was made to fail
 std::map<uintptr_t, size_t> allocations;       // of the device
 std::map<uintptr_t, size_t> host_allocations;  // pinned
 size_t allocated;
-long contexts, streams, modules;
+long contexts;
+std::set<CUmod_st *> modules;
+std::set<CUstream_st *> streams;
 
 size_t number(const char *name, size_t otherwise)
 {
@@ -128,6 +133,21 @@ static void push(CUstream_st *stream, std::function<void()> work)
     const std::lock_guard<std::mutex> lock(stream->mutex);
     stream->queue.push_back(std::move(work));
 }
+
+// What calls that were made to fail did not give back.
+static struct at_exit {
+    ~at_exit()
+    {
+        for (const auto &entry : allocations)
+            free((char *)entry.first - GUARD_BYTES);
+        for (const auto &entry : host_allocations)
+            free((void *)entry.first);
+        for (CUmod_st *module : modules)
+            delete module;
+        for (CUstream_st *stream : streams)
+            delete stream;
+    }
+} at_exit;
 
 static void run(CUstream_st *stream)
 {
@@ -258,7 +278,7 @@ API cuModuleLoadData(CUmod_st **module, const void *image)
         return INVALID_IMAGE;
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     *module = new CUmod_st{true};
-    modules++;
+    modules.insert(*module);
     return SUCCESS;
 }
 
@@ -267,8 +287,9 @@ API cuModuleUnload(CUmod_st *module)
     MAY_FAIL(INVALID_HANDLE);
     NEEDS_CONTEXT();
     const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (modules.erase(module) == 0)
+        die("a module is unloaded that is not loaded");
     delete module;
-    modules--;
     return SUCCESS;
 }
 
@@ -379,7 +400,7 @@ API cuStreamCreate(CUstream_st **stream, unsigned)
     NEEDS_CONTEXT();
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     *stream = new CUstream_st;
-    streams++;
+    streams.insert(*stream);
     return SUCCESS;
 }
 
@@ -389,8 +410,8 @@ API cuStreamDestroy_v2(CUstream_st *stream)
     NEEDS_CONTEXT();
     run(stream);
     const std::lock_guard<std::recursive_mutex> lock(mutex);
+    streams.erase(stream);
     delete stream;
-    streams--;
     return SUCCESS;
 }
 
@@ -473,6 +494,7 @@ CONTROL void cuda_on_cpu_memory(size_t bytes) { memory_limit = bytes; }
 CONTROL long cuda_on_cpu_held()
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    return (long)allocations.size() + (long)host_allocations.size() + streams + modules + contexts;
+    return (long)allocations.size() + (long)host_allocations.size() + (long)streams.size() + (long)modules.size() +
+           contexts;
 }
 } // extern "C"
