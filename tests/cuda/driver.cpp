@@ -1,7 +1,8 @@
 // A CUDA driver without a GPU, as libcuda.so.1: one or two devices whose memory is the host's and whose kernels are the
 // set's own files, compiled for the host (cuda_on_cpu.h). It is as late as a driver may be: what a stream was given is
 // done when somebody waits for it, in the order of that stream alone. New memory holds NaN, and lies between guards that
-// are looked at when it is given back. What a program may not do ends it with a message.
+// are looked at when it is given back; the host cannot read or write it but through the driver. What a program may not do
+// ends it with a message.
 //
 // The environment: CUDA_ON_CPU_ORDER=down lets lanes run from the last to the first, CUDA_ON_CPU_DEVICES and
 // CUDA_ON_CPU_MEMORY (MiB each) say what there is. Tests ask and steer by cuda_on_cpu_*, found with dlsym.
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <sys/mman.h>
 
 #define KERNEL_DECLARATION(file, name, arguments) extern "C" void name(const arguments a);
 CUDA_KERNELS(KERNEL_DECLARATION)
@@ -71,6 +73,7 @@ const char *failed_call = ""; // the last one that was made to fail
 std::map<uintptr_t, size_t> allocations;       // of the device
 std::map<uintptr_t, size_t> host_allocations;  // pinned
 size_t allocated;
+int running; // streams: meanwhile device memory can be touched
 long contexts;
 std::set<CUmod_st *> modules;
 std::set<CUstream_st *> streams;
@@ -106,6 +109,28 @@ bool fails_here(const char *function)
             return INVALID_CONTEXT;                                                                                    \
     } while (0)
 
+size_t pages_of(size_t bytes) { return (bytes + 2 * GUARD_BYTES + 4095) / 4096 * 4096; }
+
+void set_access(bool allowed)
+{
+    for (const auto &entry : allocations)
+        mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second), allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+void begin_run()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (running++ == 0)
+        set_access(true);
+}
+
+void end_run()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (--running == 0)
+        set_access(false);
+}
+
 // Whether all of it lies in device memory.
 bool is_device(uintptr_t address, size_t bytes)
 {
@@ -139,7 +164,7 @@ static struct at_exit {
     ~at_exit()
     {
         for (const auto &entry : allocations)
-            free((char *)entry.first - GUARD_BYTES);
+            munmap((char *)entry.first - GUARD_BYTES, pages_of(entry.second));
         for (const auto &entry : host_allocations)
             free((void *)entry.first);
         for (CUmod_st *module : modules)
@@ -154,8 +179,12 @@ static void run(CUstream_st *stream)
     const std::lock_guard<std::mutex> lock(stream->mutex);
     const std::vector<std::function<void()>> queue = std::move(stream->queue);
     stream->queue.clear();
+    if (queue.empty())
+        return;
+    begin_run();
     for (const auto &work : queue)
         work();
+    end_run();
 }
 
 #define API __attribute__((visibility("default"))) int
@@ -328,8 +357,9 @@ API cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     if (bytes > memory_limit || allocated > memory_limit - bytes)
         return OUT_OF_MEMORY;
-    char *const memory = (char *)aligned_alloc(GUARD_BYTES, (bytes + 3 * GUARD_BYTES - 1) / GUARD_BYTES * GUARD_BYTES);
-    if (!memory)
+    char *const memory =
+        (char *)mmap(nullptr, pages_of(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         return OUT_OF_MEMORY;
     memset(memory, GUARD, GUARD_BYTES);
     memset(memory + GUARD_BYTES, FRESH, bytes);
@@ -337,6 +367,8 @@ API cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
     *pointer = (uint64_t)(uintptr_t)(memory + GUARD_BYTES);
     allocations[(uintptr_t)*pointer] = bytes;
     allocated += bytes;
+    if (running == 0)
+        mprotect(memory, pages_of(bytes), PROT_NONE);
     return SUCCESS;
 }
 
@@ -345,17 +377,36 @@ API cuMemFree_v2(uint64_t pointer)
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
     const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (host_allocations.erase((uintptr_t)pointer) > 0) { // managed
+        free((void *)(uintptr_t)pointer);
+        return SUCCESS;
+    }
     const auto found = allocations.find((uintptr_t)pointer);
     if (found == allocations.end())
         die("memory is freed that was not allocated");
     unsigned char *const memory = (unsigned char *)found->first;
+    mprotect(memory - GUARD_BYTES, pages_of(found->second), PROT_READ | PROT_WRITE);
     for (size_t i = 0; i < GUARD_BYTES; i++)
         if (memory[-1 - (long)i] != GUARD || memory[found->second + i] != GUARD)
             die("something was written outside of an allocation of " + std::to_string(found->second) + " bytes");
     allocated -= found->second;
-    memset(memory, FRESH, found->second);
-    free(memory - GUARD_BYTES);
+    munmap(memory - GUARD_BYTES, pages_of(found->second));
     allocations.erase(found);
+    return SUCCESS;
+}
+
+// Memory that both sides may touch: the host where no work is under way.
+API cuMemAllocManaged(uint64_t *pointer, size_t bytes, unsigned flags)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    void *const memory = flags == 1 ? aligned_alloc(GUARD_BYTES, (bytes + GUARD_BYTES - 1) / GUARD_BYTES * GUARD_BYTES)
+                                    : nullptr;
+    if (!memory)
+        return INVALID_VALUE;
+    *pointer = (uint64_t)(uintptr_t)memory;
+    host_allocations[(uintptr_t)memory] = bytes;
     return SUCCESS;
 }
 
