@@ -1,9 +1,9 @@
 /* Devices: which there are, opening one, what it is. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "engine/devices.h"
 #include "engine/shared_device.h"
 
@@ -16,13 +16,11 @@ int open_device(const struct sowlv2_device_options *given, struct device **out)
     const int status = OPTIONS_TAKE(device, given, &options);
     if (status != 0)
         return status;
-    const char *const precision = options.precision != NULL ? options.precision : "auto";
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: this version computes in f32: use f32 or auto",
-                         precision);
-    }
-    const struct device_options wanted = {
+    struct device_options wanted = {
         .device = options.device, .cpu_level = options.cpu_level, .threads = options.threads};
+    const int known = precision_of_name(options.device, options.precision, &wanted.precision);
+    if (known != 0)
+        return known;
     return shared_device_open(&wanted, out);
 }
 
@@ -31,7 +29,7 @@ static int name_parts(sowlv2_device *device)
 {
     const char *const full = device_name(device->device), *const space = strchr(full, ' ');
     device->name = space != NULL ? strndup(full, (size_t)(space - full)) : strdup(full);
-    device->cpu_level = space != NULL ? space + 1 : full;
+    device->cpu_level = strncmp(full, "cuda", 4) == 0 ? NULL : space != NULL ? space + 1 : full;
     return device->name != NULL ? devices_describe(device->name, &device->description) : error_memory("a device");
 }
 
@@ -99,7 +97,10 @@ int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *a
         *available = 0;
     if (device == NULL || total == NULL || available == NULL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory: a device, total and available are needed");
-    memory_read(total, available); /* every set so far computes in the host's */
+    if (strncmp(device->name, "cuda", 4) == 0)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: how much memory a GPU has is not told yet: see nvidia-smi",
+                         device->name);
+    memory_read(total, available); /* the CPU's sets compute in the host's */
     return 0;
 }
 

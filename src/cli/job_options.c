@@ -1,19 +1,9 @@
 /* See job_options.h. */
 #include "cli/job_options.h"
 
+#include "cli/device.h"
 #include "cli/job.h"
 #include "cli/signals.h"
-
-struct sowlv2_device_options job_device_options(const struct settings *settings)
-{
-    struct sowlv2_device_options options = sowlv2_device_options_default();
-
-    options.device = "cpu";
-    options.precision = settings->precision;
-    options.cpu_level = settings->cpu;
-    options.threads = (int)settings->threads;
-    return options;
-}
 
 static void make_scorer(const struct settings *settings, struct job_report *report, struct sowlv2_model_options *out)
 {
@@ -41,7 +31,7 @@ int job_options_make(const struct settings *settings, const struct mark_objects 
     struct sowlv2_run_options *const run = &out->run;
 
     progress_begin(&report->progress);
-    report->device = job_device_options(settings);
+    report->device = device_options(settings);
     *out = (struct job_options){.run = settings->run};
     make_scorer(settings, report, &out->scorer);
     set_inputs(settings, run);

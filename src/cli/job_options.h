@@ -18,6 +18,4 @@ int job_options_make(const struct settings *settings, const struct mark_objects 
                      struct job_options *out);
 void job_options_free(struct job_options *options);
 
-struct sowlv2_device_options job_device_options(const struct settings *settings);
-
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/device.h"
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/job.h"
@@ -28,7 +29,7 @@ static int model_failure(int status)
 
 static int open_detector(const struct settings *settings, sowlv2_detector **detector)
 {
-    const struct sowlv2_device_options device = job_device_options(settings);
+    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_model_options_default();
     struct download download = {0};
     int status;
@@ -49,7 +50,7 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
  * objects, which not every checkpoint can; better now than after the first inputs. */
 static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
 {
-    const struct sowlv2_device_options device = job_device_options(settings);
+    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     struct download download = {0};
     int status;
@@ -144,8 +145,7 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
         log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();
-    if (strcmp(settings->device, "cuda") == 0)
-        log_notice("--device: cuda is not built into this version yet: using the CPU");
+    device_chosen(settings); /* what it has to say is said first */
     return EXIT_DONE;
 }
 

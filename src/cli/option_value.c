@@ -55,15 +55,25 @@ static int read_integer(const struct option_spec *spec, const char *where, const
     return 0;
 }
 
-/* The place of `text` among `choices`, which '|' separates; -1: it is none. */
+enum { MOST_DIGITS = 4 };
+
+/* The place of `text` among `choices`, which '|' separates; ":N" at the end of one stands for a number; -1: it is none.
+ */
 static int find_choice(const char *choices, const char *text)
 {
     const size_t length = strcspn(text, "|");
     int place = 0;
 
-    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL, place++)
-        if (length > 0 && !text[length] && strncmp(at, text, length) == 0 && (at[length] == '|' || at[length] == '\0'))
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL, place++) {
+        const size_t known = strcspn(at, "|"),
+                     name = known > 1 && strncmp(at + known - 2, ":N", 2) == 0 ? known - 1 : 0;
+
+        if (length > 0 && !text[length] && length == known && !name && strncmp(at, text, length) == 0)
             return place;
+        if (name && length > name && length <= name + MOST_DIGITS && strncmp(at, text, name) == 0 &&
+            strspn(text + name, "0123456789") == strlen(text + name))
+            return place;
+    }
     return -1;
 }
 

@@ -9,8 +9,9 @@ const struct option_spec options_common[] = {
      .offset = AT(device),
      .value = "D",
      .fallback = "auto",
-     .choices = "cpu|cuda|auto",
-     .help = "Where to compute: cpu, cuda or auto. cuda is not built yet: the CPU is used, with a notice."},
+     .choices = "cpu|cuda|cuda:N|auto",
+     .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number: where it cannot be used, the CPU is, "
+             "with a notice; auto: the CPU, as yet."},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,
@@ -19,7 +20,8 @@ const struct option_spec options_common[] = {
      .value = "P",
      .fallback = "auto",
      .choices = "f32|bf16|f16|int8|auto",
-     .help = "Arithmetic: f32 or auto. (bf16, f16, int8: not built yet.)"},
+     .help =
+         "Arithmetic: f32, auto, or bf16, which a GPU alone has and which is its auto. (f16, int8: not built yet.)"},
     {.name = "threads",
      .kind = OPTION_COUNT,
      .group = GROUP_COMMON,

@@ -1,10 +1,9 @@
 /* sowlv2 frames: from the settings to the chosen frames and the files that were asked for. */
 #include "base/error.h"
-#include "base/log.h"
 #include "base/url.h"
+#include "cli/device.h"
 #include "cli/download.h"
 #include "cli/exit_status.h"
-#include "cli/job_options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -137,7 +136,7 @@ static int open_scorer(const struct settings *settings, sowlv2_device *device, s
 /* The device is opened by itself, since one that is not there is a fault of the flags, not of the model. */
 static int open_model(const struct settings *settings, sowlv2_scorer **out)
 {
-    const struct sowlv2_device_options wanted = job_device_options(settings);
+    const struct sowlv2_device_options wanted = device_options(settings);
     sowlv2_device *device = NULL;
     const int status = sowlv2_device_open(&wanted, &device);
     if (status)
@@ -189,8 +188,7 @@ int verb_frames(struct settings *settings)
         error_set(SOWLV2_ERROR_IO, "%s: cannot be read: give a video or a folder of images", settings->input);
         return verb_fail(EXIT_ALL_FAILED);
     }
-    if (strcmp(settings->device, "cuda") == 0)
-        log_notice("--device: cuda is not built into this version yet: using the CPU");
+    device_chosen(settings); /* what it has to say is said first */
     signals_catch_interrupts();
     terminal_progress("opening the model");
     int result = open_model(settings, &scorer);

@@ -13,6 +13,7 @@ struct shared {
     char *wanted, *level; /* as asked for */
     enum dtype precision;
     int threads;
+    size_t memory_limit;
     int users;
 };
 
@@ -30,7 +31,7 @@ static struct shared *find(const struct device_options *options)
     for (struct shared *shared = first; shared != NULL; shared = shared->next)
         if (strcmp(shared->wanted, given(options->device)) == 0 &&
             strcmp(shared->level, given(options->cpu_level)) == 0 && shared->precision == options->precision &&
-            shared->threads == options->threads)
+            shared->threads == options->threads && shared->memory_limit == options->memory_limit)
             return shared;
     return NULL;
 }
@@ -50,6 +51,7 @@ static int open_new(const struct device_options *options, struct shared **out)
         return error_memory("a device");
     shared->precision = options->precision;
     shared->threads = options->threads;
+    shared->memory_limit = options->memory_limit;
     shared->wanted = strdup(given(options->device));
     shared->level = strdup(given(options->cpu_level));
     int status = shared->wanted != NULL && shared->level != NULL ? 0 : error_memory("a device");
@@ -106,4 +108,19 @@ void shared_device_close(struct device **device)
     }
     pthread_mutex_unlock(&mutex);
     *device = NULL;
+}
+
+int precision_of_name(const char *device, const char *name, enum dtype *out)
+{
+    const bool gpu = strncmp(given(device), "cuda", strlen("cuda")) == 0;
+    *out = DTYPE_F32;
+    if (strcmp(given(name), "f32") == 0)
+        return 0;
+    if (strcmp(given(name), "auto") == 0 || (gpu && strcmp(name, "bf16") == 0)) {
+        *out = gpu ? DTYPE_BF16 : DTYPE_F32;
+        return 0;
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s: use %s", name,
+                     gpu ? "cuda computes in bf16 or f32 as yet" : "the CPU computes in f32 as yet",
+                     gpu ? "bf16, f32 or auto" : "f32 or auto");
 }

@@ -12,4 +12,8 @@ void shared_device_close(struct device **device);
 /* One more user of a device that is open here, who closes it too. */
 struct device *shared_device_keep(struct device *device);
 
+/* The precision that `name` (NULL: "auto") stands for on the device called `device` (NULL: "auto"): bfloat16 on a GPU
+ * and f32 on the CPU where it is "auto". Errors: UNSUPPORTED. */
+int precision_of_name(const char *device, const char *name, enum dtype *out);
+
 #endif

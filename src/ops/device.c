@@ -122,8 +122,10 @@ int device_open(const struct device_options *options, struct device **out)
     const char *const level = wanted_level(options);
     if (strcmp(name, "reference") == 0)
         return device_open_set(&ops_reference, options, out);
+    if (strncmp(name, "cuda", strlen("cuda")) == 0)
+        return device_open_set(&ops_cuda, options, out);
     if (strcmp(name, "auto") != 0 && strcmp(name, "cpu") != 0)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: this build computes on the CPU: use cpu or auto", name);
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: there is no such device: use cpu, cuda or auto", name);
     const bool reference = level != NULL && strcmp(level, "reference") == 0;
     return device_open_set(reference ? &ops_reference : &ops_cpu, options, out);
 }

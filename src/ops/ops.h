@@ -68,10 +68,11 @@ struct tensor tensor_repeat(struct tensor tensor, int axis, int64_t count);
 struct device;
 
 struct device_options {
-    const char *device;    /* NULL or "auto": the best there is; "cpu"; "reference": portable C, the oracle */
+    const char *device;    /* NULL or "auto" or "cpu"; "cuda", "cuda:N"; "reference": portable C, the oracle */
     const char *cpu_level; /* of the CPU set: NULL or "auto": SOWLV2_CPU, else the best; see ops/cpu/level.h */
     enum dtype precision;  /* what products, convolutions and attention compute in; DTYPE_F32 is 0 */
     int threads;           /* of a forward pass on the CPU; 0: as many as the process may use */
+    size_t memory_limit;   /* bytes that may be taken of a GPU's memory; 0: what there is */
 };
 
 /* The CPU level is the library's for the whole process from the first device on: oneDNN takes one. A reference device

@@ -145,7 +145,8 @@ struct conv2d {
 void *compute_state(const struct compute *compute);
 
 extern const struct ops_set ops_reference; /* ops/reference: portable C of every op, the oracle of the others */
-extern const struct ops_set ops_cpu; /* ops/cpu: oneDNN and kernels of our own; its levels' tables follow at opening */
+extern const struct ops_set ops_cpu;  /* ops/cpu: oneDNN and kernels of our own; its levels' tables follow at opening */
+extern const struct ops_set ops_cuda; /* ops/cuda: NVIDIA GPUs, through the driver */
 
 /* Opens a device with this set, once it has every entry. For the sets and their tests: device_open finds the set.
  * Errors: as `open`; UNSUPPORTED, naming an op that the set lacks. */

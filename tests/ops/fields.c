@@ -19,6 +19,31 @@ struct field {
 
 static struct field *fields;
 
+/* Memory that the device under test can read: of a GPU what it shares with the host. */
+static void *allocate(size_t bytes)
+{
+    static int (*managed)(uint64_t *, size_t, unsigned);
+    if (device_under_test() == NULL)
+        return malloc(bytes);
+    uint64_t address = 0;
+    if (managed == NULL)
+        *(void **)&managed = driver_function("cuMemAllocManaged");
+    assert_int_equal(managed(&address, bytes, 1), 0);
+    return (void *)(uintptr_t)address;
+}
+
+static void release(void *memory)
+{
+    static int (*free_managed)(uint64_t);
+    if (device_under_test() == NULL) {
+        free(memory);
+        return;
+    }
+    if (free_managed == NULL)
+        *(void **)&free_managed = driver_function("cuMemFree_v2");
+    assert_int_equal(free_managed((uint64_t)(uintptr_t)memory), 0);
+}
+
 static void seal(struct field *field)
 {
     memcpy(field->copy, field->memory, field->words * sizeof(*field->memory));
@@ -37,7 +62,7 @@ static struct field *make(bool gaps, bool written, enum dtype dtype, int rank, c
         extent = field->tensor.stride[i] * dim[i];
     }
     field->words = (size_t)extent + 2 * GUARD_WORDS;
-    field->memory = malloc(field->words * sizeof(*field->memory));
+    field->memory = allocate(field->words * sizeof(*field->memory));
     field->copy = malloc(field->words * sizeof(*field->copy));
     assert_true(field->memory != NULL && field->copy != NULL);
     for (size_t i = 0; i < field->words; i++)
@@ -142,7 +167,7 @@ int fields_free(void **state)
     while (fields != NULL) {
         struct field *const old = fields;
         fields = old->next;
-        free(old->memory);
+        release(old->memory);
         free(old->copy);
         free(old);
     }

@@ -23,8 +23,11 @@ static int setup(void **state)
     enum cpu_level level;
     assert_true(level_under_test(&level));
     const struct device_options options[SIDES] = {
-        [UNDER_TEST] = {.cpu_level = cpu_level_name(level), .threads = threads_under_test},
-        [REFERENCE] = {.device = "reference", .threads = 1},
+        [UNDER_TEST] = {.device = device_under_test(),
+                        .cpu_level = cpu_level_name(level),
+                        .precision = sides.precision,
+                        .threads = threads_under_test},
+        [REFERENCE] = {.device = "reference", .precision = sides.precision, .threads = 1},
     };
     for (int i = 0; i < SIDES; i++) {
         require(device_open(&options[i], &sides.device[i]));
@@ -52,7 +55,10 @@ int sides_run(const struct CMUnitTest *tests, size_t count)
     int failed = 0;
     for (int i = 0; i < COUNT(threads); i++) {
         char name[64];
-        snprintf(name, sizeof(name), "level %s, threads %d", cpu_level_name(level), threads[i]);
+        if (device_under_test() && i > 0)
+            break; /* threads are the CPU's */
+        snprintf(name, sizeof(name), "%s, threads %d",
+                 device_under_test() ? device_under_test() : cpu_level_name(level), threads[i]);
         threads_under_test = threads[i];
         failed += _cmocka_run_group_tests(name, tests, count, setup, teardown);
     }

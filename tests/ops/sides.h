@@ -8,6 +8,7 @@ enum { UNDER_TEST, REFERENCE, SIDES };
 
 /* What a group of tests runs on. */
 extern struct sides {
+    enum dtype precision; /* of both; set before sides_run */
     struct device *device[SIDES];
     struct compute *compute[SIDES];
 } sides;

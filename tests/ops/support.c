@@ -1,6 +1,9 @@
 /* What the tests of ops share. */
 #include "ops/support.h"
 
+#include "base/error.h"
+
+#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +24,21 @@ bool level_under_test(enum cpu_level *level)
         return false;
     }
     return true;
+}
+
+const char *device_under_test(void)
+{
+    return getenv("SOWLV2_TEST_DEVICE");
+}
+
+void *driver_function(const char *name)
+{
+    static void *library;
+    if (library == NULL)
+        library = dlopen("libcuda.so.1", RTLD_NOW);
+    void *const function = library != NULL ? dlsym(library, name) : NULL;
+    assert_non_null(function);
+    return function;
 }
 
 static uint64_t random_state = 1;
@@ -71,6 +89,16 @@ float *tensor_element(const struct tensor *tensor, int64_t i)
         i /= tensor->dim[axis];
     }
     return (float *)host_data(*tensor) + offset;
+}
+
+void *fetch_elements(struct compute *compute, struct tensor tensor)
+{
+    void *const elements = malloc((size_t)tensor_count(&tensor) * dtype_size(tensor.dtype) + 1);
+    assert_non_null(elements);
+    op_download(compute, tensor, elements);
+    if (compute_finish(compute) != 0)
+        fail_msg("%s", error_message());
+    return elements;
 }
 
 void compare_tensors(const char *what, const struct tensor *found, const struct tensor *expected, double absolute,

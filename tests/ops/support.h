@@ -21,6 +21,12 @@ enum { EXIT_SKIPPED = 77 };
  * lacks it. */
 bool level_under_test(enum cpu_level *level);
 
+/* The device that SOWLV2_TEST_DEVICE names ("cuda"); NULL: the CPU at that level. */
+const char *device_under_test(void);
+
+/* A function of the CUDA driver. */
+void *driver_function(const char *name);
+
 /* A repeatable stream of random numbers. */
 void random_seed(uint64_t seed);
 uint32_t random_bits(void);
@@ -41,6 +47,9 @@ float nearest_bf16(float value);
 
 /* Element number `i` in row-major order. */
 float *tensor_element(const struct tensor *tensor, int64_t i);
+
+/* A tensor's elements, dense, once the pass is done: freed by the caller. The pass went well. */
+void *fetch_elements(struct compute *compute, struct tensor tensor);
 
 /* |found - expected| <= absolute + relative * |expected| for every element. NaN fails. */
 void compare_tensors(const char *what, const struct tensor *found, const struct tensor *expected, double absolute,

@@ -1,0 +1,165 @@
+/* Attention: between tokens, between few tokens and many rows, and rotary positions. */
+#include "ops/cuda/cuda.h"
+
+#include "base/error.h"
+
+enum { QUERIES = 64, ATTENTION_THREADS = 128, VECTOR_BYTES = 16 };
+
+static struct cuda_rows token_rows(const struct tensor *x)
+{
+    return (struct cuda_rows){.data = cuda_data(*x), .stride = {x->stride[0], x->stride[1], x->stride[2]}};
+}
+
+/* Every head of every token begins at 16 bytes and fills them. */
+static bool reads_vectors(const struct tensor *x)
+{
+    const int64_t step = VECTOR_BYTES / (int64_t)dtype_size(x->dtype);
+    return (uintptr_t)cuda_data(*x) % VECTOR_BYTES == 0 && x->stride[0] % step == 0 && x->stride[1] % step == 0 &&
+           x->stride[2] % step == 0 && x->dim[3] % step == 0;
+}
+
+/* Kernels that keep a tile of keys and values in shared memory as narrow values, by the widths they have room for. */
+static const struct {
+    int64_t width, value_width, keys; /* keys: at once */
+    enum cuda_kernel kernel;          /* with a result of F32; the narrow one is next */
+} shapes[] = {
+    {64, 64, 64, KERNEL_attention_64_64_nf},
+    {128, 128, 32, KERNEL_attention_128_128_nf},
+    {256, 64, 32, KERNEL_attention_256_64_nf},
+    {256, 256, 32, KERNEL_attention_256_256_nf},
+};
+
+void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
+                    bool causal, struct tensor out)
+{
+    enum { GAP = 8, ANY_WIDTH = 64, ANY_QUERIES = 32 };
+    const bool exact = compute_narrow(compute) == DTYPE_F32;
+    const struct attention_arguments a = {
+        .q = token_rows(&q),
+        .k = token_rows(&k),
+        .v = token_rows(&v),
+        .out = token_rows(&out),
+        .queries = q.dim[1],
+        .keys = k.dim[1],
+        .heads = q.dim[2],
+        .width = q.dim[3],
+        .value_width = v.dim[3],
+        .scale = scale,
+        .causal = causal,
+        .vector = reads_vectors(&q) && reads_vectors(&k) && reads_vectors(&v),
+    };
+    const int64_t tiles = (a.queries + QUERIES - 1) / QUERIES;
+    for (size_t i = 0; q.dtype != DTYPE_F32 && i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        if (a.width > shapes[i].width || a.value_width > shapes[i].value_width)
+            continue;
+        const int64_t words =
+            (QUERIES + shapes[i].keys) * (shapes[i].width + GAP) + shapes[i].keys * (shapes[i].value_width + GAP);
+        cuda_launch(compute, (enum cuda_kernel)((int)shapes[i].kernel + (out.dtype == DTYPE_F32 ? 0 : 1)),
+                    (struct cuda_grid){tiles * q.dim[0], a.heads, 1}, ATTENTION_THREADS,
+                    (size_t)words * dtype_size(q.dtype), &a);
+        return;
+    }
+    const struct cuda_grid grid = {(a.queries + ANY_QUERIES - 1) / ANY_QUERIES * q.dim[0], a.heads,
+                                   (a.value_width + ANY_WIDTH - 1) / ANY_WIDTH};
+    cuda_launch(compute, exact ? KERNEL_attention_exact : cuda_kernel_for(KERNEL_attention_any_ff, q.dtype, out.dtype),
+                grid, ATTENTION_THREADS, 0, &a);
+}
+
+/* Shared memory for `count` floats; otherwise the pass fails. */
+static bool has_room(struct compute *compute, const char *op, int64_t count)
+{
+    const size_t room = cuda_of(compute_device(compute))->shared_bytes;
+    if ((uint64_t)count <= room / sizeof(float))
+        return true;
+    compute_fail(compute, error_set(SOWLV2_ERROR_UNSUPPORTED,
+                                    "%s: %lld values do not fit into the %zu bytes that a block of this GPU may have: "
+                                    "use --device cpu",
+                                    op, (long long)count, room));
+    return false;
+}
+
+void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions, float scale,
+                      struct tensor out)
+{
+    enum { WARPS = 8, TILE = 32, LEAST_TILE = 4, PART_ROWS = 256, THREADS = 32 * WARPS };
+    const int64_t batch = q.dim[0], width = x.dim[2], rows = x.dim[1];
+    const size_t mark = compute_mark(compute);
+    struct attend_rows_arguments a = {
+        .q = cuda_data(q),
+        .x = cuda_data(x),
+        .positions = cuda_data(positions),
+        .out = cuda_data(out),
+        .queries = q.dim[1],
+        .rows = rows,
+        .width = width,
+        .x_stride = x.dim[0] == 1 ? 0 : rows * width,
+        .parts = (rows + PART_ROWS - 1) / PART_ROWS,
+        .part_rows = PART_ROWS,
+        .tile = TILE,
+        .scale = scale,
+    };
+    /* The tile's rows with positions and without; the queries, and their sums. */
+    const int64_t room = (int64_t)(cuda_of(compute_device(compute))->shared_bytes / sizeof(float));
+    while (a.tile > LEAST_TILE && (2 * a.tile + 2 * WARPS) * (width + 1) > room)
+        a.tile /= 2;
+    const int64_t shared = (2 * a.tile + 2 * WARPS) * (width + 1);
+    if (!has_room(compute, "op_attend_rows", shared))
+        return;
+    a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, batch, a.queries, a.parts, 2 + width));
+    const struct cuda_grid grid = {a.parts * ((a.queries + WARPS - 1) / WARPS), batch, 1};
+    cuda_launch(compute, compute_narrow(compute) == DTYPE_F32 ? KERNEL_attend_rows_exact : KERNEL_attend_rows_rounded,
+                grid, THREADS, (size_t)shared * sizeof(float), &a);
+    cuda_launch(compute, KERNEL_attend_rows_join, (struct cuda_grid){a.queries, batch, 1}, 128, 0, &a);
+    compute_release(compute, mark);
+}
+
+void cuda_attend_tokens(struct compute *compute, const struct token_attention *t, struct tensor out)
+{
+    enum { ROWS = 8, CHUNK = 32, THREADS = 32 * ROWS };
+    struct attend_tokens_arguments a = {
+        .x = cuda_data(t->x),
+        .positions = cuda_data(t->positions),
+        .k = cuda_data(t->k),
+        .v = cuda_data(t->v),
+        .bias = cuda_data(t->bias),
+        .gamma = cuda_data(t->gamma),
+        .beta = cuda_data(t->beta),
+        .out = cuda_data(out),
+        .rows = t->x.dim[1],
+        .width = t->x.dim[2],
+        .tokens = t->k.dim[1],
+        .heads = t->k.dim[2],
+        .x_stride = t->x.dim[0] == 1 ? 0 : t->x.dim[1] * t->x.dim[2],
+        .chunk = CHUNK,
+        .scale = t->scale,
+        .eps = t->eps,
+    };
+    /* A chunk of the keys; each row's values, and its scores. */
+    const int64_t columns = a.tokens * a.heads, of_rows = ROWS * (a.width + columns);
+    const int64_t room = (int64_t)(cuda_of(compute_device(compute))->shared_bytes / sizeof(float));
+    while (a.chunk > 1 && columns * (a.chunk + 1) + of_rows > room)
+        a.chunk /= 2;
+    const int64_t shared = columns * (a.chunk + 1) + of_rows;
+    if (!has_room(compute, "op_attend_tokens", shared))
+        return;
+    cuda_launch(
+        compute, compute_narrow(compute) == DTYPE_F32 ? KERNEL_attend_tokens_exact : KERNEL_attend_tokens_rounded,
+        (struct cuda_grid){(a.rows + ROWS - 1) / ROWS, out.dim[0], 1}, THREADS, (size_t)shared * sizeof(float), &a);
+}
+
+void cuda_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines)
+{
+    const bool shared = cosines.dim[0] == 1;
+    const struct rope_arguments a = {
+        .x = token_rows(&x),
+        .cosines = cuda_data(cosines),
+        .sines = cuda_data(sines),
+        .cosine_stride = {shared ? 0 : cosines.stride[0], cosines.stride[1]},
+        .sine_stride = {shared ? 0 : sines.stride[0], sines.stride[1]},
+        .tokens = x.dim[1],
+        .heads = x.dim[2],
+        .pairs = cosines.dim[2] / 2,
+        .count = x.dim[0] * x.dim[1] * x.dim[2] * (cosines.dim[2] / 2),
+    };
+    cuda_launch_each(compute, x.dtype == DTYPE_F32 ? KERNEL_rope_f : KERNEL_rope_n, a.count, &a);
+}

@@ -1,0 +1,181 @@
+/* What the files of the CUDA set share: its device, its computes, how kernels are launched. */
+#ifndef OPS_CUDA_CUDA_H
+#define OPS_CUDA_CUDA_H
+
+#include "ops/cuda/arguments.h"
+#include "ops/cuda/driver.h"
+#include "ops/set.h"
+
+#include <pthread.h>
+
+/* ---- memory.c: device memory in segments, cut into blocks that are used again ---- */
+
+struct cuda_segment;
+struct cuda_memory {
+    struct cuda_segment *first;
+    size_t reserved, used, peak; /* of the driver; handed out, now and at most */
+    size_t limit;                /* of `reserved`; 0: the card's memory */
+};
+
+/* ---- device.c ---- */
+
+struct cuda_compute;
+struct cuda_device {
+    const struct cuda_driver *driver;
+    cu_device handle;
+    cu_context context;
+    cu_module modules[CUDA_FILE_COUNT];
+    cu_function kernels[CUDA_KERNEL_COUNT];
+    int multiprocessors;
+    size_t shared_bytes; /* that a launch may ask for */
+    char label[160];     /* for messages: "cuda:0 (NVIDIA H100)" */
+
+    pthread_mutex_t mutex; /* of all that follows */
+    struct cuda_memory memory;
+    struct cuda_compute *computes;
+    uint64_t ticket; /* counts what computes begin and what is given back */
+    size_t shared_allowed[CUDA_KERNEL_COUNT];
+
+    pthread_mutex_t load_mutex; /* of weights on their way */
+    cu_stream loading;
+    void *staging; /* pinned */
+};
+enum { CUDA_STAGING_BYTES = 4 << 20 };
+
+static inline struct cuda_device *cuda_of(const struct device *device)
+{
+    return device->state;
+}
+
+/* Makes the device the calling thread's. Every entry of the set does, since any thread may call it. Errors: as
+ * cuda_failed. */
+int cuda_enter(const struct cuda_device *cuda);
+
+/* 0 where `result` is success; else the message is set: see cuda_driver_error. */
+int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing);
+
+/* Entries of the set. */
+int cuda_allocate(struct device *device, size_t bytes, struct buffer *out);
+void cuda_release(struct device *device, struct buffer *buffer);
+void cuda_guard(struct device *device, const struct buffer *buffer, size_t offset, size_t bytes, bool usable);
+/* Gives the driver back all that is not in use. */
+void cuda_memory_free(struct cuda_device *cuda);
+
+/* Copies host memory to the device, `from` may change afterwards; it is there when this returns. */
+int cuda_load(struct cuda_device *cuda, cu_pointer to, const void *from, size_t bytes);
+
+/* ---- weights.c ---- */
+
+/* A layer's, or a convolution's with channels last: rows of the device's type, zeros behind them up to `stride`. */
+struct cuda_weights {
+    struct buffer buffer; /* the weights, then the bias */
+    size_t bias_offset;   /* 0: none */
+    int64_t stride;
+};
+int cuda_constant_create(struct device *device, const struct host_tensor *source, bool copy, struct buffer *out);
+int cuda_linear_create(struct device *device, const struct linear_source *source, void **state);
+int cuda_conv2d_create(struct device *device, const struct linear_source *source, const struct conv2d *conv,
+                       void **state);
+void cuda_linear_free(struct device *device, void *state);
+
+/* ---- compute.c: a compute's stream, and what goes over it ---- */
+
+int cuda_compute_create(struct device *device, void **state);
+void cuda_compute_free(struct device *device, void *state);
+void cuda_upload(struct compute *compute, const void *from, struct tensor to);
+void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_bytes, struct tensor *to);
+void cuda_download(struct compute *compute, struct tensor from, void *to);
+void cuda_wait(struct compute *compute);
+/* Where kernels of this compute tell what is wrong. */
+struct cuda_fault *cuda_fault(struct compute *compute);
+/* The smallest ticket of computes that still have work; UINT64_MAX: none. The mutex is held. */
+uint64_t cuda_oldest_work(const struct cuda_device *cuda);
+/* Whether all work that was queued is done now. The mutex is held. */
+bool cuda_wait_for_all(const struct cuda_device *cuda);
+
+struct cuda_grid {
+    int64_t x, y, z;
+};
+/* Queues a kernel: blocks, threads of a block, bytes of shared memory that it has beside its own. `arguments` is the
+ * struct that CUDA_KERNELS names. */
+void cuda_launch(struct compute *compute, enum cuda_kernel kernel, struct cuda_grid grid, int threads,
+                 size_t shared_bytes, const void *arguments);
+/* A thread for each of `count`, in blocks of 256; kernels go on by the whole grid where there are more. */
+void cuda_launch_each(struct compute *compute, enum cuda_kernel kernel, int64_t count, const void *arguments);
+
+/* The kernel of a family of four for these types: of x and of out. */
+static inline enum cuda_kernel cuda_kernel_for(enum cuda_kernel ff, enum dtype x, enum dtype out)
+{
+    return (enum cuda_kernel)((int)ff + (x == DTYPE_F32 ? 0 : 2) + (out == DTYPE_F32 ? 0 : 1));
+}
+
+static inline void *cuda_data(struct tensor tensor)
+{
+    return tensor.buffer ? (char *)tensor.buffer->memory + tensor.offset : NULL;
+}
+
+static inline cu_pointer cuda_address(const void *memory)
+{
+    return (cu_pointer)(uintptr_t)memory;
+}
+
+/* ---- the ops ---- */
+
+/* products.c */
+void cuda_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
+                 const struct tensor *residual, struct tensor out);
+void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
+                 struct tensor out);
+void cuda_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+void cuda_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
+                           int padding, struct tensor out);
+
+/* attention.c */
+void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
+                    bool causal, struct tensor out);
+void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions, float scale,
+                      struct tensor out);
+void cuda_attend_tokens(struct compute *compute, const struct token_attention *attention, struct tensor out);
+void cuda_rope(struct compute *compute, struct tensor x, struct tensor cosines, struct tensor sines);
+
+/* elements.c */
+void cuda_layer_norm(struct compute *compute, struct tensor x, struct tensor gamma, struct tensor beta, float eps,
+                     struct tensor out);
+void cuda_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out);
+void cuda_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out);
+void cuda_add(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+void cuda_mul(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
+void cuda_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out);
+void cuda_affine(struct compute *compute, struct tensor x, float scale, float shift, struct tensor out);
+void cuda_shift_scale(struct compute *compute, struct tensor x, struct tensor shift, struct tensor scale,
+                      struct tensor out);
+void cuda_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
+                 struct tensor out);
+void cuda_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+void cuda_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
+
+/* moves.c */
+void cuda_copy(struct compute *compute, struct tensor from, struct tensor out);
+void cuda_fill(struct compute *compute, float value, struct tensor out);
+void cuda_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
+                struct tensor out);
+void cuda_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
+void cuda_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
+
+/* masks.c */
+void cuda_upscale_masks(struct compute *compute, const struct mask_upscaling *upscaling, struct tensor out);
+void cuda_embed_points(struct compute *compute, const struct point_embedding *embedding, struct tensor points,
+                       struct tensor kinds, struct tensor out);
+void cuda_choose_mask(struct compute *compute, const struct mask_choice *choice, struct tensor masks,
+                      struct tensor scores, struct tensor index);
+void cuda_clean_masks(struct compute *compute, struct tensor masks, float threshold, int64_t hole_area,
+                      int64_t sprinkle_area);
+void cuda_separate_masks(struct compute *compute, struct tensor masks, float outside);
+
+/* resize.c */
+void cuda_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
+                        const struct resize *horizontal, float threshold, struct tensor out);
+void cuda_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
+                       const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
+
+#endif

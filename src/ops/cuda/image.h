@@ -1,0 +1,12 @@
+/* The compiled kernels, for every architecture: a fat binary for each file of kernels. */
+#ifndef OPS_CUDA_IMAGE_H
+#define OPS_CUDA_IMAGE_H
+
+#include "ops/cuda/arguments.h"
+
+#include <stddef.h>
+
+/* NULL each where this was built without nvcc. */
+extern const void *const cuda_images[CUDA_FILE_COUNT];
+
+#endif

@@ -1,0 +1,4 @@
+/* A build without nvcc. */
+#include "ops/cuda/image.h"
+
+__attribute__((weak)) const void *const cuda_images[CUDA_FILE_COUNT] = {NULL};

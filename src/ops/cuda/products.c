@@ -1,0 +1,149 @@
+/* Products: linear layers, convolutions without gathering their windows, rows against rows. */
+#include "ops/cuda/cuda.h"
+
+enum {
+    TILE = 64,
+    LARGE_TILE = 128,
+    LARGE_BYTES = 3 * 2 * LARGE_TILE * (32 + 8) * 2, /* stages, sides, rows, their width, bytes */
+    VECTOR_BYTES = 16,
+};
+
+/* A matrix as rows. */
+static struct cuda_rows matrix_rows(const struct tensor *x)
+{
+    return (struct cuda_rows){.data = cuda_data(*x), .stride = {0, 0, x->stride[0]}};
+}
+
+static struct cuda_rows map_rows(const struct tensor *x)
+{
+    return (struct cuda_rows){.data = cuda_data(*x), .stride = {x->stride[0], x->stride[1], x->stride[2]}};
+}
+
+/* Every row begins at 16 bytes, and what is read together of it fills them: `width` values of an element's `size`. */
+static bool reads_vectors(const struct cuda_rows *rows, int64_t width, size_t size)
+{
+    const int64_t step = VECTOR_BYTES / (int64_t)size;
+    return (uintptr_t)rows->data % VECTOR_BYTES == 0 && rows->stride[0] % step == 0 && rows->stride[1] % step == 0 &&
+           rows->stride[2] % step == 0 && width % step == 0;
+}
+
+static void multiply(struct compute *compute, struct product_arguments *a, enum dtype x, enum dtype out)
+{
+    const size_t size = dtype_size(x), narrow = dtype_size(compute_narrow(compute));
+    const struct cuda_rows weight = {.stride = {0, 0, a->weight_stride}};
+    const bool exact = compute_narrow(compute) == DTYPE_F32;
+    a->vector_x = reads_vectors(&a->x, a->inputs, size);
+    a->vector_weight = (uintptr_t)a->weight % VECTOR_BYTES == 0 && reads_vectors(&weight, VECTOR_BYTES, narrow);
+    if (x == DTYPE_BF16 && a->vector_x && a->vector_weight && a->rows > LARGE_TILE / 2 && a->outputs > LARGE_TILE / 2) {
+        const struct cuda_grid grid = {(a->rows + LARGE_TILE - 1) / LARGE_TILE,
+                                       (a->outputs + LARGE_TILE - 1) / LARGE_TILE, 1};
+        cuda_launch(compute, out == DTYPE_F32 ? KERNEL_product_many_nf : KERNEL_product_many_nn, grid, 256, LARGE_BYTES,
+                    a);
+        return;
+    }
+    const struct cuda_grid grid = {(a->rows + TILE - 1) / TILE, (a->outputs + TILE - 1) / TILE, 1};
+    cuda_launch(compute, exact ? KERNEL_product_exact : cuda_kernel_for(KERNEL_product_ff, x, out), grid,
+                exact ? 256 : 128, 0, a);
+}
+
+/* What weights bring. */
+static struct product_arguments weights_arguments(const struct cuda_weights *weights, int64_t outputs, int64_t depth)
+{
+    const char *const data = weights->buffer.memory;
+    return (struct product_arguments){
+        .weight = data,
+        .weight_stride = weights->stride,
+        .bias = weights->bias_offset > 0 ? (const float *)(const void *)(data + weights->bias_offset) : NULL,
+        .outputs = outputs,
+        .depth = depth,
+    };
+}
+
+/* Of a matrix: a map of one line. */
+static void set_matrix(struct product_arguments *a, const struct tensor *x)
+{
+    a->rows = a->width = a->out_width = x->dim[0];
+    a->height = a->out_height = 1;
+    a->inputs = x->dim[1];
+    a->kernel_width = a->stride = 1;
+    a->x = matrix_rows(x);
+}
+
+void cuda_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
+                 const struct tensor *residual, struct tensor out)
+{
+    struct product_arguments a = weights_arguments(linear->state, linear->outputs, linear->inputs);
+    set_matrix(&a, &x);
+    a.out = matrix_rows(&out);
+    if (residual)
+        a.residual = matrix_rows(residual);
+    a.activation = (int32_t)activation;
+    multiply(compute, &a, x.dtype, out.dtype);
+}
+
+void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
+                 struct tensor out)
+{
+    const int64_t depth = conv->inputs * conv->kernel_height * conv->kernel_width;
+    struct product_arguments a = weights_arguments(conv->state, conv->outputs, depth);
+    a.rows = out.dim[0] * out.dim[1] * out.dim[2];
+    a.out_height = out.dim[1];
+    a.out_width = out.dim[2];
+    a.height = x.dim[1];
+    a.width = x.dim[2];
+    a.inputs = conv->inputs;
+    a.kernel_width = conv->kernel_width;
+    a.stride = conv->stride;
+    a.padding = conv->padding;
+    a.window = 1;
+    a.x = map_rows(&x);
+    a.out = map_rows(&out);
+    if (residual)
+        a.residual = map_rows(residual);
+    multiply(compute, &a, x.dtype, out.dtype);
+}
+
+void cuda_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
+{
+    const size_t mark = compute_mark(compute);
+    const enum dtype narrow = compute_narrow(compute);
+    if (b.dtype != narrow) {
+        const struct tensor rounded = compute_tensor(compute, narrow, b.rank, b.dim);
+        op_copy(compute, b, rounded);
+        b = rounded;
+    }
+    struct product_arguments given = {
+        .weight = cuda_data(b),
+        .weight_stride = b.stride[0],
+        .outputs = b.dim[0],
+        .depth = b.dim[1],
+    };
+    set_matrix(&given, &a);
+    given.out = matrix_rows(&out);
+    multiply(compute, &given, a.dtype, out.dtype);
+    compute_release(compute, mark);
+}
+
+void cuda_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
+                           int padding, struct tensor out)
+{
+    const struct depthwise_arguments a = {
+        .x = cuda_data(x),
+        .weight = cuda_data(weight),
+        .bias = cuda_data(bias),
+        .out = cuda_data(out),
+        .x_stride = {x.stride[0], x.stride[1], x.stride[2]},
+        .weight_stride = {weight.stride[0], weight.stride[1]},
+        .out_stride = {out.stride[0], out.stride[1], out.stride[2]},
+        .height = x.dim[1],
+        .width = x.dim[2],
+        .out_height = out.dim[1],
+        .out_width = out.dim[2],
+        .channels = out.dim[3],
+        .count = tensor_count(&out),
+        .kernel_height = (int32_t)weight.dim[0],
+        .kernel_width = (int32_t)weight.dim[1],
+        .padding = padding,
+    };
+    cuda_launch_each(compute, KERNEL_depthwise, a.count, &a);
+}

@@ -1,0 +1,158 @@
+/* The tool on a GPU, as tests/cuda has one: what it finds is what the CPU finds; without a driver, a card or kernels it
+ * says so and uses the CPU. */
+#include "film.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SKIPPED = 77 };
+
+#define PICTURE TEST_DATA "/../examples/data/scene_001.jpg"
+#define DETECT                                                                                                         \
+    "detect", "--prompt", "fox", "--owl-model", "demo", "--sam-model", FILM_SEGMENTER, "--output", film_output
+
+/* Each number of two results is nearly the same, everything else is equal. */
+static void compare(const json_t *a, const json_t *b, const char *key)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    if (strcmp(key, "job") == 0)
+        return;
+    if (json_is_number(a)) {
+        const double x = json_number_value(a), y = json_number_value(b), most = strcmp(key, "area") == 0 ? 20.0 : 0.02;
+
+        if (!(fabs(x - y) <= most))
+            fail_msg("%s: %g, not %g", key, x, y);
+    } else if (json_is_object(a)) {
+        assert_int_equal(json_object_size(a), json_object_size(b));
+        json_object_foreach((json_t *)(uintptr_t)a, name, value) compare(value, json_object_get(b, name), name);
+    } else if (json_is_array(a)) {
+        assert_int_equal(json_array_size(a), json_array_size(b));
+        json_array_foreach(a, i, value) compare(value, json_array_get(b, i), key);
+    } else if (!json_equal(a, b)) {
+        fail_msg("%s differs", key);
+    }
+}
+
+static json_t *read_rows(void)
+{
+    char *const path = test_path(film_output, "results.jsonl");
+    FILE *const file = fopen(path, "r");
+    json_t *const rows = json_array();
+
+    assert_non_null(file);
+    for (json_t *row; (row = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL));)
+        assert_int_equal(json_array_append_new(rows, row), 0);
+    fclose(file);
+    free(path);
+    return rows;
+}
+
+/* Runs on both devices in f32 and compares the rows. */
+static void check_same(const char *input)
+{
+    json_t *rows[2];
+
+    for (int gpu = 0; gpu < 2; gpu++) {
+        struct tool_result result = tool_run(
+            ARGUMENTS(DETECT, "--input", input, "--no-video", "--precision", "f32", "--device", gpu ? "cuda" : "cpu"));
+
+        if (result.status != 0 || (gpu && strstr(result.err, "using the CPU")))
+            fail_msg("%s", result.err);
+        tool_free(&result);
+        rows[gpu] = read_rows();
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+    assert_true(json_array_size(rows[0]) > 0);
+    compare(rows[1], rows[0], "rows");
+    json_decref(rows[0]);
+    json_decref(rows[1]);
+}
+
+static void test_picture(void **state)
+{
+    (void)state;
+    check_same(PICTURE);
+}
+
+static void test_video(void **state)
+{
+    char *const film = film_write("short.mp4", WIDTH, HEIGHT, 4, 0, VIDEO_CODEC_H264);
+
+    (void)state;
+    check_same(film);
+    free(film);
+}
+
+/* A card that is too small: the run ends, and says how much it wanted. */
+static void test_small_card(void **state)
+{
+    struct tool_result result;
+
+    (void)state;
+    setenv("CUDA_ON_CPU_MEMORY", "1", 1);
+    result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--device", "cuda"));
+    unsetenv("CUDA_ON_CPU_MEMORY");
+    if (result.status == 0 || result.status > 128 || !strstr(result.err, "out of memory") ||
+        !strstr(result.err, "of 1.0 MiB 1.0 are free"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+}
+
+/* Variables that change what there is, and what the notice says then. */
+static void test_no_gpu(void **state)
+{
+    static const struct {
+        const char *variable, *value, *device, *notice;
+    } cases[] = {
+        {"CUDA_ON_CPU_VERSION", "11040", "cuda", "the NVIDIA driver is for CUDA 11.4"},
+        {"CUDA_ON_CPU_CAPABILITY", "75", "cuda", "its compute capability is 7.5"},
+        {"CUDA_ON_CPU_DEVICES", "0", "cuda", "no NVIDIA GPU is visible"},
+        {"CUDA_ON_CPU_DEVICES", "1", "cuda:3", "cuda:3: there is no such GPU, this machine shows 1"},
+        {"LD_LIBRARY_PATH", "/nonexistent", "cuda", "there is no NVIDIA driver (libcuda.so.1)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *const before = getenv(cases[i].variable) ? strdup(getenv(cases[i].variable)) : NULL;
+        struct tool_result result;
+
+        setenv(cases[i].variable, cases[i].value, 1);
+        result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--sam-model", "none", "--device", cases[i].device));
+        if (before)
+            setenv(cases[i].variable, before, 1);
+        else
+            unsetenv(cases[i].variable);
+        free(before);
+        if (result.status != 0 || !strstr(result.err, cases[i].notice) || !strstr(result.err, "using the CPU"))
+            fail_msg("%s=%s: exit status %d: %s", cases[i].variable, cases[i].value, result.status, result.err);
+        tool_free(&result);
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {FILM_CASE(test_picture), FILM_CASE(test_video), FILM_CASE(test_small_card),
+                                       FILM_CASE(test_no_gpu)};
+    struct tool_result result = tool_run(ARGUMENTS("detect", "--device", "cuda", "--input", PICTURE, "--prompt", "x",
+                                                   "--owl-model", "/nonexistent", "--output", "/nonexistent"));
+    const int has_kernels = !strstr(result.err, "has no kernels");
+
+    tool_free(&result);
+    if (!has_kernels) {
+        printf("SKIP: this build has no kernels for CUDA\n");
+        return SKIPPED;
+    }
+    return cmocka_run_group_tests(tests, film_set_up_all, film_tear_down_all);
+}

@@ -1,0 +1,551 @@
+// A CUDA driver without a GPU, as libcuda.so.1: one or two devices whose memory is the host's and whose kernels are the
+// set's own files, compiled for the host (cuda_on_cpu.h). It is as late as a driver may be: what a stream was given is
+// done when somebody waits for it, in the order of that stream alone. New memory holds NaN, and lies between guards that
+// are looked at when it is given back; the host cannot read or write it but through the driver. What a program may not do
+// ends it with a message.
+//
+// The environment: CUDA_ON_CPU_ORDER=down lets lanes run from the last to the first, CUDA_ON_CPU_DEVICES and
+// CUDA_ON_CPU_MEMORY (MiB each) say what there is. Tests ask and steer by cuda_on_cpu_*, found with dlsym.
+#include "cuda_on_cpu.h"
+#include "ops/cuda/arguments.h"
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <sys/mman.h>
+
+#define KERNEL_DECLARATION(file, name, arguments) extern "C" void name(const arguments a);
+CUDA_KERNELS(KERNEL_DECLARATION)
+#undef KERNEL_DECLARATION
+
+struct CUfunc_st {
+    const char *name;
+    void (*kernel)(const void *);
+    size_t argument_bytes;
+    const char *file;
+    size_t shared_limit;
+};
+
+struct CUctx_st {
+    int device, users;
+};
+struct CUmod_st;
+struct CUstream_st;
+
+namespace {
+
+enum result {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    NOT_INITIALIZED = 3,
+    NO_DEVICE = 100,
+    INVALID_DEVICE = 101,
+    INVALID_IMAGE = 200,
+    INVALID_CONTEXT = 201,
+    INVALID_HANDLE = 400,
+    NOT_FOUND = 500,
+    LAUNCH_FAILED = 719,
+};
+constexpr size_t GUARD_BYTES = 256, SHARED_BYTES = 99 << 10, SHARED_WITHOUT_ASKING = 48 << 10;
+constexpr unsigned char GUARD = 0xA5, FRESH = 0xff;
+
+CUfunc_st functions[] = {
+#define KERNEL_ENTRY(file, name, arguments)                                                                            \
+    {#name, [](const void *a) { name(*(const arguments *)a); }, sizeof(arguments), #file, SHARED_WITHOUT_ASKING},
+    CUDA_KERNELS(KERNEL_ENTRY)
+#undef KERNEL_ENTRY
+};
+
+[[noreturn]] void die(const std::string &text)
+{
+    fprintf(stderr, "cuda on cpu: %s\n", text.c_str());
+    abort();
+}
+
+std::recursive_mutex mutex; // of all that follows
+bool started;
+std::atomic<long> calls, fail_at{-1};
+const char *failed_call = ""; // the last one that was made to fail
+std::map<uintptr_t, size_t> allocations;       // of the device
+std::map<uintptr_t, size_t> host_allocations;  // pinned
+size_t allocated;
+int running; // streams: meanwhile device memory can be touched
+long contexts;
+std::set<CUmod_st *> modules;
+std::set<CUstream_st *> streams;
+
+size_t number(const char *name, size_t otherwise)
+{
+    const char *const text = getenv(name);
+    return text ? strtoul(text, nullptr, 10) : otherwise;
+}
+size_t memory_limit = number("CUDA_ON_CPU_MEMORY", 4096) << 20;
+
+thread_local CUctx_st *current;
+
+// Every call begins here: true where it is the one that is to fail.
+bool fails_here(const char *function)
+{
+    const long call = calls++;
+    if (call == fail_at)
+        failed_call = function;
+    return call == fail_at;
+}
+#define fails() fails_here(__func__)
+#define MAY_FAIL(code)                                                                                                 \
+    do {                                                                                                               \
+        if (fails())                                                                                                   \
+            return code;                                                                                               \
+        if (!started)                                                                                                  \
+            return NOT_INITIALIZED;                                                                                    \
+    } while (0)
+#define NEEDS_CONTEXT()                                                                                                \
+    do {                                                                                                               \
+        if (!current)                                                                                                  \
+            return INVALID_CONTEXT;                                                                                    \
+    } while (0)
+
+size_t pages_of(size_t bytes) { return (bytes + 2 * GUARD_BYTES + 4095) / 4096 * 4096; }
+
+void set_access(bool allowed)
+{
+    for (const auto &entry : allocations)
+        mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second), allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+void begin_run()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (running++ == 0)
+        set_access(true);
+}
+
+void end_run()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (--running == 0)
+        set_access(false);
+}
+
+// Whether all of it lies in device memory.
+bool is_device(uintptr_t address, size_t bytes)
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    auto next = allocations.upper_bound(address);
+    if (next == allocations.begin())
+        return false;
+    --next;
+    return address - next->first + bytes <= next->second;
+}
+
+} // namespace
+
+static CUctx_st context_of[8];
+struct CUmod_st {
+    bool loaded;
+};
+struct CUstream_st {
+    std::mutex mutex; // one thread may wait for what another one queues
+    std::vector<std::function<void()>> queue;
+};
+
+static void push(CUstream_st *stream, std::function<void()> work)
+{
+    const std::lock_guard<std::mutex> lock(stream->mutex);
+    stream->queue.push_back(std::move(work));
+}
+
+// What calls that were made to fail did not give back.
+static struct at_exit {
+    ~at_exit()
+    {
+        for (const auto &entry : allocations)
+            munmap((char *)entry.first - GUARD_BYTES, pages_of(entry.second));
+        for (const auto &entry : host_allocations)
+            free((void *)entry.first);
+        for (CUmod_st *module : modules)
+            delete module;
+        for (CUstream_st *stream : streams)
+            delete stream;
+    }
+} at_exit;
+
+static void run(CUstream_st *stream)
+{
+    const std::lock_guard<std::mutex> lock(stream->mutex);
+    const std::vector<std::function<void()>> queue = std::move(stream->queue);
+    stream->queue.clear();
+    if (queue.empty())
+        return;
+    begin_run();
+    for (const auto &work : queue)
+        work();
+    end_run();
+}
+
+#define API __attribute__((visibility("default"))) int
+extern "C" {
+
+API cuInit(unsigned flags)
+{
+    if (fails() || flags != 0)
+        return INVALID_VALUE;
+    const char *const order = getenv("CUDA_ON_CPU_ORDER");
+    cuda_on_cpu::order = order && strcmp(order, "down") == 0;
+    started = true;
+    return number("CUDA_ON_CPU_DEVICES", 1) > 0 ? SUCCESS : NO_DEVICE;
+}
+
+API cuDriverGetVersion(int *version)
+{
+    *version = (int)number("CUDA_ON_CPU_VERSION", 13000);
+    return fails() ? INVALID_VALUE : SUCCESS;
+}
+
+API cuGetErrorName(int error, const char **name)
+{
+    *name = error == OUT_OF_MEMORY     ? "CUDA_ERROR_OUT_OF_MEMORY"
+            : error == LAUNCH_FAILED   ? "CUDA_ERROR_LAUNCH_FAILED"
+            : error == NO_DEVICE       ? "CUDA_ERROR_NO_DEVICE"
+            : error == INVALID_CONTEXT ? "CUDA_ERROR_INVALID_CONTEXT"
+                                       : "CUDA_ERROR_INVALID_VALUE";
+    return SUCCESS;
+}
+
+API cuGetErrorString(int error, const char **text)
+{
+    *text = error == OUT_OF_MEMORY ? "out of memory" : error == LAUNCH_FAILED ? "unspecified launch failure" : "invalid";
+    return SUCCESS;
+}
+
+API cuDeviceGetCount(int *count)
+{
+    MAY_FAIL(INVALID_VALUE);
+    *count = (int)number("CUDA_ON_CPU_DEVICES", 1);
+    return SUCCESS;
+}
+
+API cuDeviceGet(int *device, int ordinal)
+{
+    MAY_FAIL(INVALID_DEVICE);
+    *device = ordinal;
+    return ordinal >= 0 && ordinal < (int)number("CUDA_ON_CPU_DEVICES", 1) ? SUCCESS : INVALID_DEVICE;
+}
+
+API cuDeviceGetName(char *name, int size, int)
+{
+    MAY_FAIL(INVALID_DEVICE);
+    snprintf(name, (size_t)size, "CUDA on the CPU");
+    return SUCCESS;
+}
+
+API cuDeviceGetAttribute(int *value, int attribute, int)
+{
+    MAY_FAIL(INVALID_VALUE);
+    const int capability = (int)number("CUDA_ON_CPU_CAPABILITY", 86);
+    switch (attribute) {
+    case 16: *value = 4; return SUCCESS;                 // multiprocessors
+    case 75: *value = capability / 10; return SUCCESS;   // capability
+    case 76: *value = capability % 10; return SUCCESS;
+    case 97: *value = (int)SHARED_BYTES; return SUCCESS; // shared memory of a block
+    default: return INVALID_VALUE;
+    }
+}
+
+API cuDeviceTotalMem_v2(size_t *bytes, int)
+{
+    MAY_FAIL(INVALID_VALUE);
+    *bytes = memory_limit;
+    return SUCCESS;
+}
+
+API cuDevicePrimaryCtxRetain(CUctx_st **context, int device)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    *context = &context_of[device];
+    context_of[device].device = device;
+    context_of[device].users++;
+    contexts++;
+    return SUCCESS;
+}
+
+API cuDevicePrimaryCtxRelease_v2(int device)
+{
+    MAY_FAIL(INVALID_VALUE);
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (context_of[device].users-- <= 0)
+        die("a context is released that nobody holds");
+    contexts--;
+    return SUCCESS;
+}
+
+API cuCtxSetCurrent(CUctx_st *context)
+{
+    MAY_FAIL(INVALID_CONTEXT);
+    current = context;
+    return SUCCESS;
+}
+
+API cuCtxGetCurrent(CUctx_st **context)
+{
+    MAY_FAIL(INVALID_CONTEXT);
+    *context = current;
+    return SUCCESS;
+}
+
+API cuModuleLoadData(CUmod_st **module, const void *image)
+{
+    MAY_FAIL(INVALID_IMAGE);
+    NEEDS_CONTEXT();
+    static const unsigned char magic[] = {0x50, 0xed, 0x55, 0xba}; // of a fat binary
+    if (!image || memcmp(image, magic, sizeof(magic)) != 0)
+        return INVALID_IMAGE;
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    *module = new CUmod_st{true};
+    modules.insert(*module);
+    return SUCCESS;
+}
+
+API cuModuleUnload(CUmod_st *module)
+{
+    MAY_FAIL(INVALID_HANDLE);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (modules.erase(module) == 0)
+        die("a module is unloaded that is not loaded");
+    delete module;
+    return SUCCESS;
+}
+
+API cuModuleGetFunction(CUfunc_st **function, CUmod_st *module, const char *name)
+{
+    MAY_FAIL(NOT_FOUND);
+    NEEDS_CONTEXT();
+    if (!module)
+        return INVALID_HANDLE;
+    for (CUfunc_st &f : functions)
+        if (strcmp(f.name, name) == 0) {
+            *function = &f;
+            return SUCCESS;
+        }
+    return NOT_FOUND;
+}
+
+API cuFuncSetAttribute(CUfunc_st *function, int attribute, int value)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    if (attribute != 8 || value < 0 || (size_t)value > SHARED_BYTES)
+        return INVALID_VALUE;
+    function->shared_limit = std::max(function->shared_limit, (size_t)value);
+    return SUCCESS;
+}
+
+// ---- memory ----
+
+API cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    if (bytes == 0)
+        return INVALID_VALUE;
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (bytes > memory_limit || allocated > memory_limit - bytes)
+        return OUT_OF_MEMORY;
+    char *const memory =
+        (char *)mmap(nullptr, pages_of(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return OUT_OF_MEMORY;
+    memset(memory, GUARD, GUARD_BYTES);
+    memset(memory + GUARD_BYTES, FRESH, bytes);
+    memset(memory + GUARD_BYTES + bytes, GUARD, GUARD_BYTES);
+    *pointer = (uint64_t)(uintptr_t)(memory + GUARD_BYTES);
+    allocations[(uintptr_t)*pointer] = bytes;
+    allocated += bytes;
+    if (running == 0)
+        mprotect(memory, pages_of(bytes), PROT_NONE);
+    return SUCCESS;
+}
+
+API cuMemFree_v2(uint64_t pointer)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (host_allocations.erase((uintptr_t)pointer) > 0) { // managed
+        free((void *)(uintptr_t)pointer);
+        return SUCCESS;
+    }
+    const auto found = allocations.find((uintptr_t)pointer);
+    if (found == allocations.end())
+        die("memory is freed that was not allocated");
+    unsigned char *const memory = (unsigned char *)found->first;
+    mprotect(memory - GUARD_BYTES, pages_of(found->second), PROT_READ | PROT_WRITE);
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        if (memory[-1 - (long)i] != GUARD || memory[found->second + i] != GUARD)
+            die("something was written outside of an allocation of " + std::to_string(found->second) + " bytes");
+    allocated -= found->second;
+    munmap(memory - GUARD_BYTES, pages_of(found->second));
+    allocations.erase(found);
+    return SUCCESS;
+}
+
+// Memory that both sides may touch: the host where no work is under way.
+API cuMemAllocManaged(uint64_t *pointer, size_t bytes, unsigned flags)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    void *const memory = flags == 1 ? aligned_alloc(GUARD_BYTES, (bytes + GUARD_BYTES - 1) / GUARD_BYTES * GUARD_BYTES)
+                                    : nullptr;
+    if (!memory)
+        return INVALID_VALUE;
+    *pointer = (uint64_t)(uintptr_t)memory;
+    host_allocations[(uintptr_t)memory] = bytes;
+    return SUCCESS;
+}
+
+API cuMemGetInfo_v2(size_t *available, size_t *total)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    *available = memory_limit > allocated ? memory_limit - allocated : 0;
+    *total = memory_limit;
+    return SUCCESS;
+}
+
+API cuMemHostAlloc(void **memory, size_t bytes, unsigned)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!*memory)
+        return OUT_OF_MEMORY;
+    memset(*memory, FRESH, bytes);
+    host_allocations[(uintptr_t)*memory] = bytes;
+    return SUCCESS;
+}
+
+API cuMemFreeHost(void *memory)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (host_allocations.erase((uintptr_t)memory) == 0)
+        die("pinned memory is freed that was not allocated");
+    free(memory);
+    return SUCCESS;
+}
+
+// ---- streams ----
+
+API cuStreamCreate(CUstream_st **stream, unsigned)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    *stream = new CUstream_st;
+    streams.insert(*stream);
+    return SUCCESS;
+}
+
+API cuStreamDestroy_v2(CUstream_st *stream)
+{
+    MAY_FAIL(INVALID_HANDLE);
+    NEEDS_CONTEXT();
+    run(stream);
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    streams.erase(stream);
+    delete stream;
+    return SUCCESS;
+}
+
+API cuStreamSynchronize(CUstream_st *stream)
+{
+    if (fails()) { // a kernel went wrong: what came after it is not done
+        const std::lock_guard<std::mutex> lock(stream->mutex);
+        stream->queue.clear();
+        return LAUNCH_FAILED;
+    }
+    NEEDS_CONTEXT();
+    run(stream);
+    return SUCCESS;
+}
+
+API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, CUstream_st *stream)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    if (!is_device((uintptr_t)to, bytes))
+        die("a copy to the device does not go into an allocation");
+    push(stream, [=] { memcpy((void *)(uintptr_t)to, from, bytes); });
+    return SUCCESS;
+}
+
+API cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, CUstream_st *stream)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    push(stream, [=] { memcpy(to, (const void *)(uintptr_t)from, bytes); });
+    return SUCCESS;
+}
+
+API cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, CUstream_st *stream)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    if (!is_device((uintptr_t)to, count))
+        die("what is set does not lie in an allocation");
+    push(stream, [=] { memset((void *)(uintptr_t)to, value, count); });
+    return SUCCESS;
+}
+
+API cuLaunchKernel(CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                   unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream_st *stream, void **parameters,
+                   void **)
+{
+    MAY_FAIL(LAUNCH_FAILED);
+    NEEDS_CONTEXT();
+    const uint64_t threads = (uint64_t)block_x * block_y * block_z;
+    if (grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_x > INT32_MAX || grid_y > 65535 || grid_z > 65535 ||
+        threads == 0 || threads > 1024 || shared_bytes > function->shared_limit) {
+        fprintf(stderr, "cuda on cpu: %s: a grid of %u x %u x %u, blocks of %u, %u bytes of shared memory\n",
+                function->name, grid_x, grid_y, grid_z, (unsigned)threads, shared_bytes);
+        return INVALID_VALUE;
+    }
+    const std::vector<char> arguments((const char *)parameters[0], (const char *)parameters[0] + function->argument_bytes);
+    push(stream, [=] {
+        alignas(16) char copy[4096];
+        memcpy(copy, arguments.data(), arguments.size());
+        cuda_on_cpu::launch(function->kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, copy);
+    });
+    return SUCCESS;
+}
+
+// ---- what tests ask ----
+
+#define CONTROL __attribute__((visibility("default")))
+
+// The call of that number, from now on, fails; -1: none.
+CONTROL void cuda_on_cpu_fail(long call)
+{
+    fail_at = call < 0 ? -1 : calls + call;
+    failed_call = "";
+}
+CONTROL const char *cuda_on_cpu_failed() { return failed_call; }
+CONTROL long cuda_on_cpu_calls() { return calls; }
+CONTROL void cuda_on_cpu_memory(size_t bytes) { memory_limit = bytes; }
+// What was asked for and not given back: memory, pinned memory, streams, modules, contexts.
+CONTROL long cuda_on_cpu_held()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    return (long)allocations.size() + (long)host_allocations.size() + (long)streams.size() + (long)modules.size() +
+           contexts;
+}
+} // extern "C"

@@ -1,0 +1,344 @@
+/* The CUDA set's device on the driver of tests/cuda: memory, several computes, and every call of the driver failing. */
+#include "ops/support.h"
+
+#include "base/error.h"
+#include "ops/set.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the driver has for tests: see driver.cpp. */
+static void (*driver_fail)(long call);
+static long (*driver_calls)(void);
+static long (*driver_held)(void);
+static void (*driver_memory)(size_t bytes);
+static const char *(*driver_failed)(void);
+
+static void find(const char *name, void *function)
+{
+    static void *library;
+    if (library == NULL)
+        library = dlopen("libcuda.so.1", RTLD_NOW);
+    assert_non_null(library);
+    void *const found = dlsym(library, name);
+    assert_non_null(found);
+    memcpy(function, &found, sizeof(found));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    find("cuda_on_cpu_fail", &driver_fail);
+    find("cuda_on_cpu_calls", &driver_calls);
+    find("cuda_on_cpu_held", &driver_held);
+    find("cuda_on_cpu_memory", &driver_memory);
+    find("cuda_on_cpu_failed", &driver_failed);
+    return 0;
+}
+
+static void require(int status)
+{
+    if (status != 0)
+        fail_msg("%s", error_message());
+}
+
+static struct device *open_gpu(size_t limit)
+{
+    struct device *device;
+    require(device_open(&(struct device_options){.device = "cuda", .memory_limit = limit}, &device));
+    return device;
+}
+
+/* A model and two passes: everything that calls the driver. 0, or the first error. */
+static int use_everything(enum dtype precision)
+{
+    enum { ROWS = 5, WIDTH = 70, LARGE = 300 };
+    static float values[ROWS * LARGE], weights[WIDTH * WIDTH];
+    static uint8_t pixels[4 * 12];
+    static const int32_t ids[] = {0, 2, 1};
+    struct device *device = NULL;
+    struct parameters *parameters = NULL;
+    struct compute *compute = NULL;
+    struct tensor kept = {0};
+    float result[ROWS * WIDTH], other[3 * WIDTH], part[ROWS * 3];
+    const struct host_tensor weight = {
+        .dtype = DTYPE_F32, .rank = 2, .dim = {WIDTH, WIDTH}, .data = weights, .bytes = sizeof(weights)};
+    const struct host_tensor *const weight_p = &weight;
+    const struct linear *linear;
+    struct tensor table;
+    int status = device_open(&(struct device_options){.device = "cuda:0", .precision = precision}, &device);
+    if (status == 0)
+        status = parameters_create(device, &parameters);
+    if (status == 0)
+        status = parameters_linear(parameters, 1, &weight_p, NULL, ROWS, &linear);
+    if (status == 0)
+        status = parameters_tensor(parameters, &weight, &table);
+    if (status == 0)
+        status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, ROWS, WIDTH);
+    if (status == 0)
+        status = compute_create(device, &compute);
+    for (int pass = 0; status == 0 && pass < 2; pass++) {
+        compute_begin(compute);
+        const struct tensor x = op_upload(compute, DTYPE_F32, 2, (int64_t[]){ROWS, WIDTH}, values);
+        const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, ROWS, WIDTH);
+        const struct tensor picked = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 3, WIDTH);
+        op_upload_rows(compute, pixels, 12, 4, 9);
+        op_linear(compute, linear, x, ACTIVATION_GELU, NULL, out);
+        op_copy(compute, out, kept);
+        op_embed(compute, op_upload(compute, DTYPE_I32, 2, (int64_t[]){1, 3}, ids), table, table, picked);
+        /* More shared memory than a kernel has unasked. */
+        const struct tensor wide =
+            TENSOR_RESHAPE(op_upload(compute, DTYPE_F32, 2, (int64_t[]){ROWS, LARGE}, values), 1, ROWS, LARGE);
+        const struct tensor read = COMPUTE_TENSOR(compute, DTYPE_F32, 1, ROWS, LARGE);
+        op_attend_rows(compute, wide, wide, tensor_at(wide, 0), 0.1F, read);
+        op_download(compute, kept, result);
+        op_download(compute, picked, other);
+        op_download(compute, tensor_slice(out, 1, 2, 3), part);
+        status = compute_finish(compute);
+    }
+    char message[512];
+    snprintf(message, sizeof(message), "%s", error_message());
+    compute_free(&compute);
+    if (device != NULL)
+        device_tensor_free(device, &kept);
+    parameters_free(&parameters);
+    device_close(&device);
+    return status != 0 ? error_set(status, "%s", message) : 0;
+}
+
+/* A call whose failing loses what it was to give back, or nothing at all. */
+static bool is_release(const char *call)
+{
+    static const char *const calls[] = {"cuMemFree_v2",    "cuMemFreeHost",   "cuStreamDestroy_v2",
+                                        "cuModuleUnload",  "cuCtxSetCurrent", "cuDevicePrimaryCtxRelease_v2",
+                                        "cuDeviceGetName", "cuCtxGetCurrent"};
+    for (int i = 0; i < COUNT(calls); i++)
+        if (strcmp(calls[i], call) == 0)
+            return true;
+    return false;
+}
+
+static void test_every_call_fails(void **state)
+{
+    (void)state;
+    for (int narrow = 0; narrow < 2; narrow++) {
+        const enum dtype precision = narrow ? DTYPE_BF16 : DTYPE_F32;
+        const long before = driver_calls(), held_before = driver_held();
+        require(use_everything(precision));
+        const long calls = driver_calls() - before;
+        assert_in_range(calls, 50, 2000);
+        assert_int_equal(driver_held(), held_before);
+        for (long i = 0; i < calls; i++) {
+            const long held = driver_held();
+            driver_fail(i);
+            const int status = use_everything(precision);
+            const char *const call = driver_failed();
+            driver_fail(-1);
+            if (call[0] == '\0') /* an earlier error, or fewer calls: it was not reached */
+                continue;
+            char name[64];
+            snprintf(name, sizeof(name), "%.*s", (int)(strcspn(call, "_")), call);
+            if (status == 0 && !is_release(call) && strcmp(call, "cuMemAlloc_v2") != 0)
+                fail_msg("call %ld, %s, fails and nobody is told", i, call);
+            if (status != 0 && strstr(error_message(), name) == NULL && strcmp(call, "cuMemAlloc_v2") != 0)
+                fail_msg("call %ld, %s, fails: \"%s\"", i, call, error_message());
+            if (driver_held() != held && !is_release(call))
+                fail_msg("call %ld, %s, fails: %ld things are not given back", i, call, driver_held() - held);
+        }
+    }
+    require(use_everything(DTYPE_F32)); /* nothing lasts */
+}
+
+/* Memory that is given back while work is queued is not given out before that work is done. */
+static void test_memory_in_use(void **state)
+{
+    (void)state;
+    enum { COUNT_OF = 1000 };
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    struct tensor first, second, third;
+    static float found[COUNT_OF];
+    require(compute_create(device, &compute));
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &first, COUNT_OF));
+    const void *const place = first.buffer->memory;
+    compute_begin(compute);
+    op_fill(compute, 1.0F, first);
+    op_download(compute, first, found);
+    device_tensor_free(device, &first);
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &second, COUNT_OF));
+    assert_ptr_not_equal(second.buffer->memory, place);
+    assert_true(found[0] == 0.0F); /* not there before the wait */
+    require(compute_finish(compute));
+    assert_true(found[0] == 1.0F && found[COUNT_OF - 1] == 1.0F);
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &third, COUNT_OF));
+    assert_ptr_equal(third.buffer->memory, place);
+    device_tensor_free(device, &second);
+    device_tensor_free(device, &third);
+    compute_free(&compute);
+    device_close(&device);
+    assert_int_equal(driver_held(), 0);
+}
+
+/* A limit, and a card that is full: an error that says how much; after it everything goes on. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    enum { MEBI = 1 << 20 };
+    for (int i = 0; i < 2; i++) {
+        if (i == 1)
+            driver_memory((size_t)96 * MEBI);
+        struct device *device = open_gpu(i == 0 ? (size_t)96 * MEBI : 0);
+        struct compute *compute;
+        struct tensor tensor, large;
+        float found = 0.0F;
+        require(compute_create(device, &compute));
+        compute_begin(compute);
+        op_fill(compute, 2.0F, COMPUTE_TENSOR(compute, DTYPE_F32, 10 * MEBI));
+        large = COMPUTE_TENSOR(compute, DTYPE_F32, 30 * MEBI);
+        op_fill(compute, 2.0F, large);
+        assert_int_equal(compute_finish(compute), SOWLV2_ERROR_MEMORY);
+        if (strstr(error_message(), "out of memory: 120.0 MiB were asked for") == NULL)
+            fail_msg("%s", error_message());
+        compute_begin(compute);
+        tensor = COMPUTE_TENSOR(compute, DTYPE_F32, MEBI);
+        op_fill(compute, 3.0F, tensor);
+        op_download(compute, tensor_slice(tensor, 0, MEBI - 1, 1), &found);
+        require(compute_finish(compute));
+        assert_true(found == 3.0F);
+        compute_free(&compute);
+        device_close(&device);
+        driver_memory((size_t)4096 * MEBI);
+    }
+    assert_int_equal(driver_held(), 0);
+}
+
+/* From the second pass on nothing is asked of the driver but copies, kernels and the wait. */
+static void test_steady(void **state)
+{
+    (void)state;
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    static float values[3 << 20];
+    long calls[4];
+    require(compute_create(device, &compute));
+    for (int pass = 0; pass < COUNT(calls); pass++) {
+        const long before = driver_calls();
+        compute_begin(compute);
+        for (int i = 0; i < 2; i++) {
+            const struct tensor x = op_upload(compute, DTYPE_F32, 1, (int64_t[]){COUNT(values)}, values);
+            op_affine(compute, x, 1.0F, 1.0F, x);
+            op_download(compute, x, values);
+        }
+        require(compute_finish(compute));
+        calls[pass] = driver_calls() - before;
+    }
+    assert_true(calls[3] == calls[2]);
+    /* Two copies there and back and two kernels, a wait, and asking whose context it is before each. */
+    assert_in_range(calls[3], 7, 14);
+    compute_free(&compute);
+    device_close(&device);
+}
+
+struct worker {
+    struct device *device;
+    float start, found[64];
+    int status;
+};
+
+static void *work(void *given)
+{
+    struct worker *const worker = given;
+    struct compute *compute;
+    worker->status = compute_create(worker->device, &compute);
+    for (int pass = 0; pass < 20 && worker->status == 0; pass++) {
+        compute_begin(compute);
+        const struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, 64);
+        struct tensor own;
+        op_fill(compute, worker->start, x);
+        worker->status = DEVICE_TENSOR_CREATE(worker->device, DTYPE_F32, &own, 64);
+        if (worker->status != 0)
+            break;
+        op_affine(compute, x, 2.0F, 1.0F, own);
+        op_download(compute, own, worker->found);
+        device_tensor_free(worker->device, &own);
+        worker->status = compute_finish(compute);
+    }
+    compute_free(&compute);
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { WORKERS = 4 };
+    struct worker workers[WORKERS];
+    pthread_t threads[WORKERS];
+    struct device *device = open_gpu(0);
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.device = device, .start = (float)i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(workers[i].status, 0);
+        for (int j = 0; j < COUNT(workers[i].found); j++)
+            assert_true(workers[i].found[j] == 2.0F * (float)i + 1.0F);
+    }
+    device_close(&device);
+    assert_int_equal(driver_held(), 0);
+}
+
+/* What only the device sees is told by the wait, once. */
+static void test_fault(void **state)
+{
+    (void)state;
+    static const float values[12] = {0};
+    static const int32_t right[] = {2}, wrong[] = {3};
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    require(compute_create(device, &compute));
+    for (int pass = 0; pass < 3; pass++) {
+        compute_begin(compute);
+        const struct tensor x = op_upload(compute, DTYPE_F32, 3, (int64_t[]){1, 3, 4}, values);
+        const struct tensor index = op_upload(compute, DTYPE_I32, 2, (int64_t[]){1, 1}, pass == 1 ? wrong : right);
+        op_gather_rows(compute, x, index, COMPUTE_TENSOR(compute, DTYPE_F32, 1, 1, 4));
+        require(compute_status(compute));
+        const int status = compute_finish(compute);
+        assert_int_equal(status, pass == 1 ? SOWLV2_ERROR_ARGUMENT : 0);
+        if (pass == 1)
+            assert_string_equal(error_message(), "op_gather_rows: index 3 of entry [0, 0]: there are 3 rows");
+    }
+    compute_free(&compute);
+    device_close(&device);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"cuda:", "cuda:x",  "cuda:-1",         "cuda:1x",
+                                        "cuda1", "cudax:1", "cuda:99999999999"};
+    struct device *device;
+    for (int i = 0; i < COUNT(wrong); i++) {
+        assert_int_equal(device_open(&(struct device_options){.device = wrong[i]}, &device), SOWLV2_ERROR_ARGUMENT);
+        assert_non_null(strstr(error_message(), wrong[i]));
+    }
+    assert_int_equal(device_open(&(struct device_options){.device = "cuda", .precision = DTYPE_F16}, &device),
+                     SOWLV2_ERROR_UNSUPPORTED);
+    require(device_open(&(struct device_options){.device = "cuda:0"}, &device));
+    assert_string_equal(device_name(device), "cuda:0");
+    device_close(&device);
+}
+
+int main(void)
+{
+    /* The last one leaves what calls lose that fail to give it back. */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_in_use),    cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_steady),
+        cmocka_unit_test(test_threads),          cmocka_unit_test(test_fault),         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_every_call_fails),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}

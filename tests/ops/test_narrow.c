@@ -1,0 +1,350 @@
+/* A device that computes in bfloat16, beside the reference set in bfloat16: every op that takes narrow tensors, in all
+ * types of what it reads and writes, and those that round their factors. What both sides may differ by is said with
+ * each: a result that is narrow may fall on the other side of a rounding, which is up to two units of 2^-8. */
+#include "ops/layers.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define UNIT 0x1p-8
+
+static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16};
+
+/* Random values, the same for both sides. */
+struct values {
+    int rank;
+    int64_t dim[TENSOR_MAX_RANK], count;
+    float *host;
+};
+
+static struct values values_random(float low, float high, int rank, const int64_t *dim)
+{
+    struct values values = {.rank = rank, .count = 1};
+    for (int i = 0; i < rank; i++)
+        values.count *= values.dim[i] = dim[i];
+    values.host = malloc((size_t)values.count * sizeof(float));
+    assert_non_null(values.host);
+    for (int64_t i = 0; i < values.count; i++)
+        values.host[i] = random_float(low, high);
+    return values;
+}
+
+static struct tensor put(int side, const struct values *values, enum dtype dtype)
+{
+    struct compute *const compute = sides.compute[side];
+    const struct tensor from = op_upload(compute, DTYPE_F32, values->rank, values->dim, values->host);
+    if (dtype == DTYPE_F32)
+        return from;
+    const struct tensor out = compute_tensor(compute, dtype, values->rank, values->dim);
+    op_copy(compute, from, out);
+    return out;
+}
+
+/* Each element is within `absolute` of the reference's, and where the result is narrow one rounding more. */
+static void compare(const char *what, const struct tensor out[SIDES], double absolute)
+{
+    float *found[SIDES];
+    const int64_t count = tensor_count(&out[0]);
+    for (int i = 0; i < SIDES; i++) {
+        struct compute *const compute = sides.compute[i];
+        struct tensor wide = out[i];
+        if (wide.dtype == DTYPE_BF16) {
+            wide = compute_tensor(compute, DTYPE_F32, out[i].rank, out[i].dim);
+            op_copy(compute, out[i], wide);
+        }
+        found[i] = malloc((size_t)count * sizeof(float));
+        assert_non_null(found[i]);
+        op_download(compute, wide, found[i]);
+    }
+    sides_finish();
+    const double unit = out[0].dtype == DTYPE_BF16 ? 2 * UNIT : 1e-5;
+    for (int64_t i = 0; i < count; i++) {
+        const double a = (double)found[UNDER_TEST][i], b = (double)found[REFERENCE][i];
+        if (!(fabs(a - b) <= absolute + unit * fabs(b)))
+            fail_msg("%s, out %s: element %lld of %lld is %.9g, not %.9g", what, dtype_name(out[0].dtype), (long long)i,
+                     (long long)count, a, b);
+    }
+    for (int i = 0; i < SIDES; i++)
+        free(found[i]);
+}
+
+static void results(struct tensor out[SIDES], enum dtype dtype, int rank, const int64_t *dim)
+{
+    for (int i = 0; i < SIDES; i++)
+        out[i] = compute_tensor(sides.compute[i], dtype, rank, dim);
+}
+
+static void check_linear(int64_t rows, int64_t inputs, int64_t outputs, enum activation activation, int which)
+{
+    const bool residual = which >= 4;
+    const enum dtype in = types[which % 2], to = residual ? DTYPE_F32 : types[which / 2];
+    struct weight weight = weight_random(-0.5F, 0.5F, 0, DIMS(outputs, inputs));
+    struct weight bias = weight_random(-1.0F, 1.0F, 0, DIMS(outputs));
+    struct values x = values_random(-2.0F, 2.0F, DIMS(rows, inputs)),
+                  added = values_random(-2.0F, 2.0F, DIMS(rows, outputs));
+    struct layers layers;
+    struct tensor out[SIDES];
+    layers_linear(&weight.tensor, which % 3 == 0 ? NULL : &bias.tensor, rows, &layers);
+    sides_begin();
+    results(out, to, DIMS(rows, outputs));
+    for (int i = 0; i < SIDES; i++) {
+        const struct tensor more = put(i, &added, DTYPE_F32);
+        op_linear(sides.compute[i], layers.linear[i], put(i, &x, in), activation, residual ? &more : NULL, out[i]);
+    }
+    compare("linear", out, 1e-4);
+    layers_free(&layers);
+    weight_free(&weight);
+    weight_free(&bias);
+    free(x.host);
+    free(added.host);
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {1, 7, 8, 16, 33, 64, 65, 100, 130};
+    for (int i = 0; i < 48; i++) {
+        check_linear(RANDOM_OF(sizes), RANDOM_OF(sizes), RANDOM_OF(sizes),
+                     (enum activation)(i % (ACTIVATION_SIGMOID + 1)), i % 6);
+    }
+    /* Enough rows and outputs for large tiles, in whole and in part. */
+    static const int64_t large[][3] = {{128, 64, 128}, {300, 96, 130}, {65, 8, 65}, {129, 200, 264}, {200, 40, 300}};
+    for (int i = 0; i < COUNT(large) * 2; i++)
+        check_linear(large[i / 2][0], large[i / 2][1], large[i / 2][2], ACTIVATION_GELU, i % 2 == 0 ? 3 : 5);
+}
+
+static void test_conv2d(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {1, 3, 8, 16, 24};
+    for (int i = 0; i < 24; i++) {
+        const int64_t size = random_range(5, 14), kernel = random_range(1, 4), inputs = RANDOM_OF(channels);
+        const int64_t outputs = i % 6 == 5 ? 72 : RANDOM_OF(channels); /* large tiles, where inputs allow */
+        const int stride = (int)random_range(1, 3), padding = (int)random_range(0, 2);
+        const int64_t to = (size + 2 * padding - kernel) / stride + 1;
+        struct weight weight = weight_random(-0.5F, 0.5F, 0, DIMS(outputs, inputs, kernel, kernel));
+        struct values x = values_random(-2.0F, 2.0F, DIMS(2, size, size, inputs));
+        struct values added = values_random(-2.0F, 2.0F, DIMS(2, to, to, outputs));
+        struct layers layers;
+        struct tensor out[SIDES];
+        layers_conv2d(&weight.tensor, NULL, stride, padding, &layers);
+        sides_begin();
+        results(out, i % 3 == 0 ? DTYPE_F32 : types[i / 2 % 2], DIMS(2, to, to, outputs));
+        for (int side = 0; side < SIDES; side++) {
+            const struct tensor more = put(side, &added, DTYPE_F32);
+            op_conv2d(sides.compute[side], layers.conv[side], put(side, &x, types[i % 2]), i % 3 == 0 ? &more : NULL,
+                      out[side]);
+        }
+        compare("conv2d", out, 1e-4);
+        layers_free(&layers);
+        weight_free(&weight);
+        free(x.host);
+        free(added.host);
+    }
+}
+
+static void test_matmul(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        const int64_t rows = random_range(1, 80), columns = random_range(1, 80), d = random_range(1, 70);
+        struct values a = values_random(-2.0F, 2.0F, DIMS(rows, d)), b = values_random(-2.0F, 2.0F, DIMS(columns, d));
+        struct tensor out[SIDES];
+        sides_begin();
+        results(out, DTYPE_F32, DIMS(rows, columns));
+        for (int side = 0; side < SIDES; side++) {
+            op_matmul_transposed(sides.compute[side], put(side, &a, types[i % 2]), put(side, &b, types[i / 2 % 2]),
+                                 out[side]);
+        }
+        compare("matmul_transposed", out, 1e-4);
+        free(a.host);
+        free(b.host);
+    }
+}
+
+struct attention {
+    int64_t batch, queries, keys, heads, d, dv;
+    bool causal;
+};
+
+/* q, k and v lie beside each other, as one layer gives them, with `gap` values between. Weights of the softmax may be
+ * rounded as well, by half a unit each: of values up to 1 that is half a unit of their mean. */
+static void check_attention(const struct attention *s, int64_t gap, enum dtype in, enum dtype to)
+{
+    const int64_t width = s->heads * (s->d + gap), width_v = s->heads * (s->dv + gap);
+    struct values q = values_random(-1.5F, 1.5F, DIMS(s->batch, s->queries, s->heads, s->d + gap));
+    struct values k = values_random(-1.5F, 1.5F, DIMS(s->batch, s->keys, 1, width + width_v));
+    struct tensor out[SIDES];
+    sides_begin();
+    results(out, to, DIMS(s->batch, s->queries, s->heads, s->dv));
+    for (int side = 0; side < SIDES; side++) {
+        const struct tensor both = put(side, &k, in);
+        const struct tensor keys = tensor_slice(both, 3, 0, width), values = tensor_slice(both, 3, width, width_v);
+        op_attention(sides.compute[side], tensor_slice(put(side, &q, in), 3, 0, s->d),
+                     tensor_slice(TENSOR_RESHAPE(keys, s->batch, s->keys, s->heads, s->d + gap), 3, 0, s->d),
+                     tensor_slice(TENSOR_RESHAPE(values, s->batch, s->keys, s->heads, s->dv + gap), 3, 0, s->dv),
+                     1.0F / sqrtf((float)s->d), s->causal, out[side]);
+    }
+    compare("attention", out, 1.5 * UNIT);
+    free(q.host);
+    free(k.host);
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    static const struct attention shapes[] = {
+        {1, 70, 70, 2, 64, 64, false},   {2, 64, 64, 1, 64, 64, false},   {1, 16, 16, 3, 64, 64, true},
+        {1, 130, 130, 1, 64, 64, true},  {3, 9, 25, 2, 32, 32, false},    {1, 5, 200, 1, 80, 80, false},
+        {1, 33, 33, 1, 128, 100, false}, {1, 40, 150, 1, 256, 64, false}, {1, 65, 97, 1, 256, 256, false},
+        {1, 7, 9, 2, 5, 3, false},       {1, 20, 40, 1, 300, 20, false},  {1, 20, 40, 1, 20, 300, true},
+        {1, 1, 1, 1, 16, 16, true},
+    };
+    for (int i = 0; i < COUNT(shapes); i++) {
+        struct attention shape = shapes[i];
+        if (shape.causal)
+            shape.keys = shape.queries;
+        for (int j = 0; j < 4; j++)
+            check_attention(&shape, j == 0 ? 0 : j == 1 ? 8 : 3, types[j < 3], types[j % 2]);
+    }
+}
+
+static void test_few_tokens(void **state)
+{
+    (void)state;
+    static const int64_t counts[] = {1, 8, 9, 24}, widths[] = {8, 32, 48, 5};
+    for (int i = 0; i < 16; i++) {
+        const int64_t count = RANDOM_OF(counts), width = RANDOM_OF(widths), rows = random_range(1, 600),
+                      heads = 1 + i % 4;
+        struct values q = values_random(-1.0F, 1.0F, DIMS(2, count, width)),
+                      x = values_random(-1.0F, 1.0F, DIMS(2, rows, width));
+        struct values places = values_random(-0.5F, 0.5F, DIMS(rows, width)),
+                      norm = values_random(-1.0F, 1.0F, DIMS(width));
+        struct values k = values_random(-1.0F, 1.0F, DIMS(2, count, heads, width));
+        struct values bias = values_random(-2.0F, 2.0F, DIMS(2, count, heads));
+        struct tensor out[SIDES];
+        sides_begin();
+        results(out, DTYPE_F32, DIMS(2, count, width));
+        for (int side = 0; side < SIDES; side++) {
+            op_attend_rows(sides.compute[side], put(side, &q, DTYPE_F32), put(side, &x, DTYPE_F32),
+                           put(side, &places, DTYPE_F32), 0.35F, out[side]);
+        }
+        compare("attend_rows", out, 1e-4);
+        sides_begin();
+        results(out, DTYPE_F32, DIMS(2, rows, width));
+        for (int side = 0; side < SIDES; side++) {
+            const struct token_attention attention = {
+                .x = put(side, &x, DTYPE_F32),
+                .positions = put(side, &places, DTYPE_F32),
+                .k = put(side, &k, DTYPE_F32),
+                .v = put(side, &k, DTYPE_F32),
+                .bias = put(side, &bias, DTYPE_F32),
+                .gamma = put(side, &norm, DTYPE_F32),
+                .beta = put(side, &norm, DTYPE_F32),
+                .scale = 0.35F,
+                .eps = 1e-5F,
+            };
+            op_attend_tokens(sides.compute[side], &attention, out[side]);
+        }
+        compare("attend_tokens", out, 1e-3);
+        struct values *const all[] = {&q, &x, &places, &norm, &k, &bias};
+        for (int j = 0; j < COUNT(all); j++)
+            free(all[j]->host);
+    }
+}
+
+/* Values between the products are rounded too, and may be so to the other side: a unit of one of them. */
+static void test_upscale(void **state)
+{
+    (void)state;
+    enum { BATCH = 2, MASKS = 3, SIDE = 5, PIXELS = SIDE * SIDE };
+    for (int i = 0; i < 6; i++) {
+        const int64_t c = random_range(1, 70), c1 = random_range(4, 40), c2 = random_range(1, 20);
+        struct values x = values_random(-1.0F, 1.0F, DIMS(BATCH, PIXELS, c));
+        struct values weight1 = values_random(-0.3F, 0.3F, DIMS(c, 4 * c1)),
+                      bias1 = values_random(-1.0F, 1.0F, DIMS(4 * c1));
+        struct values features1 = values_random(-1.0F, 1.0F, DIMS(PIXELS, 4 * c1)),
+                      norm = values_random(-1.0F, 1.0F, DIMS(c1));
+        struct values weight2 = values_random(-0.3F, 0.3F, DIMS(c1, 4 * c2)),
+                      bias2 = values_random(-1.0F, 1.0F, DIMS(4 * c2));
+        struct values features2 = values_random(-1.0F, 1.0F, DIMS(4 * PIXELS, 4 * c2));
+        struct values hyper = values_random(-1.0F, 1.0F, DIMS(BATCH, MASKS, c2));
+        struct tensor out[SIDES];
+        sides_begin();
+        results(out, DTYPE_F32, DIMS(BATCH, MASKS, 4 * SIDE, 4 * SIDE));
+        for (int side = 0; side < SIDES; side++) {
+            const struct mask_upscaling upscaling = {
+                .x = put(side, &x, DTYPE_F32),
+                .weight1 = put(side, &weight1, DTYPE_F32),
+                .bias1 = put(side, &bias1, DTYPE_F32),
+                .features1 = put(side, &features1, DTYPE_F32),
+                .gamma = put(side, &norm, DTYPE_F32),
+                .beta = put(side, &norm, DTYPE_F32),
+                .weight2 = put(side, &weight2, DTYPE_F32),
+                .bias2 = put(side, &bias2, DTYPE_F32),
+                .features2 = put(side, &features2, DTYPE_F32),
+                .hyper = put(side, &hyper, DTYPE_F32),
+                .eps = 1e-6F,
+            };
+            op_upscale_masks(sides.compute[side], &upscaling, out[side]);
+        }
+        compare("upscale_masks", out, 4 * UNIT);
+        struct values *const all[] = {&x, &weight1, &bias1, &features1, &norm, &weight2, &bias2, &features2, &hyper};
+        for (int j = 0; j < COUNT(all); j++)
+            free(all[j]->host);
+    }
+}
+
+/* Ops that multiply nothing with weights: computed as they come, rounded where they are stored. */
+static void test_the_others(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        const enum dtype in = types[i % 2], to = types[i / 2 % 2];
+        const int64_t n = random_range(1, 3), h = random_range(2, 9), w = random_range(2, 9),
+                      c = 2 * random_range(1, 40);
+        struct values x = values_random(-3.0F, 3.0F, DIMS(n, h, w, c)),
+                      y = values_random(-2.0F, 2.0F, DIMS(1, h, 1, c));
+        struct values norm = values_random(-2.0F, 2.0F, DIMS(c)), table = values_random(-1.0F, 1.0F, DIMS(1, h, c));
+        struct tensor out[SIDES];
+#define BOTH(what, type, absolute, op, ...)                                                                            \
+    do {                                                                                                               \
+        sides_begin();                                                                                                 \
+        results(out, type, DIMS(__VA_ARGS__));                                                                         \
+        for (int s = 0; s < SIDES; s++)                                                                                \
+            op;                                                                                                        \
+        compare(what, out, absolute);                                                                                  \
+    } while (0)
+        BOTH("layer_norm", to, 1e-4,
+             op_layer_norm(sides.compute[s], put(s, &x, in), put(s, &norm, DTYPE_F32), put(s, &norm, DTYPE_F32), 1e-5F,
+                           out[s]),
+             n, h, w, c);
+        BOTH("add", to, 1e-5, op_add(sides.compute[s], put(s, &x, in), put(s, &y, DTYPE_F32), out[s]), n, h, w, c);
+        BOTH("mul", to, 1e-5, op_mul(sides.compute[s], put(s, &x, in), put(s, &y, DTYPE_F32), out[s]), n, h, w, c);
+        for (int a = ACTIVATION_NONE; a <= ACTIVATION_SIGMOID; a++)
+            BOTH("activation", to, 1e-5, op_activation(sides.compute[s], put(s, &x, in), (enum activation)a, out[s]), n,
+                 h, w, c);
+        BOTH("fill", to, 0.0, op_fill(sides.compute[s], 0.3F, out[s]), n, h, w, c);
+        BOTH("max_pool2d", to, 0.0, op_max_pool2d(sides.compute[s], put(s, &x, in), 2, out[s]), n, h / 2, w / 2, c);
+        BOTH("copy", in, 0.0, op_copy(sides.compute[s], put(s, &x, in), out[s]), n, h, w, c);
+        BOTH("rope", in, 1e-5,
+             (op_copy(sides.compute[s], put(s, &x, in), out[s]),
+              op_rope(sides.compute[s], out[s], put(s, &table, DTYPE_F32), put(s, &table, DTYPE_F32))),
+             n, h, w, c);
+#undef BOTH
+        struct values *const all[] = {&x, &y, &norm, &table};
+        for (int j = 0; j < COUNT(all); j++)
+            free(all[j]->host);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear),     cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_attention),  cmocka_unit_test(test_few_tokens), cmocka_unit_test(test_upscale),
+        cmocka_unit_test(test_the_others),
+    };
+    sides.precision = DTYPE_BF16;
+    return sides_run(tests, COUNT(tests));
+}
