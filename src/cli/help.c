@@ -104,8 +104,7 @@ void help_tool(void)
            "\n"
            "Verbs:\n");
     for (size_t i = 0; i < verb_count; i++)
-        printf("  %-10s %s%s\n", verb_table[i].name, verb_table[i].summary,
-               verb_table[i].run ? "" : " (not built yet)");
+        printf("  %-10s %s\n", verb_table[i].name, verb_table[i].summary);
     printf("\n"
            "A first run:\n"
            "  sowlv2 detect --prompt cat \"a red bicycle\" --input photos/ --output out/\n"
@@ -117,13 +116,8 @@ void help_tool(void)
 void help_verb(const struct verb *verb)
 {
     printf("sowlv2 %s: %s\n\n", verb->name, verb->summary);
-    if (verb->run)
-        printf("Usage: sowlv2 %s %s\n\n", verb->name, verb->usage);
+    printf("Usage: sowlv2 %s %s\n\n", verb->name, verb->usage);
     print_wrapped(verb->description, 0, 0);
-    if (!verb->run) {
-        printf("\nThis verb is not built into this version yet.\n");
-        return;
-    }
     if (verb->examples)
         printf("\nExamples:\n%s", verb->examples);
     print_options(verb->options);

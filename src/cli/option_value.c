@@ -194,9 +194,6 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
         status = read_flag(where, text, field);
         if (!status && spec->negates)
             *(bool *)field = !*(bool *)field;
-        if (!status && spec->not_built && option_is_on(settings, spec))
-            status = error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: %s is not built into this version yet: leave it out",
-                               where, spec->not_built);
         break;
     case OPTION_TEXT:
         if (!*text)

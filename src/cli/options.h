@@ -62,7 +62,6 @@ struct option_spec {
     const char *help;
     const char *choices; /* of OPTION_CHOICE, separated by '|' */
     double minimum, maximum;
-    const char *not_built;  /* the feature that this version lacks; NULL: it is there */
     bool command_line_only; /* no key of the configuration file */
 };
 
@@ -76,7 +75,7 @@ const struct option_spec *option_find(const char *name, unsigned verbs, size_t *
 
 /* Stores a value, and notes that the option was given. `where` is what messages call the option ("--fps", "run.yaml:3:
  * fps"). `text` NULL turns a flag on. The text must outlive the settings, except for lists, which copy, and marks.
- * Errors: ARGUMENT (not a valid value), UNSUPPORTED (not built), MEMORY. */
+ * Errors: ARGUMENT (not a valid value), MEMORY. */
 int option_set(struct settings *settings, const struct option_spec *spec, const char *where, const char *text);
 
 /* What a flag says, a number, or a choice in `settings`, whatever type it has there. */

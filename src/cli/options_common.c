@@ -20,8 +20,7 @@ const struct option_spec options_common[] = {
      .value = "P",
      .fallback = "auto",
      .choices = "f32|bf16|f16|int8|auto",
-     .help =
-         "Arithmetic: f32, auto, or bf16, which a GPU alone has and which is its auto. (f16, int8: not built yet.)"},
+     .help = "Arithmetic: f32, auto, or bf16, which a GPU alone has and which is its auto."},
     {.name = "threads",
      .kind = OPTION_COUNT,
      .group = GROUP_COMMON,

@@ -105,12 +105,6 @@ const struct verb verb_table[] = {
                     "models that are installed with the program, under the name that they are asked for: demo.",
      .examples = "  sowlv2 models\n",
      .run = verb_models},
-    {.name = "bench", .summary = "measure speed", .description = "Measures how fast the models run on this machine."},
-    {.name = "serve", .summary = "answer requests over HTTP", .description = "Answers requests over HTTP."},
-    {.name = "export",
-     .summary = "write models for other runtimes",
-     .description = "Writes models in the formats of other runtimes."},
-    {.name = "quantize", .summary = "make models smaller and faster", .description = "Makes int8 versions of models."},
 };
 
 const size_t verb_count = sizeof(verb_table) / sizeof(verb_table[0]);

@@ -9,11 +9,11 @@
 struct verb {
     const char *name;
     const char *summary;                   /* one line */
-    unsigned options;                      /* enum option_verbs; 0: not built yet */
+    unsigned options;                      /* enum option_verbs */
     const char *usage;                     /* without the program's name */
     const char *description;               /* paragraphs, wrapped by the help */
     const char *examples;                  /* as they are printed; NULL: none */
-    int (*run)(struct settings *settings); /* gives an enum exit_status; NULL: not built yet */
+    int (*run)(struct settings *settings); /* gives an enum exit_status */
 };
 
 extern const struct verb verb_table[];

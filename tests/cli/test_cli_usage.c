@@ -19,8 +19,7 @@
 
 static void test_help(void **state)
 {
-    static const char *const verbs[] = {"detect", "tokenize", "segment", "frames", "pull",
-                                        "models", "bench",    "serve",   "export", "quantize"};
+    static const char *const verbs[] = {"detect", "tokenize", "segment", "frames", "pull", "models"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -59,11 +58,18 @@ static void test_version(void **state)
 
 static void test_verbs(void **state)
 {
-    static const char *const later[] = {"bench", "serve", "export", "quantize"};
+    static const char *const later[] = {"bench", "devices", "serve", "export", "quantize"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        struct tool_result help = tool_run(ARGUMENTS("--help"));
+        char line[32];
+
         tool_expect(2, "not built", ARGUMENTS(later[i], "--input", "x"));
+        snprintf(line, sizeof(line), "\n  %s ", later[i]);
+        assert_null(strstr(help.out, line)); /* listed when it works */
+        tool_free(&help);
+    }
     tool_expect(2, "sowlv2: nonsense: no such verb", ARGUMENTS("nonsense"));
     tool_expect(2, "a verb comes first", ARGUMENTS("--prompt", "cat"));
     tool_expect(2, "sowlv2: no verb", ((const char *const[]){NULL}));
