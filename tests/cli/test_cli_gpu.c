@@ -1,6 +1,7 @@
 /* The tool on a GPU, as tests/cuda has one: what it finds is what the CPU finds; without a driver, a card or kernels it
  * says so and uses the CPU. */
 #include "film.h"
+#include "ops/cuda/image.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -112,10 +113,13 @@ static void test_small_card(void **state)
 /* Variables that change what there is, and what the notice says then. */
 static void test_no_gpu(void **state)
 {
-    static const struct {
+    char older[16]; /* than the nvcc of this build: its last minor version before */
+    snprintf(older, sizeof(older), "%d", cuda_images_version - 910);
+    const struct {
         const char *variable, *value, *device, *notice;
     } cases[] = {
         {"CUDA_ON_CPU_VERSION", "11040", "cuda", "the NVIDIA driver is for CUDA 11.4"},
+        {"CUDA_ON_CPU_VERSION", older, "cuda", "is needed"},
         {"CUDA_ON_CPU_CAPABILITY", "75", "cuda", "its compute capability is 7.5"},
         {"CUDA_ON_CPU_DEVICES", "0", "cuda", "no NVIDIA GPU is visible"},
         {"CUDA_ON_CPU_DEVICES", "1", "cuda:3", "cuda:3: there is no such GPU, this machine shows 1"},

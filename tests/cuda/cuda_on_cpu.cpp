@@ -12,13 +12,15 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace cuda_on_cpu {
+namespace cuda_on_cpu
+{
 
 thread_local block_state *block;
 thread_local fiber *now;
 int order;
 
-namespace {
+namespace
+{
 
 constexpr size_t STACK_BYTES = (64 << 10) + 64 * 9; // stacks begin at different cache sets
 struct owned_block : block_state {

@@ -1,7 +1,7 @@
-// Runs CUDA kernels as C++ on the host. A block is one OS thread; its CUDA threads are fibers that switch where they wait
-// for each other, so that barriers, shuffles and a warp's products mean what they mean on a device. Shared memory of a
-// block is the OS thread's. A kernel whose threads wait at different barriers ends the process with a message; one that
-// lacks a barrier gives another result when its lanes run in the other order (cuda_on_cpu_order).
+// Runs CUDA kernels as C++ on the host. A block is one OS thread; its CUDA threads are fibers that switch where they
+// wait for each other, so that barriers, shuffles and a warp's products mean what they mean on a device. Shared memory
+// of a block is the OS thread's. A kernel whose threads wait at different barriers ends the process with a message; one
+// that lacks a barrier gives another result when its lanes run in the other order (cuda_on_cpu_order).
 #pragma once
 
 #include <algorithm>
@@ -53,7 +53,8 @@ static inline __nv_bfloat16 __float2bfloat16(float value)
 #define __shared__ static thread_local
 #define SHARED_DYNAMIC(type, name) type *const name = reinterpret_cast<type *>(cuda_on_cpu::block->dynamic)
 
-namespace cuda_on_cpu {
+namespace cuda_on_cpu
+{
 
 struct barrier {
     int arrived = 0, generation = 0;
@@ -116,7 +117,10 @@ template <class Last> inline void wait(barrier &b, int expected, Last last) // `
     leave_block();
 }
 
-inline warp &own_warp() { return block->warps[now->warp]; }
+inline warp &own_warp()
+{
+    return block->warps[now->warp];
+}
 
 template <class T> T exchange(T value, int from)
 {
@@ -139,7 +143,11 @@ extern int order;
 #define blockDim (cuda_on_cpu::block->size)
 #define gridDim (cuda_on_cpu::block->grid)
 
-inline void __syncthreads() { cuda_on_cpu::wait(cuda_on_cpu::block->b, cuda_on_cpu::block->live, [] {}); }
+inline void __syncthreads()
+{
+    cuda_on_cpu::wait(
+        cuda_on_cpu::block->b, cuda_on_cpu::block->live, [] {});
+}
 inline void __syncwarp()
 {
     cuda_on_cpu::warp &w = cuda_on_cpu::own_warp();
@@ -149,9 +157,15 @@ template <class T> T __shfl_xor_sync(unsigned, T value, int mask)
 {
     return cuda_on_cpu::exchange(value, cuda_on_cpu::now->lane ^ mask);
 }
-template <class T> T __shfl_sync(unsigned, T value, int lane) { return cuda_on_cpu::exchange(value, lane & 31); }
+template <class T> T __shfl_sync(unsigned, T value, int lane)
+{
+    return cuda_on_cpu::exchange(value, lane & 31);
+}
 
-inline int atomicAdd(int *p, int value) { return __atomic_fetch_add(p, value, __ATOMIC_RELAXED); }
+inline int atomicAdd(int *p, int value)
+{
+    return __atomic_fetch_add(p, value, __ATOMIC_RELAXED);
+}
 inline int atomicCAS(int *p, int expected, int value)
 {
     __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -211,7 +225,10 @@ inline void copy_begin_16(void *to, const void *from, bool there)
     }
     cuda_on_cpu::now->copies.push_back({to, there ? from : nullptr, cuda_on_cpu::now->groups});
 }
-inline void copies_group() { cuda_on_cpu::now->groups++; }
+inline void copies_group()
+{
+    cuda_on_cpu::now->groups++;
+}
 template <int N> void copies_wait()
 {
     auto &copies = cuda_on_cpu::now->copies;
@@ -252,5 +269,11 @@ inline void cuda_on_cpu_matrices(uint32_t r[4], const __nv_bfloat16 *row, bool t
     });
     memcpy(r, w.result[lane], 16);
 }
-inline void matrix_load(uint32_t r[4], const __nv_bfloat16 *row) { cuda_on_cpu_matrices(r, row, false); }
-inline void matrix_load_transposed(uint32_t r[4], const __nv_bfloat16 *row) { cuda_on_cpu_matrices(r, row, true); }
+inline void matrix_load(uint32_t r[4], const __nv_bfloat16 *row)
+{
+    cuda_on_cpu_matrices(r, row, false);
+}
+inline void matrix_load_transposed(uint32_t r[4], const __nv_bfloat16 *row)
+{
+    cuda_on_cpu_matrices(r, row, true);
+}

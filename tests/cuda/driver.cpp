@@ -1,8 +1,8 @@
 // A CUDA driver without a GPU, as libcuda.so.1: one or two devices whose memory is the host's and whose kernels are the
 // set's own files, compiled for the host (cuda_on_cpu.h). It is as late as a driver may be: what a stream was given is
-// done when somebody waits for it, in the order of that stream alone. New memory holds NaN, and lies between guards that
-// are looked at when it is given back; the host cannot read or write it but through the driver. What a program may not do
-// ends it with a message.
+// done when somebody waits for it, in the order of that stream alone. New memory holds NaN, and lies between guards
+// that are looked at when it is given back; the host cannot read or write it but through the driver. What a program may
+// not do ends it with a message.
 //
 // The environment: CUDA_ON_CPU_ORDER=down lets lanes run from the last to the first, CUDA_ON_CPU_DEVICES and
 // CUDA_ON_CPU_MEMORY (MiB each) say what there is. Tests ask and steer by cuda_on_cpu_*, found with dlsym.
@@ -35,7 +35,8 @@ struct CUctx_st {
 struct CUmod_st;
 struct CUstream_st;
 
-namespace {
+namespace
+{
 
 enum result {
     SUCCESS = 0,
@@ -69,9 +70,9 @@ CUfunc_st functions[] = {
 std::recursive_mutex mutex; // of all that follows
 bool started;
 std::atomic<long> calls, fail_at{-1};
-const char *failed_call = ""; // the last one that was made to fail
-std::map<uintptr_t, size_t> allocations;       // of the device
-std::map<uintptr_t, size_t> host_allocations;  // pinned
+const char *failed_call = "";                 // the last one that was made to fail
+std::map<uintptr_t, size_t> allocations;      // of the device
+std::map<uintptr_t, size_t> host_allocations; // pinned
 size_t allocated;
 int running; // streams: meanwhile device memory can be touched
 long contexts;
@@ -109,12 +110,16 @@ bool fails_here(const char *function)
             return INVALID_CONTEXT;                                                                                    \
     } while (0)
 
-size_t pages_of(size_t bytes) { return (bytes + 2 * GUARD_BYTES + 4095) / 4096 * 4096; }
+size_t pages_of(size_t bytes)
+{
+    return (bytes + 2 * GUARD_BYTES + 4095) / 4096 * 4096;
+}
 
 void set_access(bool allowed)
 {
     for (const auto &entry : allocations)
-        mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second), allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
+        mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second),
+                 allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 void begin_run()
@@ -202,7 +207,7 @@ API cuInit(unsigned flags)
 
 API cuDriverGetVersion(int *version)
 {
-    *version = (int)number("CUDA_ON_CPU_VERSION", 13000);
+    *version = (int)number("CUDA_ON_CPU_VERSION", 99000);
     return fails() ? INVALID_VALUE : SUCCESS;
 }
 
@@ -218,7 +223,9 @@ API cuGetErrorName(int error, const char **name)
 
 API cuGetErrorString(int error, const char **text)
 {
-    *text = error == OUT_OF_MEMORY ? "out of memory" : error == LAUNCH_FAILED ? "unspecified launch failure" : "invalid";
+    *text = error == OUT_OF_MEMORY   ? "out of memory"
+            : error == LAUNCH_FAILED ? "unspecified launch failure"
+                                     : "invalid";
     return SUCCESS;
 }
 
@@ -248,11 +255,20 @@ API cuDeviceGetAttribute(int *value, int attribute, int)
     MAY_FAIL(INVALID_VALUE);
     const int capability = (int)number("CUDA_ON_CPU_CAPABILITY", 86);
     switch (attribute) {
-    case 16: *value = 4; return SUCCESS;                 // multiprocessors
-    case 75: *value = capability / 10; return SUCCESS;   // capability
-    case 76: *value = capability % 10; return SUCCESS;
-    case 97: *value = (int)SHARED_BYTES; return SUCCESS; // shared memory of a block
-    default: return INVALID_VALUE;
+    case 16:
+        *value = 4;
+        return SUCCESS; // multiprocessors
+    case 75:
+        *value = capability / 10;
+        return SUCCESS; // capability
+    case 76:
+        *value = capability % 10;
+        return SUCCESS;
+    case 97:
+        *value = (int)SHARED_BYTES;
+        return SUCCESS; // shared memory of a block
+    default:
+        return INVALID_VALUE;
     }
 }
 
@@ -401,8 +417,8 @@ API cuMemAllocManaged(uint64_t *pointer, size_t bytes, unsigned flags)
     MAY_FAIL(OUT_OF_MEMORY);
     NEEDS_CONTEXT();
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    void *const memory = flags == 1 ? aligned_alloc(GUARD_BYTES, (bytes + GUARD_BYTES - 1) / GUARD_BYTES * GUARD_BYTES)
-                                    : nullptr;
+    void *const memory =
+        flags == 1 ? aligned_alloc(GUARD_BYTES, (bytes + GUARD_BYTES - 1) / GUARD_BYTES * GUARD_BYTES) : nullptr;
     if (!memory)
         return INVALID_VALUE;
     *pointer = (uint64_t)(uintptr_t)memory;
@@ -519,11 +535,13 @@ API cuLaunchKernel(CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsign
                 function->name, grid_x, grid_y, grid_z, (unsigned)threads, shared_bytes);
         return INVALID_VALUE;
     }
-    const std::vector<char> arguments((const char *)parameters[0], (const char *)parameters[0] + function->argument_bytes);
+    const std::vector<char> arguments((const char *)parameters[0],
+                                      (const char *)parameters[0] + function->argument_bytes);
     push(stream, [=] {
         alignas(16) char copy[4096];
         memcpy(copy, arguments.data(), arguments.size());
-        cuda_on_cpu::launch(function->kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, copy);
+        cuda_on_cpu::launch(function->kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes,
+                            copy);
     });
     return SUCCESS;
 }
@@ -538,9 +556,18 @@ CONTROL void cuda_on_cpu_fail(long call)
     fail_at = call < 0 ? -1 : calls + call;
     failed_call = "";
 }
-CONTROL const char *cuda_on_cpu_failed() { return failed_call; }
-CONTROL long cuda_on_cpu_calls() { return calls; }
-CONTROL void cuda_on_cpu_memory(size_t bytes) { memory_limit = bytes; }
+CONTROL const char *cuda_on_cpu_failed()
+{
+    return failed_call;
+}
+CONTROL long cuda_on_cpu_calls()
+{
+    return calls;
+}
+CONTROL void cuda_on_cpu_memory(size_t bytes)
+{
+    memory_limit = bytes;
+}
 // What was asked for and not given back: memory, pinned memory, streams, modules, contexts.
 CONTROL long cuda_on_cpu_held()
 {

@@ -1,5 +1,5 @@
-// The emulation itself: what is right gives one result in both orders of lanes; what lacks a barrier does not; what waits
-// at different barriers ends the process.
+// The emulation itself: what is right gives one result in both orders of lanes; what lacks a barrier does not; what
+// waits at different barriers ends the process.
 #include "cuda_on_cpu.h"
 
 #include <sys/wait.h>

@@ -276,7 +276,6 @@ static void free_state(struct device *device, struct cuda_compute *state)
 {
     struct cuda_device *const cuda = cuda_of(device);
     take_downloads(state, false);
-    cuda_release(device, &state->fault);
     if (cuda_enter(cuda) == 0) {
         if (state->stream) {
             if (state->busy_since != 0) /* a wait that failed */
@@ -290,6 +289,7 @@ static void free_state(struct device *device, struct cuda_compute *state)
         state->pinned = old->next;
         free(old);
     }
+    cuda_release(device, &state->fault);
     free(state);
 }
 

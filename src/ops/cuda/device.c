@@ -150,6 +150,13 @@ static void stop(struct cuda_device *cuda)
 static int open_cuda(struct cuda_device *cuda, int ordinal)
 {
     int status = cuda_driver_get(&cuda->driver);
+    if (status == 0 && cuda->driver->version < cuda_images_version) {
+        status =
+            error_set(SOWLV2_ERROR_UNSUPPORTED,
+                      "cuda: the NVIDIA driver is for CUDA %d.%d, and %d.0 is needed by the kernels of this build: "
+                      "install a newer driver, or build with an older nvcc",
+                      cuda->driver->version / 1000, cuda->driver->version % 1000 / 10, cuda_images_version / 1000);
+    }
     if (status == 0)
         status = find_device(cuda, ordinal);
     if (status == 0) {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_VERSION = 12000 }; /* what the kernels' images need: CUDA 12.0, driver 525 */
+enum { LEAST_VERSION = 12000 }; /* CUDA 12.0, driver 525; the kernels may need a later one: image.h */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct cuda_driver driver;

@@ -8,5 +8,7 @@
 
 /* NULL each where this was built without nvcc. */
 extern const void *const cuda_images[CUDA_FILE_COUNT];
+/* The CUDA version that drivers must have for them: of nvcc, without its minor part. 1000 * major. */
+extern const int cuda_images_version;
 
 #endif
