@@ -34,14 +34,15 @@ run() {
     ln -s "$here/tests" "$tests_at"
   fi
   failed=0
+  loader=$(echo "$here"/lib/ld-linux-*.so.*)
   start() { # with the libraries that came along, but the driver that is here
-    "$here"/lib/ld-linux-*.so.* --library-path "$here/lib:${LD_LIBRARY_PATH:-}:/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64:/usr/lib64" "$@"
+    "$loader" --library-path "$here/lib:${LD_LIBRARY_PATH:-}:/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64:/usr/lib64" "$@"
   }
   {
     date
     nvidia-smi 2>&1 | head -n 20 || true
     export SOWLV2_TEST_DEVICE=cuda OMP_WAIT_POLICY=passive
-    for test in "$here"/bin/test_*${GPU_CHECK_ONLY:-}*; do # a part of a name, to run some of them
+    for test in "$here"/bin/test_*"${GPU_CHECK_ONLY:-}"*; do # a part of a name, to run some of them
       begin=$(date +%s%N)
       status=0
       log=$(start "$test" 2>&1) || status=$?

@@ -131,7 +131,8 @@ static void test_models(void **state)
 static void test_tool(void **state)
 {
     (void)state;
-    const struct settings settings = {.frames = {.model = MODELS "vjepa2_tiny"}, .threads = 2};
+    const struct settings settings = {
+        .frames = {.model = MODELS "vjepa2_tiny"}, .device = "auto", .precision = "auto", .threads = 2};
     struct sowlv2_model_options options = model_options(MODELS "owlv2_tiny", 2);
     struct device *device = NULL;
     struct scorer *scorer = NULL;
