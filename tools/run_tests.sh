@@ -26,12 +26,13 @@ if [ "$all" = all ]; then
 fi
 
 variant release "$build" -DSOWLV2_ALL_LEVELS=$levels
-variant asan "$build/asan" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_ALL_LEVELS=$levels
-variant fuzz "$build/fuzz" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_FUZZERS=ON \
+# Kernels for GPUs are compiled once, for release: tests run the same files on the CPU.
+variant asan "$build/asan" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_ALL_LEVELS=$levels
+variant fuzz "$build/fuzz" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_FUZZERS=ON \
   -DSOWLV2_FUZZ_SECONDS=$fuzz_seconds
 folders="$build $build/asan $build/fuzz"
 if [ "$all" = all ]; then
-  variant tsan "$build/tsan" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=thread
+  variant tsan "$build/tsan" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=thread
   folders="$folders $build/tsan"
 fi
 

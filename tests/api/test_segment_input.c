@@ -275,7 +275,7 @@ static void test_arguments(void **state)
     assert_non_null(strstr(sowlv2_error_message(), "/nonexistent/model"));
     model.model = MODELS "sam2_tiny";
     struct sowlv2_device_options device = sowlv2_device_options_default();
-    device.device = "cuda";
+    device.device = "cuda:99";
     model.device_options = &device;
     assert_int_equal(sowlv2_segmenter_open(&model, &none), SOWLV2_ERROR_UNSUPPORTED);
     assert_null(none);
