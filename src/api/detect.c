@@ -1,8 +1,8 @@
 /* Detection in images. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <math.h>
 #include <stdlib.h>

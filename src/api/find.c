@@ -1,8 +1,8 @@
 /* Detection and segmentation in one call. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* From the model options to the model's folder and the device it computes on. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "engine/shared_device.h"
 #include "hub/model_find.h"
 

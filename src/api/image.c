@@ -1,7 +1,7 @@
 /* Images of callers: from files to pixels. */
 #include "media/image.h"
-#include "base/options.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Models of this machine: fetching them ahead, listing them. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "hub/model_find.h"
 #include "weights/hub_list.h"
 #include "weights/model_kind.h"

@@ -1,6 +1,6 @@
 /* From detections, or prompts of callers, to objects with masks. */
-#include "base/options.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "masks/masks.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* Prompts of a detector. */
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/strings.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* The masks of prompts on the session's image. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "masks/masks.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The image that a segment session is about. */
 #include "api/checks.h"
-#include "base/options.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 
 static bool report_progress(int done, int total, void *user_data)
 {

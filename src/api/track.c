@@ -1,9 +1,9 @@
 /* A track session: making it, its objects' prompts. */
-#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 

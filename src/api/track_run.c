@@ -1,8 +1,8 @@
 /* All objects of a track session on its current frame. */
-#include "base/options.h"
 #include "api/segment_parts.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 #include <string.h>

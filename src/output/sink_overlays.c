@@ -69,7 +69,8 @@ static int draw(const struct sink_context *context, const struct output_frame *f
                 const struct image *out)
 {
     const unsigned draw = context->options.draw;
-    const unsigned parts = (draw & SOWLV2_DRAW_BOXES ? OVERLAY_BOXES : 0U) | (draw & SOWLV2_DRAW_LABELS ? OVERLAY_LABELS : 0U);
+    const unsigned parts =
+        (draw & SOWLV2_DRAW_BOXES ? OVERLAY_BOXES : 0U) | (draw & SOWLV2_DRAW_LABELS ? OVERLAY_LABELS : 0U);
     struct overlay_item *items = calloc(picture->count + 1, sizeof(*items));
     struct string_list labels = {0};
     int status = items ? make_labels(context, frame, picture, &labels) : error_memory("overlay");

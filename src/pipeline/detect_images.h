@@ -24,11 +24,11 @@ struct detect_images_options {
     size_t given_count;
     const char *const *inputs; /* as inputs_options.given in pipeline/inputs.h */
     size_t input_count;
-    const char *const *names;   /* [input_count] where the inputs are listed already: what rows call each, as
-                                   inputs_list() gave them; NULL: they are to be listed */
+    const char *const *names; /* [input_count] where the inputs are listed already: what rows call each, as
+                                 inputs_list() gave them; NULL: they are to be listed */
     const struct sowlv2_image_list *memory; /* those of the inputs that inputs_is_memory(); may be NULL */
-    bool recursive;             /* take the folders in folders too */
-    const char *output;         /* folder, made if missing; NULL: no files, the caller's sinks alone */
+    bool recursive;                         /* take the folders in folders too */
+    const char *output;                     /* folder, made if missing; NULL: no files, the caller's sinks alone */
     struct output_claim *claim; /* on that folder, the caller's; NULL: the folder is claimed for the call, and nothing
                                    is known of the job */
     struct sowlv2_detect_options detect;

@@ -11,8 +11,8 @@ struct job {
     size_t index; /* place among the inputs */
     struct output_frame frame;
     struct sowlv2_detections detections; /* until they are objects of the frame */
-    size_t bytes;  /* of pixels and masks, as the ledger counts them */
-    char *failure; /* why it failed; NULL: it did not */
+    size_t bytes;                        /* of pixels and masks, as the ledger counts them */
+    char *failure;                       /* why it failed; NULL: it did not */
     bool failed;
     size_t next_part, parts; /* of what the writers write: the next to begin, and how many there are */
     size_t writers;          /* that have not let go of it */

@@ -20,7 +20,7 @@ struct run {
     struct queue *decoded;  /* struct job: decoders to the computing thread, in any order */
     struct queue *computed; /* struct job: the computing thread to the writers, once for each that may write */
     struct outputs *outputs;
-    pthread_mutex_t asking; /* held while the caller is asked for an image */
+    pthread_mutex_t asking;   /* held while the caller is asked for an image */
     pthread_mutex_t writing;  /* guards what writers share of a job: failure, parts, seconds */
     atomic_int decoders_left; /* the last one closes `decoded` */
     pthread_t *threads;

@@ -41,7 +41,7 @@ struct video_reader_options {
     bool check_length;               /* make sure that info.duration is no guess, and that of all pieces of a broadcast
                                         that was joined; else it is 0 */
     const struct sowlv2_frame_stream *stream; /* read the caller's frames; the source is only a name then; NULL: none */
-    bool quiet;                      /* give no notices: another reader of the same source does */
+    bool quiet;                               /* give no notices: another reader of the same source does */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with
      * SOWLV2_ERROR_CANCELLED. Called from the reading thread. NULL: never. */

@@ -42,18 +42,18 @@ struct run_case *open_case(void)
     run->output = test_path(run->folder, "out/put");
     run->input = run->photos;
     test_write_text(run->folder, "photos/.keep", "");
-    run->options =
-        (struct detect_images_options){.prompts = run_prompts,
-                                       .prompt_count = 2,
-                                       .inputs = &run->input,
-                                       .input_count = 1,
-                                       .output = run->output,
-                                       .detect = {.threshold = 0.1f},
-                                       .outputs = {.binary = true, .merged = true, .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS},
-                                       .batch_size = 4,
-                                       .io_threads = 4,
-                                       .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
-                                       .interrupted = &fake_detector.interrupted};
+    run->options = (struct detect_images_options){
+        .prompts = run_prompts,
+        .prompt_count = 2,
+        .inputs = &run->input,
+        .input_count = 1,
+        .output = run->output,
+        .detect = {.threshold = 0.1f},
+        .outputs = {.binary = true, .merged = true, .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS},
+        .batch_size = 4,
+        .io_threads = 4,
+        .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
+        .interrupted = &fake_detector.interrupted};
     return run;
 }
 
