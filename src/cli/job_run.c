@@ -139,7 +139,7 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
     }
     options_tell_unused(settings, inputs.images > 0, inputs.videos > 0);
     if (inputs.videos > 0 && settings->run.crops)
-        log_notice("--crops: of images alone, not of videos");
+        log_notice("--crops: for images only, not for videos");
     if (inputs.videos > 0 && settings->run.key_frames &&
         (settings->run.detect_every.frames > 0 || settings->run.detect_every.seconds > 0))
         log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");

@@ -19,7 +19,7 @@ static int refuse(const char *where, const char *text, const char *user)
 {
     if (!*user)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: '%s': nobody knows your home folder: set HOME, or write the path without ~", where, text);
+                         "%s: '%s': your home folder is not known: set HOME, or write the path without ~", where, text);
     return error_set(SOWLV2_ERROR_ARGUMENT,
                      "%s: '%s': there is no user '%s': write ./%s if the name really begins with ~", where, text, user,
                      text);

@@ -31,7 +31,8 @@ int option_read_time(const char *where, const char *text, double *out)
         total = 60 * total + part;
     }
     if (!at || *at || (colons > 0 && part >= 60))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is no time: give seconds, or m:ss, or h:mm:ss", where, text);
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: '%s' is not a time: give seconds, or m:ss, or h:mm:ss", where,
+                         text);
     *out = total;
     return 0;
 }
@@ -61,8 +62,8 @@ int option_read_interval(const char *where, const char *text, struct sowlv2_inte
     end = scan_number(text, &seconds);
     if (!end || strcmp(end, "s") != 0 || seconds <= 0)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: '%s' is no interval: give a number of frames, such as 30, or seconds, such as 2s", where,
-                         text);
+                         "%s: '%s' is not an interval: give a number of frames, such as 30, or seconds, such as 2s",
+                         where, text);
     out->seconds = seconds;
     return 0;
 }
@@ -83,7 +84,7 @@ int option_read_range(const char *where, const char *text, struct sowlv2_frame_r
         good = false;
     if (!good || *at || (out->first == 0 && out->last == 0))
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: '%s' is no range of frames: give A:B, A: or :B, counted from 1, with A not over B", where,
-                         text);
+                         "%s: '%s' is not a range of frames: give A:B, A: or :B, counted from 1, with A at most B",
+                         where, text);
     return 0;
 }

@@ -81,9 +81,9 @@ static void tell_pairs(const struct settings *settings)
 void options_tell_unused(const struct settings *settings, bool images, bool videos)
 {
     if (!videos)
-        tell(settings, is_of_videos, "of videos alone, and there is none");
+        tell(settings, is_of_videos, "for videos only, and there is none");
     if (!images)
-        tell(settings, is_of_images, "of images alone, and there is none");
+        tell(settings, is_of_images, "for images only, and there is none");
     if (!settings_want_masks(settings))
         tell(settings, is_of_masks, "no masks are made with --sam-model none");
     if (videos)

@@ -97,6 +97,6 @@ int settings_check_segment(const struct settings *settings)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--box or --point: missing: say what to cut out, for example --box 10,20,200,150");
     if (!settings_want_masks(settings))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--sam-model: none: segment makes nothing but masks");
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--sam-model none: segment makes only masks: name a model");
     return 0;
 }

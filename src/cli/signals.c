@@ -15,7 +15,7 @@ void signals_ignore_pipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-static const char images_message[] = "interrupted: what is in hand is being finished";
+static const char images_message[] = "interrupted: finishing what has begun";
 static const char *volatile message = images_message;
 
 void signals_set_message(const char *text)

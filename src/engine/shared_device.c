@@ -121,6 +121,6 @@ int precision_of_name(const char *device, const char *name, enum dtype *out)
         return 0;
     }
     return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s: use %s", name,
-                     gpu ? "cuda computes in bf16 or f32 as yet" : "the CPU computes in f32 as yet",
+                     gpu ? "cuda computes in bf16 or f32 so far" : "the CPU computes in f32 so far",
                      gpu ? "bf16, f32 or auto" : "f32 or auto");
 }

@@ -118,7 +118,7 @@ int http_open(const struct hub_settings *settings, bool (*alive)(void *user_data
     http->curl = ready ? curl_easy_init() : NULL;
     if (!http->curl || !url_read_origin(settings->endpoint, &http->endpoint) || !set_options(http)) {
         http_close(&http);
-        return error_set(SOWLV2_ERROR_IO, "download: libcurl cannot be used: check that it is whole");
+        return error_set(SOWLV2_ERROR_IO, "download: libcurl could not be started: reinstall it");
     }
     http->endpoint_is_plain = url_is_local(&http->endpoint) && strcmp(http->endpoint.scheme, "http") == 0;
     *out = http;
@@ -270,8 +270,8 @@ enum http_end http_perform(struct http *http, const struct http_request *request
                                 "%s: leads to an address that is not https: this is not safe: use another HF_ENDPOINT",
                                 http->settings->endpoint);
         else if (hops > MOST_REDIRECTS)
-            *status = error_set(SOWLV2_ERROR_IO, "%s: leads on and on to other addresses: try again later",
-                                http->settings->endpoint);
+            *status =
+                error_set(SOWLV2_ERROR_IO, "%s: redirects too many times: try again later", http->settings->endpoint);
         else
             end = ask(http, url, &origin, status);
         char *next = end == HTTP_ANSWERED ? next_address(http, url, &origin) : NULL;

@@ -210,7 +210,8 @@ static int measure(struct pull *pull)
         if (file->cached || file->size < 0)
             continue;
         if (file->size > INT64_MAX / 2 - total)
-            return error_set(SOWLV2_ERROR_IO, "%s: %s: its size cannot be: check HF_ENDPOINT", request->id, file->name);
+            return error_set(SOWLV2_ERROR_IO, "%s: %s: the size that the hub gives is not possible: check HF_ENDPOINT",
+                             request->id, file->name);
         total += file->size;
         partial += hub_blob_partial(pull->session, file);
     }

@@ -89,7 +89,7 @@ static int clean_token(const char *where, char *token)
         token[--length] = '\0';
     for (const char *c = token; *c; c++)
         if (*c <= 0x20 || *c >= 0x7F)
-            return error_set(SOWLV2_ERROR_ARGUMENT, "%s: holds what cannot be a token: give one that begins with hf_",
+            return error_set(SOWLV2_ERROR_ARGUMENT, "%s: does not hold a valid token: give one that begins with hf_",
                              where);
     return 0;
 }

@@ -154,7 +154,7 @@ static int add_folder_of_frames(struct inputs_lister *lister, const char *folder
     if (!status)
         status = inputs_add(lister, real && *path_base(real) ? path_base(real) : "frames", folder, true);
     if (!status && listing.files + listing.videos.count > 0)
-        log_notice("%s: %zu of its files are no images, and left out of the video", folder,
+        log_notice("%s: %zu of its files are not images and are left out of the video", folder,
                    listing.files + listing.videos.count);
     listing_free(&listing);
     free(real);

@@ -169,7 +169,7 @@ int track_feed_open(const struct track_feed_options *options, struct track_feed 
         choose_sizes(feed);
         feed->started = pthread_create(&feed->thread, NULL, read_all, feed) == 0;
         if (!feed->started)
-            status = error_set(SOWLV2_ERROR_MEMORY, "%s: no thread to read it", options->source);
+            status = error_set(SOWLV2_ERROR_MEMORY, "%s: no thread could be started to read it", options->source);
     }
     if (status) {
         track_feed_close(&feed);

@@ -66,7 +66,8 @@ int track_spool_open(const char *folder, int64_t frames, struct track_spool **ou
         const int why = errno;
 
         track_spool_close(&spool);
-        return error_set(SOWLV2_ERROR_IO, "%s: masks cannot be kept there for a while: %s", folder, strerror(why));
+        return error_set(SOWLV2_ERROR_IO, "%s: no temporary file for masks can be made there: %s", folder,
+                         strerror(why));
     }
     *out = spool;
     return 0;

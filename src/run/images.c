@@ -102,5 +102,5 @@ int run_images(struct sowlv2_run *run, const struct run_models *models, struct s
     }
     run_end_part(run, &part, report);
     free(why);
-    return run->sink_status ? error_set(run->sink_status, "a sink of the caller's ended the run") : 0;
+    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
 }

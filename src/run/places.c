@@ -102,7 +102,7 @@ static int go_on(const struct search *search, struct run_place *place, const cha
     if (!status)
         status = output_video_is_whole(folder, video, &place->done);
     if (!status && !place->done)
-        log_notice("%s: the earlier run did not finish it, or part of it is gone: it begins again", name);
+        log_notice("%s: the earlier run did not finish it, or part of it is gone: starting it again", name);
     return status;
 }
 
@@ -119,8 +119,9 @@ static int find_earlier(struct search *search, size_t index, bool *has_place)
         return status;
     *has_place = found->used = true;
     if (match == OUTPUT_CHANGED)
-        log_notice(found->video.identity.path ? "%s: it has changed since it was done: it begins again"
-                                              : "%s: nothing tells whether it is what was done before: it begins again",
+        log_notice(found->video.identity.path
+                       ? "%s: it has changed since it was done: starting it again"
+                       : "%s: it is not known whether it is what was done before: starting it again",
                    name);
     place->folder = found->folder ? strdup(found->folder) : NULL;
     folder = found->folder ? path_join(output_claim_folder(search->claim), found->folder)

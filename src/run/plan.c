@@ -183,7 +183,7 @@ static int choose(struct sowlv2_run *run, const struct track_options *options, c
         out->no_model = is_no_model(status);
     } else {
         if (wanted)
-            log_notice("--vjepa2-model: %s: going on without V-JEPA 2", error_message());
+            log_notice("--vjepa2-model: %s: continuing without V-JEPA 2", error_message());
         out->used = run->options.key_frames;
         status = out->used ? choose_evenly(run, options, info, &out->plan) : 0;
     }

@@ -39,7 +39,7 @@ static int check(struct sowlv2_run *run, int status, const char *what)
     if (status == 0)
         return 0;
     run->sink_status = status < 0 ? status : SOWLV2_ERROR_ARGUMENT;
-    return error_set(run->sink_status, "%s: a sink of the caller's ended the run", what);
+    return error_set(run->sink_status, "%s: a sink of the calling program ended the run", what);
 }
 
 static int give_frame(void *state, const struct output_frame *frame)

@@ -177,5 +177,5 @@ int run_videos(struct sowlv2_run *run, const struct run_models *models, struct s
             pass_over(run, i, report);
         else
             run_in_place(run, models, i, report);
-    return run->sink_status ? error_set(run->sink_status, "a sink of the caller's ended the run") : 0;
+    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
 }

@@ -78,7 +78,7 @@ static int read_all(AVIOContext *context, const char *url, size_t most, char **o
         length += (size_t)count;
         if (length > most) {
             free(data);
-            return error_set(SOWLV2_ERROR_FORMAT, "%s: larger than %zu bytes: no image", url, most);
+            return error_set(SOWLV2_ERROR_FORMAT, "%s: larger than %zu bytes: not an image", url, most);
         }
         if (length < capacity)
             break;

@@ -137,10 +137,11 @@ static int find_file(struct input *input, const char *source, struct address *ad
 static int find_network(const char *source, size_t scheme, struct address *address)
 {
     if (!formats_is_scheme(source, scheme))
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: no protocol for '%.*s': give a file, or an address of http, https, ftp, rtsp, rtmp, srt, "
-                         "udp or the like",
-                         source, (int)scheme, source);
+        return error_set(
+            SOWLV2_ERROR_UNSUPPORTED,
+            "%s: unknown protocol '%.*s': give a file, or an address of http, https, ftp, rtsp, rtmp, srt, "
+            "udp or the like",
+            source, (int)scheme, source);
     address->playlists |= is_playlist_address(source);
     address->formats = formats_demuxers(true, address->playlists);
     return make_url(source, "", address);

@@ -275,7 +275,7 @@ static void tell_damage(struct video_reader *reader)
         log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
                    (long long)damage->repaired);
     if (damage->joints > 0)
-        log_notice("%s: its clock begins anew %lld time%s: its pieces are taken one after another", name,
+        log_notice("%s: its clock starts over %lld time%s: its parts are taken one after another", name,
                    (long long)damage->joints, damage->joints == 1 ? "" : "s");
 }
 

@@ -299,7 +299,7 @@ static int make_final(struct video_writer *writer)
     bool sound = audio.index >= 0;
     audio_close(&audio);
     if (status && status != SOWLV2_ERROR_MEMORY && sound) {
-        log_notice("%s: without sound, which cannot be copied: %s", writer->path, error_message());
+        log_notice("%s: the sound cannot be copied and is left out: %s", writer->path, error_message());
         status = make_copy(writer, &audio);
     }
     return status;
@@ -353,7 +353,7 @@ int video_writer_close(struct video_writer **closed)
     if (!status && !mkv) {
         copied = make_final(writer) == 0;
         if (!copied)
-            log_notice("%s: left as it was written, without its index in front and sound: %s", writer->path,
+            log_notice("%s: left as it was written, without sound and with its index at the end: %s", writer->path,
                        error_message());
     }
     if (!status && !copied)

@@ -174,7 +174,7 @@ static int report_safetensors(const char *path)
         status = error_set(SOWLV2_ERROR_MODEL, "%s: is a file: give the folder it is in, %s", path, folder);
     else
         status = error_set(SOWLV2_ERROR_MODEL,
-                           "%s: is weights alone: give a folder that also holds config.json and the files of the "
+                           "%s: is only weights: give a folder that also holds config.json and the files of the "
                            "model's processor",
                            path);
     free(config);

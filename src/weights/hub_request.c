@@ -28,8 +28,8 @@ static int fill(const char *model, const char *revision, const char *cache_dir, 
                          "google/owlv2-base-patch16-ensemble",
                          model);
     if (!hub_revision_is_valid(request->revision))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: revision \"%s\" cannot be: give a branch, tag or commit", model,
-                         request->revision);
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: revision \"%s\" is not a valid name: give a branch, tag or commit",
+                         model, request->revision);
     int status = hub_cache_directory(cache_dir, &request->cache);
     if (status)
         return status;

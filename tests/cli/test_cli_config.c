@@ -188,9 +188,9 @@ static void test_errors(void **state)
     expect(2, "run.yaml:1: quiet: 'perhaps' is not true or false", "quiet: perhaps\n");
     expect(2, "run.yaml:2: 'fps' stands twice", "fps: 1\nfps: 2\n");
     expect(2, "run.yaml:2: 'batch-size' stands twice", "batch_size: 1\nbatch-size: 2\n");
-    expect(2, "run.yaml:1: detect-every: '2m' is no interval", "detect-every: 2m\n");
-    expect(2, "run.yaml:1: frames: '5' is no range", "frames: 5\n");
-    expect(2, "run.yaml:1: start: 'soon' is no time", "start: soon\n");
+    expect(2, "run.yaml:1: detect-every: '2m' is not an interval", "detect-every: 2m\n");
+    expect(2, "run.yaml:1: frames: '5' is not a range", "frames: 5\n");
+    expect(2, "run.yaml:1: start: 'soon' is not a time", "start: soon\n");
     expect(2, "run.yaml:1: draw", "draw: [boxes, dots]\n");
     expect(2, "--prompt: missing", "prompt: []\n");
     expect(2, "--prompt: missing", "");

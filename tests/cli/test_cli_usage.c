@@ -337,7 +337,7 @@ static void test_dashed_files(void **state)
 static void test_without_effect(void **state)
 {
     (void)state;
-    tool_expect(3, "sowlv2: --fps, --rle: without effect: of videos alone",
+    tool_expect(3, "sowlv2: --fps, --rle: without effect: for videos only",
                 ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", "--fps", "5",
                           "--rle", "--batch-size", "2"));
     expect_with(3, "--dedupe: without effect: no masks are made with --sam-model none", "--sam-model=none",
@@ -379,7 +379,7 @@ static void test_segment(void **state)
     tool_expect(2, "before the first --box",
                 ARGUMENTS("segment", "--input", PICTURE, "--point", "1,2", "--box", "1,2,3,4"));
     tool_expect(2, "--input: missing", ARGUMENTS("segment", "--box", "1,2,3,4"));
-    tool_expect(2, "segment makes nothing but masks",
+    tool_expect(2, "segment makes only masks",
                 ARGUMENTS("segment", "--input", PICTURE, "--box", "1,2,3,4", "--sam-model", "none"));
     tool_expect(2, "no such option", ARGUMENTS("segment", "--input", PICTURE, "--prompt", "cat"));
     tool_expect(2, "no such option", ARGUMENTS("detect", "--input", PICTURE, "--box", "1,2,3,4"));

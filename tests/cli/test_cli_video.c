@@ -259,7 +259,7 @@ static void test_temporal(void **state)
     rows = film_rows("");
     film_check_rows(rows, "film.mp4", 1, FRAMES, WIDTH, HEIGHT, false);
     json_decref(rows);
-    tool_expect(0, "going on without V-JEPA 2",
+    tool_expect(0, "continuing without V-JEPA 2",
                 ARGUMENTS(FILM_DETECT, "--input", film_path, ROWS_ONLY, "--enable-vjepa2", "--vjepa2-model",
                           "/nonexistent/model", "--frames", ":2"));
     tool_expect(3, "--vjepa2-model: ",
@@ -343,7 +343,7 @@ static void test_options_of_images(void **state)
     result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", film_path, "--objectness", "--multimask", "--dedupe",
                                 "0.95", "--batch-size", "2"));
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.err, "--batch-size: without effect: of images alone"));
+    assert_non_null(strstr(result.err, "--batch-size: without effect: for images only"));
     assert_null(strstr(result.err, "--dedupe"));
     tool_free(&result);
     rows = film_rows("");

@@ -90,8 +90,8 @@ static void test_others(void **state)
     char *folder = test_folder_make(), *text = test_path(folder, "picture.nfo");
     test_write_text(folder, "picture.nfo", "some text\nand more of it\n");
     expect_refused(text, SOWLV2_ERROR_FORMAT, "cannot open as video: it is text");
-    expect_refused("gopher://127.0.0.1/a", SOWLV2_ERROR_UNSUPPORTED, "no protocol for 'gopher'");
-    expect_refused("concat://a|b", SOWLV2_ERROR_UNSUPPORTED, "no protocol for 'concat'");
+    expect_refused("gopher://127.0.0.1/a", SOWLV2_ERROR_UNSUPPORTED, "unknown protocol 'gopher'");
+    expect_refused("concat://a|b", SOWLV2_ERROR_UNSUPPORTED, "unknown protocol 'concat'");
 
     /* It is the name of one file, not of a1.gif. */
     char *pattern = film_make(folder, "b%%d.gif", SOURCE "-r 5"), *mine = test_path(folder, "a%d.gif");

@@ -195,7 +195,7 @@ static void test_no_video(void **state)
     struct clip clip;
     assert_int_equal(clip_try(none, NULL, &clip), SOWLV2_ERROR_FORMAT); /* no frame, perhaps no stream */
     assert_true(clip_try(playlist, NULL, &clip) < 0);
-    expect_error("nonsense://host/a.mp4", NULL, SOWLV2_ERROR_UNSUPPORTED, "no protocol for 'nonsense'");
+    expect_error("nonsense://host/a.mp4", NULL, SOWLV2_ERROR_UNSUPPORTED, "unknown protocol 'nonsense'");
     expect_error("/dev/null", NULL, SOWLV2_ERROR_IO, "");
 
     expect_error(ffv1, &(struct video_reader_options){.max_pixels = 3000}, SOWLV2_ERROR_ARGUMENT, "64 x 48");

@@ -108,7 +108,7 @@ static void weights_alone_lead_to_their_folder(void **state)
     (void)state;
     char *folder = test_folder_make(), *path = test_path(folder, "model.safetensors");
     build_on_disk(folder, "model.safetensors", WEIGHTS("x"), 1);
-    REFUSED(path, "is weights alone", "config.json");
+    REFUSED(path, "is only weights", "config.json");
     test_write_text(folder, "config.json", "{}");
     REFUSED(path, "is a file: give the folder it is in, ", folder);
     free(path);

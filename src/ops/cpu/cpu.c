@@ -107,7 +107,7 @@ static int open_device(struct device *device, const struct device_options *optio
     enum cpu_level level;
     int status = host_threads(options, &device->threads);
     if (status == 0 && options->precision != DTYPE_F32) {
-        status = error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in F32 as yet: use f32 or auto",
+        status = error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in F32 so far: use f32 or auto",
                            dtype_name(options->precision));
     }
     if (status != 0)

@@ -181,7 +181,7 @@ static int open_device(struct device *device, const struct device_options *optio
         status = host_threads(options, &device->threads);
     if (status == 0 && options->precision != DTYPE_F32 && options->precision != DTYPE_BF16) {
         status = error_set(SOWLV2_ERROR_UNSUPPORTED,
-                           "precision %s: cuda computes in BF16 or F32 as yet: use bf16, f32 or auto",
+                           "precision %s: cuda computes in BF16 or F32 so far: use bf16, f32 or auto",
                            dtype_name(options->precision));
     }
     if (status != 0)
