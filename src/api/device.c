@@ -24,13 +24,20 @@ int open_device(const struct sowlv2_device_options *given, struct device **out)
     return shared_device_open(&wanted, out);
 }
 
-/* "cpu" and "avx512" of "cpu avx512". */
+/* "cpu" and "avx512" of "cpu avx512"; "cuda:0" of "cuda:0 (NVIDIA H100)", whose rest describes it. */
 static int name_parts(sowlv2_device *device)
 {
     const char *const full = device_name(device->device), *const space = strchr(full, ' ');
+    const bool gpu = strncmp(full, "cuda", strlen("cuda")) == 0;
     device->name = space != NULL ? strndup(full, (size_t)(space - full)) : strdup(full);
-    device->cpu_level = strncmp(full, "cuda", 4) == 0 ? NULL : space != NULL ? space + 1 : full;
-    return device->name != NULL ? devices_describe(device->name, &device->description) : error_memory("a device");
+    if (device->name == NULL)
+        return error_memory("a device");
+    if (!gpu) {
+        device->cpu_level = space != NULL ? space + 1 : full;
+        return devices_describe(device->name, &device->description);
+    }
+    device->description = space != NULL ? strndup(space + 2, strcspn(space + 2, ")")) : strdup("a GPU of NVIDIA's");
+    return device->description != NULL ? 0 : error_memory("a device");
 }
 
 int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_device **out)

@@ -55,7 +55,7 @@ static int run_verb(const struct verb *verb, int count, char **words)
 /* Verbs of the contract that a later version has. */
 static bool is_later(const char *word)
 {
-    static const char *const later[] = {"bench", "devices", "export", "quantize", "serve"};
+    static const char *const later[] = {"bench", "export", "quantize", "serve"};
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
         if (strcmp(later[i], word) == 0)

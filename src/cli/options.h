@@ -47,7 +47,9 @@ enum option_verbs {
     FOR_FRAMES = 8,
     FOR_PULL = 16,
     FOR_MODELS = 32,
-    FOR_ALL = 63
+    FOR_ALL = 63,
+    FOR_DEVICES = 64, /* takes what needs neither models nor a device */
+    FOR_EVERY = 127
 };
 
 struct option_spec {

@@ -105,6 +105,15 @@ const struct verb verb_table[] = {
                     "models that are installed with the program, under the name that they are asked for: demo.",
      .examples = "  sowlv2 models\n",
      .run = verb_models},
+    {.name = "devices",
+     .summary = "list what there is to compute on",
+     .options = FOR_DEVICES,
+     .usage = "[OPTION...]",
+     .description =
+         "Lists the devices that --device takes, the one that auto takes first, and what each is; where there "
+         "is no GPU to use, it says why on standard error.",
+     .examples = "  sowlv2 devices\n",
+     .run = verb_devices},
 };
 
 const size_t verb_count = sizeof(verb_table) / sizeof(verb_table[0]);

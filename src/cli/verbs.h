@@ -28,6 +28,7 @@ int verb_frames(struct settings *settings);
 int verb_tokenize(struct settings *settings);
 int verb_pull(struct settings *settings);
 int verb_models(struct settings *settings);
+int verb_devices(struct settings *settings);
 
 /* Prints this thread's error message and gives `status` back. */
 int verb_fail(int status);

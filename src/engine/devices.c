@@ -39,13 +39,8 @@ static void append_processor(struct string *out)
 int devices_describe(const char *name, char **out)
 {
     struct string text = {0};
-    if (strncmp(name, "cuda", 4) == 0)
-        string_append_text(&text, "a GPU of NVIDIA's");
-    else
-        append_processor(&text);
-    if (strncmp(name, "cuda", 4) == 0)
-        string_append_format(&text, ", %s", name);
-    else if (strcmp(name, "reference") == 0)
+    append_processor(&text);
+    if (strcmp(name, "reference") == 0)
         string_append_text(&text, ", portable C: slow, to compare with");
     else
         string_append_format(&text, ", up to %s", cpu_level_name(cpu_level_best()));

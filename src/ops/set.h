@@ -127,7 +127,7 @@ struct device {
     enum dtype precision;
     struct device_hints hints;
     void *state;   /* the set's own */
-    char name[64]; /* what a person calls it: "cpu avx512" */
+    char name[64]; /* what a person calls it: "cpu avx512", "cuda:0 (NVIDIA H100)" */
 };
 
 struct linear {

@@ -19,7 +19,7 @@
 
 static void test_help(void **state)
 {
-    static const char *const verbs[] = {"detect", "tokenize", "segment", "frames", "pull", "models"};
+    static const char *const verbs[] = {"detect", "tokenize", "segment", "frames", "pull", "models", "devices"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -58,7 +58,7 @@ static void test_version(void **state)
 
 static void test_verbs(void **state)
 {
-    static const char *const later[] = {"bench", "devices", "serve", "export", "quantize"};
+    static const char *const later[] = {"bench", "serve", "export", "quantize"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
@@ -73,6 +73,20 @@ static void test_verbs(void **state)
     tool_expect(2, "sowlv2: nonsense: no such verb", ARGUMENTS("nonsense"));
     tool_expect(2, "a verb comes first", ARGUMENTS("--prompt", "cat"));
     tool_expect(2, "sowlv2: no verb", ((const char *const[]){NULL}));
+}
+
+/* The processor is there; of GPUs it says why there is none, or which there are. */
+static void test_devices(void **state)
+{
+    struct tool_result result = tool_run(ARGUMENTS("devices"));
+
+    (void)state;
+    assert_int_equal(result.status, 0);
+    assert_int_equal(strncmp(result.out, "cpu ", 4), 0);
+    assert_non_null(strstr(result.out, "\nreference "));
+    assert_true(strstr(result.out, "\ncuda:0 ") || strstr(result.err, "no GPU: "));
+    tool_free(&result);
+    tool_expect(2, "no such option", ARGUMENTS("devices", "--threads", "2"));
 }
 
 /* The second name is the verb detect. */
@@ -404,11 +418,11 @@ static void test_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help),           cmocka_unit_test(test_version),    cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_second_name),    cmocka_unit_test(test_every_flag), cmocka_unit_test(test_not_built),
-        cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_usage),  cmocka_unit_test(test_inputs),
-        cmocka_unit_test(test_segment),        cmocka_unit_test(test_culprits),   cmocka_unit_test(test_dashed_files),
-        cmocka_unit_test(test_without_effect),
+        cmocka_unit_test(test_help),         cmocka_unit_test(test_version),        cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_devices),      cmocka_unit_test(test_second_name),    cmocka_unit_test(test_every_flag),
+        cmocka_unit_test(test_not_built),    cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_usage),
+        cmocka_unit_test(test_inputs),       cmocka_unit_test(test_segment),        cmocka_unit_test(test_culprits),
+        cmocka_unit_test(test_dashed_files), cmocka_unit_test(test_without_effect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,7 +202,7 @@ static int open_device(struct device *device, const struct device_options *optio
                                           .enough_rows = 8192,
                                           .batch_bytes = (int64_t)1 << 30,
                                           .transfer_bytes = (int64_t)256 << 20};
-    snprintf(device->name, sizeof(device->name), "cuda:%d", ordinal);
+    snprintf(device->name, sizeof(device->name), "%.*s", (int)sizeof(device->name) - 1, cuda->label);
     return 0;
 }
 

@@ -1,0 +1,48 @@
+/* sowlv2 devices: what there is to compute on. */
+#include "base/log.h"
+#include "cli/exit_status.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+
+enum { MOST_GPUS = 64 };
+
+static void print(const char *name, const char *description)
+{
+    printf("%-10s %s\n", name, description);
+}
+
+/* The GPUs, by opening one after another until there is no more. */
+static void print_gpus(void)
+{
+    struct sowlv2_device_options options = sowlv2_device_options_default();
+    char name[16];
+
+    options.device = name;
+    for (int i = 0; i < MOST_GPUS; i++) {
+        sowlv2_device *device = NULL;
+
+        snprintf(name, sizeof(name), "cuda:%d", i);
+        if (sowlv2_device_open(&options, &device) != 0) {
+            if (i == 0)
+                log_notice("no GPU: %s", sowlv2_error_message());
+            return;
+        }
+        print(sowlv2_device_name(device), sowlv2_device_description(device));
+        sowlv2_device_free(&device);
+    }
+}
+
+int verb_devices(struct settings *settings)
+{
+    struct sowlv2_devices devices;
+
+    (void)settings;
+    if (sowlv2_devices_list(&devices) != 0)
+        return verb_fail(EXIT_ALL_FAILED);
+    for (size_t i = 0; i < devices.count; i++)
+        print(devices.items[i].name, devices.items[i].description);
+    sowlv2_devices_free(&devices);
+    print_gpus();
+    return EXIT_DONE;
+}
