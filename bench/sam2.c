@@ -147,8 +147,8 @@ int main(int count, char **arguments)
     check(sam2_features_create(model, &features));
     check(file_read(arguments[3], INT32_MAX, &pixels, &pixel_bytes));
     check(file_read(arguments[6], INT32_MAX, &box_file, &box_bytes));
-    const struct segment_image image = {
-        .pixels = (const uint8_t *)pixels, .width = width, .height = height, .row_bytes = (size_t)width * 3};
+    const struct sowlv2_image image = {
+        .pixels = (const uint8_t *)pixels, .width = width, .height = height, .stride = (size_t)width * 3};
     const size_t needed = (size_t)boxes * 4 * sizeof(float);
     if (width < 1 || height < 1 || boxes < 1 || pixel_bytes != (size_t)width * (size_t)height * 3 ||
         box_bytes != needed) {
@@ -160,10 +160,10 @@ int main(int count, char **arguments)
     char folder_copy[4096];
     snprintf(folder_copy, sizeof(folder_copy), "%s", folder);
     const struct model_trace trace = {dump, folder_copy};
-    check(sam2_encode(model, compute, &image, &trace, NULL, features));
+    check(sam2_encode(model, compute, &image, NULL, &trace, NULL, features));
     for (int i = 0; i < runs; i++) {
         started = start();
-        check(sam2_encode(model, compute, &image, NULL, NULL, features));
+        check(sam2_encode(model, compute, &image, NULL, NULL, NULL, features));
         stop(started, &encode);
     }
     printf("open %.4f %.4f\nencode %.4f %.4f\n", open.wall, open.processor, encode.wall, encode.processor);

@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     }
     size_t frame = (size_t)width * (size_t)height * 3;
     uint8_t *pixels = read_frames(argv[6], frame * (size_t)count);
-    struct model_image *frames = calloc((size_t)count, sizeof(*frames));
+    struct sowlv2_image *frames = calloc((size_t)count, sizeof(*frames));
     double start = seconds(CLOCK_MONOTONIC);
     if (pixels == NULL || frames == NULL ||
         device_open(&(struct device_options){.threads = atoi(argv[2])}, &device) != 0 ||
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         fail(argv[1]);
     } else {
         for (int i = 0; i < count; i++)
-            frames[i] = (struct model_image){pixels + frame * (size_t)i, width, height, 3 * (size_t)width};
+            frames[i] = (struct sowlv2_image){pixels + frame * (size_t)i, width, height, 3 * (size_t)width};
         struct scorer_clips clips = {frames, 1, count, SCORER_CENTRE};
         const struct vjepa2_config *config = vjepa2_get_config(model);
         size_t values = (size_t)(vjepa2_tokens(config, count) * config->encoder.width);

@@ -43,7 +43,7 @@ static bool report_progress(int done, int total, void *user_data)
 static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
-    struct model_image *const views = calloc(count, sizeof(*views));
+    struct sowlv2_image *const views = calloc(count, sizeof(*views));
     const struct detector_prompts **const asked = calloc(count, sizeof(*asked));
     if (views == NULL || asked == NULL) {
         free(views);
@@ -53,7 +53,7 @@ static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
     for (size_t i = 0; i < count; i++) {
         asked[i] = (options->image_prompts != NULL ? options->image_prompts[i] : prompts)->prompts;
         views[i] =
-            (struct model_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
+            (struct sowlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
     struct call call = {.options = options, .out = out};
     const struct model_control control = {options->progress != NULL ? report_progress : NULL, &call};

@@ -93,7 +93,7 @@ int sowlv2_score_push(sowlv2_score_session *session, const struct sowlv2_image *
     const int status = check_images(image, 1);
     if (status)
         return status;
-    const struct model_image frame = {image->pixels, image->width, image->height, image_row_bytes(image)};
+    const struct sowlv2_image frame = {image->pixels, image->width, image->height, image_row_bytes(image)};
     return scoring_push(session->scoring, &frame, time, source_number);
 }
 

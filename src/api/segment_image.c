@@ -22,8 +22,8 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
         status = check_segment_image(image);
     if (status != 0)
         return status;
-    const struct segment_image view = {
-        .pixels = image->pixels, .width = image->width, .height = image->height, .row_bytes = image_row_bytes(image)};
+    const struct sowlv2_image view = {
+        .pixels = image->pixels, .width = image->width, .height = image->height, .stride = image_row_bytes(image)};
     const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
     return segment_session_encode(session->session, &view, &control);
 }

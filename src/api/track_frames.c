@@ -22,8 +22,8 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
     const int status = check_segment_image(image);
     if (status != 0)
         return status;
-    const struct segment_image view = {
-        .pixels = image->pixels, .width = image->width, .height = image->height, .row_bytes = image_row_bytes(image)};
+    const struct sowlv2_image view = {
+        .pixels = image->pixels, .width = image->width, .height = image->height, .stride = image_row_bytes(image)};
     const struct model_control control = control_of(session);
     return tracking_set_frame(session->tracking, frame, &view, &control);
 }

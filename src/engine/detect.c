@@ -87,7 +87,7 @@ static int collect(struct detect_session *session, const struct detect_request *
                    const float *logits, struct detect_result *out)
 {
     const struct detector *const detector = session->detector;
-    const struct model_image *const image = &request->images[index];
+    const struct sowlv2_image *const image = &request->images[index];
     const int64_t first = index * detector->info.places;
     struct detection *const selected = session->selected;
     int64_t found = detector->model->select(detector->weights, logits, session->boxes.values + first * 4,

@@ -32,7 +32,7 @@ int detect_session_create(const struct detector *detector, struct detect_session
 void detect_session_free(struct detect_session **session);
 
 struct detect_request {
-    const struct model_image *images;
+    const struct sowlv2_image *images;
     int64_t count;
     const struct detector_prompts *const *prompts; /* [count], of the session's detector; may be one and the same */
     float threshold;                               /* scores over it */

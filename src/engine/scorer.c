@@ -94,7 +94,7 @@ void scorer_session_free(struct scorer_session **session)
     *session = NULL;
 }
 
-int scorer_session_shrink(struct scorer_session *session, const struct model_image *frame, enum scorer_view view,
+int scorer_session_shrink(struct scorer_session *session, const struct sowlv2_image *frame, enum scorer_view view,
                           uint8_t *out)
 {
     return session->scorer->model->shrink(session->scorer->weights, session->compute, frame, view, out);

@@ -24,7 +24,7 @@ int scorer_session_create(const struct scorer *scorer, struct scorer_session **o
 void scorer_session_free(struct scorer_session **session);
 
 /* What the model sees of a frame, as scorer_model's `shrink`. */
-int scorer_session_shrink(struct scorer_session *session, const struct model_image *frame, enum scorer_view view,
+int scorer_session_shrink(struct scorer_session *session, const struct sowlv2_image *frame, enum scorer_view view,
                           uint8_t *out);
 
 /* What is wanted of clips, in host memory of the caller; NULL: not wanted, and not computed. */

@@ -42,15 +42,13 @@ void segment_session_forget(struct segment_session *session)
     session->images++;
 }
 
-int segment_session_encode(struct segment_session *session, const struct segment_image *image,
+int segment_session_encode(struct segment_session *session, const struct sowlv2_image *image,
                            const struct model_control *control)
 {
     const struct segmenter *const segmenter = session->segmenter;
-    struct segment_image scaled = *image;
-    scaled.scale = session->scale;
     segment_session_forget(session);
-    const int status =
-        segmenter->model->encode(segmenter->weights, session->compute, &scaled, control, session->features);
+    const int status = segmenter->model->encode(segmenter->weights, session->compute, image, session->scale, control,
+                                                session->features);
     session->has_image = status == 0;
     session->width = image->width;
     session->height = image->height;

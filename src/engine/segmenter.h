@@ -27,7 +27,7 @@ void segment_session_free(struct segment_session **session);
 /* The session has no image any more. */
 void segment_session_forget(struct segment_session *session);
 /* Encodes the image, which every run that follows is about. On error the session has none. */
-int segment_session_encode(struct segment_session *session, const struct segment_image *image,
+int segment_session_encode(struct segment_session *session, const struct sowlv2_image *image,
                            const struct model_control *control);
 /* Whether there is an image, how many were given so far, and the size of the last one. */
 bool segment_session_has_image(const struct segment_session *session);

@@ -87,7 +87,7 @@ static struct kept_frame *find_kept(const struct tracking *tracking, int64_t num
 }
 
 /* Copies the frame to the ring, over the oldest one; a frame that is there already is replaced. */
-static int keep(struct tracking *tracking, int64_t number, const struct segment_image *image)
+static int keep(struct tracking *tracking, int64_t number, const struct sowlv2_image *image)
 {
     if (tracking->options.keep_frames == 0)
         return 0;
@@ -103,11 +103,11 @@ static int keep(struct tracking *tracking, int64_t number, const struct segment_
         return error_memory("kept frame");
     place->number = number;
     for (int y = 0; y < image->height; y++)
-        memcpy(place->pixels + (size_t)y * row, image->pixels + (size_t)y * image->row_bytes, row);
+        memcpy(place->pixels + (size_t)y * row, image->pixels + (size_t)y * image->stride, row);
     return 0;
 }
 
-static int encode(struct tracking *tracking, int64_t number, const struct segment_image *image,
+static int encode(struct tracking *tracking, int64_t number, const struct sowlv2_image *image,
                   const struct model_control *control)
 {
     tracking->number = number;
@@ -117,7 +117,7 @@ static int encode(struct tracking *tracking, int64_t number, const struct segmen
     return status;
 }
 
-int tracking_set_frame(struct tracking *tracking, int64_t frame, const struct segment_image *image,
+int tracking_set_frame(struct tracking *tracking, int64_t frame, const struct sowlv2_image *image,
                        const struct model_control *control)
 {
     tracking->has_frame = false;
@@ -146,10 +146,10 @@ int tracking_return(struct tracking *tracking, int64_t frame, const struct model
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame %" PRId64 " is not kept: make the session with more keep_frames",
                          frame);
     }
-    const struct segment_image image = {.pixels = kept->pixels,
-                                        .width = tracking->width,
-                                        .height = tracking->height,
-                                        .row_bytes = 3 * (size_t)tracking->width};
+    const struct sowlv2_image image = {.pixels = kept->pixels,
+                                       .width = tracking->width,
+                                       .height = tracking->height,
+                                       .stride = 3 * (size_t)tracking->width};
     return encode(tracking, frame, &image, control);
 }
 

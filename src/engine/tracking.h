@@ -21,7 +21,7 @@ void tracking_free(struct tracking **tracking);
 struct segment_session *tracking_session(struct tracking *tracking);
 
 /* Encodes a frame, which becomes the current one; all frames have one size. On error there is no current frame. */
-int tracking_set_frame(struct tracking *tracking, int64_t frame, const struct segment_image *image,
+int tracking_set_frame(struct tracking *tracking, int64_t frame, const struct sowlv2_image *image,
                        const struct model_control *control);
 /* Makes a kept frame the current one. ARGUMENT where it is not kept. */
 int tracking_return(struct tracking *tracking, int64_t frame, const struct model_control *control);

@@ -44,7 +44,7 @@ struct detector_model {
 
     /* At all places of `count` images, each one's prompts[count]. `control` is asked between the parts. Errors:
      * CANCELLED, MEMORY. */
-    int (*detect)(const void *weights, struct compute *compute, const struct model_image *images, int64_t count,
+    int (*detect)(const void *weights, struct compute *compute, const struct sowlv2_image *images, int64_t count,
                   const void *const *prompts, const struct model_control *control, const struct detector_output *out);
     /* From one image's logits[places][prompts] and boxes to detections over the threshold, in the order of the places:
      * `out` has room for all of them and gets all fields but `objectness`. Returns how many there are. */

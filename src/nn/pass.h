@@ -1,15 +1,10 @@
-/* What the forward passes of all models share: images, traces for tests, and a caller that may end a pass. */
+/* What the forward passes of all models share: traces for tests, and a caller that may end a pass. Images are struct
+ * sowlv2_image, as the caller holds them; below the API their stride is never 0. */
 #ifndef NN_PASS_H
 #define NN_PASS_H
 
 #include "ops/ops.h"
-
-/* An image as the caller holds it. */
-struct model_image {
-    const uint8_t *pixels; /* RGB */
-    int width, height;
-    size_t row_bytes;
-};
+#include "sowlv2.h"
 
 /* Receives intermediate tensors by name, for tests; each model's header lists its names. `tensor` is valid during the
  * call; op_download gives its values. NULL: none. */

@@ -26,7 +26,7 @@ enum scorer_view {
 
 /* `batch` clips of `count` frames each, frames[batch][count]; sizes may differ. */
 struct scorer_clips {
-    const struct model_image *frames;
+    const struct sowlv2_image *frames;
     int64_t batch, count;
     enum scorer_view view;
 };
@@ -58,7 +58,7 @@ struct scorer_model {
 
     /* What the model sees of one frame, as 8-bit RGB out[side][side][3]: a clip of such squares, seen whole, gives what
      * the frames themselves give under `view`, and needs far less memory. Errors: ARGUMENT, MEMORY. */
-    int (*shrink)(const void *weights, struct compute *compute, const struct model_image *frame, enum scorer_view view,
+    int (*shrink)(const void *weights, struct compute *compute, const struct sowlv2_image *frame, enum scorer_view view,
                   uint8_t *out);
     /* `control` is asked between the parts. Errors: ARGUMENT (no frames, a frame without size), UNSUPPORTED (no
      * classifier), CANCELLED, MEMORY. */

@@ -6,13 +6,6 @@
 #include "nn/pass.h"
 #include "ops/ops.h"
 
-struct segment_image {
-    const uint8_t *pixels; /* RGB */
-    int width, height;
-    size_t row_bytes;
-    const struct pixel_scale *scale; /* NULL: the model's for images */
-};
-
 /* A point's label. */
 enum segment_label {
     SEGMENT_PADDING = POINT_PADDING, /* ignored; but its token is there, as in the reference's padded batches */
@@ -103,10 +96,10 @@ struct segmenter_model {
     /* Features of one image after another; they must not outlive the weights. Errors: MEMORY. */
     int (*features_create)(const void *weights, void **out);
     void (*features_free)(void *features);
-    /* A pass of its own, which nobody need finish before the next one of `compute`. On error the features are empty.
-     * Errors: ARGUMENT, CANCELLED, MEMORY. */
-    int (*encode)(const void *weights, struct compute *compute, const struct segment_image *image,
-                  const struct model_control *control, void *features);
+    /* A pass of its own, which nobody need finish before the next one of `compute`. `scale` NULL: the model's for
+     * images. On error the features are empty. Errors: ARGUMENT, CANCELLED, MEMORY. */
+    int (*encode)(const void *weights, struct compute *compute, const struct sowlv2_image *image,
+                  const struct pixel_scale *scale, const struct model_control *control, void *features);
 
     /* ARGUMENT where a coordinate is not finite or a label unknown. */
     int (*check)(const void *weights, const struct segment_prompt *prompt);

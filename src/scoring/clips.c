@@ -91,7 +91,7 @@ static uint8_t *square(const struct scoring_clips *clips, int64_t index)
     return clips->squares + (size_t)(index % clips->frames) * square_bytes(clips);
 }
 
-int scoring_clips_take(struct scoring_clips *clips, int64_t index, const struct model_image *image)
+int scoring_clips_take(struct scoring_clips *clips, int64_t index, const struct sowlv2_image *image)
 {
     return scorer_session_shrink(clips->session, image, clips->options->whole_frame ? SCORER_WHOLE : SCORER_CENTRE,
                                  square(clips, index));
@@ -113,7 +113,7 @@ static int encode(struct scoring_clips *clips, int64_t first, int64_t count, con
     const int side = clips->info->side;
     const struct scorer_clips batch = {clips->clip, 1, count, SCORER_WHOLE};
     for (int64_t i = 0; i < count; i++)
-        clips->clip[i] = (struct model_image){square(clips, first + i), side, side, (size_t)side * 3};
+        clips->clip[i] = (struct sowlv2_image){square(clips, first + i), side, side, (size_t)side * 3};
     return scorer_session_encode(clips->session, &batch, &clips->control, wanted);
 }
 

@@ -81,7 +81,7 @@ static int check_open(const struct scoring *scoring)
     return 0;
 }
 
-int scoring_push(struct scoring *scoring, const struct model_image *image, double time, int64_t source_number)
+int scoring_push(struct scoring *scoring, const struct sowlv2_image *image, double time, int64_t source_number)
 {
     struct scoring_numbers *const numbers = &scoring->numbers;
     const int64_t index = numbers->count;
@@ -96,7 +96,7 @@ int scoring_push(struct scoring *scoring, const struct model_image *image, doubl
     status = scoring_clips_take(&scoring->clips, index, image);
     if (status == SOWLV2_ERROR_ARGUMENT)
         return status;
-    importance_grey(image->pixels, image->width, image->height, image->row_bytes, grey);
+    importance_grey(image->pixels, image->width, image->height, image->stride, grey);
     if (index > 0)
         frame.motion = importance_motion(scoring->grey[(index + 1) % 2], grey, GREY);
     if (!status)

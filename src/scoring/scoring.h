@@ -18,7 +18,7 @@ void scoring_free(struct scoring **scoring);
 
 /* Errors: ARGUMENT (after the end, after an error, a time that does not rise: nothing has changed), CANCELLED, MEMORY.
  */
-int scoring_push(struct scoring *scoring, const struct model_image *image, double time, int64_t source_number);
+int scoring_push(struct scoring *scoring, const struct sowlv2_image *image, double time, int64_t source_number);
 int scoring_finish(struct scoring *scoring);
 
 int64_t scoring_count(const struct scoring *scoring);

@@ -44,7 +44,7 @@ struct fixture {
     struct detector_prompts *prompts, *foreign;
     const struct detector_prompts *asked[3]; /* `prompts` */
     struct detect_session *session;
-    struct model_image images[3];
+    struct sowlv2_image images[3];
 };
 
 static int open_fixture(void **state)
@@ -61,7 +61,7 @@ static int open_fixture(void **state)
     for (int i = 0; i < 3; i++) {
         f.asked[i] = f.prompts;
         const struct sowlv2_image image = expected_image(&f.expected, i);
-        f.images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
+        f.images[i] = (struct sowlv2_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
     *state = &f;
     return 0;

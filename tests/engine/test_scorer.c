@@ -62,17 +62,17 @@ static float *new_floats(int64_t count)
 }
 
 /* The clips of a set; returns their frames, to be freed. */
-static struct model_image *set_clips(const struct fixture *f, int set, struct scorer_clips *out)
+static struct sowlv2_image *set_clips(const struct fixture *f, int set, struct scorer_clips *out)
 {
     const struct host_tensor *const pixels = expected_tensor(&f->expected, "%d.pixels", set);
     const int64_t total = pixels->dim[0] * pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
-    struct model_image *const frames = calloc((size_t)total, sizeof(*frames));
+    struct sowlv2_image *const frames = calloc((size_t)total, sizeof(*frames));
     assert_non_null(frames);
     for (int64_t i = 0; i < total; i++)
-        frames[i] = (struct model_image){.pixels = (const uint8_t *)pixels->data + i * height * width * 3,
-                                         .width = (int)width,
-                                         .height = (int)height,
-                                         .row_bytes = 3 * (size_t)width};
+        frames[i] = (struct sowlv2_image){.pixels = (const uint8_t *)pixels->data + i * height * width * 3,
+                                          .width = (int)width,
+                                          .height = (int)height,
+                                          .stride = 3 * (size_t)width};
     *out = (struct scorer_clips){frames, pixels->dim[0], pixels->dim[1], SCORER_CENTRE};
     return frames;
 }
@@ -81,7 +81,7 @@ static struct model_image *set_clips(const struct fixture *f, int set, struct sc
 static void run_set(struct fixture *f, int set, bool fetch, bool keep)
 {
     struct scorer_clips clips;
-    struct model_image *const frames = set_clips(f, set, &clips);
+    struct sowlv2_image *const frames = set_clips(f, set, &clips);
     const int64_t tokens = scorer_tokens(f->scorer, clips.count), count = clips.batch * tokens * f->info->width;
     const int64_t labels = clips.batch * f->info->label_count;
     float *const features = new_floats(count), *const logits = new_floats(labels + 1);
@@ -136,7 +136,7 @@ static void test_positions(void **state)
     struct fixture f;
     open_case("vjepa2_tiny", &f);
     struct scorer_clips clips;
-    struct model_image *const frames = set_clips(&f, 0, &clips);
+    struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
     check(scorer_session_encode(f.session, &clips, NULL, &(struct scorer_wanted){.keep = true}));
     int runs = 0;
     for (; expected_find(&f.expected, "0.%d.context", runs) != NULL; runs++) {
@@ -167,14 +167,14 @@ static void test_shrink(void **state)
     struct fixture f;
     open_case("vjepa2_tiny", &f);
     struct scorer_clips clips;
-    struct model_image *const frames = set_clips(&f, 0, &clips);
+    struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
     const size_t side = (size_t)f.info->side, square = 3 * side * side;
     uint8_t *const squares = malloc((size_t)(clips.batch * clips.count) * square);
-    struct model_image *const shrunk = calloc((size_t)(clips.batch * clips.count), sizeof(*shrunk));
+    struct sowlv2_image *const shrunk = calloc((size_t)(clips.batch * clips.count), sizeof(*shrunk));
     assert_true(squares != NULL && shrunk != NULL);
     for (int64_t i = 0; i < clips.batch * clips.count; i++) {
         check(scorer_session_shrink(f.session, &clips.frames[i], SCORER_CENTRE, squares + (size_t)i * square));
-        shrunk[i] = (struct model_image){squares + (size_t)i * square, f.info->side, f.info->side, 3 * side};
+        shrunk[i] = (struct sowlv2_image){squares + (size_t)i * square, f.info->side, f.info->side, 3 * side};
     }
     const int64_t count = clips.batch * scorer_tokens(f.scorer, clips.count) * f.info->width;
     float *const features = new_floats(count);
@@ -203,7 +203,7 @@ static void test_nothing_kept(void **state)
     struct fixture f;
     open_case("vjepa2_tiny", &f);
     struct scorer_clips clips;
-    struct model_image *const frames = set_clips(&f, 0, &clips);
+    struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
     const struct scorer_wanted keep = {.keep = true};
     const int64_t tokens = clips.batch * scorer_tokens(f.scorer, clips.count);
     float *const out = new_floats(tokens * f.info->width);

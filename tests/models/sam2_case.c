@@ -126,21 +126,21 @@ void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const str
     test->compared++;
 }
 
-struct segment_image sam2_case_image(const struct sam2_case *test, int index)
+struct sowlv2_image sam2_case_image(const struct sam2_case *test, int index)
 {
     const struct host_tensor *pixels = sam2_golden(test, "image.%d.pixels", index);
-    return (struct segment_image){.pixels = pixels->data,
-                                  .width = (int)pixels->dim[1],
-                                  .height = (int)pixels->dim[0],
-                                  .row_bytes = (size_t)pixels->dim[1] * 3};
+    return (struct sowlv2_image){.pixels = pixels->data,
+                                 .width = (int)pixels->dim[1],
+                                 .height = (int)pixels->dim[0],
+                                 .stride = (size_t)pixels->dim[1] * 3};
 }
 
 struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace)
 {
-    const struct segment_image image = sam2_case_image(test, index);
+    const struct sowlv2_image image = sam2_case_image(test, index);
     struct sam2_features *features;
     sam2_check(sam2_features_create(test->model, &features));
-    sam2_check(sam2_encode(test->model, test->compute, &image, trace, NULL, features));
+    sam2_check(sam2_encode(test->model, test->compute, &image, NULL, trace, NULL, features));
     return features;
 }
 

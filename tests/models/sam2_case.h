@@ -53,7 +53,7 @@ void sam2_compare(const struct sam2_case *test, const char *what, const float *f
 /* The tensor has as many elements as the golden and equals it. */
 void sam2_compare_tensor(struct sam2_case *test, struct tensor tensor, const struct host_tensor *golden);
 
-struct segment_image sam2_case_image(const struct sam2_case *test, int index);
+struct sowlv2_image sam2_case_image(const struct sam2_case *test, int index);
 /* The features of image `index`; `trace` may be NULL. */
 struct sam2_features *sam2_case_features(struct sam2_case *test, int index, const struct model_trace *trace);
 

@@ -46,11 +46,11 @@ void sam2_session_encode(struct sam2_session *session, int64_t frame)
     const struct host_tensor *frames = sam2_golden(&session->test, "frames");
     const size_t bytes = (size_t)(frames->dim[1] * frames->dim[2] * 3);
     assert_in_range(frame, 0, frames->dim[0] - 1);
-    const struct segment_image image = {.pixels = (const uint8_t *)frames->data + (size_t)frame * bytes,
-                                        .width = (int)frames->dim[2],
-                                        .height = (int)frames->dim[1],
-                                        .row_bytes = (size_t)frames->dim[2] * 3};
-    sam2_check(sam2_encode(session->test.model, session->test.compute, &image, NULL, NULL, session->features));
+    const struct sowlv2_image image = {.pixels = (const uint8_t *)frames->data + (size_t)frame * bytes,
+                                       .width = (int)frames->dim[2],
+                                       .height = (int)frames->dim[1],
+                                       .stride = (size_t)frames->dim[2] * 3};
+    sam2_check(sam2_encode(session->test.model, session->test.compute, &image, NULL, NULL, NULL, session->features));
 }
 
 static int by_place(const void *left, const void *right)

@@ -194,7 +194,7 @@ static void detect_and_compare(struct fixture *fixture, const char *set, int fir
     float *logits = new_floats(batch * fixture->patches * queries.count);
     float *boxes = new_floats(batch * fixture->patches * 4);
     float *objectness = new_floats(batch * fixture->patches);
-    struct model_image images[8];
+    struct sowlv2_image images[8];
     const void *same[8];
     struct detector_output out = {logits, boxes, objectness};
 
@@ -203,7 +203,7 @@ static void detect_and_compare(struct fixture *fixture, const char *set, int fir
         struct sowlv2_image image = expected_image(&fixture->expected, first + i);
 
         same[i] = &queries;
-        images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
+        images[i] = (struct sowlv2_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
     check(owlv2_detect(fixture->model, fixture->compute, images, batch, same, trace, NULL, &out));
     for (int i = 0; i < batch; i++) {
@@ -320,7 +320,7 @@ static void test_masked_query(void **state)
     float *logits = new_floats(fixture.patches * count);
     float *boxes = new_floats(fixture.patches * 4);
     struct sowlv2_image image = expected_image(&fixture.expected, 0);
-    struct model_image input = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
+    struct sowlv2_image input = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
     struct detector_output out = {logits, boxes, NULL};
     const struct host_tensor *golden = expected_tensor(&fixture.expected, "many.image.0.logits");
 
@@ -387,7 +387,7 @@ static void test_row_bytes(void **state)
     memset(pixels, 255, apart * (size_t)image.height);
     for (int y = 0; y < image.height; y++)
         memcpy(pixels + apart * (size_t)y, image.pixels + row * (size_t)y, row);
-    struct model_image input = {pixels, image.width, image.height, apart};
+    struct sowlv2_image input = {pixels, image.width, image.height, apart};
     struct detector_output out = {logits, boxes, NULL};
     check(owlv2_detect(fixture.model, fixture.compute, &input, 1, (const void *[]){&queries}, NULL, NULL, &out));
     expected_compare("logits", logits, expected_tensor(&fixture.expected, "one.image.1.logits"), 0,

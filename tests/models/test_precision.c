@@ -127,7 +127,7 @@ static void note_detections(const struct expected *expected, const struct owlv2 
     sam2_check(owlv2_encode_text(model, compute, values, count, NULL, &queries));
     for (int i = 0; i < expected->images; i++) {
         const struct sowlv2_image image = expected_image(expected, i);
-        const struct model_image pixels = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
+        const struct sowlv2_image pixels = {image.pixels, image.width, image.height, 3 * (size_t)image.width};
         sam2_check(owlv2_detect(model, compute, &pixels, 1, (const void *[]){&queries}, NULL, NULL, &out));
         note_values(OWLV2_BOX, boxes, expected_tensor(expected, "image.%d.boxes", i), 1000.0);
         note_probabilities(OWLV2_SCORE, logits, expected_tensor(expected, "%s.image.%d.logits", set, i));
@@ -303,14 +303,14 @@ static void note_clips(const struct vjepa2 *model, struct device *device, struct
     const int64_t batch = pixels->dim[0], count = pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
     const int64_t tokens = vjepa2_tokens(config, count), values = batch * tokens * config->encoder.width;
     const bool classifier = vjepa2_has_classifier(model);
-    struct model_image *const frames = calloc((size_t)(batch * count), sizeof(*frames));
+    struct sowlv2_image *const frames = calloc((size_t)(batch * count), sizeof(*frames));
     float *const features = sam2_floats(values), *const predicted = sam2_floats(values);
     float *const logits = sam2_floats(batch * (config->label_count + 1));
     char name[64];
     assert_non_null(frames);
     for (int64_t i = 0; i < batch * count; i++)
-        frames[i] = (struct model_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
-                                         (int)height, 3 * (size_t)width};
+        frames[i] = (struct sowlv2_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
+                                          (int)height, 3 * (size_t)width};
     const struct scorer_clips clips = {frames, batch, count, SCORER_CENTRE};
     struct tensor kept;
     sam2_check(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, batch, tokens, config->encoder.width));

@@ -98,15 +98,15 @@ static float *prepare(const struct fixture *fixture, const char *model, const st
     compute_begin(compute);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, *side, *side, 3);
     if (strcmp(model, "owlv2") == 0) {
-        const struct model_image view = {pixels, width, height, row};
+        const struct sowlv2_image view = {pixels, width, height, row};
         owlv2_preprocess(compute, &config->owlv2, &view, tensor_at(out, 0));
     } else if (strcmp(model, "vjepa2") == 0) {
-        const struct model_image frame = {pixels, width, height, row};
+        const struct sowlv2_image frame = {pixels, width, height, row};
         vjepa2_preprocess(compute, &config->vjepa2, &frame, 1, SCORER_CENTRE, out);
     } else {
-        const struct pixel_scale *scale = strcmp(model, "sam2") == 0 ? NULL : &config->video.scale;
-        const struct segment_image view = {pixels, width, height, row, scale};
-        sam2_preprocess(compute, &config->sam2, &view, tensor_at(out, 0));
+        const struct pixel_scale *scale = strcmp(model, "sam2") == 0 ? &config->sam2.scale : &config->video.scale;
+        const struct sowlv2_image view = {pixels, width, height, row};
+        sam2_preprocess(compute, &view, scale, config->sam2.image_size, tensor_at(out, 0));
     }
     op_download(compute, out, values);
     assert_int_equal(compute_finish(compute), 0);

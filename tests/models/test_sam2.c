@@ -39,7 +39,7 @@ static void test_encoder(void **state)
             int wanted = image == 0 ? 1 + test.config->blocks + 1 + 3 : 3;
             wanted += image == 1 && sam2_find(&test, "image.1.pixel_values") != NULL ? 1 : 0;
             assert_true(test.compared >= wanted);
-            const struct segment_image pixels = sam2_case_image(&test, image);
+            const struct sowlv2_image pixels = sam2_case_image(&test, image);
             assert_int_equal(sam2_features_width(features), pixels.width);
             assert_int_equal(sam2_features_height(features), pixels.height);
             sam2_features_free(&features);

@@ -164,9 +164,9 @@ static void test_prompts(void **state)
     const int32_t inside = 1, unknown = 4, low = -2;
     sam2_check(sam2_features_create(test.model, &features));
     expect_decode_failure(&test, features, &(struct segment_prompt){.box = box}, "no image");
-    struct segment_image image = sam2_case_image(&test, 0);
+    struct sowlv2_image image = sam2_case_image(&test, 0);
     image.width = 0;
-    assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, NULL, features), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, NULL, NULL, features), SOWLV2_ERROR_ARGUMENT);
     sam2_features_free(&features);
     features = sam2_case_features(&test, 0, NULL);
     expect_decode_failure(&test, features, &(struct segment_prompt){.box = nan_box}, "not finite");
@@ -202,10 +202,11 @@ static void test_cancel(void **state)
     struct sam2_case test;
     sam2_case_open("sam2_tiny", &test);
     struct sam2_features *features = sam2_case_features(&test, 0, NULL);
-    const struct segment_image image = sam2_case_image(&test, 0);
+    const struct sowlv2_image image = sam2_case_image(&test, 0);
     int last = 2;
     const struct model_control control = {stop_at, &last};
-    assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, &control, features), SOWLV2_ERROR_CANCELLED);
+    assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, NULL, &control, features),
+                     SOWLV2_ERROR_CANCELLED);
     assert_int_equal(sam2_features_width(features), 0);
     sam2_features_free(&features);
     features = sam2_case_features(&test, 0, NULL);

@@ -117,12 +117,12 @@ static void test_owlv2(void **state)
     float *const logits = sam2_floats(IMAGES * patches * count), *const boxes = sam2_floats(IMAGES * patches * 4);
     float *const objectness = sam2_floats(IMAGES * patches);
     const struct detector_output out = {logits, boxes, objectness};
-    struct model_image images[IMAGES];
+    struct sowlv2_image images[IMAGES];
     const void *same[IMAGES];
     for (int i = 0; i < IMAGES; i++) {
         same[i] = &queries;
         const struct sowlv2_image image = expected_image(&expected, i);
-        images[i] = (struct model_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
+        images[i] = (struct sowlv2_image){image.pixels, image.width, image.height, 3 * (size_t)image.width};
     }
     sam2_check(owlv2_detect(model, compute, images, 1, (const void *[]){&queries}, NULL, NULL, &out));
     count_pass(compute, "OWLv2: an image");
@@ -172,7 +172,7 @@ static void test_segmenter(void **state)
     sam2_case_open("sam2_tiny", &test);
     sam2_check(segmenter_open(test.folder, test.device, &segmenter));
     sam2_check(segment_session_create(segmenter, &session));
-    const struct segment_image image = sam2_case_image(&test, 0);
+    const struct sowlv2_image image = sam2_case_image(&test, 0);
     sam2_check(segment_session_encode(session, &image, NULL));
     count_pass(session->compute, "segmenter: an image encoded");
     segment(&test, session, "boxes.0", 1, false, "segmenter: a box");
@@ -191,13 +191,13 @@ static int take_track(const struct tracking_result *result, void *user_data)
     return 0;
 }
 
-static struct segment_image first_frame(const struct sam2_case *test)
+static struct sowlv2_image first_frame(const struct sam2_case *test)
 {
     const struct host_tensor *const frames = sam2_golden(test, "frames");
-    return (struct segment_image){.pixels = frames->data,
-                                  .width = (int)frames->dim[2],
-                                  .height = (int)frames->dim[1],
-                                  .row_bytes = (size_t)frames->dim[2] * 3};
+    return (struct sowlv2_image){.pixels = frames->data,
+                                 .width = (int)frames->dim[2],
+                                 .height = (int)frames->dim[1],
+                                 .stride = (size_t)frames->dim[2] * 3};
 }
 
 /* One frame, encoded before, and the encoding of the next; `pass` NULL: not counted. */
@@ -211,7 +211,7 @@ static void track(const struct sam2_case *test, struct tracking *tracking, int64
     assert_int_equal(taken, objects);
     if (pass != NULL)
         count_pass(compute, pass);
-    const struct segment_image image = first_frame(test);
+    const struct sowlv2_image image = first_frame(test);
     sam2_check(tracking_set_frame(tracking, frame + 1, &image, NULL));
 }
 
@@ -222,7 +222,7 @@ static void follow(const struct sam2_case *test, struct segmenter *segmenter, co
     const struct tracking_options options = {.separate = true, .rules = {.hole_area = 1, .sprinkle_area = 1}};
     struct tracking *tracking;
     sam2_check(tracking_create(segmenter, &options, &tracking));
-    const struct segment_image image = first_frame(test);
+    const struct sowlv2_image image = first_frame(test);
     /* Twice: the first pass of a compute finds how much scratch it takes, and the next one waits to gather it. */
     for (int i = 0; i < 2; i++)
         sam2_check(tracking_set_frame(tracking, 0, &image, NULL));
@@ -256,7 +256,7 @@ struct vjepa2_fixture {
     struct compute *compute;
     struct vjepa2 *model;
     uint8_t *pixels;
-    struct model_image frames[8];
+    struct sowlv2_image frames[8];
 };
 
 static void open_vjepa2(const char *name, struct vjepa2_fixture *fixture)
@@ -270,7 +270,7 @@ static void open_vjepa2(const char *name, struct vjepa2_fixture *fixture)
     fixture->pixels = calloc(3 * WIDTH, HEIGHT);
     assert_non_null(fixture->pixels);
     for (int i = 0; i < 8; i++)
-        fixture->frames[i] = (struct model_image){fixture->pixels, WIDTH, HEIGHT, 3 * WIDTH};
+        fixture->frames[i] = (struct sowlv2_image){fixture->pixels, WIDTH, HEIGHT, 3 * WIDTH};
 }
 
 static void close_vjepa2(struct vjepa2_fixture *fixture)

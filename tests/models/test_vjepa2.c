@@ -128,16 +128,16 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
 }
 
 /* The frames of a set's clips, to be freed. */
-static struct model_image *clip_frames(const struct host_tensor *pixels)
+static struct sowlv2_image *clip_frames(const struct host_tensor *pixels)
 {
     int64_t total = pixels->dim[0] * pixels->dim[1], height = pixels->dim[2], width = pixels->dim[3];
-    struct model_image *frames = calloc((size_t)total, sizeof(*frames));
+    struct sowlv2_image *frames = calloc((size_t)total, sizeof(*frames));
 
     assert_non_null(frames);
     assert_int_equal(pixels->dtype, DTYPE_U8);
     for (int64_t i = 0; i < total; i++)
-        frames[i] = (struct model_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
-                                         (int)height, 3 * (size_t)width};
+        frames[i] = (struct sowlv2_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
+                                          (int)height, 3 * (size_t)width};
     return frames;
 }
 
@@ -162,7 +162,7 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     int64_t batch = pixels->dim[0], count = pixels->dim[1], tokens = vjepa2_tokens(fixture->config, count);
     int64_t width = fixture->config->encoder.width, labels = fixture->config->label_count;
     bool classifier = vjepa2_has_classifier(fixture->model);
-    struct model_image *frames = clip_frames(pixels);
+    struct sowlv2_image *frames = clip_frames(pixels);
     float *features = new_floats(batch * tokens * width), *predicted = new_floats(batch * tokens * width);
     float *pooled = new_floats(batch * width), *logits = new_floats(batch * (labels + 1));
     struct model_trace trace = {compare_trace, fixture};
@@ -272,7 +272,7 @@ static void test_batch_and_view(void **state)
     (void)state;
     open_case("vjepa2_tiny", &fixture);
     const struct host_tensor *pixels = find(&fixture, "0.pixels"), *golden = find(&fixture, "0.features");
-    struct model_image *frames = clip_frames(pixels);
+    struct sowlv2_image *frames = clip_frames(pixels);
     int64_t count = pixels->dim[1], tokens = vjepa2_tokens(fixture.config, count);
     int64_t values = tokens * fixture.config->encoder.width;
     float *features = new_floats(values), *whole = new_floats(values);
@@ -312,7 +312,7 @@ static void test_bad_input(void **state)
 
     (void)state;
     open_case("vjepa2_tiny", &fixture);
-    struct model_image *frames = clip_frames(find(&fixture, "2.pixels"));
+    struct sowlv2_image *frames = clip_frames(find(&fixture, "2.pixels"));
     struct scorer_clips clips = {frames, 1, 0, SCORER_CENTRE};
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
     clips.count = 1;

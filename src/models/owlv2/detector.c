@@ -54,7 +54,7 @@ static void free_prompts(const void *weights, void *prompts)
     free(prompts);
 }
 
-static int detect(const void *weights, struct compute *compute, const struct model_image *images, int64_t count,
+static int detect(const void *weights, struct compute *compute, const struct sowlv2_image *images, int64_t count,
                   const void *const *prompts, const struct model_control *control, const struct detector_output *out)
 {
     return owlv2_detect(weights, compute, images, count, prompts, NULL, control, out);

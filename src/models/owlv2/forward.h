@@ -16,7 +16,7 @@ struct owlv2 {
 
 /* pixels of one image -> out [size, size, 3], as the reference's image processor: x * rescale, padded
  * with 0 at the right and bottom to a square, blurred where it shrinks, bilinear, normalised. */
-void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct model_image *image,
+void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct sowlv2_image *image,
                       struct tensor out);
 
 /* pixel values [batch, size, size, 3] -> features [batch, patches, width]. */

@@ -110,7 +110,7 @@ static int64_t classify(const struct owlv2 *model, struct compute *compute, stru
 }
 
 /* `batch` images at once. Returns how many logits they have. */
-static int64_t detect_together(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
+static int64_t detect_together(const struct owlv2 *model, struct compute *compute, const struct sowlv2_image *images,
                                int64_t batch, const void *const *queries, const struct model_trace *trace,
                                const struct model_control *control, struct results out)
 {
@@ -148,7 +148,7 @@ static bool keep_going(int done, int total, void *user_data)
 
 /* One pass, of `logits` values. Images go through together as long as one alone does not fill the products: beyond that
  * a batch is no faster, and only takes memory. */
-static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct model_image *images,
+static int detect_pass(const struct owlv2 *model, struct compute *compute, const struct sowlv2_image *images,
                        int64_t batch, const void *const *queries, int64_t logits, const struct model_trace *trace,
                        struct share *share, const struct detector_output *out)
 {
@@ -174,7 +174,7 @@ static int detect_pass(const struct owlv2 *model, struct compute *compute, const
     return compute_finish(compute);
 }
 
-int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct model_image *images, int64_t batch,
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct sowlv2_image *images, int64_t batch,
                  const void *const *queries, const struct model_trace *trace, const struct model_control *control,
                  const struct detector_output *out)
 {

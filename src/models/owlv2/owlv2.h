@@ -48,7 +48,7 @@ void owlv2_queries_free(const struct owlv2 *model, struct owlv2_queries *queries
 /* The image tower and all heads for `batch` images, each with its queries[batch]: places are the patches in row-major
  * order of the grid, boxes are center x, center y, width, height, 0 to 1 of the padded square. `control` is asked
  * between layers. */
-int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct model_image *images, int64_t batch,
+int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struct sowlv2_image *images, int64_t batch,
                  const void *const *queries, const struct model_trace *trace, const struct model_control *control,
                  const struct detector_output *out);
 

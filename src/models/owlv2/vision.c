@@ -9,7 +9,7 @@ struct axes {
 };
 
 /* Zeros make the image a square. */
-static struct axes make_padded(struct compute *compute, const struct model_image *image, int size)
+static struct axes make_padded(struct compute *compute, const struct sowlv2_image *image, int size)
 {
     const int side = image->width > image->height ? image->width : image->height;
     return (struct axes){op_filter_blur_bilinear(compute, image->height, side, size),
@@ -18,7 +18,7 @@ static struct axes make_padded(struct compute *compute, const struct model_image
 
 /* The image is stretched. The reference blurs each axis by the other one's deviation, and none where one of the two
  * does not shrink. */
-static struct axes make_stretched(struct compute *compute, const struct model_image *image, int size)
+static struct axes make_stretched(struct compute *compute, const struct sowlv2_image *image, int size)
 {
     float down = filter_blur_sigma(image->width, size), across = filter_blur_sigma(image->height, size);
     if (down == 0.0F || across == 0.0F)
@@ -27,14 +27,14 @@ static struct axes make_stretched(struct compute *compute, const struct model_im
                          op_filter_sigma_bilinear(compute, image->width, size, across)};
 }
 
-void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct model_image *image,
+void owlv2_preprocess(struct compute *compute, const struct owlv2_config *config, const struct sowlv2_image *image,
                       struct tensor out)
 {
     const struct axes axes = config->pad ? make_padded(compute, image, config->image_size)
                                          : make_stretched(compute, image, config->image_size);
     const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
     const struct tensor pixels =
-        op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
+        op_upload_rows(compute, image->pixels, image->stride, image->height, 3 * (int64_t)image->width);
     op_resize_image(compute, pixels, &axes.vertical, &axes.horizontal, &scale, out);
 }
 

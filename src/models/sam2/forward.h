@@ -24,8 +24,8 @@ struct sam2_features {
 };
 
 /* pixels of one image -> out [size, size, 3]: antialiased bilinear on 8 bits, x * rescale, normalised. */
-void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct segment_image *image,
-                     struct tensor out);
+void sam2_preprocess(struct compute *compute, const struct sowlv2_image *image, const struct pixel_scale *scale,
+                     int64_t side, struct tensor out);
 
 /* pixel values [size, size, 3] -> maps[i] [side i, side i, dim i] of every stage (scratch of the caller's). */
 void sam2_hiera(const struct sam2 *model, struct compute *compute, struct tensor pixel_values,

@@ -5,14 +5,13 @@
 
 #include <math.h>
 
-void sam2_preprocess(struct compute *compute, const struct sam2_config *config, const struct segment_image *image,
-                     struct tensor out)
+void sam2_preprocess(struct compute *compute, const struct sowlv2_image *image, const struct pixel_scale *scale,
+                     int64_t side, struct tensor out)
 {
-    const struct pixel_scale *scale = image->scale != NULL ? image->scale : &config->scale;
-    const struct resize vertical = op_filter_u8_bilinear(compute, image->height, config->image_size);
-    const struct resize horizontal = op_filter_u8_bilinear(compute, image->width, config->image_size);
+    const struct resize vertical = op_filter_u8_bilinear(compute, image->height, side);
+    const struct resize horizontal = op_filter_u8_bilinear(compute, image->width, side);
     const struct tensor pixels =
-        op_upload_rows(compute, image->pixels, image->row_bytes, image->height, 3 * (int64_t)image->width);
+        op_upload_rows(compute, image->pixels, image->stride, image->height, 3 * (int64_t)image->width);
     op_resize_image(compute, pixels, &vertical, &horizontal, scale, out);
 }
 

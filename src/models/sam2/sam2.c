@@ -90,8 +90,9 @@ int sam2_features_height(const struct sam2_features *features)
     return features->height;
 }
 
-int sam2_encode(const struct sam2 *model, struct compute *compute, const struct segment_image *image,
-                const struct model_trace *trace, const struct model_control *control, struct sam2_features *features)
+int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sowlv2_image *image,
+                const struct pixel_scale *scale, const struct model_trace *trace, const struct model_control *control,
+                struct sam2_features *features)
 {
     const struct sam2_config *config = &model->config;
     const int64_t size = config->image_size;
@@ -106,7 +107,7 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     }
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, size, size, 3);
-    sam2_preprocess(compute, config, image, pixel_values);
+    sam2_preprocess(compute, image, scale != NULL ? scale : &config->scale, config->image_size, pixel_values);
     model_emit(trace, compute, pixel_values, "pixel_values");
     sam2_hiera(model, compute, pixel_values, trace, control, maps);
     compute_release(compute, mark);

@@ -46,9 +46,11 @@ void sam2_features_free(struct sam2_features **features);
 int sam2_features_width(const struct sam2_features *features);
 int sam2_features_height(const struct sam2_features *features);
 
-/* On error the features are empty. Errors: ARGUMENT (an image without pixels), CANCELLED, MEMORY. */
-int sam2_encode(const struct sam2 *model, struct compute *compute, const struct segment_image *image,
-                const struct model_trace *trace, const struct model_control *control, struct sam2_features *features);
+/* `scale` NULL: the model's for images. On error the features are empty. Errors: ARGUMENT (an image without pixels),
+ * CANCELLED, MEMORY. */
+int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sowlv2_image *image,
+                const struct pixel_scale *scale, const struct model_trace *trace, const struct model_control *control,
+                struct sam2_features *features);
 
 /* ---- prompts ---- */
 

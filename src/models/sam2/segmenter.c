@@ -36,10 +36,10 @@ static void free_features(void *features)
     sam2_features_free(&old);
 }
 
-static int encode(const void *weights, struct compute *compute, const struct segment_image *image,
-                  const struct model_control *control, void *features)
+static int encode(const void *weights, struct compute *compute, const struct sowlv2_image *image,
+                  const struct pixel_scale *scale, const struct model_control *control, void *features)
 {
-    return sam2_encode(weights, compute, image, NULL, control, features);
+    return sam2_encode(weights, compute, image, scale, NULL, control, features);
 }
 
 static int check(const void *weights, const struct segment_prompt *prompt)

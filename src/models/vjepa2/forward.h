@@ -24,7 +24,7 @@ const struct nn_rope *vjepa2_rope_of_tokens(struct compute *compute, const struc
                                             int64_t batch, int64_t count, struct nn_rope *out);
 
 /* frames[count] -> out [count, crop, crop, 3], as the reference's video processor. */
-void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct model_image *frames,
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct sowlv2_image *frames,
                        int64_t count, enum scorer_view view, struct tensor out);
 
 /* ARGUMENT unless they are [clips, tokens, width]. */

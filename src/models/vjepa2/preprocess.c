@@ -34,11 +34,11 @@ static int make_resize(struct compute *compute, const struct vjepa2_config *conf
 
 /* `scale` NULL: the resized bytes. */
 static void preprocess(struct compute *compute, const struct vjepa2_config *config, const struct pixel_scale *scale,
-                       const struct model_image *frames, int64_t count, enum scorer_view view, struct tensor out)
+                       const struct sowlv2_image *frames, int64_t count, enum scorer_view view, struct tensor out)
 {
     struct frame_resize resize = {0};
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
-        const struct model_image *const frame = &frames[i];
+        const struct sowlv2_image *const frame = &frames[i];
         int status = 0;
         if (frame->width < 1 || frame->height < 1 || frame->pixels == NULL)
             status = error_set(SOWLV2_ERROR_ARGUMENT, "frame %lld of a clip is empty", (long long)i);
@@ -46,19 +46,19 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
             status = make_resize(compute, config, frame->width, frame->height, view, &resize);
         compute_fail(compute, status);
         const struct tensor pixels =
-            op_upload_rows(compute, frame->pixels, frame->row_bytes, frame->height, 3 * (int64_t)frame->width);
+            op_upload_rows(compute, frame->pixels, frame->stride, frame->height, 3 * (int64_t)frame->width);
         op_resize_image(compute, pixels, &resize.vertical, &resize.horizontal, scale, tensor_at(out, i));
     }
 }
 
-void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct model_image *frames,
+void vjepa2_preprocess(struct compute *compute, const struct vjepa2_config *config, const struct sowlv2_image *frames,
                        int64_t count, enum scorer_view view, struct tensor out)
 {
     const struct pixel_scale scale = pixel_scale(config->rescale, config->mean, config->std);
     preprocess(compute, config, &scale, frames, count, view, out);
 }
 
-int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct model_image *frame,
+int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct sowlv2_image *frame,
                   enum scorer_view view, uint8_t *out)
 {
     const int64_t side = model->config.crop_size;

@@ -35,7 +35,7 @@ static int64_t tubelets(const void *weights, int64_t frames)
     return vjepa2_tubelets(vjepa2_get_config(weights), frames);
 }
 
-static int shrink(const void *weights, struct compute *compute, const struct model_image *frame, enum scorer_view view,
+static int shrink(const void *weights, struct compute *compute, const struct sowlv2_image *frame, enum scorer_view view,
                   uint8_t *out)
 {
     return vjepa2_shrink(weights, compute, frame, view, out);

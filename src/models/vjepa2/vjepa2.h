@@ -41,7 +41,7 @@ int64_t vjepa2_tokens(const struct vjepa2_config *config, int64_t frames);
 
 /* What the model sees of one frame, as scorer_model's `shrink`: under SCORER_CENTRE the reference's, the middle square
  * less a margin of 1/8 of the short side. Errors: ARGUMENT, MEMORY. */
-int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct model_image *frame,
+int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct sowlv2_image *frame,
                   enum scorer_view view, uint8_t *out);
 
 /* Encodes clips and, where wanted, pools and classifies them. `trace` and `control` may be NULL.
