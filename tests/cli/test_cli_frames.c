@@ -488,7 +488,7 @@ static void test_errors(void **state)
     tool_expect(2, "must be less",
                 ARGUMENTS("frames", "--input", video, "--vjepa2-model", MODEL, "--clip-overlap", "8"));
     tool_expect(3, "not a local folder", ARGUMENTS("frames", "--input", video));
-    tool_expect(3, "cannot be: give a branch",
+    tool_expect(3, "is not a valid name: give a branch",
                 ARGUMENTS("frames", "--input", video, "--vjepa2-model", "org/name", "--revision", "x/../y"));
     tool_expect(2, "--cpu", ARGUMENTS("frames", "--input", video, "--vjepa2-model", MODEL, "--cpu", "abacus"));
     tool_expect(3, "V-JEPA 2", ARGUMENTS("frames", "--input", video, "--vjepa2-model", TINY_MODEL));

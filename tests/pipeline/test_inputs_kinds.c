@@ -281,7 +281,7 @@ static void test_as_video(void **state)
     add("a.png", "image");
     test_write(folder, "odd.bin", "text", 4);
     expect(as_video, LIST("p", GIF, "a.png"), LIST("a.png"), LIST("p", "animation.gif"));
-    expect_notices(LIST("p: 1 of its files are no images", "--as-video: 1 of the inputs are single images"));
+    expect_notices(LIST("p: 1 of its files are not images", "--as-video: 1 of the inputs are single images"));
     /* Named itself, it is a film whatever it looks like; beside other inputs, or alone. */
     expect(options, LIST("p"), LIST("1.png"), LIST("p", "odd.bin", "a.png", "animation.gif"));
     expect(options, NOTHING, NOTHING, LIST("p", "odd.bin", "a.png", "animation.gif"));
