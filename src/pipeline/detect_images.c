@@ -82,14 +82,14 @@ static int close_output(struct run *run, int status)
     const struct output_claim *claim = run->claim;
     struct first_error error;
 
-    if (!claim)
-        return status;
-    if (!status && run->inputs.names.count > 0 && !output_claim_has_begun(claim) && output_claim_has_results(claim))
+    if (!status && claim && run->inputs.names.count > 0 && !output_claim_has_begun(claim) &&
+        output_claim_has_results(claim))
         log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
     first_error_init(&error);
     first_error_keep(&error, status);
     first_error_keep(&error, outputs_close(&run->outputs));
-    first_error_keep(&error, output_claim_end(run->claim));
+    if (claim)
+        first_error_keep(&error, output_claim_end(run->claim));
     if (claim != run->options->claim)
         output_claim_close(&run->claim);
     return first_error_end(&error);
