@@ -41,7 +41,9 @@ static unsigned automatic_draw(const struct run_models *models)
 static struct detect_images_options make_options(struct sowlv2_run *run, const struct run_models *models)
 {
     const struct sowlv2_run_options *const options = &run->options;
+    struct output_options outputs = run_output_options(run, automatic_draw(models));
 
+    outputs.rle = false; /* of videos alone: rows of images hold masks where no file does */
     return (struct detect_images_options){
         .prompts = options->prompts,
         .prompt_count = options->prompt_count,
@@ -57,7 +59,7 @@ static struct detect_images_options make_options(struct sowlv2_run *run, const s
         .detect = run->detect,
         .segment = run->segment,
         .dedupe_iou = options->dedupe_iou,
-        .outputs = run_output_options(run, automatic_draw(models)),
+        .outputs = outputs,
         .batch_size = options->batch_size,
         .io_threads = options->io_threads,
         .max_pixels = options->max_pixels,

@@ -352,6 +352,7 @@ static int run_folder(const char *folder, float threshold, bool resume, struct s
     options.input_count = 2;
     options.output = folder;
     options.resume = resume;
+    options.rle = true; /* of videos alone */
     must(sowlv2_run_create(&options, &run));
     assert_int_equal(sowlv2_run_inputs(run).images, 2);
     assert_string_equal(sowlv2_run_input(run, false, 1), "scene_002.jpg");
@@ -364,6 +365,23 @@ static int run_folder(const char *folder, float threshold, bool resume, struct s
     return status;
 }
 
+/* Rows of images that name the masks' files hold none themselves. */
+static void check_rows(const char *folder)
+{
+    char *const path = test_path(folder, "results.jsonl"), line[16384];
+    FILE *const file = fopen(path, "r");
+    size_t rows = 0;
+
+    assert_non_null(file);
+    for (; fgets(line, sizeof(line), file); rows++) {
+        assert_non_null(strstr(line, "_mask.png"));
+        assert_null(strstr(line, "\"rle\""));
+    }
+    assert_int_equal(rows, 2);
+    fclose(file);
+    free(path);
+}
+
 /* The options themselves say what the job is. */
 static void test_resume(void **state)
 {
@@ -372,6 +390,7 @@ static void test_resume(void **state)
 
     (void)state;
     must(run_folder(output, 0.1F, false, &seen));
+    check_rows(output);
     must(run_folder(output, 0.1F, true, &seen));
     assert_int_equal(seen.part_count, 2);
     assert_int_equal(seen.parts[0].images, 2);
