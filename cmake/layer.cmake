@@ -69,7 +69,7 @@ function(sowlv2_test name)
   target_link_libraries(test_${name} PRIVATE ${TEST_USES} PkgConfig::CMOCKA sowlv2_flags m)
   target_compile_definitions(test_${name} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   set(entry ${SOWLV2_TEST_PREFIX}${name})
-  set(work ${CMAKE_CURRENT_BINARY_DIR}/work/${name}) # what one leaves where it stands is in no other's way
+  set(work ${CMAKE_CURRENT_BINARY_DIR}/${name}.run) # what one leaves where it stands is in no other's way
   file(MAKE_DIRECTORY ${work})
   add_test(NAME ${entry} COMMAND test_${name} WORKING_DIRECTORY ${work})
   set_tests_properties(${entry} PROPERTIES ENVIRONMENT "${sowlv2_test_environment}" SKIP_RETURN_CODE 77)

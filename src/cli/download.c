@@ -98,6 +98,17 @@ bool download_update(const struct sowlv2_download *state, void *user_data)
     return true;
 }
 
+void download_options(const struct settings *settings, const char *model, const char *revision,
+                      struct download *download, struct sowlv2_model_options *options)
+{
+    options->model = model;
+    options->revision = revision;
+    options->cache_dir = settings->cache_dir;
+    options->offline = settings->offline;
+    options->download = download_update;
+    options->download_user_data = download;
+}
+
 void download_end(struct download *download)
 {
     *download = (struct download){0};

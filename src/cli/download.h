@@ -2,6 +2,7 @@
 #ifndef CLI_DOWNLOAD_H
 #define CLI_DOWNLOAD_H
 
+#include "cli/settings.h"
 #include "sowlv2.h"
 
 #include <stddef.h>
@@ -13,6 +14,10 @@ struct download {
 
 /* A sowlv2_download_callback; `user_data` is a struct download, zeros at first. Stops at Ctrl-C. */
 bool download_update(const struct sowlv2_download *state, void *user_data);
+
+/* Where a model comes from, with the line in `download` while it is fetched; not where it computes. */
+void download_options(const struct settings *settings, const char *model, const char *revision,
+                      struct download *download, struct sowlv2_model_options *options);
 
 /* Takes the line away. */
 void download_end(struct download *download);

@@ -1,20 +1,8 @@
 /* See job_options.h. */
 #include "cli/job_options.h"
 
-#include "cli/device.h"
 #include "cli/job.h"
 #include "cli/signals.h"
-
-static void make_scorer(const struct settings *settings, struct job_report *report, struct sowlv2_model_options *out)
-{
-    *out = sowlv2_scorer_options_default();
-    out->model = settings->frames.model;
-    out->cache_dir = settings->cache_dir;
-    out->offline = settings->offline;
-    out->download = download_update;
-    out->download_user_data = &report->download;
-    out->device_options = &report->device;
-}
 
 static void set_inputs(const struct settings *settings, struct sowlv2_run_options *run)
 {
@@ -31,9 +19,10 @@ int job_options_make(const struct settings *settings, const struct mark_objects 
     struct sowlv2_run_options *const run = &out->run;
 
     progress_begin(&report->progress);
-    report->device = device_options(settings);
     *out = (struct job_options){.run = settings->run};
-    make_scorer(settings, report, &out->scorer);
+    out->scorer = sowlv2_scorer_options_default();
+    download_options(settings, settings->frames.model, NULL, &report->download, &out->scorer);
+    out->scorer.device_options = &report->device;
     set_inputs(settings, run);
     run->detect = &settings->detect;
     run->segment = &settings->segment;

@@ -27,20 +27,15 @@ static int model_failure(int status)
                                                                                            : EXIT_NO_MODEL);
 }
 
-static int open_detector(const struct settings *settings, sowlv2_detector **detector)
+static int open_detector(const struct settings *settings, const struct sowlv2_device_options *device,
+                         sowlv2_detector **detector)
 {
-    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_model_options_default();
     struct download download = {0};
     int status;
 
-    options.model = settings->owl_model;
-    options.revision = settings->revision;
-    options.cache_dir = settings->cache_dir;
-    options.offline = settings->offline;
-    options.download = download_update;
-    options.download_user_data = &download;
-    options.device_options = &device;
+    download_options(settings, settings->owl_model, settings->revision, &download, &options);
+    options.device_options = device;
     status = sowlv2_detector_open(&options, detector);
     download_end(&download);
     return status ? model_failure(status) : EXIT_DONE;
@@ -48,20 +43,16 @@ static int open_detector(const struct settings *settings, sowlv2_detector **dete
 
 /* `needed`: nothing can be done without it. Else a user who wants boxes alone is told how. `tracks`: it is to follow
  * objects, which not every checkpoint can; better now than after the first inputs. */
-static int open_segmenter(const struct settings *settings, bool needed, bool tracks, sowlv2_segmenter **segmenter)
+static int open_segmenter(const struct settings *settings, const struct sowlv2_device_options *device, bool needed,
+                          bool tracks, sowlv2_segmenter **segmenter)
 {
-    const struct sowlv2_device_options device = device_options(settings);
     struct sowlv2_model_options options = sowlv2_segmenter_options_default();
     struct download download = {0};
     int status;
 
-    options.model = settings->sam_model;
-    options.revision = needed ? settings->revision : settings->sam_revision;
-    options.cache_dir = settings->cache_dir;
-    options.offline = settings->offline;
-    options.download = download_update;
-    options.download_user_data = &download;
-    options.device_options = &device;
+    download_options(settings, settings->sam_model, needed ? settings->revision : settings->sam_revision, &download,
+                     &options);
+    options.device_options = device;
     status = sowlv2_segmenter_open(&options, segmenter);
     download_end(&download);
     if (!status && tracks)
@@ -89,16 +80,17 @@ static int exit_status_of(const struct sowlv2_run_report *report)
     return report->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
-static int open_models(const struct settings *settings, const struct mark_objects *given, bool tracks,
-                       sowlv2_detector **detector, sowlv2_segmenter **segmenter)
+static int open_models(const struct settings *settings, const struct mark_objects *given,
+                       const struct sowlv2_device_options *device, bool tracks, sowlv2_detector **detector,
+                       sowlv2_segmenter **segmenter)
 {
     int result = EXIT_DONE;
 
     terminal_progress("opening the models");
     if (!given)
-        result = open_detector(settings, detector);
+        result = open_detector(settings, device, detector);
     if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, given != NULL, tracks, segmenter);
+        result = open_segmenter(settings, device, given != NULL, tracks, segmenter);
     terminal_progress_end();
     return result;
 }
@@ -114,7 +106,7 @@ static int start(const struct settings *settings, const struct mark_objects *giv
     int result = EXIT_DONE;
 
     if (inputs.work)
-        result = open_models(settings, given, inputs.videos > inputs.videos_done, &detector, &segmenter);
+        result = open_models(settings, given, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
     job->model_seconds = clock_seconds() - begin;
     if (result == EXIT_DONE) {
         const int status = sowlv2_run_start(run, detector, segmenter, &report);
@@ -145,7 +137,6 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
         log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();
-    device_chosen(settings); /* what it has to say is said first */
     return EXIT_DONE;
 }
 
@@ -158,6 +149,8 @@ static int run_job(const struct settings *settings, const struct mark_objects *g
     if (result == EXIT_DONE)
         result = check_inputs(settings, run);
     if (result == EXIT_DONE) {
+        report->device = device_options(settings); /* what it has to say is said before the models are opened */
+
         const int status = sowlv2_run_claim(run);
 
         if (status)

@@ -119,12 +119,7 @@ static int open_scorer(const struct settings *settings, sowlv2_device *device, s
 {
     struct sowlv2_model_options options = sowlv2_scorer_options_default();
     struct download download = {0};
-    options.model = settings->frames.model;
-    options.revision = settings->revision;
-    options.cache_dir = settings->cache_dir;
-    options.offline = settings->offline;
-    options.download = download_update;
-    options.download_user_data = &download;
+    download_options(settings, settings->frames.model, settings->revision, &download, &options);
     options.device = device;
     const int status = sowlv2_scorer_open(&options, out);
     download_end(&download);

@@ -17,12 +17,7 @@ static int pull_one(const struct settings *settings, const char *model)
     int64_t bytes;
     int status;
 
-    options.model = model;
-    options.revision = settings->revision;
-    options.cache_dir = settings->cache_dir;
-    options.offline = settings->offline;
-    options.download = download_update;
-    options.download_user_data = &download;
+    download_options(settings, model, settings->revision, &download, &options);
     status = sowlv2_pull(&options, &folder, &bytes);
     download_end(&download);
     if (status)

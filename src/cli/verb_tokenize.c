@@ -41,12 +41,7 @@ int verb_tokenize(struct settings *settings)
         error_set(SOWLV2_ERROR_ARGUMENT, "tokenize: no text: give one or more, see 'sowlv2 tokenize --help'");
         return verb_fail(EXIT_USAGE);
     }
-    options.model = settings->owl_model;
-    options.revision = settings->revision;
-    options.cache_dir = settings->cache_dir;
-    options.offline = settings->offline;
-    options.download = download_update;
-    options.download_user_data = &download;
+    download_options(settings, settings->owl_model, settings->revision, &download, &options);
     result = sowlv2_tokenizer_open(&options, &tokenizer);
     download_end(&download);
     result = result ? verb_fail(EXIT_NO_MODEL) : print_all(settings, tokenizer);

@@ -12,7 +12,7 @@ static void tell_progress(size_t done, size_t total, const char *name, void *use
     run_tell_progress(user_data, name, NULL, done, total);
 }
 
-struct output_options run_output_options(struct sowlv2_run *run, unsigned automatic_draw)
+struct output_options run_output_options(struct sowlv2_run *run, const struct run_models *models, bool video)
 {
     static const struct sink_kind *const callers[] = {&sink_callers};
     const struct sowlv2_run_options *const options = &run->options;
@@ -21,10 +21,11 @@ struct output_options run_output_options(struct sowlv2_run *run, unsigned automa
         .binary = options->masks,
         .overlay = options->overlays,
         .merged = options->merged,
-        .crops = options->crops,
+        .crops = options->crops && !video, /* of images alone */
         .videos = options->films,
-        .rle = options->rle,
-        .draw = options->draw ? options->draw : automatic_draw,
+        .rle = options->rle && video, /* rows of images hold masks where no file does, and only there */
+        .draw = options->draw ? options->draw
+                              : SOWLV2_DRAW_LABELS | (models->segmenter ? SOWLV2_DRAW_MASKS : SOWLV2_DRAW_BOXES),
         .mask_codec = options->mask_codec == SOWLV2_MASK_FFV1 ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264,
         .max_object_videos = (int)options->max_object_films,
         .more = callers,
@@ -33,17 +34,10 @@ struct output_options run_output_options(struct sowlv2_run *run, unsigned automa
     };
 }
 
-static unsigned automatic_draw(const struct run_models *models)
-{
-    return SOWLV2_DRAW_LABELS | (models->segmenter ? SOWLV2_DRAW_MASKS : SOWLV2_DRAW_BOXES);
-}
-
 static struct detect_images_options make_options(struct sowlv2_run *run, const struct run_models *models)
 {
     const struct sowlv2_run_options *const options = &run->options;
-    struct output_options outputs = run_output_options(run, automatic_draw(models));
 
-    outputs.rle = false; /* of videos alone: rows of images hold masks where no file does */
     return (struct detect_images_options){
         .prompts = options->prompts,
         .prompt_count = options->prompt_count,
@@ -59,7 +53,7 @@ static struct detect_images_options make_options(struct sowlv2_run *run, const s
         .detect = run->detect,
         .segment = run->segment,
         .dedupe_iou = options->dedupe_iou,
-        .outputs = outputs,
+        .outputs = run_output_options(run, models, false),
         .batch_size = options->batch_size,
         .io_threads = options->io_threads,
         .max_pixels = options->max_pixels,
@@ -70,7 +64,7 @@ static struct detect_images_options make_options(struct sowlv2_run *run, const s
     };
 }
 
-int run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
+void run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
 {
     const struct detect_images_options options = make_options(run, models);
     struct detect_images_report done;
@@ -104,5 +98,4 @@ int run_images(struct sowlv2_run *run, const struct run_models *models, struct s
     }
     run_end_part(run, &part, report);
     free(why);
-    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
 }

@@ -199,10 +199,10 @@ int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sow
         return status;
     run->started = true;
     if (run->inputs.paths.count > 0)
-        status = run_images(run, &models, &mine);
-    if (!status && !mine.interrupted && (segmenter || !work))
-        status = run_videos(run, &models, &mine);
+        run_images(run, &models, &mine);
+    if (!run->sink_status && !mine.interrupted && (segmenter || !work))
+        run_videos(run, &models, &mine);
     if (report)
         *report = mine;
-    return status;
+    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
 }

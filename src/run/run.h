@@ -23,7 +23,7 @@ struct sowlv2_run {
     int sink_status; /* the error of a sink of the caller's, which ends the run; calls of sinks come one at a time */
 };
 
-/* The name of what is looked for in, for messages and progress. */
+/* What the caller gave to sowlv2_run_start(). */
 struct run_models {
     const sowlv2_detector *detector;
     const sowlv2_segmenter *segmenter;
@@ -40,14 +40,14 @@ void run_tell_progress(struct sowlv2_run *run, const char *input, const char *ac
 /* Tells the caller that a part is through, and counts it. */
 void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, struct sowlv2_run_report *report);
 
-/* What is written, as the sinks know it; `automatic_draw` where the options do not say what to draw. */
-struct output_options run_output_options(struct sowlv2_run *run, unsigned automatic_draw);
+/* What is written of images, or of videos, as the sinks know it. */
+struct output_options run_output_options(struct sowlv2_run *run, const struct run_models *models, bool video);
 
-/* All images. Gives the error of a sink alone: everything else is in the report. */
-int run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+/* All images: what became of them is in the report, and the error of a sink in `sink_status`. */
+void run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
 
 /* One video after the other, each into its place, those that are done already passed over; likewise. */
-int run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+void run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
 
 /* What results depend on, in pairs of name and value, from the options; those of the caller where he has his own.
  * Errors: MEMORY. */

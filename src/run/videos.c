@@ -30,12 +30,11 @@ static struct video_reader_options reader_options(const struct sowlv2_run *run, 
                                          .stream = run_is_stream(run, video) ? options->stream : NULL};
 }
 
-static struct track_options make_options(struct sowlv2_run *run, size_t video, struct output_claim *claim)
+static struct track_options make_options(struct sowlv2_run *run, const struct run_models *models, size_t video,
+                                         struct output_claim *claim)
 {
     const struct sowlv2_run_options *const options = &run->options;
-    struct output_options outputs = run_output_options(run, SOWLV2_DRAW_MASKS | SOWLV2_DRAW_LABELS);
 
-    outputs.crops = false; /* of images alone */
     return (struct track_options){
         .source = run->inputs.video_paths.items[video],
         .name = run->inputs.video_names.items[video],
@@ -59,7 +58,7 @@ static struct track_options make_options(struct sowlv2_run *run, size_t video, s
         .lost_after = options->lost_after,
         .max_objects = options->max_objects,
         .budget = options->frame_budget,
-        .outputs = outputs,
+        .outputs = run_output_options(run, models, true),
         .pictures = options->pictures == SOWLV2_PICTURES_ALL    ? 1
                     : options->pictures == SOWLV2_PICTURES_NONE ? 0
                                                                 : -1,
@@ -81,7 +80,6 @@ static void fill_part(const struct track_report *report, struct sowlv2_run_part 
     part->filled_in = report->interpolated;
     part->detected_on = report->detections;
     part->dropped = report->dropped;
-    part->read_seconds = 0; /* beside the others, by a thread that nobody times */
     part->wait_read_seconds = report->read_seconds;
     part->detect_seconds = report->detect_seconds;
     part->encode_seconds = report->encode_seconds;
@@ -111,7 +109,7 @@ static void run_one(struct sowlv2_run *run, const struct run_models *models, siz
     struct sowlv2_run_part part = {.is_video = true,
                                    .name = run->inputs.video_names.items[video],
                                    .folder = claim ? output_claim_folder(claim) : NULL};
-    struct track_options options = make_options(run, video, claim);
+    struct track_options options = make_options(run, models, video, claim);
     struct track_report done = {0};
     struct run_plan plan = {0};
     int status = options.given ? 0 : run_plan_make(run, &options, &plan);
@@ -170,12 +168,11 @@ static void pass_over(struct sowlv2_run *run, size_t video, struct sowlv2_run_re
     free(path);
 }
 
-int run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
+void run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
 {
     for (size_t i = 0; i < run->inputs.video_paths.count && !report->interrupted && !run->sink_status; i++)
         if (run->places && run->places[i].done)
             pass_over(run, i, report);
         else
             run_in_place(run, models, i, report);
-    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
 }
