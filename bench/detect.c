@@ -49,13 +49,13 @@ static int read_image(struct state *state, const char *arguments)
         return fail("image");
     size_t bytes = 3 * (size_t)width * (size_t)height;
     FILE *file = fopen(arguments + at, "rb");
-    if (file == NULL) {
+    if (!file) {
         perror(arguments + at);
         return 1;
     }
     free(state->pixels);
     state->pixels = malloc(bytes);
-    size_t got = state->pixels != NULL ? fread(state->pixels, 1, bytes, file) : 0;
+    size_t got = state->pixels ? fread(state->pixels, 1, bytes, file) : 0;
     fclose(file);
     if (got != bytes) {
         fprintf(stderr, "bench_detect: %s: too short\n", arguments + at);
@@ -73,7 +73,7 @@ static int encode(struct state *state, char *texts)
     size_t count = 0;
 
     options.prompt_template = "{}";
-    for (char *rest = texts, *text; count < MAX_PROMPTS && (text = strsep(&rest, "\t")) != NULL;)
+    for (char *rest = texts, *text; count < MAX_PROMPTS && (text = strsep(&rest, "\t"));)
         prompts[count++] = text;
     sowlv2_prompts_free(&state->prompts);
     double start = now();
@@ -88,7 +88,7 @@ static int detect(struct state *state, const char *arguments)
     struct sowlv2_detect_options options = sowlv2_detect_options_default();
     struct sowlv2_detections found;
 
-    if (state->prompts == NULL || state->pixels == NULL) {
+    if (!state->prompts || !state->pixels) {
         fprintf(stderr, "bench_detect: detect: prompts and an image must come first\n");
         return 1;
     }
@@ -106,7 +106,7 @@ static int answer(struct state *state, char *line)
 {
     char *arguments = strchr(line, ' ');
 
-    if (arguments != NULL)
+    if (arguments)
         *arguments++ = '\0';
     else
         arguments = line + strlen(line);

@@ -70,7 +70,7 @@ static void time_linear(int64_t rows, int64_t inputs, int64_t outputs, enum acti
                                        .data = values,
                                        .bytes = (size_t)(inputs * outputs) * sizeof(*values)};
     const struct host_tensor *const weights = &weight;
-    if (values == NULL)
+    if (!values)
         stop(error_memory("weights"));
     rows = cut(rows);
     stop(parameters_create(device, &parameters));

@@ -175,7 +175,7 @@ static void prepare_image(struct bench *bench, const int64_t *n)
     bench->horizontal = op_filter_blur_bilinear(bench->compute, (int)n[1], side, (int)n[2]);
     stop(compute_status(bench->compute));
     bench->pixels = malloc((size_t)(n[0] * n[1] * 3));
-    stop(bench->pixels != NULL ? 0 : error_memory("an image"));
+    stop(bench->pixels ? 0 : error_memory("an image"));
     for (int64_t i = 0; i < n[0] * n[1] * 3; i++)
         bench->pixels[i] = (uint8_t)(i * 37 % 251);
     bench->image = op_upload_rows(bench->compute, bench->pixels, (size_t)n[1] * 3, n[0], n[1] * 3);
@@ -407,7 +407,7 @@ static void bench_all(enum cpu_level level, int threads, const char *word)
     struct device *device;
     stop(device_open(&(struct device_options){.cpu_level = cpu_level_name(level), .threads = threads}, &device));
     for (int i = 0; i < COUNT(rows); i++)
-        if (word == NULL || strstr(rows[i].name, word) != NULL)
+        if (!word || strstr(rows[i].name, word))
             bench_row(device, &rows[i]);
     device_close(&device);
 }

@@ -35,10 +35,10 @@ static long peak_resident(void)
     char line[256];
     long kilobytes = 0;
     FILE *file = fopen("/proc/self/status", "r");
-    while (file != NULL && kilobytes == 0 && fgets(line, sizeof(line), file) != NULL)
+    while (file && kilobytes == 0 && fgets(line, sizeof(line), file))
         if (sscanf(line, "VmHWM: %ld", &kilobytes) != 1)
             kilobytes = 0;
-    if (file != NULL)
+    if (file)
         fclose(file);
     return kilobytes * 1024L;
 }
@@ -57,7 +57,7 @@ static void write_floats(const char *folder, const char *name, const float *valu
 static void *allocate(size_t bytes)
 {
     void *memory = malloc(bytes);
-    if (memory == NULL) {
+    if (!memory) {
         fprintf(stderr, "out of memory\n");
         exit(1);
     }
@@ -105,7 +105,7 @@ static void decode(const struct sam2 *model, struct compute *compute, const stru
                                     allocate((size_t)count * sizeof(float)), allocate((size_t)count * sizeof(float)),
                                     NULL};
     struct timing best = {0};
-    for (int64_t i = 0; prompts != NULL && i < count; i++)
+    for (int64_t i = 0; prompts && i < count; i++)
         prompts[i].box = boxes + 4 * i;
     for (int i = 0; i < runs; i++) {
         const struct timing started = start();

@@ -66,7 +66,7 @@ static int start(struct state *state, char *boxes)
     state->next = 0;
     if (sowlv2_track_session_create(state->segmenter, NULL, &state->session) != 0 || set_frame(state) != 0)
         return fail("start");
-    for (char *text; (text = strsep(&boxes, " ")) != NULL;) {
+    for (char *text; (text = strsep(&boxes, " "));) {
         float box[4];
         const struct sowlv2_track_prompt prompt = {.box = box};
 
@@ -118,9 +118,9 @@ static int read_frames(struct state *state, const char *path)
     size_t got = 0;
 
     state->frames = malloc(bytes);
-    if (file != NULL && state->frames != NULL)
+    if (file && state->frames)
         got = fread(state->frames, 1, bytes, file);
-    if (file != NULL)
+    if (file)
         fclose(file);
     if (got != bytes)
         fprintf(stderr, "bench_track: %s: cannot be read\n", path);

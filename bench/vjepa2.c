@@ -30,14 +30,14 @@ static int fail(const char *what)
 static uint8_t *read_frames(const char *path, size_t bytes)
 {
     uint8_t *pixels = malloc(bytes);
-    FILE *file = pixels != NULL ? fopen(path, "rb") : NULL;
+    FILE *file = pixels ? fopen(path, "rb") : NULL;
 
-    if (file == NULL || fread(pixels, 1, bytes, file) != bytes) {
+    if (!file || fread(pixels, 1, bytes, file) != bytes) {
         fprintf(stderr, "bench_vjepa2: %s: too short, or it cannot be read\n", path);
         free(pixels);
         pixels = NULL;
     }
-    if (file != NULL)
+    if (file)
         fclose(file);
     return pixels;
 }
@@ -45,7 +45,7 @@ static uint8_t *read_frames(const char *path, size_t bytes)
 static int write_values(const char *path, const float *values, size_t count)
 {
     FILE *file = fopen(path, "wb");
-    size_t written = file != NULL ? fwrite(values, sizeof(*values), count, file) : 0;
+    size_t written = file ? fwrite(values, sizeof(*values), count, file) : 0;
 
     if (file == NULL || fclose(file) != 0 || written != count) {
         perror(path);
@@ -106,8 +106,7 @@ int main(int argc, char **argv)
     uint8_t *pixels = read_frames(argv[6], frame * (size_t)count);
     struct sowlv2_image *frames = calloc((size_t)count, sizeof(*frames));
     double start = seconds(CLOCK_MONOTONIC);
-    if (pixels == NULL || frames == NULL ||
-        device_open(&(struct device_options){.threads = atoi(argv[2])}, &device) != 0 ||
+    if (!pixels || !frames || device_open(&(struct device_options){.threads = atoi(argv[2])}, &device) != 0 ||
         compute_create(device, &compute) != 0 || vjepa2_open(argv[1], device, &model) != 0) {
         fail(argv[1]);
     } else {
@@ -118,7 +117,7 @@ int main(int argc, char **argv)
         size_t values = (size_t)(vjepa2_tokens(config, count) * config->encoder.width);
         bool predict = argc > 9 && strcmp(argv[9], "predict") == 0;
         float *features = malloc(2 * values * sizeof(*features));
-        if (features != NULL) {
+        if (features) {
             status = run(model, compute, &clips, argc > 8 ? atoi(argv[8]) : 1, predict,
                          seconds(CLOCK_MONOTONIC) - start, features, features + values);
             if (status == 0)

@@ -34,7 +34,7 @@ static int check(const struct budget *budget)
 
 static double change_of(const struct budget_frames *frames, int64_t at)
 {
-    const double value = frames->importance != NULL ? (double)frames->importance[at] : 0.0;
+    const double value = frames->importance ? (double)frames->importance[at] : 0.0;
     /* No two frames cost quite the same, so that a price parts them. */
     const double odd = fmod((double)at * 0.6180339887, 1.0);
     return LEAST_CHANGE * (1.0 + 0.02 * odd) + (value > 0.0 && value < 1e6 ? value : 0.0);
@@ -42,12 +42,12 @@ static double change_of(const struct budget_frames *frames, int64_t at)
 
 static bool is_start(const struct budget_frames *frames, int64_t at)
 {
-    return at == 0 || (frames->scene_start != NULL && frames->scene_start[at]);
+    return at == 0 || (frames->scene_start && frames->scene_start[at]);
 }
 
 static bool is_fixed(const struct budget_frames *frames, int64_t at)
 {
-    return is_start(frames, at) || (frames->must != NULL && frames->must[at]);
+    return is_start(frames, at) || (frames->must && frames->must[at]);
 }
 
 /* What filling the frames between `first` and `last` costs: each one's change to the nearer of the two. */
@@ -147,7 +147,7 @@ int budget_choose(const struct budget_frames *frames, const struct budget *budge
     const int status = check(budget);
     if (status != 0)
         return status;
-    if (tracked_count != NULL)
+    if (tracked_count)
         *tracked_count = 0;
     if (frames->count < 1)
         return 0;
@@ -157,14 +157,14 @@ int budget_choose(const struct budget_frames *frames, const struct budget *budge
     plan.best = calloc(room, sizeof(double));
     plan.from = calloc(room, sizeof(int64_t));
     plan.used = calloc(room, sizeof(int64_t));
-    const bool complete = plan.change != NULL && plan.best != NULL && plan.from != NULL && plan.used != NULL;
+    const bool complete = plan.change && plan.best && plan.from && plan.used;
     for (int64_t i = 1; complete && i <= frames->count; i++) {
         /* change[i] - change[i - 1] is how frame i differs from the one before; at the end nothing comes. */
         plan.change[i] = plan.change[i - 1] + (i < frames->count ? change_of(frames, i) : 0.0);
     }
     if (complete) {
         choose(&plan, tracked);
-        for (int64_t i = 0; i < frames->count && tracked_count != NULL; i++)
+        for (int64_t i = 0; i < frames->count && tracked_count; i++)
             *tracked_count += tracked[i];
     }
     free(plan.change);

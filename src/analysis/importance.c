@@ -15,7 +15,7 @@ int importance_variance(const float *features, struct importance_shape shape, fl
 {
     const int64_t patches = shape.patches, width = shape.width;
     double *mean = new_sums(width);
-    if (mean == NULL)
+    if (!mean)
         return error_memory("importance scores");
     for (int64_t t = 0; t < shape.tubelets; t++) {
         const float *tubelet = features + t * patches * width;

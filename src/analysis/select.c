@@ -106,12 +106,12 @@ int importance_select(const float *scores, int64_t count, const struct importanc
     struct candidate *order =
         (uint64_t)count > SIZE_MAX / sizeof(*order) ? NULL : malloc((size_t)count * sizeof(*order));
     selection.marks = calloc((size_t)count, 1);
-    if (order == NULL || selection.marks == NULL) {
+    if (!order || !selection.marks) {
         free(order);
         free(selection.marks);
         return error_memory("the choice of frames");
     }
-    if (choice->scenes != NULL)
+    if (choice->scenes)
         choose_scenes(&selection, scores, choice, order);
     for (int64_t i = 0; i < count; i++)
         order[i] = (struct candidate){score_of(scores, i), i};

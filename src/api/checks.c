@@ -10,7 +10,7 @@ int check_images(const struct sowlv2_image *images, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sowlv2_image *image = &images[i];
-        if (image->pixels == NULL || image->width < 1 || image->height < 1)
+        if (!image->pixels || image->width < 1 || image->height < 1)
             return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: pixels and a size of at least 1x1 are needed", i);
         if (image->stride != 0 && image->stride < (size_t)image->width * 3) {
             return error_set(SOWLV2_ERROR_ARGUMENT, "image %zu: a stride of %zu bytes is less than a row", i,

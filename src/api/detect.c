@@ -21,7 +21,7 @@ static int take(int64_t image, const struct detect_result *result, void *user_da
     struct sowlv2_detections *const out = &call->out[image];
     *out = (struct sowlv2_detections){.dropped = (size_t)result->dropped};
     out->items = result->count > 0 ? calloc((size_t)result->count, sizeof(*out->items)) : NULL;
-    if (out->items == NULL && result->count > 0)
+    if (!out->items && result->count > 0)
         return error_memory("detections");
     out->count = (size_t)result->count;
     call->taken = image + 1;
@@ -45,18 +45,18 @@ static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
 {
     struct sowlv2_image *const views = calloc(count, sizeof(*views));
     const struct detector_prompts **const asked = calloc(count, sizeof(*asked));
-    if (views == NULL || asked == NULL) {
+    if (!views || !asked) {
         free(views);
         free(asked);
         return error_memory("images");
     }
     for (size_t i = 0; i < count; i++) {
-        asked[i] = (options->image_prompts != NULL ? options->image_prompts[i] : prompts)->prompts;
+        asked[i] = (options->image_prompts ? options->image_prompts[i] : prompts)->prompts;
         views[i] =
             (struct sowlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
     }
     struct call call = {.options = options, .out = out};
-    const struct model_control control = {options->progress != NULL ? report_progress : NULL, &call};
+    const struct model_control control = {options->progress ? report_progress : NULL, &call};
     const struct detect_request request = {.images = views,
                                            .count = (int64_t)count,
                                            .prompts = asked,
@@ -75,7 +75,7 @@ static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
 /* Whether these are prompts of the session's detector; `image` is whose they are. */
 static int check_prompts(const sowlv2_detect_session *session, const sowlv2_prompts *prompts, size_t image)
 {
-    if (prompts == NULL)
+    if (!prompts)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: image %zu has no prompts", image);
     if (prompts->detector != session->detector)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: the prompts were encoded by another detector");
@@ -86,9 +86,9 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     struct sowlv2_detect_options mine;
-    if (out != NULL && count <= API_MAX_BATCH)
+    if (out && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
-    if (session == NULL || out == NULL || (count > 0 && images == NULL) || count > API_MAX_BATCH) {
+    if (!session || !out || (count > 0 && !images) || count > API_MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_detect: a session, prompts, at most %d images and out are needed", API_MAX_BATCH);
     }
@@ -97,11 +97,11 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
         return status;
     if (isnan(mine.threshold) || isnan(mine.nms_iou))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: threshold and nms_iou must be numbers");
-    if (prompts == NULL && mine.image_prompts == NULL)
+    if (!prompts && !mine.image_prompts)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect: prompts are needed");
-    if (mine.image_prompts == NULL)
+    if (!mine.image_prompts)
         status = check_prompts(session, prompts, 0);
-    for (size_t i = 0; mine.image_prompts != NULL && i < count && status == 0; i++)
+    for (size_t i = 0; mine.image_prompts && i < count && status == 0; i++)
         status = check_prompts(session, mine.image_prompts[i], i);
     if (status == 0)
         status = check_images(images, count);
@@ -110,7 +110,7 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
 
 void sowlv2_detections_free(struct sowlv2_detections *detections)
 {
-    if (detections != NULL) {
+    if (detections) {
         free(detections->items);
         *detections = (struct sowlv2_detections){0};
     }

@@ -8,12 +8,12 @@
 
 int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (options == NULL || out == NULL)
+    if (!options || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_open: options and out are needed");
     sowlv2_detector *detector = calloc(1, sizeof(*detector));
-    if (detector == NULL)
+    if (!detector)
         return error_memory("detector");
     char *folder = NULL;
     int status = find_model("sowlv2_detector_open", options, "owlv2", &folder, &detector->device);
@@ -32,7 +32,7 @@ int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_dete
 
 void sowlv2_detector_free(sowlv2_detector **detector)
 {
-    if (detector == NULL || *detector == NULL)
+    if (!detector || !*detector)
         return;
     known_words_free(&(*detector)->words);
     detector_free(&(*detector)->detector);
@@ -43,17 +43,17 @@ void sowlv2_detector_free(sowlv2_detector **detector)
 
 int sowlv2_detector_image_size(const sowlv2_detector *detector)
 {
-    return detector != NULL ? detector_info(detector->detector)->image_size : 0;
+    return detector ? detector_info(detector->detector)->image_size : 0;
 }
 
 int sowlv2_detector_text_length(const sowlv2_detector *detector)
 {
-    return detector != NULL ? detector_info(detector->detector)->text_length : 0;
+    return detector ? detector_info(detector->detector)->text_length : 0;
 }
 
 int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, int32_t *ids)
 {
-    if (detector == NULL || text == NULL || ids == NULL)
+    if (!detector || !text || !ids)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_tokenize: a detector, a text and ids are needed");
     return detector_tokenize(detector->detector, text, ids);
 }

@@ -29,25 +29,25 @@ static int name_parts(sowlv2_device *device)
 {
     const char *const full = device_name(device->device), *const space = strchr(full, ' ');
     const bool gpu = strncmp(full, "cuda", strlen("cuda")) == 0;
-    device->name = space != NULL ? strndup(full, (size_t)(space - full)) : strdup(full);
-    if (device->name == NULL)
+    device->name = space ? strndup(full, (size_t)(space - full)) : strdup(full);
+    if (!device->name)
         return error_memory("a device");
     if (!gpu) {
-        device->cpu_level = space != NULL ? space + 1 : full;
+        device->cpu_level = space ? space + 1 : full;
         return devices_describe(device->name, &device->description);
     }
-    device->description = space != NULL ? strndup(space + 2, strcspn(space + 2, ")")) : strdup("a GPU of NVIDIA's");
-    return device->description != NULL ? 0 : error_memory("a device");
+    device->description = space ? strndup(space + 2, strcspn(space + 2, ")")) : strdup("a GPU of NVIDIA's");
+    return device->description ? 0 : error_memory("a device");
 }
 
 int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_device **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (out == NULL)
+    if (!out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_open: out is needed");
     sowlv2_device *device = calloc(1, sizeof(*device));
-    if (device == NULL)
+    if (!device)
         return error_memory("a device");
     int status = open_device(options, &device->device);
     if (status == 0)
@@ -62,7 +62,7 @@ int sowlv2_device_open(const struct sowlv2_device_options *options, sowlv2_devic
 
 void sowlv2_device_free(sowlv2_device **device)
 {
-    if (device == NULL || *device == NULL)
+    if (!device || !*device)
         return;
     shared_device_close(&(*device)->device);
     free((*device)->name);
@@ -73,36 +73,36 @@ void sowlv2_device_free(sowlv2_device **device)
 
 const char *sowlv2_device_name(const sowlv2_device *device)
 {
-    return device != NULL ? device->name : NULL;
+    return device ? device->name : NULL;
 }
 
 const char *sowlv2_device_description(const sowlv2_device *device)
 {
-    return device != NULL ? device->description : NULL;
+    return device ? device->description : NULL;
 }
 
 const char *sowlv2_device_cpu_level(const sowlv2_device *device)
 {
-    return device != NULL ? device->cpu_level : NULL;
+    return device ? device->cpu_level : NULL;
 }
 
 const char *sowlv2_device_precision(const sowlv2_device *device)
 {
-    return device == NULL ? NULL : device_precision(device->device) == DTYPE_F32 ? "f32" : "bf16";
+    return !device ? NULL : device_precision(device->device) == DTYPE_F32 ? "f32" : "bf16";
 }
 
 int sowlv2_device_threads(const sowlv2_device *device)
 {
-    return device != NULL ? device_threads(device->device) : 0;
+    return device ? device_threads(device->device) : 0;
 }
 
 int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available)
 {
-    if (total != NULL)
+    if (total)
         *total = 0;
-    if (available != NULL)
+    if (available)
         *available = 0;
-    if (device == NULL || total == NULL || available == NULL)
+    if (!device || !total || !available)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory: a device, total and available are needed");
     if (strncmp(device->name, "cuda", 4) == 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: how much memory a GPU has is not told yet: see nvidia-smi",
@@ -116,16 +116,15 @@ static int add(struct sowlv2_devices *out, const char *name, const char *kind)
     struct sowlv2_device_entry *const item = &out->items[out->count++];
     item->name = strdup(name);
     item->kind = strdup(kind);
-    return item->name != NULL && item->kind != NULL ? devices_describe(name, &item->description)
-                                                    : error_memory("devices");
+    return item->name && item->kind ? devices_describe(name, &item->description) : error_memory("devices");
 }
 
 int sowlv2_devices_list(struct sowlv2_devices *out)
 {
-    if (out == NULL)
+    if (!out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_devices_list: out is needed");
     *out = (struct sowlv2_devices){.items = calloc(DEVICES_MOST, sizeof(*out->items))};
-    int status = out->items != NULL ? 0 : error_memory("devices");
+    int status = out->items ? 0 : error_memory("devices");
     const char *name, *kind;
     for (int i = 0; status == 0 && devices_get(i, &name, &kind); i++)
         status = add(out, name, kind);
@@ -136,7 +135,7 @@ int sowlv2_devices_list(struct sowlv2_devices *out)
 
 void sowlv2_devices_free(struct sowlv2_devices *devices)
 {
-    if (devices == NULL)
+    if (!devices)
         return;
     for (size_t i = 0; i < devices->count; i++) {
         free(devices->items[i].name); // NOLINT(clang-analyzer-core.NullDereference): count is 0 then

@@ -26,23 +26,22 @@ int sowlv2_find(sowlv2_detect_session *session, const sowlv2_prompts *prompts, s
 {
     struct sowlv2_find_options mine;
     struct sowlv2_detect_options detect;
-    if (out != NULL && count <= API_MAX_BATCH)
+    if (out && count <= API_MAX_BATCH)
         memset(out, 0, count * sizeof(*out));
-    if (session == NULL || segment_session == NULL || out == NULL || (count > 0 && images == NULL) ||
-        count > API_MAX_BATCH) {
+    if (!session || !segment_session || !out || (count > 0 && !images) || count > API_MAX_BATCH) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: both sessions, at most %d images and out are needed",
                          API_MAX_BATCH);
     }
     int status = OPTIONS_TAKE(find, options, &mine);
     if (status == 0)
         status = OPTIONS_TAKE(detect, mine.detect, &detect);
-    if (status == 0 && prompts == NULL && detect.image_prompts == NULL)
+    if (status == 0 && !prompts && !detect.image_prompts)
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_find: prompts are needed");
     if (status != 0)
         return status;
     detect.clip = true; /* a box outside of the image is no prompt */
     struct sowlv2_detections *found = calloc(count + 1, sizeof(*found));
-    if (found == NULL)
+    if (!found)
         return error_memory("detections");
     status = sowlv2_detect(session, prompts, images, count, &detect, found);
     for (size_t i = 0; i < count && status == 0; i++) {

@@ -26,13 +26,13 @@ int find_model(const char *caller, const struct sowlv2_model_options *options, c
     int status = OPTIONS_TAKE(model, options, &mine);
     if (status != 0)
         return status;
-    if (mine.model == NULL)
+    if (!mine.model)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: options->model is needed", caller);
     const struct model_source source = model_source_of(&mine, kind);
     status = model_find(&source, folder);
-    if (status != 0 || device == NULL)
+    if (status != 0 || !device)
         return status;
-    if (mine.device == NULL)
+    if (!mine.device)
         return open_device(mine.device_options, device);
     *device = shared_device_keep(mine.device->device);
     return 0;

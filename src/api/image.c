@@ -14,9 +14,9 @@ void sowlv2_image_options_init(struct sowlv2_image_options *options, size_t size
 int sowlv2_image_decode(const char *name, const void *data, size_t size, const struct sowlv2_image_options *options,
                         struct sowlv2_decoded_image *out)
 {
-    if (out != NULL)
+    if (out)
         *out = (struct sowlv2_decoded_image){0};
-    if (out == NULL || (name == NULL && data == NULL))
+    if (!out || (!name && !data))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_image_decode: a file's name or its data, and out, are needed");
     struct sowlv2_image_options mine;
     int status = OPTIONS_TAKE(image, options, &mine);
@@ -26,8 +26,8 @@ int sowlv2_image_decode(const char *name, const void *data, size_t size, const s
     struct image image;
     inner.max_pixels = mine.max_pixels;
     inner.allow_truncated = mine.allow_truncated;
-    status = data != NULL ? image_decode_with(name != NULL ? name : "image", data, size, &inner, &image)
-                          : image_read_with(name, &inner, &image);
+    status = data ? image_decode_with(name ? name : "image", data, size, &inner, &image)
+                  : image_read_with(name, &inner, &image);
     if (status != 0)
         return status;
     out->image = (struct sowlv2_image){.pixels = image.pixels, .width = image.width, .height = image.height};
@@ -37,7 +37,7 @@ int sowlv2_image_decode(const char *name, const void *data, size_t size, const s
 
 void sowlv2_decoded_image_free(struct sowlv2_decoded_image *image)
 {
-    if (image == NULL)
+    if (!image)
         return;
     free(image->pixels);
     *image = (struct sowlv2_decoded_image){0};

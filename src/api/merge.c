@@ -37,14 +37,14 @@ static int check_iou(const char *caller, float iou)
 
 int sowlv2_merger_create(float iou, sowlv2_merger **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (out == NULL)
+    if (!out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merger_create: out is needed");
     if (check_iou("sowlv2_merger_create", iou) != 0)
         return SOWLV2_ERROR_ARGUMENT;
     sowlv2_merger *const merger = calloc(1, sizeof(*merger));
-    if (merger == NULL)
+    if (!merger)
         return error_memory("objects");
     merger->iou = iou;
     *out = merger;
@@ -53,7 +53,7 @@ int sowlv2_merger_create(float iou, sowlv2_merger **out)
 
 void sowlv2_merger_free(sowlv2_merger **merger)
 {
-    if (merger == NULL || *merger == NULL)
+    if (!merger || !*merger)
         return;
     free((*merger)->items);
     free((*merger)->memories);
@@ -64,13 +64,13 @@ void sowlv2_merger_free(sowlv2_merger **merger)
 int64_t sowlv2_merger_find(const sowlv2_merger *merger, const struct sowlv2_detection *detection, const bool *taken)
 {
     int64_t found = -1;
-    if (merger == NULL || detection == NULL)
+    if (!merger || !detection)
         return found;
     float most = merger->iou;
     for (size_t i = 0; i < merger->count; i++) {
         const struct memory *const memory = &merger->memories[i];
         const size_t known = memory->taken < REMEMBERED ? memory->taken : REMEMBERED;
-        if (merger->items[i].prompt != detection->prompt || (taken != NULL && taken[i]))
+        if (merger->items[i].prompt != detection->prompt || (taken && taken[i]))
             continue;
         for (size_t k = 0; k < known; k++) {
             const float here = box_iou(memory->boxes[k], detection->box);
@@ -88,10 +88,10 @@ static int add_object(sowlv2_merger *merger, size_t frame)
     if (merger->count == merger->capacity) {
         const size_t capacity = merger->capacity > 0 ? 2 * merger->capacity : 16;
         struct sowlv2_merged_object *const items = realloc(merger->items, capacity * sizeof(*items));
-        merger->items = items != NULL ? items : merger->items;
+        merger->items = items ? items : merger->items;
         struct memory *const memories = realloc(merger->memories, capacity * sizeof(*memories));
-        merger->memories = memories != NULL ? memories : merger->memories;
-        if (items == NULL || memories == NULL)
+        merger->memories = memories ? memories : merger->memories;
+        if (!items || !memories)
             return error_memory("objects");
         merger->capacity = capacity;
     }
@@ -115,10 +115,9 @@ static void remember(struct memory *memory, const struct sowlv2_detection *detec
 int sowlv2_merger_add(sowlv2_merger *merger, int64_t object, size_t frame, size_t index,
                       const struct sowlv2_detection *detection, size_t *out)
 {
-    if (out != NULL)
+    if (out)
         *out = 0;
-    if (merger == NULL || detection == NULL || out == NULL || object < -1 ||
-        (object >= 0 && (uint64_t)object >= merger->count)) {
+    if (!merger || !detection || !out || object < -1 || (object >= 0 && (uint64_t)object >= merger->count)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_merger_add: a merger, one of its objects or -1, a detection and out are needed");
     }
@@ -142,9 +141,9 @@ int sowlv2_merger_add(sowlv2_merger *merger, int64_t object, size_t frame, size_
 
 const struct sowlv2_merged_object *sowlv2_merger_objects(const sowlv2_merger *merger, size_t *count)
 {
-    if (count != NULL)
-        *count = merger != NULL ? merger->count : 0;
-    return merger != NULL ? merger->items : NULL;
+    if (count)
+        *count = merger ? merger->count : 0;
+    return merger ? merger->items : NULL;
 }
 
 /* ---- all at once ---- */
@@ -202,14 +201,14 @@ static int merge(const struct sowlv2_detections *frames, size_t count, float iou
 int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count, float iou, struct sowlv2_merged *out)
 {
     size_t total = 0, most = 0;
-    if (out != NULL)
+    if (out)
         *out = (struct sowlv2_merged){0};
-    if (out == NULL || (frames == NULL && count > 0))
+    if (!out || (!frames && count > 0))
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frames and out are needed");
     if (check_iou("sowlv2_merge_detections", iou) != 0)
         return SOWLV2_ERROR_ARGUMENT;
     for (size_t i = 0; i < count; i++) {
-        if (frames[i].items == NULL && frames[i].count > 0)
+        if (!frames[i].items && frames[i].count > 0)
             return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_merge_detections: frame %zu has a count and no items", i);
         total += frames[i].count;
         most = frames[i].count > most ? frames[i].count : most;
@@ -217,8 +216,7 @@ int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count
     struct place *const order = calloc(most + 1, sizeof(*order));
     out->objects = calloc(total + 1, sizeof(*out->objects));
     out->detection_count = total;
-    const int status =
-        out->objects != NULL && order != NULL ? merge(frames, count, iou, order, out) : error_memory("objects");
+    const int status = out->objects && order ? merge(frames, count, iou, order, out) : error_memory("objects");
     free(order);
     if (status != 0)
         sowlv2_merged_free(out);
@@ -227,7 +225,7 @@ int sowlv2_merge_detections(const struct sowlv2_detections *frames, size_t count
 
 void sowlv2_merged_free(struct sowlv2_merged *merged)
 {
-    if (merged == NULL)
+    if (!merged)
         return;
     free(merged->items);
     free(merged->objects);

@@ -12,23 +12,23 @@ int sowlv2_pull(const struct sowlv2_model_options *options, char **folder, int64
 {
     struct sowlv2_model_options mine;
     struct model_pulled pulled;
-    if (folder != NULL)
+    if (folder)
         *folder = NULL;
-    if (bytes != NULL)
+    if (bytes)
         *bytes = 0;
-    if (options == NULL || folder == NULL)
+    if (!options || !folder)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_pull: options and folder are needed");
     int status = OPTIONS_TAKE(model, options, &mine);
     if (status != 0)
         return status;
-    if (mine.model == NULL)
+    if (!mine.model)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_pull: options->model is needed");
     const struct model_source source = model_source_of(&mine, NULL);
     status = model_pull(&source, &pulled);
     if (status != 0)
         return status;
     *folder = pulled.folder;
-    if (bytes != NULL)
+    if (bytes)
         *bytes = pulled.bytes;
     return 0;
 }
@@ -37,7 +37,7 @@ int sowlv2_pull(const struct sowlv2_model_options *options, char **folder, int64
 static int give_list(struct hub_list *list, struct sowlv2_model_list *out)
 {
     out->items = calloc(list->count + 1, sizeof(*out->items));
-    if (out->items == NULL) {
+    if (!out->items) {
         hub_list_free(list);
         return error_memory("list of models");
     }
@@ -46,7 +46,7 @@ static int give_list(struct hub_list *list, struct sowlv2_model_list *out)
         out->items[i] = (struct sowlv2_listed_model){.id = item->id,
                                                      .revisions = item->revisions,
                                                      .commit = item->commit,
-                                                     .task = item->kind != NULL ? model_kind_task(item->kind) : NULL,
+                                                     .task = item->kind ? model_kind_task(item->kind) : NULL,
                                                      .size = item->size,
                                                      .complete = item->complete};
         item->id = item->revisions = item->commit = NULL;
@@ -61,7 +61,7 @@ static int give_list(struct hub_list *list, struct sowlv2_model_list *out)
 int sowlv2_models_cached(const char *cache_dir, struct sowlv2_model_list *out)
 {
     struct hub_list list;
-    if (out == NULL)
+    if (!out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_models_cached: out is needed");
     *out = (struct sowlv2_model_list){0};
     const int status = hub_list_read(cache_dir, &list);
@@ -71,7 +71,7 @@ int sowlv2_models_cached(const char *cache_dir, struct sowlv2_model_list *out)
 int sowlv2_models_installed(struct sowlv2_model_list *out)
 {
     struct hub_list list = {0};
-    if (out == NULL)
+    if (!out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_models_installed: out is needed");
     *out = (struct sowlv2_model_list){0};
     const int status = hub_list_add_installed(&list);
@@ -83,7 +83,7 @@ int sowlv2_models_installed(struct sowlv2_model_list *out)
 
 void sowlv2_model_list_free(struct sowlv2_model_list *list)
 {
-    if (list == NULL)
+    if (!list)
         return;
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].id); // NOLINT(clang-analyzer-core.NullDereference): count is 0 then

@@ -29,9 +29,9 @@ static struct sowlv2_detection given_detection(const struct sowlv2_segment_promp
 {
     struct sowlv2_detection out = {.objectness = -1.0F, .prompt = -1};
     for (int side = 0; side < 4; side++) {
-        out.box[side] = prompt->box != NULL ? limit(prompt->box[side], side % 2 == 0 ? mask->width : mask->height)
-                        : mask->area > 0    ? mask->box[side]
-                                            : NAN;
+        out.box[side] = prompt->box      ? limit(prompt->box[side], side % 2 == 0 ? mask->width : mask->height)
+                        : mask->area > 0 ? mask->box[side]
+                                         : NAN;
     }
     return out;
 }
@@ -39,10 +39,10 @@ static struct sowlv2_detection given_detection(const struct sowlv2_segment_promp
 /* The masks of all, as one batch. */
 static int make_masks(sowlv2_segment_session *session, const struct call *call, struct sowlv2_mask *masks)
 {
-    if (call->prompts != NULL)
+    if (call->prompts)
         return sowlv2_segment(session, call->prompts, call->count, call->options.segment, masks);
     struct sowlv2_segment_prompt *const boxes = calloc(call->count + 1, sizeof(*boxes));
-    if (boxes == NULL)
+    if (!boxes)
         return error_memory("detected objects");
     for (size_t i = 0; i < call->count; i++)
         boxes[i].box = call->detections[i].box;
@@ -61,10 +61,10 @@ static int choose(const struct call *call, const struct sowlv2_mask *masks, bool
         return 0;
     const struct sowlv2_mask **const views = calloc(count + 1, sizeof(const struct sowlv2_mask *));
     float *const scores = calloc(count + 1, sizeof(*scores));
-    int64_t kept = views != NULL && scores != NULL ? 0 : error_memory("objects");
+    int64_t kept = views && scores ? 0 : error_memory("objects");
     for (size_t i = 0; i < count && kept == 0; i++) {
         views[i] = &masks[i];
-        scores[i] = call->detections != NULL ? call->detections[i].score : masks[i].mask_score;
+        scores[i] = call->detections ? call->detections[i].score : masks[i].mask_score;
     }
     if (kept == 0)
         kept = masks_dedupe(views, scores, count, (double)call->options.dedupe_iou, keep);
@@ -78,16 +78,14 @@ static int gather(const struct call *call, struct sowlv2_mask *masks, struct sow
 {
     bool *const keep = calloc(call->count + 1, sizeof(*keep));
     out->items = calloc(call->count + 1, sizeof(*out->items));
-    const int status =
-        keep != NULL && out->items != NULL ? choose(call, masks, keep) : error_memory("detected objects");
+    const int status = keep && out->items ? choose(call, masks, keep) : error_memory("detected objects");
     for (size_t i = 0; i < call->count && status == 0; i++) {
         if (!keep[i]) {
             out->duplicates++;
             continue;
         }
         out->items[out->count++] = (struct sowlv2_object){
-            call->detections != NULL ? call->detections[i] : given_detection(&call->prompts[i], &masks[i]), masks[i],
-            i};
+            call->detections ? call->detections[i] : given_detection(&call->prompts[i], &masks[i]), masks[i], i};
         masks[i] = (struct sowlv2_mask){0};
     }
     free(keep);
@@ -99,10 +97,9 @@ int sowlv2_segment_objects(sowlv2_segment_session *session, const struct sowlv2_
                            const struct sowlv2_find_options *options, struct sowlv2_objects *out)
 {
     struct call call = {.detections = detections, .prompts = prompts, .count = count};
-    if (out != NULL)
+    if (out)
         *out = (struct sowlv2_objects){0};
-    if (session == NULL || out == NULL || (count > 0 && detections == NULL && prompts == NULL) ||
-        count > MOST_OBJECTS) {
+    if (!session || !out || (count > 0 && !detections && !prompts) || count > MOST_OBJECTS) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_segment_objects: a session, at most %d detections or prompts, and out are needed",
                          MOST_OBJECTS);
@@ -111,7 +108,7 @@ int sowlv2_segment_objects(sowlv2_segment_session *session, const struct sowlv2_
     if (status != 0 || count == 0)
         return status;
     struct sowlv2_mask *const masks = calloc(count, sizeof(*masks));
-    status = masks != NULL ? make_masks(session, &call, masks) : error_memory("detected objects");
+    status = masks ? make_masks(session, &call, masks) : error_memory("detected objects");
     if (status == 0) {
         status = gather(&call, masks, out);
         sowlv2_masks_free(masks, count);
@@ -124,7 +121,7 @@ int sowlv2_segment_objects(sowlv2_segment_session *session, const struct sowlv2_
 
 void sowlv2_objects_free(struct sowlv2_objects *objects)
 {
-    if (objects == NULL)
+    if (!objects)
         return;
     for (size_t i = 0; i < objects->count; i++)
         sowlv2_masks_free(&objects->items[i].mask, 1);

@@ -8,12 +8,12 @@
 
 int sowlv2_scorer_open(const struct sowlv2_model_options *options, sowlv2_scorer **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (options == NULL || out == NULL)
+    if (!options || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_scorer_open: options and out are needed");
     sowlv2_scorer *scorer = calloc(1, sizeof(*scorer));
-    if (scorer == NULL)
+    if (!scorer)
         return error_memory("scorer");
     char *folder = NULL;
     int status = find_model("sowlv2_scorer_open", options, "vjepa2", &folder, &scorer->device);
@@ -30,7 +30,7 @@ int sowlv2_scorer_open(const struct sowlv2_model_options *options, sowlv2_scorer
 
 void sowlv2_scorer_free(sowlv2_scorer **scorer)
 {
-    if (scorer == NULL || *scorer == NULL)
+    if (!scorer || !*scorer)
         return;
     scorer_free(&(*scorer)->scorer);
     shared_device_close(&(*scorer)->device);
@@ -40,7 +40,7 @@ void sowlv2_scorer_free(sowlv2_scorer **scorer)
 
 struct sowlv2_scorer_info sowlv2_scorer_info(const sowlv2_scorer *scorer)
 {
-    if (scorer == NULL)
+    if (!scorer)
         return (struct sowlv2_scorer_info){0};
     const struct scorer_info *const info = scorer_info(scorer->scorer);
     return (struct sowlv2_scorer_info){
@@ -56,7 +56,7 @@ struct sowlv2_scorer_info sowlv2_scorer_info(const sowlv2_scorer *scorer)
 
 const char *sowlv2_scorer_label(const sowlv2_scorer *scorer, int label)
 {
-    if (scorer == NULL)
+    if (!scorer)
         return NULL;
     const struct scorer_info *const info = scorer_info(scorer->scorer);
     return label >= 0 && label < info->label_count ? info->labels[label] : NULL;

@@ -34,7 +34,7 @@ int segment_take_pixels(struct segment_session *session, const uint8_t *pixels, 
         return status;
     const size_t count = (size_t)width * (size_t)height;
     out->pixels = malloc(count);
-    if (out->pixels == NULL)
+    if (!out->pixels)
         return error_memory("mask");
     memcpy(out->pixels, pixels, count);
     return 0;
@@ -46,11 +46,11 @@ static int take(int64_t index, const struct segment_result *result, void *user_d
     struct sowlv2_mask *const mask = &call->out[index];
     mask->mask_score = result->iou;
     mask->object_score = result->object_score;
-    if (result->logits != NULL) {
+    if (result->logits) {
         const int side = sowlv2_segmenter_mask_side(call->session->segmenter);
         const size_t bytes = (size_t)side * (size_t)side * sizeof(*mask->logits);
         mask->logits = malloc(bytes);
-        if (mask->logits == NULL)
+        if (!mask->logits)
             return error_memory("mask");
         memcpy(mask->logits, result->logits, bytes);
         mask->logits_side = side;
@@ -77,7 +77,7 @@ static int check(const struct call *call, const struct sowlv2_segment_prompt *pr
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
     segment_session_size(session->session, &width, &height);
     for (size_t i = 0; i < count && status == 0; i++) {
-        if (prompts[i].box == NULL && prompts[i].point_count == 0 && prompts[i].logits == NULL) {
+        if (!prompts[i].box && prompts[i].point_count == 0 && !prompts[i].logits) {
             return error_set(SOWLV2_ERROR_ARGUMENT,
                              "prompt %zu: is empty: give a box, points, the logits of an earlier mask, or several",
                              i + 1);
@@ -90,7 +90,7 @@ static int check(const struct call *call, const struct sowlv2_segment_prompt *pr
 static int run(struct call *call, const struct segment_prompt *prompts, size_t count)
 {
     struct sowlv2_segment_options options = *call->options;
-    const struct model_control control = {options.progress != NULL ? report_progress : NULL, &options};
+    const struct model_control control = {options.progress ? report_progress : NULL, &options};
     const struct segment_request request = {.prompts = prompts,
                                             .count = (int64_t)count,
                                             .multimask = options.multimask,
@@ -107,9 +107,9 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
 {
     struct sowlv2_segment_options mine;
     enum { MAX_PROMPTS = 1000000 };
-    if (out != NULL && count <= MAX_PROMPTS)
+    if (out && count <= MAX_PROMPTS)
         memset(out, 0, count * sizeof(*out));
-    if (session == NULL || (count > 0 && (prompts == NULL || out == NULL)) || count > MAX_PROMPTS) {
+    if (!session || (count > 0 && (!prompts || !out)) || count > MAX_PROMPTS) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: a session, at most %d prompts and out are needed",
                          MAX_PROMPTS);
     }
@@ -122,7 +122,7 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
         return status;
     struct segment_prompt *const converted = calloc(count, sizeof(*converted));
     int32_t *const ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
-    status = converted != NULL && ones != NULL ? 0 : error_memory("prompts");
+    status = converted && ones ? 0 : error_memory("prompts");
     for (int i = 0; i < SEGMENT_MAX_POINTS && status == 0; i++)
         ones[i] = SEGMENT_INSIDE;
     for (size_t i = 0; i < count && status == 0; i++)

@@ -14,7 +14,7 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
                              const struct sowlv2_segment_options *options)
 {
     struct sowlv2_segment_options mine;
-    if (session == NULL || image == NULL)
+    if (!session || !image)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
     segment_session_forget(session->session); /* also where this image cannot be encoded */
     int status = OPTIONS_TAKE(segment, options, &mine);
@@ -24,6 +24,6 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
         return status;
     const struct sowlv2_image view = {
         .pixels = image->pixels, .width = image->width, .height = image->height, .stride = image_row_bytes(image)};
-    const struct model_control control = {mine.progress != NULL ? report_progress : NULL, &mine};
+    const struct model_control control = {mine.progress ? report_progress : NULL, &mine};
     return segment_session_encode(session->session, &view, &control);
 }

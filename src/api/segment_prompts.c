@@ -33,7 +33,7 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, const char *
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %zu points are too many, at most %d", what, prompt->point_count,
                          SEGMENT_MAX_POINTS);
     }
-    if (prompt->point_count > 0 && prompt->points == NULL)
+    if (prompt->point_count > 0 && !prompt->points)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: points are missing", what);
     for (size_t i = 0; i < prompt->point_count; i++) {
         const float x = prompt->points[2 * i], y = prompt->points[2 * i + 1];
@@ -41,7 +41,7 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, const char *
             return error_set(SOWLV2_ERROR_ARGUMENT, "%s: point %g,%g is outside of the image of %d x %d pixels", what,
                              (double)x, (double)y, width, height);
         }
-        if (prompt->labels != NULL && prompt->labels[i] != SEGMENT_INSIDE && prompt->labels[i] != SEGMENT_OUTSIDE) {
+        if (prompt->labels && prompt->labels[i] != SEGMENT_INSIDE && prompt->labels[i] != SEGMENT_OUTSIDE) {
             return error_set(SOWLV2_ERROR_ARGUMENT, "%s: label %d of a point: give 1 (of the object) or 0 (not of it)",
                              what, (int)prompt->labels[i]);
         }
@@ -51,7 +51,7 @@ static int check_points(const struct sowlv2_segment_prompt *prompt, const char *
 
 static int check_logits(const struct sowlv2_segment_prompt *prompt, const char *what, int mask_side)
 {
-    if (prompt->logits == NULL)
+    if (!prompt->logits)
         return 0;
     if (prompt->logits_side != mask_side) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
@@ -71,7 +71,7 @@ int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t numb
     char what[32] = "prompt";
     if (number > 0)
         snprintf(what, sizeof(what), "prompt %zu", number);
-    int status = prompt->box != NULL ? check_box(prompt->box, what, width, height) : 0;
+    int status = prompt->box ? check_box(prompt->box, what, width, height) : 0;
     if (status == 0)
         status = check_points(prompt, what, width, height);
     return status != 0 ? status : check_logits(prompt, what, mask_side);
@@ -82,7 +82,7 @@ struct segment_prompt segment_prompt_convert(const struct sowlv2_segment_prompt 
     return (struct segment_prompt){
         .box = prompt->box,
         .points = prompt->points,
-        .labels = prompt->labels != NULL ? prompt->labels : ones,
+        .labels = prompt->labels ? prompt->labels : ones,
         .point_count = (int)prompt->point_count,
         .mask = prompt->logits,
     };

@@ -8,12 +8,12 @@
 
 int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_segmenter **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (options == NULL || out == NULL)
+    if (!options || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_open: options and out are needed");
     sowlv2_segmenter *segmenter = calloc(1, sizeof(*segmenter));
-    if (segmenter == NULL)
+    if (!segmenter)
         return error_memory("segmenter");
     char *folder = NULL;
     int status = find_model("sowlv2_segmenter_open", options, "sam2", &folder, &segmenter->device);
@@ -30,7 +30,7 @@ int sowlv2_segmenter_open(const struct sowlv2_model_options *options, sowlv2_seg
 
 void sowlv2_segmenter_free(sowlv2_segmenter **segmenter)
 {
-    if (segmenter == NULL || *segmenter == NULL)
+    if (!segmenter || !*segmenter)
         return;
     segmenter_free(&(*segmenter)->segmenter);
     shared_device_close(&(*segmenter)->device);
@@ -40,24 +40,24 @@ void sowlv2_segmenter_free(sowlv2_segmenter **segmenter)
 
 int sowlv2_segmenter_mask_side(const sowlv2_segmenter *segmenter)
 {
-    return segmenter != NULL ? segmenter_mask_side(segmenter->segmenter) : 0;
+    return segmenter ? segmenter_mask_side(segmenter->segmenter) : 0;
 }
 
 int sowlv2_segmenter_prepare_tracking(const sowlv2_segmenter *segmenter)
 {
-    if (segmenter == NULL)
+    if (!segmenter)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segmenter_prepare_tracking: a segmenter is needed");
     return segmenter_prepare_tracking(segmenter->segmenter);
 }
 
 int sowlv2_segment_session_create(const sowlv2_segmenter *segmenter, sowlv2_segment_session **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (segmenter == NULL || out == NULL)
+    if (!segmenter || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_session_create: a segmenter and out are needed");
     sowlv2_segment_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("segment session");
     session->segmenter = segmenter;
     const int status = segment_session_create(segmenter->segmenter, &session->session);
@@ -71,7 +71,7 @@ int sowlv2_segment_session_create(const sowlv2_segmenter *segmenter, sowlv2_segm
 
 void sowlv2_segment_session_free(sowlv2_segment_session **session)
 {
-    if (session == NULL || *session == NULL || (*session)->borrowed)
+    if (!session || !*session || (*session)->borrowed)
         return;
     segment_session_free(&(*session)->session);
     free(*session);

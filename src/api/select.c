@@ -22,26 +22,26 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
                          size_t scene_count, size_t *chosen, size_t *chosen_count)
 {
     bool rising = true;
-    if (chosen_count != NULL)
+    if (chosen_count)
         *chosen_count = 0;
-    for (size_t i = 1; scenes != NULL && i < scene_count; i++)
+    for (size_t i = 1; scenes && i < scene_count; i++)
         rising = rising && scenes[i] > scenes[i - 1];
-    if ((scores == NULL && count > 0) || chosen == NULL || chosen_count == NULL || !rising || count > INT64_MAX / 16) {
+    if ((!scores && count > 0) || !chosen || !chosen_count || !rising || count > INT64_MAX / 16) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_select_frames: scores, room for the chosen frames and rising scenes are needed");
     }
-    if (scenes == NULL)
+    if (!scenes)
         scene_count = 0;
     int64_t *starts = new_numbers(scene_count), *found = new_numbers(wanted < count ? wanted : count), found_count = 0;
     int status = 0;
-    if (starts == NULL || found == NULL) {
+    if (!starts || !found) {
         status = error_memory("the choice of frames");
     } else {
-        for (size_t i = 0; scenes != NULL && i < scene_count; i++)
+        for (size_t i = 0; scenes && i < scene_count; i++)
             starts[i] = (int64_t)(scenes[i] < count ? scenes[i] : count);
         const struct importance_choice choice = {(int64_t)(wanted < count ? wanted : count),
-                                                 (int64_t)(spacing < count ? spacing : count),
-                                                 scenes != NULL ? starts : NULL, (int64_t)scene_count};
+                                                 (int64_t)(spacing < count ? spacing : count), scenes ? starts : NULL,
+                                                 (int64_t)scene_count};
         status = importance_select(scores, (int64_t)count, &choice, found, &found_count);
     }
     if (status == 0)
@@ -53,12 +53,12 @@ int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_
 
 int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *chosen_count)
 {
-    if (chosen_count != NULL)
+    if (chosen_count)
         *chosen_count = 0;
-    if (chosen == NULL || chosen_count == NULL || count > INT64_MAX / 16)
+    if (!chosen || !chosen_count || count > INT64_MAX / 16)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_uniform_frames: room for the chosen frames is needed");
     int64_t *found = new_numbers(wanted < count ? wanted : count);
-    if (found == NULL)
+    if (!found)
         return error_memory("the choice of frames");
     copy_numbers(found, importance_uniform((int64_t)count, (int64_t)(wanted < count ? wanted : count), found), chosen,
                  chosen_count);
@@ -69,7 +69,7 @@ int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *c
 int sowlv2_budget_frames(const float *importance, const bool *scene_starts, size_t count, double fraction,
                          size_t most_gap, bool *tracked)
 {
-    if (tracked == NULL || count > INT64_MAX / 16)
+    if (!tracked || count > INT64_MAX / 16)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_budget_frames: room for the decisions is needed");
     const struct budget budget = {fraction, (int64_t)(most_gap < count ? most_gap : count)};
     const struct budget_frames frames = {

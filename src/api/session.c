@@ -6,12 +6,12 @@
 
 int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (detector == NULL || out == NULL)
+    if (!detector || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect_session_create: a detector and out are needed");
     sowlv2_detect_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("session");
     session->detector = detector;
     const int status = detect_session_create(detector->detector, &session->session);
@@ -25,7 +25,7 @@ int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_
 
 void sowlv2_detect_session_free(sowlv2_detect_session **session)
 {
-    if (session == NULL || *session == NULL)
+    if (!session || !*session)
         return;
     detect_session_free(&(*session)->session);
     free(*session);

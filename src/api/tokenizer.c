@@ -50,12 +50,12 @@ static int open_files(const char *folder, sowlv2_tokenizer *tokenizer)
 
 int sowlv2_tokenizer_open(const struct sowlv2_model_options *options, sowlv2_tokenizer **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (options == NULL || out == NULL)
+    if (!options || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_tokenizer_open: options and out are needed");
     sowlv2_tokenizer *tokenizer = calloc(1, sizeof(*tokenizer));
-    if (tokenizer == NULL)
+    if (!tokenizer)
         return error_memory("tokenizer");
     char *folder = NULL;
     int status = find_model("sowlv2_tokenizer_open", options, "tokenizer", &folder, NULL);
@@ -72,7 +72,7 @@ int sowlv2_tokenizer_open(const struct sowlv2_model_options *options, sowlv2_tok
 
 void sowlv2_tokenizer_free(sowlv2_tokenizer **tokenizer)
 {
-    if (tokenizer == NULL || *tokenizer == NULL)
+    if (!tokenizer || !*tokenizer)
         return;
     tokenizer_free(&(*tokenizer)->tokenizer);
     free(*tokenizer);
@@ -81,13 +81,13 @@ void sowlv2_tokenizer_free(sowlv2_tokenizer **tokenizer)
 
 int sowlv2_tokenizer_length(const sowlv2_tokenizer *tokenizer)
 {
-    return tokenizer != NULL ? (int)tokenizer->length : 0;
+    return tokenizer ? (int)tokenizer->length : 0;
 }
 
 int sowlv2_tokenizer_encode(const sowlv2_tokenizer *tokenizer, const char *text, int32_t *ids)
 {
     bool truncated = false;
-    if (tokenizer == NULL || text == NULL || ids == NULL)
+    if (!tokenizer || !text || !ids)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_tokenizer_encode: a tokenizer, a text and ids are needed");
     const int length = (int)tokenizer->length;
     const int status = tokenizer_encode(tokenizer->tokenizer, text, strlen(text), length, ids, &truncated);

@@ -28,9 +28,9 @@ static int check_options(const struct sowlv2_track_options *options)
 int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct sowlv2_track_options *options,
                                 sowlv2_track_session **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (segmenter == NULL || out == NULL)
+    if (!segmenter || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
     struct sowlv2_track_options mine;
     int status = OPTIONS_TAKE(track, options, &mine);
@@ -39,7 +39,7 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
     if (status != 0)
         return status;
     sowlv2_track_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("track session");
     const struct tracking_options wanted = {.max_conditioning = mine.max_cond_frames,
                                             .keep_frames = mine.keep_frames,
@@ -61,7 +61,7 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
 
 void sowlv2_track_session_free(sowlv2_track_session **session)
 {
-    if (session == NULL || *session == NULL)
+    if (!session || !*session)
         return;
     tracking_free(&(*session)->tracking);
     free(*session);
@@ -70,7 +70,7 @@ void sowlv2_track_session_free(sowlv2_track_session **session)
 
 sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session)
 {
-    return session != NULL ? &session->frame : NULL;
+    return session ? &session->frame : NULL;
 }
 
 /* A mask prompt needs no more checks than the tracker's own. */
@@ -85,7 +85,7 @@ static int check_prompt(const sowlv2_track_session *session, const struct sowlv2
 
 int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const struct sowlv2_track_prompt *prompt)
 {
-    if (session == NULL || prompt == NULL)
+    if (!session || !prompt)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_prompt: a session and a prompt are needed");
     if (!tracking_has_frame(session->tracking)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
@@ -95,13 +95,13 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
     if (status != 0)
         return status;
     int32_t *ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
-    if (ones == NULL)
+    if (!ones)
         return error_memory("points");
     for (int i = 0; i < SEGMENT_MAX_POINTS; i++)
         ones[i] = SEGMENT_INSIDE;
     const struct track_prompt converted = {.box = prompt->box,
                                            .points = prompt->points,
-                                           .labels = prompt->labels != NULL ? prompt->labels : ones,
+                                           .labels = prompt->labels ? prompt->labels : ones,
                                            .point_count = (int)prompt->point_count,
                                            .mask = prompt->mask,
                                            .mask_width = prompt->mask_width,
@@ -114,7 +114,7 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
 
 int sowlv2_track_remove(sowlv2_track_session *session, int64_t object)
 {
-    if (session == NULL)
+    if (!session)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_remove: a session is needed");
     return tracking_remove(session->tracking, object);
 }

@@ -11,12 +11,12 @@ static bool report_progress(int done, int total, void *user_data)
 
 static struct model_control control_of(sowlv2_track_session *session)
 {
-    return (struct model_control){session->options.progress != NULL ? report_progress : NULL, &session->options};
+    return (struct model_control){session->options.progress ? report_progress : NULL, &session->options};
 }
 
 int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image)
 {
-    if (session == NULL || image == NULL)
+    if (!session || !image)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_frame: a session and an image are needed");
     segment_session_forget(session->frame.session); /* also where this frame cannot be encoded */
     const int status = check_segment_image(image);
@@ -30,7 +30,7 @@ int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const s
 
 int sowlv2_track_return(sowlv2_track_session *session, int64_t frame)
 {
-    if (session == NULL)
+    if (!session)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_return: a session is needed");
     const struct model_control control = control_of(session);
     return tracking_return(session->tracking, frame, &control);

@@ -17,9 +17,9 @@ static int take(const struct tracking_result *result, void *user_data)
 {
     const struct call *const call = user_data;
     struct sowlv2_tracks *const out = call->out;
-    if (out->items == NULL) {
+    if (!out->items) {
         out->items = calloc((size_t)result->count, sizeof(*out->items));
-        if (out->items == NULL)
+        if (!out->items)
             return error_memory("tracks");
         out->count = (size_t)result->count;
     }
@@ -31,7 +31,7 @@ static int take(const struct tracking_result *result, void *user_data)
                                    .prompted = result->conditioning,
                                    .pointer = malloc(bytes),
                                    .pointer_length = (int)result->pointer_width};
-    if (track->pointer == NULL)
+    if (!track->pointer)
         return error_memory("object pointer");
     memcpy(track->pointer, result->pointer, bytes);
     return segment_take_pixels(call->session->frame.session, result->pixels, call->session->options.pixels,
@@ -47,9 +47,9 @@ static bool report_progress(int done, int total, void *user_data)
 int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,
                      struct sowlv2_tracks *out)
 {
-    if (out != NULL)
+    if (out)
         *out = (struct sowlv2_tracks){0};
-    if (session == NULL || out == NULL)
+    if (!session || !out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_run: a session and out are needed");
     if (!tracking_has_frame(session->tracking)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
@@ -59,8 +59,7 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
     int status = OPTIONS_TAKE(track_run, options, &mine);
     if (status != 0)
         return status;
-    const struct model_control control = {session->options.progress != NULL ? report_progress : NULL,
-                                          &session->options};
+    const struct model_control control = {session->options.progress ? report_progress : NULL, &session->options};
     struct call call = {session, out};
     status = tracking_run(session->tracking, mine.reverse, mine.prompted_only, &control, take, &call);
     if (status != 0)
@@ -70,7 +69,7 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
 
 void sowlv2_tracks_free(struct sowlv2_tracks *tracks)
 {
-    if (tracks == NULL)
+    if (!tracks)
         return;
     for (size_t i = 0; i < tracks->count; i++) {
         sowlv2_masks_free(&tracks->items[i].mask, 1);

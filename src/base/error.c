@@ -93,7 +93,7 @@ const char *sowlv2_version(void)
 
 void sowlv2_string_free(char **text)
 {
-    if (text == NULL)
+    if (!text)
         return;
     free(*text);
     *text = NULL;

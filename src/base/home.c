@@ -27,5 +27,5 @@ bool path_append_home(const char *user, struct string *out)
     if (home)
         string_append_text(out, home);
     free(buffer);
-    return home != NULL && !out->failed;
+    return home && !out->failed;
 }

@@ -119,7 +119,7 @@ static bool undo_escapes(char *text)
 {
     char *const plain = strdup(text);
     size_t length = 0;
-    bool good = plain != NULL;
+    bool good = plain;
 
     for (const char *at = text; good && *at; at++) {
         const int high = *at == '%' ? hex_value(at[1]) : -1, low = high >= 0 ? hex_value(at[2]) : -1;

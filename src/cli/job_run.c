@@ -90,7 +90,7 @@ static int open_models(const struct settings *settings, const struct mark_object
     if (!given)
         result = open_detector(settings, device, detector);
     if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, device, given != NULL, tracks, segmenter);
+        result = open_segmenter(settings, device, given, tracks, segmenter);
     terminal_progress_end();
     return result;
 }

@@ -127,7 +127,7 @@ static const char *find_dashed(const struct scan *scan, const char *word)
 /* Whether it is an option whose hyphens became other dashes. A text may begin with a dash too. */
 static bool is_dashed_option(const struct scan *scan, const char *word)
 {
-    return find_dashed(scan, word) != NULL;
+    return find_dashed(scan, word);
 }
 
 static int refuse_dash(const struct scan *scan, const char *word)

@@ -9,8 +9,7 @@ void waiting_choose(char **argv)
     /* About half a millisecond: longer than between two products of a pass, shorter than a time slice. */
     static const char *const spins = "10000";
 
-    if (getenv("GOMP_SPINCOUNT") == NULL && getenv("OMP_WAIT_POLICY") == NULL &&
-        setenv("GOMP_SPINCOUNT", spins, 1) == 0) {
+    if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") && setenv("GOMP_SPINCOUNT", spins, 1) == 0) {
         char path[PATH_MAX]; /* the real path, so that process lists show the tool's name */
         const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
         if (length > 0) {

@@ -11,11 +11,11 @@ int detect_session_create(const struct detector *detector, struct detect_session
 {
     *out = NULL;
     struct detect_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("session");
     session->detector = detector;
     session->selected = calloc((size_t)detector->info.places, sizeof(*session->selected));
-    int status = session->selected == NULL ? error_memory("session") : 0;
+    int status = !session->selected ? error_memory("session") : 0;
     if (status == 0)
         status = compute_create(detector->device, &session->compute);
     if (status != 0) {
@@ -29,7 +29,7 @@ int detect_session_create(const struct detector *detector, struct detect_session
 void detect_session_free(struct detect_session **session)
 {
     struct detect_session *old = *session;
-    if (old == NULL)
+    if (!old)
         return;
     compute_free(&old->compute);
     free(old->logits.values);
@@ -48,8 +48,8 @@ static int reserve(struct detect_room *room, int64_t rows, int64_t width)
         return 0;
     free(room->values);
     room->values = count <= SIZE_MAX / sizeof(float) ? malloc(count * sizeof(float)) : NULL;
-    room->capacity = room->values != NULL ? count : 0;
-    return room->values != NULL ? 0 : error_memory("results");
+    room->capacity = room->values ? count : 0;
+    return room->values ? 0 : error_memory("results");
 }
 
 /* All images and prompts, into the session's room. */
@@ -62,7 +62,7 @@ static int compute(struct detect_session *session, const struct detect_request *
     for (int64_t i = 0; i < request->count; i++)
         prompts += request->prompts[i]->count;
     const void **const encoded = calloc((size_t)request->count, sizeof(*encoded));
-    int status = encoded != NULL ? reserve(&session->logits, prompts, detector->info.places) : error_memory("prompts");
+    int status = encoded ? reserve(&session->logits, prompts, detector->info.places) : error_memory("prompts");
     if (status == 0)
         status = reserve(&session->boxes, rows, 4);
     if (status == 0 && request->objectness)

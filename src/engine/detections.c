@@ -43,7 +43,7 @@ int64_t detections_suppress(struct detection *detections, int64_t count, float i
         return count;
     struct ranked *const order = malloc((size_t)count * sizeof(*order));
     bool *const dropped = calloc((size_t)count, sizeof(*dropped));
-    if (order == NULL || dropped == NULL) {
+    if (!order || !dropped) {
         free(order);
         free(dropped);
         return error_memory("non-maximum suppression");

@@ -11,7 +11,7 @@ int detector_open(const char *folder, struct device *device, struct detector **o
 {
     *out = NULL;
     struct detector *detector = calloc(1, sizeof(*detector));
-    if (detector == NULL)
+    if (!detector)
         return error_memory("detector");
     detector->device = device;
     int status = find_detector(folder, &detector->model);
@@ -29,9 +29,9 @@ int detector_open(const char *folder, struct device *device, struct detector **o
 void detector_free(struct detector **detector)
 {
     struct detector *old = *detector;
-    if (old == NULL)
+    if (!old)
         return;
-    if (old->weights != NULL)
+    if (old->weights)
         old->model->free(old->weights);
     free(old);
     *detector = NULL;

@@ -25,7 +25,7 @@ static int read_kind(const char *folder, const char **kind)
         status = config_string(file, config_root(file), "model_type", "", &model_type);
     if (status == 0)
         found = model_kind_of_type(model_type);
-    *kind = found != NULL ? found : "";
+    *kind = found ? found : "";
     config_close(&file);
     return status;
 }

@@ -11,7 +11,7 @@
 static int fill_template(const char *template, const char *prompt, struct string *text)
 {
     string_clear(text);
-    for (const char *slot; (slot = strstr(template, "{}")) != NULL; template = slot + 2) {
+    for (const char *slot; (slot = strstr(template, "{}")); template = slot + 2) {
         string_append(text, template, (size_t)(slot - template));
         string_append_text(text, prompt);
     }
@@ -27,8 +27,7 @@ static int tokenize_all(const struct detector *detector, const char *const *text
     for (int64_t i = 0; i < count && status == 0; i++) {
         status = fill_template(template, texts[i], &text);
         if (status == 0)
-            status =
-                detector_tokenize(detector, text.data != NULL ? text.data : "", ids + i * detector->info.text_length);
+            status = detector_tokenize(detector, text.data ? text.data : "", ids + i * detector->info.text_length);
     }
     string_free(&text);
     return status;
@@ -50,7 +49,7 @@ int detector_prompts_encode(const struct detector *detector, const char *const *
     *out = NULL;
     struct detector_prompts *prompts = calloc(1, sizeof(*prompts));
     int32_t *const ids = calloc((size_t)count * (size_t)detector->info.text_length, sizeof(*ids));
-    int status = prompts != NULL && ids != NULL ? 0 : error_memory("prompts");
+    int status = prompts && ids ? 0 : error_memory("prompts");
     if (status == 0) {
         *prompts = (struct detector_prompts){.detector = detector, .count = count};
         status = tokenize_all(detector, texts, count, template, ids);
@@ -69,7 +68,7 @@ int detector_prompts_encode(const struct detector *detector, const char *const *
 void detector_prompts_free(struct detector_prompts **prompts)
 {
     struct detector_prompts *old = *prompts;
-    if (old == NULL)
+    if (!old)
         return;
     old->detector->model->prompts_free(old->detector->weights, old->encoded);
     free(old);

@@ -24,7 +24,7 @@ int scorer_open(const char *folder, struct device *device, struct scorer **out)
 {
     *out = NULL;
     struct scorer *scorer = calloc(1, sizeof(*scorer));
-    if (scorer == NULL)
+    if (!scorer)
         return error_memory("scorer");
     scorer->device = device;
     int status = find_scorer(folder, &scorer->model);
@@ -42,9 +42,9 @@ int scorer_open(const char *folder, struct device *device, struct scorer **out)
 void scorer_free(struct scorer **scorer)
 {
     struct scorer *old = *scorer;
-    if (old == NULL)
+    if (!old)
         return;
-    if (old->weights != NULL)
+    if (old->weights)
         old->model->free(old->weights);
     free(old);
     *scorer = NULL;
@@ -71,7 +71,7 @@ int scorer_session_create(const struct scorer *scorer, struct scorer_session **o
 {
     *out = NULL;
     struct scorer_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("scorer session");
     session->scorer = scorer;
     const int status = compute_create(scorer->device, &session->compute);
@@ -86,7 +86,7 @@ int scorer_session_create(const struct scorer *scorer, struct scorer_session **o
 void scorer_session_free(struct scorer_session **session)
 {
     struct scorer_session *old = *session;
-    if (old == NULL)
+    if (!old)
         return;
     compute_free(&old->compute);
     device_tensor_free(old->scorer->device, &old->room);
@@ -105,7 +105,7 @@ static int reserve(struct scorer_session *session, int64_t batch, int64_t tokens
 {
     const int64_t width = session->scorer->info.width, rows = batch * tokens;
     int status = 0;
-    if (session->room.buffer == NULL || session->room.dim[0] < rows) {
+    if (!session->room.buffer || session->room.dim[0] < rows) {
         device_tensor_free(session->scorer->device, &session->room);
         status = DEVICE_TENSOR_CREATE(session->scorer->device, DTYPE_F32, &session->room, rows, width);
     }
@@ -127,7 +127,7 @@ int scorer_session_encode(struct scorer_session *session, const struct scorer_cl
     if (status != 0)
         return status;
     const struct scorer_output out = {
-        .features = wanted->features, .logits = wanted->logits, .kept = kept.buffer != NULL ? &kept : NULL};
+        .features = wanted->features, .logits = wanted->logits, .kept = kept.buffer ? &kept : NULL};
     status = scorer->model->encode(scorer->weights, session->compute, clips, control, &out);
     if (status == 0 && wanted->keep)
         session->kept = kept;
@@ -136,7 +136,7 @@ int scorer_session_encode(struct scorer_session *session, const struct scorer_cl
 
 static int need_kept(const struct scorer_session *session)
 {
-    return session->kept.buffer != NULL ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "features: none of a clip were kept");
+    return session->kept.buffer ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "features: none of a clip were kept");
 }
 
 int scorer_session_classify(struct scorer_session *session, float *logits)

@@ -9,7 +9,7 @@ int segment_session_create(const struct segmenter *segmenter, struct segment_ses
 {
     *out = NULL;
     struct segment_session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    if (!session)
         return error_memory("segment session");
     session->segmenter = segmenter;
     int status = compute_create(segmenter->device, &session->compute);
@@ -26,10 +26,10 @@ int segment_session_create(const struct segmenter *segmenter, struct segment_ses
 void segment_session_free(struct segment_session **session)
 {
     struct segment_session *old = *session;
-    if (old == NULL)
+    if (!old)
         return;
     compute_free(&old->compute);
-    if (old->features != NULL)
+    if (old->features)
         old->segmenter->model->features_free(old->features);
     free(old->pixels);
     free(old);
@@ -89,8 +89,8 @@ int segment_session_reserve(struct segment_session *session, int64_t count)
         return 0;
     free(session->pixels);
     session->pixels = malloc(needed);
-    session->pixels_capacity = session->pixels != NULL ? needed : 0;
-    return session->pixels != NULL ? 0 : error_memory("masks");
+    session->pixels_capacity = session->pixels ? needed : 0;
+    return session->pixels ? 0 : error_memory("masks");
 }
 
 void segment_session_fetch(struct segment_session *session, struct tensor masks, float threshold)
@@ -150,7 +150,7 @@ static void decode_again(const struct part *part, const struct tensor *masks, co
     struct compute *const compute = part->session->compute;
     struct segment_prompt *const prompts = calloc((size_t)part->count, sizeof(*prompts));
     struct tensor *const given = calloc((size_t)part->count, sizeof(*given));
-    if (prompts == NULL || given == NULL)
+    if (!prompts || !given)
         compute_fail(compute, error_memory("prompts"));
     for (int64_t i = 0; i < part->count && compute_status(compute) == 0; i++) {
         given[i] = tensor_at(*masks, i);
@@ -179,7 +179,7 @@ static int run_part(const struct part *part, segment_taker take, void *user_data
         best = make_best(compute, part->count, side);
         decode_again(part, &masks, &best);
     }
-    if (part->logits != NULL)
+    if (part->logits)
         op_download(compute, best.masks, part->logits);
     op_download(compute, best.iou, part->iou);
     op_download(compute, best.object_scores, part->object_scores);
@@ -190,7 +190,7 @@ static int run_part(const struct part *part, segment_taker take, void *user_data
         const struct segment_result result = {.iou = part->iou[i],
                                               .object_score = part->object_scores[i],
                                               .pixels = session->pixels + (size_t)i * mask_pixels(session),
-                                              .logits = part->logits != NULL ? part->logits + i * side * side : NULL};
+                                              .logits = part->logits ? part->logits + i * side * side : NULL};
         status = take(part->first + i, &result, user_data);
     }
     return status;
@@ -210,7 +210,7 @@ int segment_session_run(struct segment_session *session, const struct segment_re
     const int64_t some = segment_session_part(session, request->count), side = segmenter_mask_side(segmenter);
     const size_t area = request->logits ? (size_t)(side * side) : 0;
     float *const results = malloc((size_t)some * (2 + area) * sizeof(*results));
-    status = results != NULL ? segment_session_reserve(session, some) : error_memory("masks");
+    status = results ? segment_session_reserve(session, some) : error_memory("masks");
     for (int64_t i = 0; i < request->count && status == 0; i += some) {
         const int64_t n = request->count - i < some ? request->count - i : some;
         const struct part part = {.session = session,

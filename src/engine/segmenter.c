@@ -12,11 +12,11 @@ int segmenter_open(const char *folder, struct device *device, struct segmenter *
 {
     *out = NULL;
     struct segmenter *segmenter = calloc(1, sizeof(*segmenter));
-    if (segmenter == NULL)
+    if (!segmenter)
         return error_memory("segmenter");
     segmenter->device = device;
     pthread_mutex_init(&segmenter->video_lock, NULL);
-    int status = (segmenter->folder = strdup(folder)) != NULL ? 0 : error_memory("segmenter");
+    int status = (segmenter->folder = strdup(folder)) ? 0 : error_memory("segmenter");
     if (status == 0)
         status = find_segmenter(folder, &segmenter->model);
     if (status == 0)
@@ -32,11 +32,11 @@ int segmenter_open(const char *folder, struct device *device, struct segmenter *
 void segmenter_free(struct segmenter **segmenter)
 {
     struct segmenter *old = *segmenter;
-    if (old == NULL)
+    if (!old)
         return;
-    if (old->video != NULL)
+    if (old->video)
         old->model->video_free(old->video);
-    if (old->weights != NULL)
+    if (old->weights)
         old->model->free(old->weights);
     pthread_mutex_destroy(&old->video_lock);
     free(old->folder);
@@ -53,13 +53,13 @@ int segmenter_prepare_tracking(struct segmenter *segmenter)
 {
     const struct segmenter_model *const model = segmenter->model;
     int status = 0;
-    if (model->video_open == NULL) {
+    if (!model->video_open) {
         return error_set(SOWLV2_ERROR_MODEL,
                          "%s: this model segments images and does not track: use a SAM 2 video model",
                          segmenter->folder);
     }
     pthread_mutex_lock(&segmenter->video_lock);
-    if (segmenter->video == NULL)
+    if (!segmenter->video)
         status = model->video_open(segmenter->folder, segmenter->weights, &segmenter->video);
     pthread_mutex_unlock(&segmenter->video_lock);
     return status;

@@ -23,12 +23,12 @@ static struct shared *first;
 /* What a name stands for that is not given. */
 static const char *given(const char *name)
 {
-    return name != NULL ? name : "auto";
+    return name ? name : "auto";
 }
 
 static struct shared *find(const struct device_options *options)
 {
-    for (struct shared *shared = first; shared != NULL; shared = shared->next)
+    for (struct shared *shared = first; shared; shared = shared->next)
         if (strcmp(shared->wanted, given(options->device)) == 0 &&
             strcmp(shared->level, given(options->cpu_level)) == 0 && shared->precision == options->precision &&
             shared->threads == options->threads && shared->memory_limit == options->memory_limit)
@@ -47,14 +47,14 @@ static void free_shared(struct shared *shared)
 static int open_new(const struct device_options *options, struct shared **out)
 {
     struct shared *shared = calloc(1, sizeof(*shared));
-    if (shared == NULL)
+    if (!shared)
         return error_memory("a device");
     shared->precision = options->precision;
     shared->threads = options->threads;
     shared->memory_limit = options->memory_limit;
     shared->wanted = strdup(given(options->device));
     shared->level = strdup(given(options->cpu_level));
-    int status = shared->wanted != NULL && shared->level != NULL ? 0 : error_memory("a device");
+    int status = shared->wanted && shared->level ? 0 : error_memory("a device");
     if (status == 0)
         status = device_open(options, &shared->device);
     if (status != 0) {
@@ -72,7 +72,7 @@ int shared_device_open(const struct device_options *options, struct device **out
     *out = NULL;
     pthread_mutex_lock(&mutex);
     struct shared *shared = find(options);
-    const int status = shared == NULL ? open_new(options, &shared) : 0;
+    const int status = !shared ? open_new(options, &shared) : 0;
     if (status == 0) {
         shared->users++;
         *out = shared->device;
@@ -84,7 +84,7 @@ int shared_device_open(const struct device_options *options, struct device **out
 struct device *shared_device_keep(struct device *device)
 {
     pthread_mutex_lock(&mutex);
-    for (struct shared *shared = first; shared != NULL; shared = shared->next)
+    for (struct shared *shared = first; shared; shared = shared->next)
         if (shared->device == device)
             shared->users++;
     pthread_mutex_unlock(&mutex);
@@ -93,10 +93,10 @@ struct device *shared_device_keep(struct device *device)
 
 void shared_device_close(struct device **device)
 {
-    if (*device == NULL)
+    if (!*device)
         return;
     pthread_mutex_lock(&mutex);
-    for (struct shared **place = &first; *place != NULL; place = &(*place)->next) {
+    for (struct shared **place = &first; *place; place = &(*place)->next) {
         struct shared *const shared = *place;
         if (shared->device == *device) {
             if (--shared->users == 0) {

@@ -24,19 +24,19 @@ static int fill(struct tracking *tracking, struct segmenter *segmenter)
         return status;
     tracking->session->scale = segmenter->model->video_scale(segmenter->video);
     tracking->kept = calloc((size_t)options->keep_frames + 1, sizeof(*tracking->kept));
-    return tracking->kept != NULL ? 0 : error_memory("track session");
+    return tracking->kept ? 0 : error_memory("track session");
 }
 
 int tracking_create(struct segmenter *segmenter, const struct tracking_options *options, struct tracking **out)
 {
     *out = NULL;
     struct tracking *tracking = calloc(1, sizeof(*tracking));
-    if (tracking == NULL)
+    if (!tracking)
         return error_memory("track session");
     tracking->options = *options;
     const int status = fill(tracking, segmenter);
     if (status != 0) {
-        if (tracking->tracker != NULL)
+        if (tracking->tracker)
             segmenter->model->tracker_free(tracking->tracker);
         segment_session_free(&tracking->session);
         free(tracking);
@@ -49,7 +49,7 @@ int tracking_create(struct segmenter *segmenter, const struct tracking_options *
 void tracking_free(struct tracking **tracking)
 {
     struct tracking *old = *tracking;
-    if (old == NULL)
+    if (!old)
         return;
     old->session->segmenter->model->tracker_free(old->tracker);
     segment_session_free(&old->session);
@@ -80,7 +80,7 @@ static struct kept_frame *find_kept(const struct tracking *tracking, int64_t num
 {
     for (int i = 0; i < tracking->options.keep_frames; i++) {
         struct kept_frame *const kept = &tracking->kept[i];
-        if (kept->pixels != NULL && kept->number == number)
+        if (kept->pixels && kept->number == number)
             return kept;
     }
     return NULL;
@@ -93,13 +93,13 @@ static int keep(struct tracking *tracking, int64_t number, const struct sowlv2_i
         return 0;
     const size_t row = 3 * (size_t)image->width;
     struct kept_frame *place = find_kept(tracking, number);
-    if (place == NULL) {
+    if (!place) {
         place = &tracking->kept[tracking->kept_next];
         tracking->kept_next = (tracking->kept_next + 1) % (size_t)tracking->options.keep_frames;
     }
-    if (place->pixels == NULL)
+    if (!place->pixels)
         place->pixels = malloc(row * (size_t)image->height);
-    if (place->pixels == NULL)
+    if (!place->pixels)
         return error_memory("kept frame");
     place->number = number;
     for (int y = 0; y < image->height; y++)
@@ -142,7 +142,7 @@ int tracking_return(struct tracking *tracking, int64_t frame, const struct model
     if (tracking_has_frame(tracking) && tracking->number == frame)
         return 0;
     const struct kept_frame *const kept = find_kept(tracking, frame);
-    if (kept == NULL) {
+    if (!kept) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "frame %" PRId64 " is not kept: make the session with more keep_frames",
                          frame);
     }

@@ -105,7 +105,7 @@ int tracking_run(struct tracking *tracking, bool reverse, bool prompted_only, co
         return status;
     const int64_t width = model->pointer_width(segmenter->weights);
     float *const results = malloc((size_t)(tracks.count * (width + 2) + 1) * sizeof(*results));
-    if (results == NULL) {
+    if (!results) {
         status = error_memory("tracks");
     } else {
         const struct run run = {.tracking = tracking,

@@ -48,14 +48,14 @@ static int side_open(const struct between_picture *picture, const struct between
 {
     side->picture = picture;
     side->field.empty = true;
-    if (picture == NULL || mask == NULL || mask->area <= 0)
+    if (!picture || !mask || mask->area <= 0)
         return 0;
     if (mask->width != now->source_width || mask->height != now->source_height ||
         picture->source_width != now->source_width || picture->source_height != now->source_height) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "masks between frames: a mask of %d x %d pixels, frames of %d x %d",
                          mask->width, mask->height, now->source_width, now->source_height);
     }
-    if (mask->runs == NULL && mask->pixels != NULL) {
+    if (!mask->runs && mask->pixels) {
         const int status = mask_set_pixels(&side->runs, mask->pixels, mask->width, mask->height);
         return status != 0 ? status : between_field_make(&side->runs, &side->field);
     }
@@ -138,7 +138,7 @@ static int grid_open(const struct side sides[2], const struct between_picture *n
     grid->width = (x1 - 1) / grid->cell + 1 - grid->left;
     grid->height = (y1 - 1) / grid->cell + 1 - grid->top;
     grid->values = calloc((size_t)grid->width * (size_t)grid->height, sizeof(*grid->values));
-    return grid->values != NULL ? 0 : error_memory("mask");
+    return grid->values ? 0 : error_memory("mask");
 }
 
 static struct say ask(const struct side *side, struct between_point at, float grey)
@@ -243,7 +243,7 @@ static float decide(const struct side sides[2], const struct answers *answers, i
     float weight[2], total = 0.0F;
     for (int i = 0; i < 2; i++) {
         const bool known = answers->error[i][at] >= 0.0F;
-        if (sides[i].picture == NULL)
+        if (!sides[i].picture)
             return answers->distance[1 - i][at];
         weight[i] = sides[i].field.empty && !sides[1 - i].field.empty ? 0.5F : sides[i].weight;
         weight[i] *= known || sides[i].field.empty ? 1.0F : 0.02F;
@@ -265,7 +265,7 @@ static int combine(const struct side sides[2], const struct between_picture *now
 {
     const size_t cells = (size_t)grid->width * (size_t)grid->height;
     float *memory = calloc(5 * cells, sizeof(*memory));
-    if (memory == NULL)
+    if (!memory)
         return error_memory("mask");
     struct answers answers = {{memory, memory + cells}, {memory + 2 * cells, memory + 3 * cells}, memory + 4 * cells};
     const float scale = (float)now->source_width / (float)now->level[0].width / (float)grid->cell;
@@ -313,9 +313,9 @@ static void paint(const struct grid *grid, int width, int height, uint8_t *pixel
 static int make_mask(const struct grid *grid, const struct between_picture *now, struct sowlv2_mask *out)
 {
     uint8_t *pixels = calloc((size_t)now->source_width, (size_t)now->source_height);
-    if (pixels == NULL)
+    if (!pixels)
         return error_memory("mask");
-    if (grid->values != NULL)
+    if (grid->values)
         paint(grid, now->source_width, now->source_height, pixels);
     const int status = mask_set_pixels(out, pixels, now->source_width, now->source_height);
     free(pixels);
@@ -325,8 +325,8 @@ static int make_mask(const struct grid *grid, const struct between_picture *now,
 static void mix_scores(const struct sowlv2_mask *before, const struct sowlv2_mask *after, float share,
                        struct sowlv2_mask *out)
 {
-    const struct sowlv2_mask *first = before != NULL ? before : after, *last = after != NULL ? after : before;
-    if (first != NULL) {
+    const struct sowlv2_mask *first = before ? before : after, *last = after ? after : before;
+    if (first) {
         out->mask_score = first->mask_score + share * (last->mask_score - first->mask_score);
         out->object_score = first->object_score + share * (last->object_score - first->object_score);
     }
@@ -337,17 +337,17 @@ int masks_between(const struct between_frames *frames, const struct sowlv2_mask 
 {
     struct side sides[2] = {0};
     struct grid grid = {0};
-    const double position = frames->after == NULL ? 0.0 : fmin(fmax(frames->position, 0.0), 1.0);
+    const double position = !frames->after ? 0.0 : fmin(fmax(frames->position, 0.0), 1.0);
     const float share = (float)position;
     *out = (struct sowlv2_mask){0};
-    after = frames->after != NULL ? after : NULL;
+    after = frames->after ? after : NULL;
     int status = side_open(frames->before, frames->now, before, &sides[0]);
     status = status != 0 ? status : side_open(frames->after, frames->now, after, &sides[1]);
     status = status != 0 ? status : follow(&sides[0], &sides[1], frames->now, share);
     status = status != 0 ? status : follow(&sides[1], &sides[0], frames->now, 1.0F - share);
     if (status == 0 && (!sides[0].field.empty || !sides[1].field.empty))
         status = grid_open(sides, frames->now, &grid);
-    if (status == 0 && grid.values != NULL)
+    if (status == 0 && grid.values)
         status = combine(sides, frames->now, &grid);
     if (status == 0)
         status = make_mask(&grid, frames->now, out);

@@ -50,7 +50,7 @@ static int make_moved(const struct between_picture *from, const struct between_p
     const size_t count = (size_t)out->width * (size_t)out->height;
     out->values = malloc(count * sizeof(float));
     out->weights = malloc(count * sizeof(float));
-    if (out->values == NULL || out->weights == NULL)
+    if (!out->values || !out->weights)
         return error_memory("motion of an object");
     for (int y = 0; y < out->height; y++) {
         for (int x = 0; x < out->width; x++) {
@@ -180,7 +180,7 @@ int between_bend_make(const struct between_picture *from, const struct between_p
     out->steps = calloc(nodes, sizeof(*out->steps));
     struct between_point *scratch = calloc(nodes, sizeof(*scratch));
     float *trust = calloc(nodes, sizeof(*trust));
-    if (status == 0 && (out->steps == NULL || scratch == NULL || trust == NULL))
+    if (status == 0 && (!out->steps || !scratch || !trust))
         status = error_memory("motion of an object");
     for (int i = 0; status == 0 && moved.width > 0 && i < (int)nodes; i++) {
         const int column = i % out->columns, row = i / out->columns;

@@ -161,7 +161,7 @@ static void spread(float *d, int w, int h)
 
 int between_field_make(const struct sowlv2_mask *mask, struct between_field *out)
 {
-    if (mask == NULL || mask->area <= 0 || mask->runs == NULL) {
+    if (!mask || mask->area <= 0 || !mask->runs) {
         out->empty = true;
         return 0;
     }
@@ -169,7 +169,7 @@ int between_field_make(const struct sowlv2_mask *mask, struct between_field *out
     const size_t cells = (size_t)out->width * (size_t)out->height;
     out->values = calloc(cells, sizeof(*out->values));
     float *distances = calloc(cells, sizeof(*distances));
-    if (out->values == NULL || distances == NULL) {
+    if (!out->values || !distances) {
         free(distances);
         return error_memory("mask");
     }

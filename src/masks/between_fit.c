@@ -295,7 +295,7 @@ int between_fit(const struct between_picture *from, const struct between_picture
                 const struct between_move *guess, struct between_move *out, struct between_left *left)
 {
     struct samples *samples = malloc(sizeof(*samples));
-    if (samples == NULL)
+    if (!samples)
         return error_memory("motion of an object");
     const int coarse = from->levels > 2 ? 2 : from->levels - 1;
     struct between_move found = {.centre = guess->centre}, guessed = *guess;

@@ -36,7 +36,7 @@ static int reserve(int width, int height, struct between_picture *out)
     for (int i = 0; i < out->levels; i++)
         total += (size_t)out->level[i].width * (size_t)out->level[i].height;
     out->memory = malloc(total);
-    if (out->memory == NULL) {
+    if (!out->memory) {
         *out = (struct between_picture){0};
         return error_memory("picture of a frame");
     }

@@ -8,7 +8,7 @@
 
 void sowlv2_masks_free(struct sowlv2_mask *masks, size_t count)
 {
-    for (size_t i = 0; masks != NULL && i < count; i++) {
+    for (size_t i = 0; masks && i < count; i++) {
         free(masks[i].pixels);
         free(masks[i].runs);
         free(masks[i].logits);
@@ -18,12 +18,11 @@ void sowlv2_masks_free(struct sowlv2_mask *masks, size_t count)
 
 int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pixels)
 {
-    if (mask == NULL || pixels == NULL || mask->width < 1 || mask->height < 1 ||
-        (mask->pixels == NULL && mask->runs == NULL))
+    if (!mask || !pixels || mask->width < 1 || mask->height < 1 || (!mask->pixels && !mask->runs))
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_mask_to_pixels: a mask with pixels or runs, and room for its pixels, are needed");
     const size_t total = (size_t)mask->width * (size_t)mask->height;
-    if (mask->pixels != NULL) {
+    if (mask->pixels) {
         memcpy(pixels, mask->pixels, total);
         return 0;
     }
@@ -41,8 +40,8 @@ int sowlv2_mask_to_pixels(const struct sowlv2_mask *mask, uint8_t *pixels)
 
 size_t mask_bytes(const struct sowlv2_mask *mask)
 {
-    const size_t pixels = mask->pixels != NULL ? (size_t)mask->width * (size_t)mask->height : 0;
-    const size_t side = mask->logits != NULL ? (size_t)mask->logits_side : 0;
+    const size_t pixels = mask->pixels ? (size_t)mask->width * (size_t)mask->height : 0;
+    const size_t side = mask->logits ? (size_t)mask->logits_side : 0;
     return pixels + mask->run_count * sizeof(*mask->runs) + side * side * sizeof(*mask->logits);
 }
 
@@ -66,7 +65,7 @@ int64_t masks_dedupe(const struct sowlv2_mask *const *masks, const float *scores
 {
     struct place *places = calloc(count + 1, sizeof(*places));
     int64_t kept = 0;
-    if (places == NULL)
+    if (!places)
         return error_memory("masks");
     for (size_t i = 0; i < count; i++) {
         places[i] = (struct place){scores[i], i};

@@ -38,7 +38,7 @@ static void add_column(struct encoder *encoder, const uint8_t *column, int heigh
 {
     for (const uint8_t *at = column, *end = column + height; at < end;) {
         const uint8_t *next = memchr(at, !encoder->value, (size_t)(end - at));
-        next = next != NULL ? next : end;
+        next = next ? next : end;
         encoder->length += next - at;
         if (next < end) {
             write_length(encoder);
@@ -68,14 +68,14 @@ static void add_columns(struct encoder *encoder, const uint8_t *pixels, int widt
 
 int sowlv2_mask_rle(const struct sowlv2_mask *mask, char **out)
 {
-    if (out != NULL)
+    if (out)
         *out = NULL;
-    if (mask == NULL || out == NULL || mask->width < 1 || mask->height < 1)
+    if (!mask || !out || mask->width < 1 || mask->height < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_mask_rle: a mask and out are needed");
     uint8_t *pixels = malloc((size_t)mask->width * (size_t)mask->height);
     uint8_t *strip = malloc((size_t)mask->height * STRIP);
     struct encoder encoder = {0};
-    int status = pixels != NULL && strip != NULL ? 0 : error_memory("mask");
+    int status = pixels && strip ? 0 : error_memory("mask");
     if (status == 0)
         status = sowlv2_mask_to_pixels(mask, pixels);
     if (status == 0) {

@@ -17,7 +17,7 @@ static bool append(struct builder *builder, size_t length)
     if (builder->count == builder->capacity) {
         const size_t capacity = builder->capacity > 0 ? 2 * builder->capacity : 64;
         uint32_t *runs = realloc(builder->runs, capacity * sizeof(*runs));
-        if (runs == NULL)
+        if (!runs)
             return false;
         builder->runs = runs;
         builder->capacity = capacity;
@@ -46,7 +46,7 @@ int mask_set_pixels(struct sowlv2_mask *mask, const uint8_t *pixels, int width, 
     int64_t area = 0;
     for (size_t at = 0, value = 0; at < total && complete; value ^= 1) {
         const uint8_t *next = memchr(pixels + at, value ? 0 : 1, total - at);
-        const size_t end = next != NULL ? (size_t)(next - pixels) : total;
+        const size_t end = next ? (size_t)(next - pixels) : total;
         complete = append(&builder, end - at);
         if (value && end > at) {
             area += (int64_t)(end - at);
@@ -59,7 +59,7 @@ int mask_set_pixels(struct sowlv2_mask *mask, const uint8_t *pixels, int width, 
         return error_memory("mask");
     }
     uint32_t *exact = realloc(builder.runs, builder.count * sizeof(*exact));
-    mask->runs = exact != NULL ? exact : builder.runs;
+    mask->runs = exact ? exact : builder.runs;
     mask->run_count = builder.count;
     mask->width = width;
     mask->height = height;
@@ -100,7 +100,7 @@ static int64_t common_pixels(const struct sowlv2_mask *a, const struct sowlv2_ma
 
 double sowlv2_mask_iou(const struct sowlv2_mask *a, const struct sowlv2_mask *b)
 {
-    if (a == NULL || b == NULL || a->runs == NULL || b->runs == NULL)
+    if (!a || !b || !a->runs || !b->runs)
         return 0.0;
     const bool apart = a->box[2] <= b->box[0] || b->box[2] <= a->box[0] || a->box[3] <= b->box[1] ||
                        b->box[3] <= a->box[1] || a->width != b->width || a->height != b->height;

@@ -28,10 +28,10 @@ static bool grow(struct loader *loader)
         return true;
     const size_t capacity = loader->capacity == 0 ? 256 : 2 * loader->capacity;
     struct weight_row *rows = realloc(loader->rows, capacity * sizeof(*rows));
-    loader->rows = rows != NULL ? rows : loader->rows;
+    loader->rows = rows ? rows : loader->rows;
     char **names = realloc(loader->names, capacity * sizeof(*names));
-    loader->names = names != NULL ? names : loader->names;
-    if (rows == NULL || names == NULL) {
+    loader->names = names ? names : loader->names;
+    if (!rows || !names) {
         loader_fail(loader, error_memory("model tables"));
         return false;
     }
@@ -59,7 +59,7 @@ const struct host_tensor *loader_tensor(struct loader *loader, bool optional, in
         return &loader->tensors[loader->next++];
     }
     char *name = grow(loader) ? malloc(NAME_BYTES) : NULL;
-    if (name == NULL) {
+    if (!name) {
         loader_fail(loader, error_memory("model tables"));
         return NULL;
     }
@@ -76,7 +76,7 @@ static int bind(struct loader *loader, const struct checkpoint *checkpoint, cons
     if (loader->status != 0)
         return loader->status;
     loader->tensors = calloc(loader->count + 1, sizeof(*loader->tensors));
-    if (loader->tensors == NULL)
+    if (!loader->tensors)
         return loader->status = error_memory("model tables");
     loader->binding = false;
     return loader->status = checkpoint_bind(checkpoint, loader->rows, loader->count, ignored, loader->tensors);
@@ -107,10 +107,10 @@ int loader_load(const struct checkpoint *checkpoint, struct parameters *paramete
 
 void *loader_layers(struct loader *loader, int64_t count, size_t size, void *made)
 {
-    if (made != NULL || loader->status != 0 || count == 0)
+    if (made || loader->status != 0 || count == 0)
         return made;
     void *const layers = calloc((size_t)count, size);
-    if (layers == NULL)
+    if (!layers)
         loader_fail(loader, error_memory("model layers"));
     return layers;
 }
@@ -126,7 +126,7 @@ static bool read_tensor(struct loader *loader, const struct host_tensor *tensor,
 void loader_device(struct loader *loader, const struct host_tensor *source, int rank, const int64_t *dim,
                    struct tensor *out)
 {
-    const bool shown = source != NULL && source->dtype == DTYPE_F32; /* as it is */
+    const bool shown = source && source->dtype == DTYPE_F32; /* as it is */
     if (!read_tensor(loader, source, shown))
         return;
     loader_fail(loader, parameters_tensor(loader->parameters, source, out));
@@ -147,8 +147,7 @@ void loader_host(struct loader *loader, const struct host_tensor *source, float 
         return;
     const int64_t count = host_tensor_count(source);
     *out = malloc((size_t)count * sizeof(**out));
-    loader_fail(loader,
-                *out == NULL ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
+    loader_fail(loader, !*out ? error_memory("a weight") : dtype_to_f32(source->dtype, source->data, count, *out));
     checkpoint_forget(loader->checkpoint, source);
 }
 
@@ -156,12 +155,12 @@ void loader_prepare_linear(struct loader *loader, int64_t rows, int parts, const
                            const struct host_tensor *const *bias, const struct linear **out)
 {
     for (int i = 0; i < parts; i++)
-        if (!read_tensor(loader, weight[i], false) || (bias != NULL && !read_tensor(loader, bias[i], false)))
+        if (!read_tensor(loader, weight[i], false) || (bias && !read_tensor(loader, bias[i], false)))
             return;
     loader_fail(loader, parameters_linear(loader->parameters, parts, weight, bias, rows, out));
     for (int i = 0; i < parts; i++) {
         checkpoint_forget(loader->checkpoint, weight[i]);
-        if (bias != NULL)
+        if (bias)
             checkpoint_forget(loader->checkpoint, bias[i]);
     }
 }
@@ -189,7 +188,7 @@ void loader_linear_values(struct loader *loader, int64_t rows, int64_t outputs, 
                                        .name = name};
     const struct host_tensor added = {
         .dtype = DTYPE_F32, .rank = 1, .dim = {outputs}, .data = bias, .bytes = (size_t)outputs * sizeof(*bias)};
-    const struct host_tensor *const weights[] = {&matrix}, *const biases[] = {bias != NULL ? &added : NULL};
+    const struct host_tensor *const weights[] = {&matrix}, *const biases[] = {bias ? &added : NULL};
     loader_fail(loader, parameters_linear(loader->parameters, 1, weights, biases, rows, out));
 }
 
@@ -259,7 +258,7 @@ struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct
                                       {names->k, width, names->no_qkv_bias},
                                       {names->v, width, names->no_qkv_bias}};
     struct nn_block *const blocks = loader_layers(loader, tower->layers, sizeof(*blocks), made);
-    for (int64_t i = 0; i < tower->layers && blocks != NULL; i++) {
+    for (int64_t i = 0; i < tower->layers && blocks; i++) {
         struct nn_block *const block = &blocks[i];
         char layer[NAME_BYTES];
         snprintf(layer, sizeof(layer), "%s%lld.", prefix, (long long)i);

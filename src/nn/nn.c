@@ -49,7 +49,7 @@ void nn_self_attention(struct compute *compute, int64_t heads, bool causal, cons
     struct tensor q = tensor_slice(split, 2, 0, heads);         /* [batch, tokens, heads, head] */
     struct tensor k = tensor_slice(split, 2, heads, heads);     /* the same */
     struct tensor v = tensor_slice(split, 2, 2 * heads, heads); /* the same */
-    if (rope != NULL)
+    if (rope)
         op_rope(compute, tensor_slice(split, 2, 0, 2 * heads), rope->cosines, rope->sines);
     op_attention(compute, q, k, v, 1.0F / sqrtf((float)head), causal, TENSOR_RESHAPE(out, batch, tokens, heads, head));
 }

@@ -8,14 +8,14 @@
 
 void model_emit(const struct model_trace *trace, struct compute *compute, struct tensor tensor, const char *name)
 {
-    if (trace != NULL && compute_status(compute) == 0)
+    if (trace && compute_status(compute) == 0)
         trace->receive(compute, name, tensor, trace->user_data);
 }
 
 void model_emit_numbered(const struct model_trace *trace, struct compute *compute, struct tensor tensor,
                          const char *format, ...)
 {
-    if (trace == NULL)
+    if (!trace)
         return;
     char name[64];
     va_list arguments;
@@ -30,8 +30,7 @@ bool model_keep_going(const struct model_control *control, struct compute *compu
 {
     if (compute_status(compute) != 0)
         return false;
-    if (control == NULL || control->keep_going == NULL ||
-        control->keep_going((int)done, (int)total, control->user_data))
+    if (!control || !control->keep_going || control->keep_going((int)done, (int)total, control->user_data))
         return true;
     compute_fail(compute, error_set(SOWLV2_ERROR_CANCELLED, "%s: cancelled", what));
     return false;

@@ -157,11 +157,11 @@ static bool check_operand(struct compute *compute, const char *op, const struct 
         negative = negative || tensor->dim[i] < 0;
         counted = !__builtin_mul_overflow(count, tensor->dim[i], &count) && counted;
     }
-    const char *const wrong = negative                              ? "has a negative dimension"
-                              : !counted                            ? "is too large"
-                              : count > 0 && tensor->buffer == NULL ? "has no memory"
-                                                                    : NULL;
-    if (wrong != NULL)
+    const char *const wrong = negative                       ? "has a negative dimension"
+                              : !counted                     ? "is too large"
+                              : count > 0 && !tensor->buffer ? "has no memory"
+                                                             : NULL;
+    if (wrong)
         return check_failed(compute, op, "%s %s %s", operand->name, shape_text(tensor).text, wrong);
     if (count == 0)
         return true;
@@ -184,8 +184,8 @@ static bool check_apart(struct compute *compute, const char *op, const struct op
                         const struct operand *other)
 {
     const struct tensor *const out = written->tensor, *const input = other->tensor;
-    if (input == NULL || out == NULL || input->buffer != out->buffer || tensor_count(input) == 0 ||
-        tensor_count(out) == 0 || (other->is & IS_IN_PLACE && same_view(input, out)))
+    if (!input || !out || input->buffer != out->buffer || tensor_count(input) == 0 || tensor_count(out) == 0 ||
+        (other->is & IS_IN_PLACE && same_view(input, out)))
         return true;
     const size_t input_end = input->offset + (size_t)extent(input) * dtype_size(input->dtype);
     const size_t out_end = out->offset + (size_t)extent(out) * dtype_size(out->dtype);
@@ -199,7 +199,7 @@ static bool check_apart(struct compute *compute, const char *op, const struct op
 bool check_operands(struct compute *compute, const char *op, int count, const struct operand *operands)
 {
     for (int i = 0; i < count; i++)
-        if (operands[i].tensor != NULL && !check_operand(compute, op, &operands[i]))
+        if (operands[i].tensor && !check_operand(compute, op, &operands[i]))
             return false;
     for (int i = 0; i < count; i++)
         for (int j = 0; j < count; j++)

@@ -28,7 +28,7 @@ int compute_create(struct device *device, struct compute **out)
 {
     *out = NULL;
     struct compute *compute = calloc(1, sizeof(*compute));
-    if (compute == NULL)
+    if (!compute)
         return error_memory("a forward pass");
     compute->device = device;
     int status = scratch_create(device, &compute->scratch);
@@ -45,7 +45,7 @@ int compute_create(struct device *device, struct compute **out)
 
 static void forget_shown(struct compute *compute)
 {
-    for (struct shown *shown = compute->shown, *next; shown != NULL; shown = next) {
+    for (struct shown *shown = compute->shown, *next; shown; shown = next) {
         next = shown->next;
         free(shown);
     }
@@ -55,7 +55,7 @@ static void forget_shown(struct compute *compute)
 void compute_free(struct compute **compute)
 {
     struct compute *old = *compute;
-    if (old == NULL)
+    if (!old)
         return;
     old->device->set->wait(old);
     forget_shown(old);
@@ -144,7 +144,7 @@ struct tensor compute_tensor(struct compute *compute, enum dtype dtype, int rank
 struct tensor op_upload(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim, const void *from)
 {
     struct tensor tensor = compute_tensor(compute, dtype, rank, dim);
-    if (tensor.buffer != NULL && tensor_count(&tensor) > 0)
+    if (tensor.buffer && tensor_count(&tensor) > 0)
         compute->device->set->upload(compute, from, tensor);
     return tensor;
 }
@@ -155,13 +155,13 @@ struct tensor op_upload_rows(struct compute *compute, const uint8_t *from, size_
     struct tensor tensor = {.dtype = DTYPE_U8, .rank = 2, .dim = {rows, columns}, .stride = {columns, 1}};
     if (compute->status != 0)
         return tensor;
-    if (from == NULL || rows < 1 || columns < 1 || row_bytes < (size_t)columns) {
+    if (!from || rows < 1 || columns < 1 || row_bytes < (size_t)columns) {
         check_failed(compute, "op_upload_rows", "%lld rows of %zu bytes cannot hold %lld columns", (long long)rows,
                      row_bytes, (long long)columns);
         return tensor;
     }
     struct shown *shown = calloc(1, sizeof(*shown));
-    if (shown == NULL) {
+    if (!shown) {
         compute_fail(compute, error_memory("an image"));
         return tensor;
     }
@@ -176,7 +176,7 @@ void op_download(struct compute *compute, struct tensor from, void *to)
 {
     if (compute->status != 0 || tensor_count(&from) == 0)
         return;
-    if (from.buffer == NULL)
+    if (!from.buffer)
         check_failed(compute, "op_download", "the tensor has no memory");
     else
         compute->device->set->download(compute, from, to);

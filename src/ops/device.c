@@ -81,7 +81,7 @@ int device_open_set(const struct ops_set *set, const struct device_options *opti
 {
     *out = NULL;
     struct device *device = calloc(1, sizeof(*device));
-    if (device == NULL)
+    if (!device)
         return error_memory("a device");
     device->set = set;
     device->precision = options->precision;
@@ -92,10 +92,10 @@ int device_open_set(const struct ops_set *set, const struct device_options *opti
         return status;
     }
     const char *const missing = missing_entry(device->set);
-    if (missing != NULL) {
+    if (missing) {
         status = error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: it has no %s: choose another device", device->name,
                            missing);
-        if (device->set->close != NULL)
+        if (device->set->close)
             device->set->close(device);
         free(device);
         return status;
@@ -108,17 +108,17 @@ int device_open_set(const struct ops_set *set, const struct device_options *opti
 static const char *wanted_level(const struct device_options *options)
 {
     const char *level = options->cpu_level;
-    if (level == NULL || strcmp(level, "auto") == 0)
+    if (!level || strcmp(level, "auto") == 0)
         level = getenv("SOWLV2_CPU");
-    return level == NULL || level[0] == '\0' || strcmp(level, "auto") == 0 ? NULL : level;
+    return !level || level[0] == '\0' || strcmp(level, "auto") == 0 ? NULL : level;
 }
 
 int device_open(const struct device_options *options, struct device **out)
 {
     static const struct device_options defaults = {0};
-    options = options != NULL ? options : &defaults;
+    options = options ? options : &defaults;
     *out = NULL;
-    const char *const name = options->device != NULL ? options->device : "auto";
+    const char *const name = options->device ? options->device : "auto";
     const char *const level = wanted_level(options);
     if (strcmp(name, "reference") == 0)
         return device_open_set(&ops_reference, options, out);
@@ -126,13 +126,13 @@ int device_open(const struct device_options *options, struct device **out)
         return device_open_set(&ops_cuda, options, out);
     if (strcmp(name, "auto") != 0 && strcmp(name, "cpu") != 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "device %s: there is no such device: use cpu, cuda or auto", name);
-    const bool reference = level != NULL && strcmp(level, "reference") == 0;
+    const bool reference = level && strcmp(level, "reference") == 0;
     return device_open_set(reference ? &ops_reference : &ops_cpu, options, out);
 }
 
 void device_close(struct device **device)
 {
-    if (*device == NULL)
+    if (!*device)
         return;
     (*device)->set->close(*device);
     free(*device);
@@ -167,7 +167,7 @@ int device_tensor_create(struct device *device, enum dtype dtype, int rank, cons
         return error_set(SOWLV2_ERROR_ARGUMENT, "device tensor: its shape or type is out of range");
     }
     struct buffer *buffer = malloc(sizeof(*buffer));
-    int status = buffer != NULL ? device->set->allocate(device, bytes, buffer) : error_memory("a tensor");
+    int status = buffer ? device->set->allocate(device, bytes, buffer) : error_memory("a tensor");
     if (status != 0) {
         free(buffer);
         *out = (struct tensor){0};
@@ -179,7 +179,7 @@ int device_tensor_create(struct device *device, enum dtype dtype, int rank, cons
 
 void device_tensor_free(struct device *device, struct tensor *tensor)
 {
-    if (tensor->buffer != NULL) {
+    if (tensor->buffer) {
         device->set->release(device, tensor->buffer);
         free(tensor->buffer);
     }

@@ -25,7 +25,7 @@ int filter_allocate(int inputs, int outputs, int64_t stride, struct filter *out)
     out->first = calloc((size_t)outputs, sizeof(*out->first));
     out->count = calloc((size_t)outputs, sizeof(*out->count));
     out->weight = calloc(taps, sizeof(*out->weight));
-    if (out->first == NULL || out->count == NULL || out->weight == NULL) {
+    if (!out->first || !out->count || !out->weight) {
         filter_free(out);
         return error_memory("a resize filter");
     }

@@ -27,7 +27,7 @@ static int blur_create(float sigma, struct blur *out)
 {
     *out = (struct blur){.half = (int64_t)ceilf(3.0F * sigma)};
     out->tap = malloc((size_t)(out->half + 1) * sizeof(*out->tap));
-    if (out->tap == NULL)
+    if (!out->tap)
         return error_memory("a resize filter");
     double sum = 0.0;
     /* NOLINTBEGIN(clang-analyzer-core.*): loops that the analyzer leaves too early fill these arrays. */
@@ -121,7 +121,7 @@ int filter_sigma_bilinear(int inputs_valid, int inputs_padded, int outputs, floa
     }
     if (status == 0) {
         tap = malloc((size_t)inputs_padded * sizeof(*tap));
-        if (tap == NULL) {
+        if (!tap) {
             filter_free(out);
             status = error_memory("a resize filter");
         }

@@ -24,7 +24,7 @@ static int allocate(int inputs, int outputs, int64_t stride, struct filter_u8 *o
     out->first = calloc((size_t)outputs, sizeof(*out->first));
     out->count = calloc((size_t)outputs, sizeof(*out->count));
     out->weight = calloc(taps, sizeof(*out->weight));
-    if (out->first == NULL || out->count == NULL || out->weight == NULL) {
+    if (!out->first || !out->count || !out->weight) {
         filter_u8_free(out);
         return error_memory("a resize filter");
     }
@@ -78,7 +78,7 @@ int filter_u8_bilinear_antialias(int inputs, int outputs, struct filter_u8 *out)
     const double scale = (double)inputs / (double)outputs;
     status = allocate(inputs, outputs, (int64_t)ceil(scale >= 1.0 ? scale : 1.0) * 2 + 1, out);
     double *taps = NULL;
-    if (status == 0 && (taps = malloc((size_t)out->stride * sizeof(*taps))) == NULL) {
+    if (status == 0 && !(taps = malloc((size_t)out->stride * sizeof(*taps)))) {
         filter_u8_free(out);
         status = error_memory("a resize filter");
     }

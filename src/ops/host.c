@@ -51,7 +51,7 @@ void host_guard(struct device *device, const struct buffer *buffer, size_t offse
     (void)device;
 #ifdef HOST_GUARD
     const char *const first = (const char *)buffer->memory + offset;
-    if (buffer->borrowed || buffer->memory == NULL)
+    if (buffer->borrowed || !buffer->memory)
         return;
     if (usable)
         __asan_unpoison_memory_region(first, bytes);
@@ -176,13 +176,13 @@ static int convert_parts(const struct linear_source *source, float *weight, floa
     int status = 0;
     for (int i = 0; i < source->parts && status == 0; i++) {
         const struct host_tensor *const part = source->weight[i];
-        const struct host_tensor *const part_bias = source->bias != NULL ? source->bias[i] : NULL;
-        if (weight != NULL) {
+        const struct host_tensor *const part_bias = source->bias ? source->bias[i] : NULL;
+        if (weight) {
             status = dtype_to_f32(part->dtype, part->data, host_tensor_count(part), weight);
             weight += host_tensor_count(part);
         }
-        if (bias != NULL && status == 0) {
-            if (part_bias != NULL)
+        if (bias && status == 0) {
+            if (part_bias)
                 status = dtype_to_f32(part_bias->dtype, part_bias->data, part->dim[0], bias);
             else
                 memset(bias, 0, (size_t)part->dim[0] * sizeof(*bias));
@@ -201,7 +201,7 @@ int host_weights_join(const struct linear_source *source, bool channels_last, st
     *out = (struct host_weights){0};
     if (__builtin_mul_overflow(outputs, (size_t)source->inputs, &count) ||
         __builtin_mul_overflow(count, copies, &values) || __builtin_add_overflow(values, outputs, &values) ||
-        values > PTRDIFF_MAX / sizeof(float) || (out->memory = malloc((values + 1) * sizeof(float))) == NULL)
+        values > PTRDIFF_MAX / sizeof(float) || !(out->memory = malloc((values + 1) * sizeof(float))))
         return error_memory("a layer's weights");
     float *const bias = source->has_bias ? out->memory : NULL, *const weight = out->memory + outputs;
     const int status = convert_parts(source, as_it_is ? NULL : weight, bias);

@@ -11,7 +11,7 @@
 /* The address of a tensor's first element; NULL where it has no memory. */
 static inline void *host_data(struct tensor tensor)
 {
-    return tensor.buffer != NULL ? (char *)tensor.buffer->memory + tensor.offset : NULL;
+    return tensor.buffer ? (char *)tensor.buffer->memory + tensor.offset : NULL;
 }
 
 /* F32 as BF16, rounded to the nearest, ties to even; NaN stays NaN. */

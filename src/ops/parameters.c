@@ -22,7 +22,7 @@ struct parameters {
 int parameters_create(struct device *device, struct parameters **out)
 {
     *out = calloc(1, sizeof(**out));
-    if (*out == NULL)
+    if (!*out)
         return error_memory("a model's weights");
     (*out)->device = device;
     return 0;
@@ -46,9 +46,9 @@ static void free_owned(struct device *device, struct owned *owned)
 
 void parameters_free(struct parameters **parameters)
 {
-    if (*parameters == NULL)
+    if (!*parameters)
         return;
-    for (struct owned *owned = (*parameters)->first, *next; owned != NULL; owned = next) {
+    for (struct owned *owned = (*parameters)->first, *next; owned; owned = next) {
         next = owned->next;
         free_owned((*parameters)->device, owned);
     }
@@ -81,7 +81,7 @@ static int keep(struct parameters *parameters, struct owned *owned, int status)
 /* "weight" or, where the file names it, that name. */
 static const char *name_of(const char *what, const struct host_tensor *tensor)
 {
-    return tensor->name != NULL ? tensor->name : what;
+    return tensor->name ? tensor->name : what;
 }
 
 /* The type can be converted, and shape and bytes belong together. */
@@ -98,7 +98,7 @@ static int check_source(const char *what, const struct host_tensor *tensor)
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->dim[i] <= 0 || __builtin_mul_overflow(bytes, (size_t)tensor->dim[i], &bytes))
             return error_set(SOWLV2_ERROR_ARGUMENT, "%s: dimension %d is %lld", name, i, (long long)tensor->dim[i]);
-    if (bytes != tensor->bytes || tensor->data == NULL) {
+    if (bytes != tensor->bytes || !tensor->data) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: its shape needs %zu bytes, there are %zu", name, bytes,
                          tensor->bytes);
     }
@@ -112,7 +112,7 @@ static int make_tensor(struct parameters *parameters, const struct host_tensor *
     if (status != 0)
         return status;
     struct owned *owned = calloc(1, sizeof(*owned));
-    if (owned == NULL || !tensor_layout(DTYPE_F32, source->rank, source->dim, out, &bytes)) {
+    if (!owned || !tensor_layout(DTYPE_F32, source->rank, source->dim, out, &bytes)) {
         free(owned);
         return error_memory("a weight");
     }
@@ -146,7 +146,7 @@ static int check_parts(struct linear_source *source)
     source->inputs = source->weight[0]->dim[1];
     for (int i = 0; i < source->parts; i++) {
         const struct host_tensor *const weight = source->weight[i];
-        const struct host_tensor *const bias = source->bias != NULL ? source->bias[i] : NULL;
+        const struct host_tensor *const bias = source->bias ? source->bias[i] : NULL;
         int status = check_source("linear layer's weight", weight);
         if (status != 0)
             return status;
@@ -156,7 +156,7 @@ static int check_parts(struct linear_source *source)
         }
         if (__builtin_add_overflow(source->outputs, weight->dim[0], &source->outputs))
             return error_set(SOWLV2_ERROR_ARGUMENT, "linear layer: too many outputs");
-        if (bias == NULL)
+        if (!bias)
             continue;
         source->has_bias = true;
         status = check_source("linear layer's bias", bias);
@@ -181,7 +181,7 @@ int parameters_linear(struct parameters *parameters, int parts, const struct hos
     if (status != 0)
         return status;
     struct owned *owned = calloc(1, sizeof(*owned));
-    if (owned == NULL)
+    if (!owned)
         return error_memory("a linear layer");
     struct device *const device = parameters->device;
     owned->kind = OWNS_LINEAR;
@@ -197,13 +197,13 @@ enum { MAX_KERNEL = 1 << 15 };
 static int check_conv2d(const struct host_tensor *weight, const struct host_tensor *bias, int stride, int padding)
 {
     int status = check_source("convolution's weight", weight);
-    if (status == 0 && bias != NULL)
+    if (status == 0 && bias)
         status = check_source("convolution's bias", bias);
     if (status != 0)
         return status;
     if (weight->rank != 4 || weight->dim[2] > MAX_KERNEL || weight->dim[3] > MAX_KERNEL)
         return error_set(SOWLV2_ERROR_ARGUMENT, "convolution: its weight is not [outputs, inputs, height, width]");
-    if (bias != NULL && (bias->rank != 1 || bias->dim[0] != weight->dim[0]))
+    if (bias && (bias->rank != 1 || bias->dim[0] != weight->dim[0]))
         return error_set(SOWLV2_ERROR_ARGUMENT, "convolution: its bias does not have one value for each output");
     if (stride < 1 || stride > MAX_KERNEL || padding < 0 || padding > MAX_KERNEL) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "convolution: stride %d with padding %d is out of range", stride,
@@ -221,14 +221,14 @@ int parameters_conv2d(struct parameters *parameters, const struct host_tensor *w
     if (status != 0)
         return status;
     struct owned *owned = calloc(1, sizeof(*owned));
-    if (owned == NULL)
+    if (!owned)
         return error_memory("a convolution");
     const struct linear_source source = {.parts = 1,
                                          .weight = &weight,
                                          .bias = &bias,
                                          .outputs = weight->dim[0],
                                          .inputs = weight->dim[1] * weight->dim[2] * weight->dim[3],
-                                         .has_bias = bias != NULL,
+                                         .has_bias = bias,
                                          .rows_hint = ROWS_HINT};
     struct device *const device = parameters->device;
     owned->kind = OWNS_CONV2D;

@@ -5,7 +5,7 @@
 /* Of an op that may add a residual: F32 where it does, since that is F32. */
 static unsigned sum_type(const struct tensor *residual)
 {
-    return residual != NULL ? IS_F32 : IS_NARROW;
+    return residual ? IS_F32 : IS_NARROW;
 }
 
 void op_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
@@ -19,7 +19,7 @@ void op_linear(struct compute *compute, const struct linear *linear, struct tens
         return;
     struct rows rows = rows_join(compute, &x, &out, residual);
     while (rows_next(&rows)) {
-        set_of(compute)->linear(compute, linear, rows.part[0], activation, residual != NULL ? &rows.part[2] : NULL,
+        set_of(compute)->linear(compute, linear, rows.part[0], activation, residual ? &rows.part[2] : NULL,
                                 rows.part[1]);
     }
 }

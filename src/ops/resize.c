@@ -32,7 +32,7 @@ static struct resize upload(struct compute *compute, struct resize resize, int64
         return resize;
     const size_t outputs = (size_t)resize.outputs;
     int32_t *const taps = malloc(2 * outputs * sizeof(*taps));
-    if (taps == NULL) {
+    if (!taps) {
         compute_fail(compute, error_memory("a resize filter"));
         return resize;
     }
@@ -107,7 +107,7 @@ struct pixel_scale pixel_scale(float scale, const float mean[3], const float std
 struct resize resize_part(struct resize resize, int first, int count)
 {
     resize.outputs = count;
-    if (resize.taps.buffer != NULL) {
+    if (resize.taps.buffer) {
         resize.taps = tensor_slice(resize.taps, 1, first, count);
         resize.weight = tensor_slice(resize.weight, 0, first, count);
     }
@@ -161,9 +161,9 @@ void op_resize_image(struct compute *compute, struct tensor pixels, const struct
 {
     enum { CHANNELS = 3 };
     const char *const op = "op_resize_image";
-    const unsigned type = vertical->weight.dtype == DTYPE_I16 || scale == NULL ? IS_I16 : IS_F32;
+    const unsigned type = vertical->weight.dtype == DTYPE_I16 || !scale ? IS_I16 : IS_F32;
     const struct operand given = {"pixels", &pixels, IS_U8, SHAPE(ANY, (int64_t)horizontal->inputs * CHANNELS)};
-    const struct operand written = {"out", &out, (scale == NULL ? IS_U8 : IS_F32) | IS_OUT, SHAPE(ANY, ANY, CHANNELS)};
+    const struct operand written = {"out", &out, (!scale ? IS_U8 : IS_F32) | IS_OUT, SHAPE(ANY, ANY, CHANNELS)};
     if (check_resize(compute, op, given, vertical, horizontal, type, written) &&
         check_sizes(compute, op, "vertical", vertical, pixels.dim[0], out.dim[0]) &&
         check_sizes(compute, op, "horizontal", horizontal, horizontal->inputs, out.dim[1]) && tensor_count(&out) > 0)

@@ -38,7 +38,7 @@ static void join(struct tensor *tensor, int axis)
 struct rows rows_join(struct compute *compute, const struct tensor *a, const struct tensor *b, const struct tensor *c)
 {
     const struct tensor *const given[ROWS_MAX_TENSORS] = {a, b, c};
-    struct rows rows = {.compute = compute, .count = c != NULL ? 3 : 2, .parts = 1};
+    struct rows rows = {.compute = compute, .count = c ? 3 : 2, .parts = 1};
     for (int i = 0; i < rows.count; i++)
         rows.tensor[i] = rows_widen(*given[i], 2);
     for (int axis = rows.tensor[0].rank - 2; axis > 0; axis--) {

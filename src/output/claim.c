@@ -212,7 +212,7 @@ static int look_for_results(struct output_claim *claim)
     struct stat info;
     int status = output_open_file(claim->mark, "journal", claim->journal_path, &journal);
 
-    claim->was_marked = journal != NULL;
+    claim->was_marked = journal;
     claim->had_results = journal && has_inputs(journal, claim->journal_path);
     if (journal)
         fclose(journal);

@@ -82,7 +82,7 @@ static struct video *find(struct output_videos *videos, enum names_kind kind, co
 
 bool output_videos_has(struct output_videos *videos, enum names_kind kind, const struct output_object *object)
 {
-    return find(videos, kind, object) != NULL;
+    return find(videos, kind, object);
 }
 
 static int add_group(struct output_videos *videos, int64_t id)

@@ -151,7 +151,7 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     run->inputs.interrupted = options->interrupted;
     run->inputs.memory = options->memory;
 
-    run->masks = segmenter != NULL;
+    run->masks = segmenter;
     if (!status)
         status = make_sessions(run, detector, segmenter, &report->prompt_seconds);
     if (!status)

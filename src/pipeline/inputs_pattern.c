@@ -132,7 +132,7 @@ static int take_match(struct inputs_lister *lister, const char *path, bool all, 
 int inputs_add_pattern(struct inputs_lister *lister, const char *pattern)
 {
     const bool all = takes_all(pattern) && !lister->film;
-    const bool deep = find_deep(pattern) != NULL;
+    const bool deep = find_deep(pattern);
     const size_t before = lister->count + lister->results;
     struct string_list matches = {0};
     struct rest rest = {0};

@@ -88,7 +88,7 @@ int track_open_feed(struct track_run *run, struct track_feed **out)
     const struct track_feed_options options = {.source = run->options->source,
                                                .reader = run->options->reader,
                                                .cuts = run->options->cuts,
-                                               .ahead = run->options->plan != NULL,
+                                               .ahead = run->options->plan,
                                                .realtime = run->options->realtime,
                                                .interrupted = run->options->interrupted};
 

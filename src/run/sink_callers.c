@@ -49,7 +49,7 @@ static int give_frame(void *state, const struct output_frame *frame)
     struct sowlv2_run_object *const objects = calloc(frame->count + 1, sizeof(*objects));
     const struct sowlv2_run_frame given = {
         .input = frame->name,
-        .is_video = context->video != NULL,
+        .is_video = context->video,
         .number = frame->number,
         .time = frame->time,
         .duration = frame->duration,

@@ -21,7 +21,7 @@ static bool grow_one(void *array, int64_t capacity, size_t size)
     void *const larger = realloc(old, (size_t)capacity * size);
     if (larger)
         memcpy(array, &larger, sizeof(larger));
-    return larger != NULL;
+    return larger;
 }
 
 static bool grow(struct scoring_numbers *numbers)

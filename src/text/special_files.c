@@ -51,7 +51,7 @@ int special_describe(const char *file, const char *field, const json_t *value, s
     if (!json_is_string(content))
         return bad_token(file, field);
     out->token.content = json_string_value(content);
-    out->normalized_given = json_object_get(value, "normalized") != NULL;
+    out->normalized_given = json_object_get(value, "normalized");
     int status = special_flag(file, value, "single_word", &out->token.single_word);
     if (!status)
         status = special_flag(file, value, "lstrip", &out->token.lstrip);

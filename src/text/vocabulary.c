@@ -78,7 +78,7 @@ bool vocabulary_find(const struct vocabulary *vocabulary, const char *token, int
     const json_t *value = json_object_get(vocabulary->ids, token);
     if (value)
         *id = id_of(value);
-    return value != NULL;
+    return value;
 }
 
 /* Writes the character that stands for `byte` in the vocabulary. Printable Latin-1 stands for itself,

@@ -126,7 +126,7 @@ static int update_tone(struct converter *converter, const char *name, const AVFr
 static int update_context(struct converter *converter, const char *name, const AVFrame *frame)
 {
     int range = frame->color_range == AVCOL_RANGE_JPEG, space = frame->colorspace;
-    bool deep = converter->tone != NULL, was_deep = converter->target == AV_PIX_FMT_RGB48;
+    bool deep = converter->tone, was_deep = converter->target == AV_PIX_FMT_RGB48;
     enum AVPixelFormat format = plain_format(frame->format, &range);
     if (deep && space == AVCOL_SPC_UNSPECIFIED)
         space = AVCOL_SPC_BT2020_NCL;

@@ -134,5 +134,5 @@ const int32_t *libav_display_matrix(const AVStream *stream)
 bool libav_has_encryption(const AVStream *stream)
 {
     size_t size;
-    return libav_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, &size) != NULL;
+    return libav_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, &size);
 }

@@ -46,7 +46,7 @@ int config_object(const struct config *config, const struct config_node *node, c
 
 bool config_has(const struct config_node *node, const char *key)
 {
-    return field(node, key) != NULL;
+    return field(node, key);
 }
 
 bool config_is_null(const struct config_node *node, const char *key)

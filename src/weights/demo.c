@@ -16,7 +16,7 @@ int demo_locate(const char *kind, char **folder)
 {
     const char *const places[] = {getenv("SOWLV2_DATA"), SOWLV2_DATA_FOLDER, SOWLV2_SOURCE_MODELS};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (places[i] == NULL || places[i][0] == '\0')
+        if (!places[i] || places[i][0] == '\0')
             continue;
         char *path = NULL;
         if (asprintf(&path, "%s/demo/%s", places[i], kind) < 0)
@@ -32,5 +32,5 @@ int demo_locate(const char *kind, char **folder)
     return error_set(SOWLV2_ERROR_MODEL,
                      "demo: there is no demo/%s below %s: set SOWLV2_DATA to the folder that holds it, or give another "
                      "model",
-                     kind, places[0] != NULL && places[0][0] != '\0' ? places[0] : SOWLV2_DATA_FOLDER);
+                     kind, places[0] && places[0][0] != '\0' ? places[0] : SOWLV2_DATA_FOLDER);
 }

@@ -119,7 +119,7 @@ static struct beginning look_into(const char *path)
 
 static bool holds(const struct beginning *in, const char *text)
 {
-    return in->bytes && memmem(in->bytes, in->size, text, strlen(text)) != NULL;
+    return in->bytes && memmem(in->bytes, in->size, text, strlen(text));
 }
 
 /* PyTorch's files are zip archives with a pickle in them, or, older ones, pickles. */

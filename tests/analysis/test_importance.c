@@ -31,7 +31,7 @@ static const struct host_tensor *find(const char *name)
 {
     const struct host_tensor *tensor = safetensors_find(file, name);
 
-    if (tensor == NULL)
+    if (!tensor)
         fail_msg("no %s", name);
     return tensor;
 }
@@ -151,7 +151,7 @@ static void test_select(void **state)
     (void)state;
     for (;; run++) {
         snprintf(name, sizeof(name), "select.%d.scores", run);
-        if (safetensors_find(file, name) == NULL)
+        if (!safetensors_find(file, name))
             break;
         int64_t count = find(name)->dim[0], found_count = -1;
         float *scores = copy_of(find(name));
@@ -159,11 +159,11 @@ static void test_select(void **state)
         int64_t *settings = copy_of(find(name));
         snprintf(name, sizeof(name), "select.%d.scenes", run);
         const struct host_tensor *scenes = safetensors_find(file, name);
-        int64_t *starts = scenes != NULL ? copy_of(scenes) : NULL;
+        int64_t *starts = scenes ? copy_of(scenes) : NULL;
         snprintf(name, sizeof(name), "select.%d.chosen", run);
         int64_t wanted = find(name)->dim[0], *expected = copy_of(find(name));
         int64_t *found = malloc(sizeof(*found) * (size_t)(wanted + 1)); /* the sanitizer guards what lies behind */
-        struct importance_choice choice = {settings[0], settings[1], starts, scenes != NULL ? scenes->dim[0] : 0};
+        struct importance_choice choice = {settings[0], settings[1], starts, scenes ? scenes->dim[0] : 0};
 
         assert_non_null(found);
         assert_int_equal(importance_select(scores, count, &choice, found, &found_count), 0);

@@ -65,7 +65,7 @@ static void decodes(void **state)
 static void expect(int status, int wanted, const char *text, const struct sowlv2_decoded_image *image)
 {
     assert_int_equal(status, wanted);
-    if (strstr(sowlv2_error_message(), text) == NULL)
+    if (!strstr(sowlv2_error_message(), text))
         fail_msg("\"%s\" is not in: %s", text, sowlv2_error_message());
     assert_null(image->pixels);
     assert_null(image->image.pixels);
@@ -103,7 +103,7 @@ static int notices;
 static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
 {
     (void)user_data;
-    notices += level == SOWLV2_LOG_NOTICE && strstr(message, "half of it") != NULL;
+    notices += level == SOWLV2_LOG_NOTICE && strstr(message, "half of it");
 }
 
 static void takes_what_is_there(void **state)

@@ -239,7 +239,7 @@ static void prepare(const struct entry *entry, int missing, void **arguments)
     memset(second, DIRT, sizeof(second));
     for (int i = 0; entry->pointers[i] != '\0'; i++) {
         void *const there = made(entry->pointers[i]);
-        arguments[i] = i == missing ? NULL : there != NULL ? there : entry->arguments[i];
+        arguments[i] = i == missing ? NULL : there ? there : entry->arguments[i];
     }
 }
 
@@ -270,7 +270,7 @@ static void each_pointer_in_turn(void **state)
                 continue;
             check_cleared(entry, i, arguments);
             if (strncmp(entry->name, "sowlv2_segment_detected", 23) != 0 &&
-                strstr(sowlv2_error_message(), entry->name) == NULL)
+                !strstr(sowlv2_error_message(), entry->name))
                 fail_msg("%s without pointer %d does not say where: %s", entry->name, i, sowlv2_error_message());
         }
     }

@@ -60,7 +60,7 @@ static struct scores measure(const struct track_case *goldens, const char *image
     test_link(MODEL "config.json", folder, "config.json");
     test_link(MODEL "model.safetensors", folder, "model.safetensors");
     test_write_text(folder, "preprocessor_config.json", image_file);
-    if (video_file != NULL)
+    if (video_file)
         test_write_text(folder, "video_preprocessor_config.json", video_file);
     options.model = folder;
     assert_int_equal(sowlv2_segmenter_open(&options, &segmenter), 0);

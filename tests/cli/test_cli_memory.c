@@ -27,12 +27,12 @@ static bool rows_are_whole(const char *output)
     FILE *file = fopen(path, "r");
     bool whole = true;
     free(path);
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+    while (file && fgets(line, sizeof(line), file)) {
         json_t *row = json_loads(line, 0, NULL);
-        whole = whole && row != NULL && line[strlen(line) - 1] == '\n';
+        whole = whole && row && line[strlen(line) - 1] == '\n';
         json_decref(row);
     }
-    if (file != NULL)
+    if (file)
         fclose(file);
     return whole;
 }
@@ -51,8 +51,8 @@ static int run_within(long kilobytes, const char *threads, int *wrong)
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     /* 1: some inputs failed; there is one, so it is the end that OpenMP makes of a process. */
     const bool known = result.status == 0 || result.status == 3 || result.status == 4;
-    const bool loader = result.status == LOADER_FAILED && strstr(result.err, "shared") != NULL;
-    const bool said = result.status == 0 || strstr(result.err, "sowlv2") != NULL;
+    const bool loader = result.status == LOADER_FAILED && strstr(result.err, "shared");
+    const bool said = result.status == 0 || strstr(result.err, "sowlv2");
     if ((!known && !loader) || !said || !rows_are_whole(output)) {
         print_error("%ld kB, %s threads: status %d: %s\n", kilobytes, threads, result.status, result.err);
         ++*wrong;

@@ -23,7 +23,7 @@ static json_t *read_json(const char *path)
 {
     json_error_t error;
     json_t *root = json_load_file(path, 0, &error);
-    if (root == NULL)
+    if (!root)
         fail_msg("%s: %s", path, error.text);
     return root;
 }
@@ -74,7 +74,7 @@ static size_t find_in_samples(const char *const *prompts, size_t prompt_count, c
         SAMPLES,  "--output",    output,         "--quiet",           "--threshold", "0.1",
         "--nms",  "0.5",         "--no-overlay", "--prompt-template", template,      "--prompt"};
     size_t count = 0;
-    while (arguments[count] != NULL)
+    while (arguments[count])
         count++;
     memcpy(arguments + count, prompts, prompt_count * sizeof(*prompts));
     tool_expect(0, NULL, arguments);

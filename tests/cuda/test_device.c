@@ -20,7 +20,7 @@ static const char *(*driver_failed)(void);
 static void find(const char *name, void *function)
 {
     static void *library;
-    if (library == NULL)
+    if (!library)
         library = dlopen("libcuda.so.1", RTLD_NOW);
     assert_non_null(library);
     void *const found = dlsym(library, name);
@@ -102,7 +102,7 @@ static int use_everything(enum dtype precision)
     char message[512];
     snprintf(message, sizeof(message), "%s", error_message());
     compute_free(&compute);
-    if (device != NULL)
+    if (device)
         device_tensor_free(device, &kept);
     parameters_free(&parameters);
     device_close(&device);
@@ -143,7 +143,7 @@ static void test_every_call_fails(void **state)
             snprintf(name, sizeof(name), "%.*s", (int)(strcspn(call, "_")), call);
             if (status == 0 && !is_release(call) && strcmp(call, "cuMemAlloc_v2") != 0)
                 fail_msg("call %ld, %s, fails and nobody is told", i, call);
-            if (status != 0 && strstr(error_message(), name) == NULL && strcmp(call, "cuMemAlloc_v2") != 0)
+            if (status != 0 && !strstr(error_message(), name) && strcmp(call, "cuMemAlloc_v2") != 0)
                 fail_msg("call %ld, %s, fails: \"%s\"", i, call, error_message());
             if (driver_held() != held && !is_release(call))
                 fail_msg("call %ld, %s, fails: %ld things are not given back", i, call, driver_held() - held);
@@ -200,7 +200,7 @@ static void test_out_of_memory(void **state)
         large = COMPUTE_TENSOR(compute, DTYPE_F32, 30 * MEBI);
         op_fill(compute, 2.0F, large);
         assert_int_equal(compute_finish(compute), SOWLV2_ERROR_MEMORY);
-        if (strstr(error_message(), "out of memory: 120.0 MiB were asked for") == NULL)
+        if (!strstr(error_message(), "out of memory: 120.0 MiB were asked for"))
             fail_msg("%s", error_message());
         compute_begin(compute);
         tensor = COMPUTE_TENSOR(compute, DTYPE_F32, MEBI);

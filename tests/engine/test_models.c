@@ -61,8 +61,8 @@ static int open_by_engine(enum opener opener, const char *folder)
     const int status = opener == DETECTOR    ? detector_open(folder, device, &detector)
                        : opener == SEGMENTER ? segmenter_open(folder, device, &segmenter)
                                              : scorer_open(folder, device, &scorer);
-    assert_true(status != 0 || detector != NULL || segmenter != NULL || scorer != NULL);
-    assert_true(status == 0 || (detector == NULL && segmenter == NULL && scorer == NULL));
+    assert_true(status != 0 || detector || segmenter || scorer);
+    assert_true(status == 0 || (!detector && !segmenter && !scorer));
     detector_free(&detector);
     segmenter_free(&segmenter);
     scorer_free(&scorer);
@@ -85,7 +85,7 @@ static int open_by_model(enum opener opener, const char *folder)
 
 static void expect_refused(enum opener opener, const char *folder, int status, const char *says)
 {
-    if (open_by_engine(opener, folder) != status || strstr(sowlv2_error_message(), says) == NULL)
+    if (open_by_engine(opener, folder) != status || !strstr(sowlv2_error_message(), says))
         fail_msg("%s: expected \"%s\" in: %s", folder, says, sowlv2_error_message());
     char *const message = strdup(sowlv2_error_message());
     assert_non_null(message);
@@ -147,7 +147,7 @@ static void test_no_kind(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *const folder = test_folder_make();
-        if (rows[i].text != NULL)
+        if (rows[i].text)
             test_write_text(folder, "config.json", rows[i].text);
         for (enum opener opener = DETECTOR; opener < OPENERS; opener++)
             expect_refused(opener, folder, rows[i].status, rows[i].says);

@@ -90,7 +90,7 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
     check(scorer_session_encode(f->session, &clips, NULL, &wanted));
     if (fetch)
         expected_compare("features", features, expected_tensor(&f->expected, "%d.features", set), 0, count);
-    if (wanted.logits != NULL)
+    if (wanted.logits)
         expected_compare("logits", logits, expected_tensor(&f->expected, "%d.logits", set), 0, labels);
     if (keep && f->info->predictor) {
         check(scorer_session_predict(f->session, NULL, NULL, NULL, features));
@@ -116,7 +116,7 @@ static void test_sets(void **state)
         struct fixture f;
         int sets = 0;
         open_case(cases[i], &f);
-        while (expected_find(&f.expected, "%d.pixels", sets) != NULL)
+        while (expected_find(&f.expected, "%d.pixels", sets))
             sets++;
         assert_true(sets >= 2);
         for (int set = sets - 1; set >= 0; set--)
@@ -139,7 +139,7 @@ static void test_positions(void **state)
     struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
     check(scorer_session_encode(f.session, &clips, NULL, &(struct scorer_wanted){.keep = true}));
     int runs = 0;
-    for (; expected_find(&f.expected, "0.%d.context", runs) != NULL; runs++) {
+    for (; expected_find(&f.expected, "0.%d.context", runs); runs++) {
         const struct host_tensor *const seen = expected_tensor(&f.expected, "0.%d.context", runs);
         const struct host_tensor *const wanted = expected_tensor(&f.expected, "0.%d.target", runs);
         int32_t *const ids = malloc(seen->bytes + wanted->bytes);
@@ -171,7 +171,7 @@ static void test_shrink(void **state)
     const size_t side = (size_t)f.info->side, square = 3 * side * side;
     uint8_t *const squares = malloc((size_t)(clips.batch * clips.count) * square);
     struct sowlv2_image *const shrunk = calloc((size_t)(clips.batch * clips.count), sizeof(*shrunk));
-    assert_true(squares != NULL && shrunk != NULL);
+    assert_true(squares && shrunk);
     for (int64_t i = 0; i < clips.batch * clips.count; i++) {
         check(scorer_session_shrink(f.session, &clips.frames[i], SCORER_CENTRE, squares + (size_t)i * square));
         shrunk[i] = (struct sowlv2_image){squares + (size_t)i * square, f.info->side, f.info->side, 3 * side};

@@ -208,7 +208,7 @@ static void test_queries(void **state)
     check(sowlv2_device_open(&wanted, &device));
     int level = 0;
     bool found = false;
-    for (const char *name; (name = sowlv2_cpu_level(level)) != NULL; level++)
+    for (const char *name; (name = sowlv2_cpu_level(level)); level++)
         found = found || strcmp(name, sowlv2_device_cpu_level(device)) == 0;
     assert_true(found);
     assert_int_equal(level, (int)cpu_level_best() + 1);

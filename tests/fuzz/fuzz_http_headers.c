@@ -16,7 +16,7 @@ static void check(int holds)
 static void check_text(const char *text, size_t size)
 {
     const char *end = memchr(text, '\0', size);
-    check(end != NULL);
+    check(end);
     check(!memchr(text, '\n', (size_t)(end - text)));
 }
 
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint8_t *feed = memchr(line, '\n', (size_t)(end - line));
         const size_t length = feed ? (size_t)(feed - line) + 1 : (size_t)(end - line);
         char *copy = malloc(length); /* of exactly its length, so that a read beyond is seen */
-        check(copy != NULL);
+        check(copy);
         memcpy(copy, line, length);
         http_answer_take(&answer, copy, length);
         free(copy);

@@ -62,7 +62,7 @@ static int read_part(const char *data, size_t size, const char *name, struct tok
     size_t length;
     const char *part = find_part(data, size, name, &length);
     out->path = strdup(name);
-    check(out->path != NULL);
+    check(out->path);
     return part ? json_parse_object(name, part, length, &out->root) : 0;
 }
 

@@ -70,7 +70,7 @@ static void pass_on(struct proxy *proxy, int client, int target)
 {
     struct pollfd pollers[2] = {{.fd = client, .events = POLLIN}, {.fd = target, .events = POLLIN}};
     char *piece = malloc(PIECE);
-    for (bool over = piece == NULL; !over && !listener_is_stopping(proxy->listener);) {
+    for (bool over = !piece; !over && !listener_is_stopping(proxy->listener);) {
         if (poll(pollers, 2, LOOK_AROUND_MS) <= 0)
             continue;
         for (int i = 0; i < 2 && !over; i++) {

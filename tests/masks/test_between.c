@@ -87,15 +87,15 @@ static void check(const struct pose *before, const struct pose *now, const struc
     struct scene scenes[3] = {0};
     draw(before, &scenes[0]);
     draw(now, &scenes[1]);
-    if (after != NULL)
+    if (after)
         draw(after, &scenes[2]);
-    const struct between_frames frames = {&scenes[0].picture, &scenes[1].picture,
-                                          after != NULL ? &scenes[2].picture : NULL, position};
+    const struct between_frames frames = {&scenes[0].picture, &scenes[1].picture, after ? &scenes[2].picture : NULL,
+                                          position};
     struct sowlv2_mask out;
     assert_int_equal(masks_between(&frames, &scenes[0].mask, after != NULL ? &scenes[2].mask : NULL, &out), 0);
     const double iou = sowlv2_mask_iou(&out, &scenes[1].mask);
     const double copy = fmax(sowlv2_mask_iou(&scenes[0].mask, &scenes[1].mask),
-                             after != NULL ? sowlv2_mask_iou(&scenes[2].mask, &scenes[1].mask) : 0.0);
+                             after ? sowlv2_mask_iou(&scenes[2].mask, &scenes[1].mask) : 0.0);
     print_message("IoU %.3f, a copy %.3f\n", iou, copy);
     assert_true(iou >= least);
     assert_true(copy <= naive);

@@ -17,7 +17,7 @@ static int set_up(void **state)
 {
     (void)state;
     expected = json_load_file(TEST_DATA "/masks/data/rle.json", 0, NULL);
-    return expected != NULL ? 0 : -1;
+    return expected ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -50,8 +50,7 @@ static uint8_t *case_pixels(const json_t *item)
         for (int x = 0; x < width; x++) {
             const size_t i = (size_t)y * (size_t)width + (size_t)x;
             const int64_t distance = (x - values[0]) * (x - values[0]) + (y - values[1]) * (y - values[1]);
-            pixels[i] =
-                rows != NULL ? rows[i] == '1' : distance >= values[2] * values[2] && distance < values[3] * values[3];
+            pixels[i] = rows ? rows[i] == '1' : distance >= values[2] * values[2] && distance < values[3] * values[3];
         }
     }
     return pixels;

@@ -25,7 +25,7 @@ bool expected_level_missing(void)
     const char *name = getenv("SOWLV2_CPU");
     enum cpu_level level;
 
-    if (name == NULL || !cpu_level_parse(name, &level) || level <= cpu_level_best())
+    if (!name || !cpu_level_parse(name, &level) || level <= cpu_level_best())
         return false;
     printf("skipped: this machine has no %s\n", name);
     return true;
@@ -40,7 +40,7 @@ void expected_open(const char *name, struct expected *expected)
     if (safetensors_open(path, &expected->file) != 0)
         fail_msg("%s", sowlv2_error_message());
     expected->images = 0;
-    while (expected_find(expected, "image.%d.pixels", expected->images) != NULL)
+    while (expected_find(expected, "image.%d.pixels", expected->images))
         expected->images++;
     assert_true(expected->images >= 3);
 }
@@ -78,7 +78,7 @@ const struct host_tensor *expected_tensor(const struct expected *expected, const
     va_start(list, format);
     const struct host_tensor *tensor = find(expected, name, format, list);
     va_end(list);
-    if (tensor == NULL)
+    if (!tensor)
         fail_msg("%s/expected.safetensors has no %s", expected->folder, name);
     return tensor;
 }

@@ -50,14 +50,14 @@ int model_device_open(struct device **out)
 {
     const struct device_options options = {0};
     const char *const kind = getenv("SOWLV2_TEST_DEVICE"), *const level = getenv("SOWLV2_CPU");
-    if (kind != NULL && strcmp(kind, "bf16") == 0)
+    if (kind && strcmp(kind, "bf16") == 0)
         return open_narrow(out);
-    if (kind != NULL && strcmp(kind, "cuda") == 0)
+    if (kind && strcmp(kind, "cuda") == 0)
         return device_open(&(struct device_options){.device = "cuda"}, out);
-    if (kind != NULL && strcmp(kind, "cuda bf16") == 0)
+    if (kind && strcmp(kind, "cuda bf16") == 0)
         return device_open(&(struct device_options){.device = "cuda", .precision = DTYPE_BF16}, out);
-    if (kind == NULL || strcmp(kind, "late") != 0)
+    if (!kind || strcmp(kind, "late") != 0)
         return device_open(&options, out);
-    const bool reference = level != NULL && strcmp(level, "reference") == 0;
+    const bool reference = level && strcmp(level, "reference") == 0;
     return late_device_open(reference ? &ops_reference : &ops_cpu, &options, out);
 }

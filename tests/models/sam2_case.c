@@ -17,7 +17,7 @@ bool sam2_level_missing(void)
 {
     const char *name = getenv("SOWLV2_CPU");
     enum cpu_level level;
-    if (name == NULL || !cpu_level_parse(name, &level) || level <= cpu_level_best())
+    if (!name || !cpu_level_parse(name, &level) || level <= cpu_level_best())
         return false;
     printf("skipped: this machine has no %s\n", name);
     return true;
@@ -69,7 +69,7 @@ const struct host_tensor *sam2_golden(const struct sam2_case *test, const char *
     vsnprintf(name, sizeof(name), format, list);
     va_end(list);
     const struct host_tensor *tensor = safetensors_find(test->file, name);
-    if (tensor == NULL)
+    if (!tensor)
         fail_msg("%s/expected.safetensors has no %s", test->folder, name);
     return tensor;
 }
@@ -156,9 +156,9 @@ void sam2_case_prompts(const struct sam2_case *test, const char *set, struct sam
     const struct host_tensor *masks = sam2_find(test, "%s.prompts.masks", set);
     const int64_t area = test->config->mask_side * test->config->mask_side;
     int64_t per_prompt = 0;
-    out->boxes = boxes != NULL ? sam2_values(boxes) : NULL;
-    out->masks = masks != NULL ? sam2_values(masks) : NULL;
-    if (points != NULL) {
+    out->boxes = boxes ? sam2_values(boxes) : NULL;
+    out->masks = masks ? sam2_values(masks) : NULL;
+    if (points) {
         const struct host_tensor *labels = sam2_golden(test, "%s.prompts.labels", set);
         per_prompt = points->dim[1];
         out->points = sam2_values(points);
@@ -168,11 +168,11 @@ void sam2_case_prompts(const struct sam2_case *test, const char *set, struct sam
     }
     for (int64_t i = 0; i < out->count; i++) {
         out->prompts[i] = (struct segment_prompt){
-            .box = out->boxes != NULL ? out->boxes + 4 * i : NULL,
-            .points = out->points != NULL ? out->points + 2 * per_prompt * i : NULL,
-            .labels = out->labels != NULL ? out->labels + per_prompt * i : NULL,
+            .box = out->boxes ? out->boxes + 4 * i : NULL,
+            .points = out->points ? out->points + 2 * per_prompt * i : NULL,
+            .labels = out->labels ? out->labels + per_prompt * i : NULL,
             .point_count = (int)per_prompt,
-            .mask = out->masks != NULL ? out->masks + area * i : NULL,
+            .mask = out->masks ? out->masks + area * i : NULL,
         };
     }
 }

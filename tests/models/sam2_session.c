@@ -113,26 +113,26 @@ const struct session_track *sam2_session_run(struct sam2_session *session, int64
 void sam2_session_prompt(struct sam2_session *session, const char *run, int step, int only)
 {
     const struct host_tensor *about;
-    for (int k = 0; (about = sam2_find(&session->test, "%s.prompt.%d.about", run, k)) != NULL; k++) {
+    for (int k = 0; (about = sam2_find(&session->test, "%s.prompt.%d.about", run, k)); k++) {
         if (sam2_whole(about, 0) != step || (only >= 0 && sam2_whole(about, 1) != only))
             continue;
         const struct host_tensor *box = sam2_find(&session->test, "%s.prompt.%d.box", run, k);
         const struct host_tensor *points = sam2_find(&session->test, "%s.prompt.%d.points", run, k);
         const struct host_tensor *labels = sam2_find(&session->test, "%s.prompt.%d.labels", run, k);
         const struct host_tensor *mask = sam2_find(&session->test, "%s.prompt.%d.mask", run, k);
-        float *box_values = box != NULL ? sam2_values(box) : NULL;
-        float *point_values = points != NULL ? sam2_values(points) : NULL;
+        float *box_values = box ? sam2_values(box) : NULL;
+        float *point_values = points ? sam2_values(points) : NULL;
         int32_t label_values[16] = {0};
-        for (int i = 0; points != NULL && i < points->dim[0]; i++)
+        for (int i = 0; points && i < points->dim[0]; i++)
             label_values[i] = sam2_whole(labels, i);
         const struct track_prompt prompt = {
             .box = box_values,
             .points = point_values,
             .labels = label_values,
-            .point_count = points != NULL ? (int)points->dim[0] : 0,
-            .mask = mask != NULL ? mask->data : NULL,
-            .mask_height = mask != NULL ? (int)mask->dim[0] : 0,
-            .mask_width = mask != NULL ? (int)mask->dim[1] : 0,
+            .point_count = points ? (int)points->dim[0] : 0,
+            .mask = mask ? mask->data : NULL,
+            .mask_height = mask ? (int)mask->dim[0] : 0,
+            .mask_width = mask ? (int)mask->dim[1] : 0,
             .refine = sam2_whole(about, 3) != 0,
         };
         sam2_check(sam2_tracker_prompt(session->tracker, sam2_whole(about, 1), sam2_whole(about, 2), &prompt));

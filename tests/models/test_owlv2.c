@@ -108,7 +108,7 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
         golden = expected_tensor(&fixture->expected, "trace.%s", name);
     else
         golden = expected_find(&fixture->expected, "image.0.%s", name);
-    if (golden == NULL)
+    if (!golden)
         return;
     assert_int_equal(tensor.dim[0], 1);
     assert_int_equal(tensor_count(&tensor), host_tensor_count(golden));
@@ -230,7 +230,7 @@ static void test_image_tower(void **state)
         struct fixture fixture;
         open_case(expected_cases[i], &fixture);
         struct model_trace trace = {compare_trace, &fixture};
-        bool pixels = expected_find(&fixture.expected, "image.0.pixel_values") != NULL;
+        bool pixels = expected_find(&fixture.expected, "image.0.pixel_values");
 
         fixture.set = "many";
         detect_and_compare(&fixture, "many", 0, 1, &trace);
@@ -294,7 +294,7 @@ static void test_preprocessing(void **state)
     for (int i = 0; i < expected_case_count; i++) {
         struct fixture fixture;
         open_case(expected_cases[i], &fixture);
-        if (expected_find(&fixture.expected, "image.0.pixel_values") != NULL) {
+        if (expected_find(&fixture.expected, "image.0.pixel_values")) {
             struct pixels_check pixels = {.fixture = &fixture};
             struct model_trace trace = {compare_pixels, &pixels};
 

@@ -27,7 +27,7 @@ static void folder_file(const struct folder *folder, const char *name, const cha
 
     snprintf(path, sizeof(path), "%s/%s", folder->path, name);
     unlink(path);
-    if (text == NULL)
+    if (!text)
         return;
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -41,12 +41,12 @@ static void folder_make(struct folder *folder, const char *name)
 
     snprintf(folder->path, sizeof(folder->path), "/tmp/sowlv2-test-XXXXXX");
     assert_non_null(mkdtemp(folder->path));
-    if (name == NULL)
+    if (!name)
         return;
     snprintf(from, sizeof(from), "%s/models/data/%s", TEST_DATA, name);
     DIR *directory = opendir(from);
     assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, "expected.safetensors") == 0)
             continue;
         snprintf(from, sizeof(from), "%s/models/data/%s/%s", TEST_DATA, name, entry->d_name);
@@ -62,7 +62,7 @@ static void folder_remove(struct folder *folder)
     DIR *directory = opendir(folder->path);
 
     assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         snprintf(path, sizeof(path), "%s/%s", folder->path, entry->d_name);
         if (entry->d_name[0] != '.')
             unlink(path);
@@ -230,11 +230,10 @@ static void test_refused(void **state)
         options.model = folder.path;
         int status = sowlv2_detector_open(&options, &detector);
         const char *message = sowlv2_error_message();
-        if (status != row->status || detector != NULL ||
-            (row->mentions != NULL && strstr(message, row->mentions) == NULL))
+        if (status != row->status || detector || (row->mentions && !strstr(message, row->mentions)))
             fail_msg("row %zu (%s = %s): status %d, expected %d mentioning \"%s\"; message \"%s\"", i, row->file,
-                     row->text != NULL ? row->text : "absent", status, row->status,
-                     row->mentions != NULL ? row->mentions : "", message);
+                     row->text ? row->text : "absent", status, row->status, row->mentions ? row->mentions : "",
+                     message);
         assert_null(strchr(message, '\n'));
         folder_remove(&folder);
     }
@@ -257,7 +256,7 @@ static void rename_weights(const struct folder *folder, const char *without, con
     snprintf(path, sizeof(path), "%s/model.safetensors", folder->path);
     snprintf(new_path, sizeof(new_path), "%s/new", folder->path);
     FILE *file = fopen(path, "rb"), *out = fopen(new_path, "wb");
-    assert_true(file != NULL && out != NULL);
+    assert_true(file && out);
     assert_int_equal(fread(length, 1, 8, file), 8);
     const size_t size = length[0] + 256U * length[1] + 65536U * length[2];
     char *header = malloc(size);
@@ -308,7 +307,7 @@ static void test_names(void **state)
         rename_weights(&folder, rows[i].without, rows[i].with);
         options.model = folder.path;
         assert_int_equal(sowlv2_detector_open(&options, &detector), SOWLV2_ERROR_MODEL);
-        if (strstr(sowlv2_error_message(), rows[i].mentions) == NULL)
+        if (!strstr(sowlv2_error_message(), rows[i].mentions))
             fail_msg("expected \"%s\" in: %s", rows[i].mentions, sowlv2_error_message());
         folder_remove(&folder);
     }
@@ -361,7 +360,7 @@ static void test_notices(void **state)
         assert_int_equal(sowlv2_detector_open(&options, &detector), 0);
         if (notices.count != rows[i].notices)
             fail_msg("%s: %d notices, the last: %s", rows[i].name, notices.count, notices.last);
-        if (rows[i].mentions != NULL)
+        if (rows[i].mentions)
             assert_non_null(strstr(notices.last, rows[i].mentions));
         memset(&notices, 0, sizeof(notices));
         expected_prompts(&expected, "one", &texts);

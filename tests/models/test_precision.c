@@ -186,7 +186,7 @@ static void note_set(struct sam2_case *test, const struct sam2_features *feature
                      struct pixels *pixels)
 {
     const struct host_tensor *const golden = sam2_find(test, "%s.multi.masks", set);
-    if (golden == NULL)
+    if (!golden)
         return;
     struct sam2_case_prompts prompts;
     sam2_case_prompts(test, set, &prompts);
@@ -199,7 +199,7 @@ static void note_set(struct sam2_case *test, const struct sam2_features *feature
     assert_int_equal(host_tensor_count(golden), masks * area);
     for (int64_t i = 0; i < masks; i++)
         note(SAM2_MASK, norm(out.masks + i * area, wanted + i * area, area));
-    if (pixels != NULL)
+    if (pixels)
         count_pixels(out.masks, wanted, masks * area, pixels);
     note_values(SAM2_IOU, out.iou, sam2_golden(test, "%s.multi.iou", set), 1.0);
     note_probabilities(SAM2_OBJECT, out.object_score, sam2_golden(test, "%s.object", set));
@@ -358,8 +358,8 @@ static void test_vjepa2(void **state)
         sam2_check(model_device_open(&device));
         sam2_check(compute_create(device, &compute));
         sam2_check(vjepa2_open(path, device, &model));
-        for (int set = 0;
-             snprintf(name, sizeof(name), "%d.pixels", set), (pixels = safetensors_find(file, name)) != NULL; set++)
+        for (int set = 0; snprintf(name, sizeof(name), "%d.pixels", set), (pixels = safetensors_find(file, name));
+             set++)
             note_clips(model, device, compute, file, set, pixels);
         vjepa2_free(&model);
         compute_free(&compute);
@@ -390,7 +390,7 @@ int main(void)
         cmocka_unit_test(test_vjepa2), cmocka_unit_test(test_bounds),
     };
     const char *const kind = getenv("SOWLV2_TEST_DEVICE");
-    on_gpu = kind != NULL && strcmp(kind, "cuda") == 0;
+    on_gpu = kind && strcmp(kind, "cuda") == 0;
     setenv("SOWLV2_TEST_DEVICE", on_gpu ? "cuda bf16" : "bf16", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,9 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
     struct sam2_case *test = user_data;
     (void)compute;
     const struct host_tensor *golden = sam2_find(test, "%s.%s", test->set, name);
-    if (golden == NULL)
+    if (!golden)
         golden = strcmp(test->set, "image.0") == 0 ? sam2_find(test, "trace.%s", name) : NULL;
-    if (golden != NULL)
+    if (golden)
         sam2_compare_tensor(test, tensor, golden);
 }
 
@@ -37,7 +37,7 @@ static void test_encoder(void **state)
             struct sam2_features *features = sam2_case_features(&test, image, &trace);
             /* Embeddings, blocks and at least one level; s0, s1 and the image embedding; pixel values. */
             int wanted = image == 0 ? 1 + test.config->blocks + 1 + 3 : 3;
-            wanted += image == 1 && sam2_find(&test, "image.1.pixel_values") != NULL ? 1 : 0;
+            wanted += image == 1 && sam2_find(&test, "image.1.pixel_values") ? 1 : 0;
             assert_true(test.compared >= wanted);
             const struct sowlv2_image pixels = sam2_case_image(&test, image);
             assert_int_equal(sam2_features_width(features), pixels.width);
@@ -91,14 +91,14 @@ static void compare_results(const struct sam2_case *test, const struct results *
 {
     const struct host_tensor *masks = sam2_find(test, "%s.%s.masks", test->set, mode);
     const struct host_tensor *tokens = sam2_find(test, "%s.%s.tokens", test->set, mode);
-    assert_true(masks != NULL || strcmp(mode, "multi") == 0);
-    if (masks != NULL) {
+    assert_true(masks || strcmp(mode, "multi") == 0);
+    if (masks) {
         assert_int_equal(masks->dim[0], results->count);
         assert_int_equal(masks->dim[1], results->masks);
         sam2_compare(test, "masks", results->out.masks, masks);
         sam2_compare(test, "iou", results->out.iou, sam2_golden(test, "%s.%s.iou", test->set, mode));
     }
-    if (tokens != NULL)
+    if (tokens)
         sam2_compare(test, "tokens", results->out.tokens, tokens);
     sam2_compare(test, "object", results->out.object_score, sam2_golden(test, "%s.object", test->set));
 }
@@ -210,7 +210,7 @@ static void check_bits(struct sam2_case *test, const char *set)
         assert_true(either == 0 || (double)both / (double)either >= 0.999);
     }
     const struct host_tensor *wanted_logits = sam2_find(test, "%s.single.logits", set);
-    if (wanted_logits != NULL) {
+    if (wanted_logits) {
         snprintf(test->set, sizeof(test->set), "%s", set);
         sam2_compare(test, "logits", logits, wanted_logits);
     }
@@ -226,7 +226,7 @@ static void test_masks_at_size(void **state)
         struct sam2_case test;
         sam2_case_open(sam2_cases[c], &test);
         for (int s = 0; s < SETS; s++)
-            if (sam2_find(&test, "%s.single.bits", sets[s]) != NULL)
+            if (sam2_find(&test, "%s.single.bits", sets[s]))
                 check_bits(&test, sets[s]);
         sam2_case_close(&test);
     }

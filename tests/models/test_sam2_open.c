@@ -74,7 +74,7 @@ static void remove_copy(const struct copy *copy)
 {
     DIR *folder = opendir(copy->folder);
     assert_non_null(folder);
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         char path[4200];
         snprintf(path, sizeof(path), "%s/%s", copy->folder, entry->d_name);
         unlink(path);
@@ -91,7 +91,7 @@ static void expect_failure(const char *folder, int status, const char *message)
     sam2_check(device_open(&(struct device_options){.threads = 1}, &device));
     assert_int_equal(sam2_open(folder, device, &model), status);
     assert_null(model);
-    if (strstr(error_message(), message) == NULL)
+    if (!strstr(error_message(), message))
         fail_msg("\"%s\" does not say \"%s\"", error_message(), message);
     device_close(&device);
 }
@@ -149,7 +149,7 @@ static void expect_decode_failure(struct sam2_case *test, const struct sam2_feat
     const struct sam2_output none = {0};
     assert_int_equal(sam2_decode(test->model, test->compute, features, prompt, 1, false, 0, NULL, NULL, &none),
                      SOWLV2_ERROR_ARGUMENT);
-    if (strstr(error_message(), message) == NULL)
+    if (!strstr(error_message(), message))
         fail_msg("\"%s\" does not say \"%s\"", error_message(), message);
 }
 

@@ -263,11 +263,11 @@ static void test_cancelled(void **state)
         const struct track_run run = {.frame = 0, .control = &control};
         const struct session_track *tracks;
         const int status = sam2_session_try(&session, &run, &tracks, &count);
-        assert_true(status == 0 || (status == SOWLV2_ERROR_CANCELLED && tracks == NULL && count == 0));
+        assert_true(status == 0 || (status == SOWLV2_ERROR_CANCELLED && !tracks && count == 0));
         assert_int_equal(sam2_tracker_peek(session.tracker, 1)->conditioning.count, status == 0);
         sam2_session_run(&session, 0, &count);
         tracks = sam2_session_run(&session, 1, &count);
-        if (kept == NULL) {
+        if (!kept) {
             kept = sam2_floats(area);
             memcpy(kept, tracks[0].mask, (size_t)area * sizeof(*kept));
         }

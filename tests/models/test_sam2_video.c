@@ -68,7 +68,7 @@ static int check_memory(struct sam2_session *session, int64_t row, int64_t frame
     object = sam2_tracker_peek(session->tracker, id);
     assert_non_null(object);
     const struct sam2_memory *memory = sam2_memories_find(&object->conditioning, frame);
-    memory = memory != NULL ? memory : sam2_memories_find(&object->tracked, frame);
+    memory = memory ? memory : sam2_memories_find(&object->tracked, frame);
     assert_non_null(memory);
     compute_begin(session->test.compute);
     assert_int_equal(memory->features.dtype, DTYPE_BF16);
@@ -136,7 +136,7 @@ static void check_step(struct sam2_session *session, int64_t frame, bool forced,
         worst->different += check_memory(session, i, frame, memory, tolerance, forced);
         worst->memories += memory->dim[1] * memory->dim[2];
     }
-    if (attention != NULL) {
+    if (attention) {
         /* The golden is normalised, what is traced is not. */
         const int64_t width = test->config->width, pixels = attention->dim[0];
         const struct nn_norm *norm = &session->video->weights.attention_norm;

@@ -209,7 +209,7 @@ static void track(const struct sam2_case *test, struct tracking *tracking, int64
     int64_t taken = 0;
     sam2_check(tracking_run(tracking, false, false, NULL, take_track, &taken));
     assert_int_equal(taken, objects);
-    if (pass != NULL)
+    if (pass)
         count_pass(compute, pass);
     const struct sowlv2_image image = first_frame(test);
     sam2_check(tracking_set_frame(tracking, frame + 1, &image, NULL));

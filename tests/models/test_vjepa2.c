@@ -90,7 +90,7 @@ static float value(const struct host_tensor *tensor, int64_t index)
 static void compare(const struct fixture *fixture, const char *what, const float *found,
                     const struct host_tensor *golden, double absolute, double relative)
 {
-    if (golden == NULL)
+    if (!golden)
         fail_msg("%s: no golden for %s", fixture->name, what);
     assert_int_equal(golden->dtype, DTYPE_F32);
     for (int64_t i = 0; i < host_tensor_count(golden); i++) {
@@ -115,7 +115,7 @@ static void compare_trace(struct compute *compute, const char *name, struct tens
     struct fixture *fixture = user_data;
     const struct host_tensor *golden = find(fixture, "%s.%s", fixture->prefix, name);
 
-    if (golden == NULL)
+    if (!golden)
         return;
     assert_int_equal(tensor_count(&tensor), host_tensor_count(golden));
     float *values = new_floats(tensor_count(&tensor));
@@ -148,7 +148,7 @@ static struct tensor keep_features(struct fixture *fixture, int64_t batch, int64
     struct tensor kept;
 
     check(device_tensor_create(fixture->device, DTYPE_F32, 3, dim, &kept));
-    if (values != NULL) {
+    if (values) {
         compute_begin(fixture->compute);
         op_copy(fixture->compute, op_upload(fixture->compute, DTYPE_F32, 3, dim, values), kept);
         check(compute_finish(fixture->compute));
@@ -239,7 +239,7 @@ static void test_masks(void **state)
         const struct host_tensor *context_ids;
 
         open_case(cases[i], &fixture);
-        for (int run = 0; (context_ids = find(&fixture, "0.%d.context", run)) != NULL; run++) {
+        for (int run = 0; (context_ids = find(&fixture, "0.%d.context", run)); run++) {
             const struct host_tensor *golden = find(&fixture, "0.features");
             int64_t batch = golden->dim[0], tokens = golden->dim[1], width = golden->dim[2];
             struct scorer_positions context, target;
@@ -364,7 +364,7 @@ static bool level_missing(void)
     const char *name = getenv("SOWLV2_CPU");
     enum cpu_level level;
 
-    if (name == NULL || !cpu_level_parse(name, &level) || level <= cpu_level_best())
+    if (!name || !cpu_level_parse(name, &level) || level <= cpu_level_best())
         return false;
     printf("skipped: this machine has no %s\n", name);
     return true;

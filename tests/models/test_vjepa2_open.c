@@ -107,12 +107,12 @@ static void refuse(const char *config, const char *processor, int64_t labels, in
     char *folder = test_folder_make();
     struct vjepa2_config c;
 
-    if (config != NULL)
+    if (config)
         test_write_text(folder, "config.json", config);
-    if (processor != NULL)
+    if (processor)
         test_write_text(folder, "preprocessor_config.json", processor);
     assert_int_equal(vjepa2_config_read(folder, labels, &c), status);
-    if (strstr(sowlv2_error_message(), part) == NULL)
+    if (!strstr(sowlv2_error_message(), part))
         fail_msg("the message is \"%s\", without \"%s\"", sowlv2_error_message(), part);
     vjepa2_config_free(&c);
     test_folder_remove(folder);

@@ -62,13 +62,13 @@ static void make_file(struct fixture *fixture, const char *tensors)
     size_t used = 0;
 
     assert_non_null(copy);
-    for (char *one; (one = strsep(&rest, ";")) != NULL;) {
+    for (char *one; (one = strsep(&rest, ";"));) {
         char *const shape = strchr(one, ':');
         size_t count = 1;
 
         assert_non_null(shape);
         *shape = '\0';
-        for (const char *at = shape; at != NULL; at = strchr(at + 1, ','))
+        for (const char *at = shape; at; at = strchr(at + 1, ','))
             count *= (size_t)strtoul(at + 1, NULL, 10);
         snprintf(header + strlen(header), sizeof(header) - strlen(header),
                  "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", used > 0 ? "," : "", one,
@@ -121,7 +121,7 @@ static void walk(struct loader *loader, void *user_data)
     loader_linear_parts(loader, 4, INPUTS, "x.", parts, 2, &part->joined);
     loader_norm(loader, INPUTS, "x.", "norm", &part->norm);
     if (loader_preparing(loader)) {
-        part->extra_there = extra->data != NULL;
+        part->extra_there = extra->data;
         loader_fail(loader, part->fails ? error_set(SOWLV2_ERROR_UNSUPPORTED, "not this") : 0);
     }
 }

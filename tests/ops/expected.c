@@ -29,7 +29,7 @@ const struct host_tensor *expected_find(const struct safetensors *file, const ch
 const struct host_tensor *expected_get(const struct safetensors *file, const char *group, const char *name)
 {
     const struct host_tensor *tensor = expected_find(file, group, name);
-    if (tensor == NULL)
+    if (!tensor)
         fail_msg("there is no %s.%s", group, name);
     return tensor;
 }

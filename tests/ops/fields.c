@@ -23,10 +23,10 @@ static struct field *fields;
 static void *allocate(size_t bytes)
 {
     static int (*managed)(uint64_t *, size_t, unsigned);
-    if (device_under_test() == NULL)
+    if (!device_under_test())
         return malloc(bytes);
     uint64_t address = 0;
-    if (managed == NULL)
+    if (!managed)
         *(void **)&managed = driver_function("cuMemAllocManaged");
     assert_int_equal(managed(&address, bytes, 1), 0);
     return (void *)(uintptr_t)address;
@@ -35,11 +35,11 @@ static void *allocate(size_t bytes)
 static void release(void *memory)
 {
     static int (*free_managed)(uint64_t);
-    if (device_under_test() == NULL) {
+    if (!device_under_test()) {
         free(memory);
         return;
     }
-    if (free_managed == NULL)
+    if (!free_managed)
         *(void **)&free_managed = driver_function("cuMemFree_v2");
     assert_int_equal(free_managed((uint64_t)(uintptr_t)memory), 0);
 }
@@ -64,7 +64,7 @@ static struct field *make(bool gaps, bool written, enum dtype dtype, int rank, c
     field->words = (size_t)extent + 2 * GUARD_WORDS;
     field->memory = allocate(field->words * sizeof(*field->memory));
     field->copy = malloc(field->words * sizeof(*field->copy));
-    assert_true(field->memory != NULL && field->copy != NULL);
+    assert_true(field->memory && field->copy);
     for (size_t i = 0; i < field->words; i++)
         field->memory[i] = poison;
     field->buffer = (struct buffer){.memory = field->memory, .bytes = field->words * sizeof(*field->memory)};
@@ -124,7 +124,7 @@ struct tensor field_in_i32(int rank, const int64_t *dim, const int32_t *values)
 
 void fields_seal(void)
 {
-    for (struct field *field = fields; field != NULL; field = field->next)
+    for (struct field *field = fields; field; field = field->next)
         seal(field);
 }
 
@@ -147,13 +147,13 @@ static void check_around(const struct field *field)
 
 void fields_check_untouched(void)
 {
-    for (const struct field *field = fields; field != NULL; field = field->next)
+    for (const struct field *field = fields; field; field = field->next)
         check_unchanged(field);
 }
 
 void fields_check(void)
 {
-    for (const struct field *field = fields; field != NULL; field = field->next)
+    for (const struct field *field = fields; field; field = field->next)
         if (field->written)
             check_around(field);
         else
@@ -164,7 +164,7 @@ void fields_check(void)
 int fields_free(void **state)
 {
     (void)state;
-    while (fields != NULL) {
+    while (fields) {
         struct field *const old = fields;
         fields = old->next;
         release(old->memory);

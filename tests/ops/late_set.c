@@ -55,7 +55,7 @@ static void require(bool condition, const char *text)
 static void close_device(struct device *device)
 {
     struct late_set *late = late_of(device);
-    require(late->first == NULL, "a device is closed before its computes are freed");
+    require(!late->first, "a device is closed before its computes are freed");
     late->wrapped->close(device);
     free(late);
 }
@@ -67,9 +67,9 @@ static int create_compute(struct device *device, void **state)
     const int status = late->wrapped->compute_create(device, &wrapped);
     if (status != 0)
         return status;
-    require(wrapped == NULL, "the wrapped set has a state of its own for a compute");
+    require(!wrapped, "the wrapped set has a state of its own for a compute");
     struct late_compute *created = calloc(1, sizeof(*created));
-    if (created == NULL)
+    if (!created)
         return error_memory("a forward pass");
     created->end = &created->first;
     created->next = late->first;
@@ -106,7 +106,7 @@ static void download(struct compute *compute, struct tensor from, void *to)
     struct late_compute *state = state_of(compute);
     const size_t bytes = (size_t)tensor_count(&from) * dtype_size(from.dtype);
     struct download *added = malloc(sizeof(*added) + bytes);
-    if (added == NULL) {
+    if (!added) {
         compute_fail(compute, error_memory("a download"));
         return;
     }
@@ -124,7 +124,7 @@ static void wait_for_all(struct compute *compute)
 {
     struct late_compute *state = state_of(compute);
     late_of(compute_device(compute))->wrapped->wait(compute);
-    for (struct download *download = state->first, *next; download != NULL; download = next) {
+    for (struct download *download = state->first, *next; download; download = next) {
         next = download->next;
         memcpy(download->to, download->elements, download->bytes);
         free(download);
@@ -144,7 +144,7 @@ static int open_wrapped(struct device *device, const struct device_options *opti
         return status;
     }
     struct late_set *late = calloc(1, sizeof(*late));
-    if (late == NULL) {
+    if (!late) {
         device->set->close(device);
         return error_memory("a device");
     }

@@ -13,7 +13,7 @@ bool level_under_test(enum cpu_level *level)
 {
     const char *name = getenv("SOWLV2_CPU");
     *level = cpu_level_best();
-    if (name == NULL)
+    if (!name)
         return true;
     if (!cpu_level_parse(name, level)) {
         fprintf(stderr, "SOWLV2_CPU=%s: no such level\n", name);
@@ -34,9 +34,9 @@ const char *device_under_test(void)
 void *driver_function(const char *name)
 {
     static void *library;
-    if (library == NULL)
+    if (!library)
         library = dlopen("libcuda.so.1", RTLD_NOW);
-    void *const function = library != NULL ? dlsym(library, name) : NULL;
+    void *const function = library ? dlsym(library, name) : NULL;
     assert_non_null(function);
     return function;
 }
@@ -152,19 +152,19 @@ void resize_image_u8(struct compute *compute, const uint8_t *pixels, size_t row_
                      const struct filter_u8 *horizontal, float scale, const float mean[3], const float std[3],
                      struct tensor out)
 {
-    const struct pixel_scale values = mean != NULL ? pixel_scale(scale, mean, std) : (struct pixel_scale){0};
+    const struct pixel_scale values = mean ? pixel_scale(scale, mean, std) : (struct pixel_scale){0};
     const struct resize down = op_upload_filter_u8(compute, vertical);
     const struct resize across = op_upload_filter_u8(compute, horizontal);
     const struct tensor rows =
         op_upload_rows(compute, pixels, row_bytes, vertical->inputs, 3 * (int64_t)horizontal->inputs);
-    op_resize_image(compute, rows, &down, &across, mean != NULL ? &values : NULL, out);
+    op_resize_image(compute, rows, &down, &across, mean ? &values : NULL, out);
 }
 
 void resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
                    const struct filter *horizontal, const float *threshold, struct tensor out)
 {
     const struct resize down = op_upload_filter(compute, vertical), across = op_upload_filter(compute, horizontal);
-    if (threshold != NULL)
+    if (threshold)
         op_resize_planes_above(compute, x, &down, &across, *threshold, out);
     else
         op_resize_planes(compute, x, &down, &across, out);

@@ -122,7 +122,7 @@ static void test_images(void **state)
         const char *name = safetensors_entries(file)[i].name;
         const char *end = strstr(name, ".where");
         int size[3];
-        if (end != NULL && parse_name(name, "image", 3, size)) {
+        if (end && parse_name(name, "image", 3, size)) {
             char group[64];
             snprintf(group, sizeof(group), "%.*s", (int)(end - name), name);
             check_image(compute, size, expected_get(file, group, "where"), expected_get(file, group, "pixels"));

@@ -67,7 +67,7 @@ static struct values values_random(float low, float high, int rank, const int64_
         values.count *= values.dim[i] = dim[i];
     values.host = malloc((size_t)values.count * sizeof(float));
     values.rounded = malloc((size_t)values.count * sizeof(float));
-    assert_true(values.host != NULL && values.rounded != NULL);
+    assert_true(values.host && values.rounded);
     for (int64_t i = 0; i < values.count; i++) {
         values.host[i] = random_float(low, high);
         values.rounded[i] = nearest_bf16(values.host[i]);

@@ -116,7 +116,7 @@ static void test_planes_expected(void **state)
     for (;; cases++) {
         snprintf(group, sizeof(group), "planes.%d", cases);
         const struct host_tensor *x = expected_find(file, group, "x");
-        if (x == NULL)
+        if (!x)
             break;
         const struct host_tensor *y = expected_get(file, group, "y");
         struct filter vertical, horizontal;
@@ -167,7 +167,7 @@ static void test_u8_expected(void **state)
     for (;; cases++) {
         snprintf(group, sizeof(group), "%d", cases);
         const struct host_tensor *size = expected_find(file, group, "size");
-        if (size == NULL)
+        if (!size)
             break;
         const int height = (int)expected_number(size, 0), width = (int)expected_number(size, 1);
         const int new_height = (int)expected_number(size, 2), new_width = (int)expected_number(size, 3);
@@ -244,7 +244,7 @@ static void test_parts(void **state)
     compute_begin(compute);
     compute_fail(compute, error_set(SOWLV2_ERROR_MEMORY, "no memory"));
     const struct resize part = resize_part(op_filter_bilinear(compute, 9, 7, false), 2, 3);
-    assert_true(part.outputs == 3 && part.taps.buffer == NULL);
+    assert_true(part.outputs == 3 && !part.taps.buffer);
 }
 
 /* Operands of resizes as fields. */

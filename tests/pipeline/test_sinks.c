@@ -63,7 +63,7 @@ static int refuse(int key, int at, const char *what)
 static bool is_wanted(const struct sink_context *context)
 {
     expect(context->options.more_data == &spy);
-    expect(context->folder != NULL);
+    expect(context->folder);
     return true;
 }
 
@@ -117,9 +117,9 @@ static int write_part(void *state, struct output_frame *frame, size_t part, stru
     uint8_t *pixels = sink_scratch_get(scratch, 10);
 
     (void)state;
-    expect(pixels != NULL);
+    expect(pixels);
     memset(pixels, 1, 10);
-    expect(frame->image.pixels != NULL);
+    expect(frame->image.pixels);
     expect(!frame->sole); /* more parts than one */
     pthread_mutex_lock(&spy.lock);
     expect(seen->listed == frame->count + 1);
@@ -143,7 +143,7 @@ static int complete(void *state, struct output_frame *frame)
     expect_parts(seen, frame);
     expect(!seen->completed);
     for (size_t i = 0; i < frame->count; i++)
-        expect(frame->objects[i].mask_file != NULL); /* the other sinks are done too */
+        expect(frame->objects[i].mask_file); /* the other sinks are done too */
     seen->completed = true;
     return 0;
 }
@@ -211,7 +211,7 @@ static bool in_journal(const char *folder, const char *name)
     bool there;
 
     assert_int_equal(file_read(path, 1 << 24, &text, &size), 0);
-    there = strstr(text, name) != NULL;
+    there = strstr(text, name);
     free(text);
     free(path);
     return there;

@@ -69,8 +69,8 @@ static void run_case(const struct plan_case *one, bool both_ways)
     run->options.plan = &plan;
     notices_begin();
     movie_track_all(run);
-    if (both_ways && (run->report.detections != one->looks ||
-                      (one->notice ? strstr(notices(), one->notice) == NULL : notices_count() > 0)))
+    if (both_ways &&
+        (run->report.detections != one->looks || (one->notice ? !strstr(notices(), one->notice) : notices_count() > 0)))
         fail_msg("%s: %d looks: %s", one->what, (int)run->report.detections, notices());
     notices_end();
     movie_expect_all(run, 1, 40, 1, &movie.things[0]);

@@ -130,7 +130,7 @@ static void test_pq_colours(void **state)
             path, range, range, strstr(formats[i / 2], "420") ? "yuv444p10le" : formats[i / 2]);
         assert_int_equal(size, (size_t)clip.count * 160 * 90 * 3);
         /* At edges of colour, the two interpolate chroma in other places. */
-        bool interpolated = strstr(formats[i / 2], "420") != NULL;
+        bool interpolated = strstr(formats[i / 2], "420");
         int most = interpolated ? 3 : 2;
         for (size_t k = 0; k < size; k++)
             wrong += abs(clip.pixels[k] - expected[k]) > most;

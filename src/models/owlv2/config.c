@@ -115,7 +115,7 @@ int owlv2_config_read(const char *folder, struct owlv2_config *out)
     int status = read_model(folder, out);
     if (status == 0)
         status = processor_open(folder, PROCESSOR_IMAGE, &processor);
-    if (status == 0 && processor.file == NULL)
+    if (status == 0 && !processor.file)
         status = processor_report_missing(folder, PROCESSOR_IMAGE);
     if (status == 0)
         status = read_preprocessing(&processor, out);

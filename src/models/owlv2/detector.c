@@ -38,7 +38,7 @@ static int create_prompts(const void *weights, struct compute *compute, const in
 {
     struct owlv2_queries *const queries = calloc(1, sizeof(*queries));
     *out = NULL;
-    if (queries == NULL)
+    if (!queries)
         return error_memory("prompts");
     const int status = owlv2_encode_text(weights, compute, ids, count, NULL, queries);
     if (status != 0)

@@ -26,7 +26,7 @@ static int open_parts(const char *folder, struct owlv2 *model)
 int owlv2_open(const char *folder, struct device *device, struct owlv2 **out)
 {
     struct owlv2 *model = calloc(1, sizeof(*model));
-    if (model == NULL)
+    if (!model)
         return error_memory("model");
     model->device = device;
     const int status = open_parts(folder, model);
@@ -41,7 +41,7 @@ int owlv2_open(const char *folder, struct device *device, struct owlv2 **out)
 void owlv2_free(struct owlv2 **model)
 {
     struct owlv2 *old = *model;
-    if (old == NULL)
+    if (!old)
         return;
     parameters_free(&old->parameters);
     owlv2_weights_free(&old->weights);
@@ -159,17 +159,17 @@ static int detect_pass(const struct owlv2 *model, struct compute *compute, const
     compute_begin(compute);
     struct results all = {
         COMPUTE_TENSOR(compute, DTYPE_F32, logits), COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 4), {0}};
-    if (out->objectness != NULL)
+    if (out->objectness)
         all.objectness = COMPUTE_TENSOR(compute, DTYPE_F32, batch, patches, 1);
     for (int64_t first = 0; first < batch && compute_status(compute) == 0; first += share->count) {
         share->count = batch - first < together ? batch - first : together;
         made += detect_together(model, compute, images + first, share->count, queries + first, trace,
-                                share->control != NULL ? &control : NULL, part_of(all, first, share->count, made));
+                                share->control ? &control : NULL, part_of(all, first, share->count, made));
         share->done += share->count;
     }
     op_download(compute, all.boxes, out->boxes);
     op_download(compute, all.logits, out->logits);
-    if (out->objectness != NULL)
+    if (out->objectness)
         op_download(compute, all.objectness, out->objectness);
     return compute_finish(compute);
 }
@@ -181,7 +181,7 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
     /* As many images a pass as have results worth one transfer. */
     const int64_t patches = model->config.grid * model->config.grid;
     const int64_t most = device_hints(model->device).transfer_bytes / (patches * (int64_t)sizeof(float));
-    const bool asked = control != NULL && control->keep_going != NULL;
+    const bool asked = control && control->keep_going;
     struct share share = {.control = asked ? control : NULL, .total = batch};
     int64_t before = 0; /* queries of the images before `first` */
     int status = 0;
@@ -194,7 +194,7 @@ int owlv2_detect(const struct owlv2 *model, struct compute *compute, const struc
             taken += next;
         }
         const struct detector_output part = {out->logits + before * patches, out->boxes + first * patches * 4,
-                                             out->objectness != NULL ? out->objectness + first * patches : NULL};
+                                             out->objectness ? out->objectness + first * patches : NULL};
         status =
             detect_pass(model, compute, images + first, count, queries + first, taken * patches, trace, &share, &part);
     }

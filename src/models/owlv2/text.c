@@ -37,7 +37,7 @@ static int check_ids(const int32_t *ids, int64_t count, int length, int64_t voca
 static void upload_tokens(struct compute *compute, const int32_t *ids, int64_t count, int length, struct tokens *out)
 {
     int32_t *const values = malloc((size_t)count * ((size_t)length + 1) * sizeof(*values));
-    if (values == NULL) {
+    if (!values) {
         compute_fail(compute, error_memory("prompts"));
         return;
     }
@@ -96,9 +96,8 @@ int owlv2_encode_text(const struct owlv2 *model, struct compute *compute, const 
     if (status != 0)
         return status;
     out->masked = calloc((size_t)count, sizeof(*out->masked));
-    status = out->masked == NULL
-                 ? error_memory("prompts")
-                 : DEVICE_TENSOR_CREATE(model->device, DTYPE_F32, &out->vectors, count, config->projection);
+    status = !out->masked ? error_memory("prompts")
+                          : DEVICE_TENSOR_CREATE(model->device, DTYPE_F32, &out->vectors, count, config->projection);
     if (status == 0) {
         struct tokens tokens = {.used = 1};
         compute_begin(compute);

@@ -40,7 +40,7 @@ static void load_box_bias(struct loader *loader, int64_t grid, struct owlv2_weig
         return;
     const size_t count = (size_t)(grid * grid) * 4;
     float *const values = malloc(count * sizeof(*values));
-    if (values == NULL) {
+    if (!values) {
         loader_fail(loader, error_memory("box bias"));
         return;
     }

@@ -32,7 +32,7 @@ int sam2_config_image(const char *folder, struct sam2_config *out)
 {
     struct processor processor;
     int status = processor_open(folder, PROCESSOR_IMAGE, &processor);
-    if (status == 0 && processor.file == NULL)
+    if (status == 0 && !processor.file)
         log_notice("%s: does not say how pixels are prepared: it is done as for released SAM 2 models", folder);
     if (status == 0)
         status = processor_check_class(&processor, PROCESSOR_IMAGE, "Sam2ImageProcessor");
@@ -40,8 +40,7 @@ int sam2_config_image(const char *folder, struct sam2_config *out)
         status = check_padding(&processor);
     if (status == 0) {
         /* Without a processor's file, what the model wants is what it gets. */
-        status =
-            sam2_read_pixels(&processor, processor.file != NULL ? 1024 : out->image_size, out->image_size, &out->scale);
+        status = sam2_read_pixels(&processor, processor.file ? 1024 : out->image_size, out->image_size, &out->scale);
     }
     processor_close(&processor);
     return status;

@@ -128,10 +128,10 @@ static void give(const struct sam2 *model, struct compute *compute, const struct
     }
     op_download(compute, masks, out->masks + first * count * area);
     op_download(compute, iou, out->iou + first * count);
-    if (out->object_score != NULL)
+    if (out->object_score)
         op_download(compute, decoded->object, out->object_score + first);
     /* Also where a mask gave way to another, the token is the first one: the reference's rule. */
-    if (out->tokens != NULL) {
+    if (out->tokens) {
         op_download(compute, tensor_slice(decoded->tokens, 1, multimask ? 1 : 0, count),
                     out->tokens + first * count * width);
     }

@@ -126,7 +126,7 @@ static void attend_image(const struct state *state, const struct sam2_image_atte
     struct tensor q = COMPUTE_TENSOR(compute, DTYPE_F32, state->prompts, state->tokens, state->inner);
     place_queries(state);
     op_linear(compute, layer->q, state->placed, ACTIVATION_NONE, NULL, q);
-    if (layer->k != NULL && image.dim[0] == 1 && state->prompts >= SHARED)
+    if (layer->k && image.dim[0] == 1 && state->prompts >= SHARED)
         attend_shared(state, layer, q, image);
     else
         attend_own(state, layer, q, image);

@@ -143,7 +143,7 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
     struct tensor attended = COMPUTE_TENSOR(compute, compute_narrow(compute), side, side, dim);
     op_layer_norm(compute, x, block->norm1.gamma, block->norm1.beta, model->config.eps, normed);
 
-    if (block->skip != NULL) { /* out = pool(skip(normed)) */
+    if (block->skip) { /* out = pool(skip(normed)) */
         const size_t skip_mark = compute_mark(compute);
         struct tensor skip = config->pool > 1 ? COMPUTE_TENSOR(compute, DTYPE_F32, 1, side_in, side_in, dim) : out;
         op_linear(compute, block->skip, normed, ACTIVATION_NONE, NULL, TENSOR_RESHAPE(skip, side_in, side_in, dim));
@@ -157,7 +157,7 @@ static void block_forward(const struct sam2 *model, struct compute *compute, int
         attend(compute, config, block, side_in, TENSOR_RESHAPE(normed, 1, side_in * side_in, in),
                TENSOR_RESHAPE(attended, 1, side * side, dim));
     }
-    op_linear(compute, block->out, attended, ACTIVATION_NONE, block->skip != NULL ? &out : &x, out);
+    op_linear(compute, block->out, attended, ACTIVATION_NONE, block->skip ? &out : &x, out);
     compute_release(compute, mark);
     feed_forward(compute, &model->config, block, TENSOR_RESHAPE(out, side * side, dim));
 }

@@ -96,7 +96,7 @@ static void attend_memory(const struct state *state, const struct sam2_memory_la
     op_linear(compute, layer->key, places, ACTIVATION_NONE, NULL, keys);
     for (int64_t i = 0; i < n; i++)
         turn_keys(state, memories, tensor_at(keys, i));
-    if (layer->value_out != NULL && !state->plain) {
+    if (layer->value_out && !state->plain) {
         /* softmax(q k^T) (m W^T + b) = (softmax(q k^T) m) W^T + b: the narrow memory itself is attended over. */
         struct tensor attended = COMPUTE_TENSOR(compute, state->narrow, n, state->pixels, state->memory);
         attend(state, query, keys, values, 1, attended);

@@ -16,7 +16,7 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
     if (pool->total == pool->free_capacity) {
         const int64_t capacity = pool->free_capacity == 0 ? 16 : 2 * pool->free_capacity;
         struct tensor *grown = realloc(pool->free, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL)
+        if (!grown)
             return error_memory("an object's memory");
         pool->free = grown;
         pool->free_capacity = capacity;
@@ -28,7 +28,7 @@ int sam2_pool_take(struct sam2_pool *pool, struct tensor *out)
 
 void sam2_pool_give(struct sam2_pool *pool, struct tensor *tensor)
 {
-    if (tensor->buffer != NULL)
+    if (tensor->buffer)
         pool->free[pool->free_count++] = *tensor;
     memset(tensor, 0, sizeof(*tensor));
 }
@@ -63,7 +63,7 @@ int sam2_memories_reserve(struct sam2_memories *memories)
         return 0;
     const int64_t capacity = memories->capacity == 0 ? 4 : 2 * memories->capacity;
     struct sam2_memory *grown = realloc(memories->item, (size_t)capacity * sizeof(*grown));
-    if (grown == NULL)
+    if (!grown)
         return error_memory("an object's memory");
     memset(grown + memories->capacity, 0, (size_t)(capacity - memories->capacity) * sizeof(*grown));
     memories->item = grown;
@@ -81,7 +81,7 @@ static void empty(struct sam2_memory *memory, struct sam2_bank *bank)
 struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame)
 {
     struct sam2_memory *memory = sam2_memories_find(memories, frame);
-    memory = memory != NULL ? memory : &memories->item[memories->count++];
+    memory = memory ? memory : &memories->item[memories->count++];
     empty(memory, bank);
     memory->frame = frame;
     return memory;
@@ -124,7 +124,7 @@ static void free_input(struct sam2_input *input)
 void sam2_object_free_input(struct sam2_object *object, int64_t frame)
 {
     struct sam2_input *input = sam2_object_input(object, frame);
-    if (input != NULL) {
+    if (input) {
         free_input(input);
         *input = object->inputs[--object->input_count];
     }
@@ -195,7 +195,7 @@ int sam2_object_limit(struct sam2_object *object, struct sam2_bank *bank, int64_
     if (limit < 0 || conditioning->count <= limit)
         return 0;
     bool *selected = calloc((size_t)conditioning->count, sizeof(*selected));
-    int status = selected == NULL ? error_memory("an object's memory") : 0;
+    int status = !selected ? error_memory("an object's memory") : 0;
     if (status == 0)
         sam2_select_conditioning(conditioning, frame, limit, selected);
     for (int64_t i = conditioning->count - 1; i >= 0 && status == 0; i--) {

@@ -101,7 +101,7 @@ void sam2_encode_memory(const struct sam2_video *video, struct compute *compute,
     for (int i = 0; i < video->config.fuser_layers; i++)
         fuse(video, compute, &weights->fuser[i], x);
     op_linear(compute, weights->memory_out, TENSOR_RESHAPE(x, n, grid * grid, width), ACTIVATION_NONE, NULL, out);
-    if (weights->occlusion.buffer != NULL)
+    if (weights->occlusion.buffer)
         add_occlusion(compute, weights->occlusion, scores, out);
     model_emit(trace, compute, out, "memory");
     compute_release(compute, mark);

@@ -23,10 +23,10 @@ static const struct sam2_memory *passed(const struct sam2_object *object, const 
                                         bool others)
 {
     const struct sam2_memory *memory = sam2_memories_find(&object->tracked, frame);
-    if (memory != NULL || !others)
+    if (memory || !others)
         return memory;
     memory = sam2_memories_find(&object->conditioning, frame);
-    return memory != NULL && !selected[memory - object->conditioning.item] ? memory : NULL;
+    return memory && !selected[memory - object->conditioning.item] ? memory : NULL;
 }
 
 static int allocate(int64_t memories, int64_t pointers, struct sam2_recalled *out)
@@ -36,7 +36,7 @@ static int allocate(int64_t memories, int64_t pointers, struct sam2_recalled *ou
     out->place = calloc((size_t)memories, sizeof(*out->place));
     out->pointer = calloc((size_t)pointers, sizeof(*out->pointer));
     out->frames = calloc((size_t)pointers, sizeof(*out->frames));
-    if (out->memory == NULL || out->place == NULL || out->pointer == NULL || out->frames == NULL) {
+    if (!out->memory || !out->place || !out->pointer || !out->frames) {
         sam2_recalled_free(out);
         return error_memory("an object's memory");
     }
@@ -50,8 +50,7 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     const int memories = video->config.memories, pointers = video->config.pointers, sign = reverse ? -1 : 1;
     const int64_t count = conditioning->count;
     bool *selected = calloc((size_t)count + 1, sizeof(*selected));
-    int status =
-        selected == NULL ? error_memory("an object's memory") : allocate(count + memories, count + pointers, out);
+    int status = !selected ? error_memory("an object's memory") : allocate(count + memories, count + pointers, out);
     if (status != 0) {
         free(selected);
         return status;
@@ -66,12 +65,12 @@ int sam2_object_recall(const struct sam2_object *object, const struct sam2_video
     }
     for (int back = memories - 1; back > 0; back--) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, true);
-        if (memory != NULL && memory->features.buffer != NULL)
+        if (memory && memory->features.buffer)
             recall_memory(out, memory, back - 1);
     }
     for (int back = 1; back < pointers; back++) {
         const struct sam2_memory *memory = passed(object, selected, frame - back * sign, !reference_rules);
-        if (memory != NULL)
+        if (memory)
             recall_pointer(out, memory, back);
     }
     free(selected);

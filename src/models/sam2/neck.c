@@ -26,7 +26,7 @@ static void level_map(const struct sam2 *model, struct compute *compute, int sta
 {
     const struct sam2_weights *weights = &model->weights;
     const int64_t side = model->config.stage_side[stage], dim = model->config.stage_dim[stage];
-    if (weights->level_of_stage[stage] != NULL)
+    if (weights->level_of_stage[stage])
         op_conv2d(compute, weights->level_of_stage[stage], TENSOR_RESHAPE(maps[stage], 1, side, side, dim), NULL, out);
     else
         op_linear(compute, weights->level_of_lateral[stage], lateral, ACTIVATION_NONE, NULL, out);
@@ -55,7 +55,7 @@ void sam2_neck(const struct sam2 *model, struct compute *compute, const struct t
     struct tensor level[SAM2_MAX_STAGES] = {0};
     for (int stage = config->stages - 1; stage >= 0; stage--) {
         const bool unused = stage >= SAM2_LEVELS && !config->top_down[stage - 1];
-        if (model->weights.lateral[stage] != NULL && !unused) {
+        if (model->weights.lateral[stage] && !unused) {
             level[stage] = lateral_map(model, compute, stage, maps, level[stage + 1 < config->stages ? stage + 1 : 0]);
             model_emit_numbered(trace, compute, level[stage], "fpn.%d", stage);
         }

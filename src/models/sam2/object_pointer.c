@@ -23,7 +23,7 @@ static struct tensor embed_times(const struct sam2_video *video, struct compute 
     const float longest = (float)(video->config.pointers - 1);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, count, video->config.memory_width);
     float *const distance = malloc((size_t)count * sizeof(*distance));
-    if (distance == NULL) {
+    if (!distance) {
         compute_fail(compute, error_memory("object pointers"));
         return out;
     }
@@ -48,7 +48,7 @@ static void gather_pointers(const struct sam2_video *video, struct compute *comp
     struct tensor placed = TENSOR_RESHAPE(keys, count, parts, memory);
     for (int64_t i = 0; i < count; i++)
         op_copy(compute, TENSOR_RESHAPE(recall->pointer[i], parts, memory), tensor_at(rows, i));
-    if (times != NULL)
+    if (times)
         op_add(compute, rows, TENSOR_RESHAPE(*times, count, 1, memory), placed);
     else
         op_copy(compute, rows, placed);
@@ -60,7 +60,7 @@ void sam2_gather_recalls(const struct sam2_video *video, struct compute *compute
     const int64_t pixels = video->model->config.grid * video->model->config.grid, pointers = recalls[0].pointers;
     const int64_t first = recalls[0].memories * pixels, rest = values.dim[1] - first;
     const size_t mark = compute_mark(compute);
-    const bool timed = video->weights.pointer_time != NULL && pointers > 0;
+    const bool timed = video->weights.pointer_time && pointers > 0;
     const struct tensor times = timed ? embed_times(video, compute, recalls, n) : (struct tensor){0};
     for (int64_t i = 0; i < n; i++) {
         const struct sam2_recall *const recall = &recalls[i];

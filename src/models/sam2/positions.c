@@ -59,7 +59,7 @@ int sam2_encoder_positions(const float *background, int64_t height, int64_t widt
 {
     /* rows[height][side][channels]: resized across. */
     double *rows = malloc((size_t)(height * side * channels) * sizeof(*rows));
-    if (rows == NULL)
+    if (!rows)
         return error_memory("position embedding");
     for (int64_t x = 0; x < side; x++) {
         const struct cubic_taps taps = cubic_taps(width, side, x);

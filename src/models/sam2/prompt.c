@@ -10,7 +10,7 @@ enum { BOX_TOKENS = 3 }; /* two corners, and the padding point that the referenc
 
 int64_t sam2_prompt_tokens(const struct segment_prompt *prompt)
 {
-    if (prompt->box != NULL)
+    if (prompt->box)
         return prompt->point_count + BOX_TOKENS;
     /* Nothing at all is one point that is not a point. */
     return (prompt->point_count > 0 ? prompt->point_count : 1) + 1;
@@ -20,7 +20,7 @@ int sam2_prompt_check(const struct sam2_config *config, const struct segment_pro
 {
     if (prompt->point_count < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: %d points", prompt->point_count);
-    for (int i = 0; prompt->box != NULL && i < 4; i++)
+    for (int i = 0; prompt->box && i < 4; i++)
         if (!isfinite(prompt->box[i]))
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: the box has a coordinate that is not finite");
     for (int i = 0; i < prompt->point_count; i++) {
@@ -56,7 +56,7 @@ static void put_prompt(struct points *points, const struct segment_prompt *promp
 {
     for (int i = 0; i < prompt->point_count; i++)
         put_point(points, prompt->points[2 * i], prompt->points[2 * i + 1], prompt->labels[i]);
-    if (prompt->box != NULL) {
+    if (prompt->box) {
         put_point(points, prompt->box[0], prompt->box[1], SEGMENT_TOP_LEFT);
         put_point(points, prompt->box[2], prompt->box[3], SEGMENT_BOTTOM_RIGHT);
     } else if (prompt->point_count == 0) {
@@ -76,7 +76,7 @@ struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compu
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, count, first + tokens, width);
     float *const places = malloc((size_t)(count * tokens) * 2 * sizeof(*places));
     int32_t *const kinds = malloc((size_t)(count * tokens) * sizeof(*kinds));
-    if (places == NULL || kinds == NULL) {
+    if (!places || !kinds) {
         compute_fail(compute, error_memory("prompts"));
     } else {
         struct points points = {.place = places,
@@ -106,7 +106,7 @@ static void embed_mask(const struct sam2 *model, struct compute *compute, const 
     const struct sam2_weights *weights = &model->weights;
     const int64_t side = config->mask_side, grid = config->grid, channels = config->mask_channels;
     const size_t mark = compute_mark(compute);
-    struct tensor x = prompt->mask_tensor != NULL
+    struct tensor x = prompt->mask_tensor
                           ? TENSOR_RESHAPE(*prompt->mask_tensor, 1, side, side, 1)
                           : op_upload(compute, DTYPE_F32, 4, (int64_t[]){1, side, side, 1}, prompt->mask);
     struct tensor half = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 2 * grid, 2 * grid, channels / 4);
@@ -125,7 +125,7 @@ static void embed_mask(const struct sam2 *model, struct compute *compute, const 
 
 static bool has_mask(const struct segment_prompt *prompt)
 {
-    return prompt->mask != NULL || prompt->mask_tensor != NULL;
+    return prompt->mask || prompt->mask_tensor;
 }
 
 struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,

@@ -18,7 +18,7 @@ int sam2_open(const char *folder, struct device *device, struct sam2 **out)
 {
     *out = NULL;
     struct sam2 *model = calloc(1, sizeof(*model));
-    if (model == NULL)
+    if (!model)
         return error_memory("model");
     model->device = device;
     const int status = open_parts(folder, model);
@@ -33,7 +33,7 @@ int sam2_open(const char *folder, struct device *device, struct sam2 **out)
 void sam2_free(struct sam2 **model)
 {
     struct sam2 *old = *model;
-    if (old == NULL)
+    if (!old)
         return;
     parameters_free(&old->parameters);
     sam2_weights_free(&old->weights);
@@ -52,7 +52,7 @@ int sam2_features_create(const struct sam2 *model, struct sam2_features **out)
     *out = NULL;
     const int64_t pixels = model->config.grid * model->config.grid, width = model->config.width;
     struct sam2_features *features = calloc(1, sizeof(*features));
-    if (features == NULL)
+    if (!features)
         return error_memory("an image's features");
     struct device *device = features->device = model->device;
     int status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &features->embedding, pixels, width);
@@ -71,7 +71,7 @@ int sam2_features_create(const struct sam2 *model, struct sam2_features **out)
 void sam2_features_free(struct sam2_features **features)
 {
     struct sam2_features *old = *features;
-    if (old == NULL)
+    if (!old)
         return;
     device_tensor_free(old->device, &old->embedding);
     device_tensor_free(old->device, &old->middle);
@@ -97,7 +97,7 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     const struct sam2_config *config = &model->config;
     const int64_t size = config->image_size;
     features->width = features->height = 0;
-    if (image->pixels == NULL || image->width < 1 || image->height < 1)
+    if (!image->pixels || image->width < 1 || image->height < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "segmentation: the image has no pixels");
     compute_begin(compute);
     struct tensor maps[SAM2_MAX_STAGES];
@@ -107,7 +107,7 @@ int sam2_encode(const struct sam2 *model, struct compute *compute, const struct 
     }
     const size_t mark = compute_mark(compute);
     struct tensor pixel_values = COMPUTE_TENSOR(compute, DTYPE_F32, size, size, 3);
-    sam2_preprocess(compute, image, scale != NULL ? scale : &config->scale, config->image_size, pixel_values);
+    sam2_preprocess(compute, image, scale ? scale : &config->scale, config->image_size, pixel_values);
     model_emit(trace, compute, pixel_values, "pixel_values");
     sam2_hiera(model, compute, pixel_values, trace, control, maps);
     compute_release(compute, mark);

@@ -42,7 +42,7 @@ static struct tensor embed(const struct sam2_frame *frame, const struct sam2_job
         return sam2_prompt_dense(video->model, compute, frame->features, prompts, n);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, n, config->grid * config->grid, config->width);
     struct sam2_recall *recalls = calloc((size_t)n, sizeof(*recalls));
-    if (recalls == NULL) {
+    if (!recalls) {
         compute_fail(compute, error_memory("a frame's objects"));
         return out;
     }
@@ -60,7 +60,7 @@ static void decode_batch(struct sam2_frame *frame, int64_t first, int64_t n)
     struct compute *compute = frame->compute;
     const struct sam2_job *jobs = frame->jobs + first;
     struct segment_prompt *prompts = calloc((size_t)n, sizeof(*prompts));
-    if (prompts == NULL) {
+    if (!prompts) {
         compute_fail(compute, error_memory("a frame's objects"));
         return;
     }

@@ -20,14 +20,14 @@ static bool plan(const struct sam2_frame *frame, int64_t place, struct sam2_job 
     struct sam2_object *object = &tracker->objects[place];
     struct sam2_input *input = sam2_object_input(object, run->frame);
     const struct sam2_memory *given = sam2_memories_find(&object->conditioning, run->frame);
-    const bool tracked = sam2_memories_find(&object->tracked, run->frame) != NULL;
-    input = input != NULL && input->fresh ? input : NULL;
+    const bool tracked = sam2_memories_find(&object->tracked, run->frame);
+    input = input && input->fresh ? input : NULL;
     *job = (struct sam2_job){.object = object, .place = place, .input = input};
-    if (input == NULL && (run->prompted_only || object->conditioning.count == 0))
+    if (!input && (run->prompted_only || object->conditioning.count == 0))
         return false;
-    if (input == NULL) {
-        job->kind = given != NULL ? SAM2_JOB_GIVE : SAM2_JOB_TRACK;
-    } else if (input->mask != NULL) {
+    if (!input) {
+        job->kind = given ? SAM2_JOB_GIVE : SAM2_JOB_TRACK;
+    } else if (input->mask) {
         job->kind = SAM2_JOB_MASK;
     } else {
         /* A correction of a tracked frame has memories to go by. */
@@ -39,7 +39,7 @@ static bool plan(const struct sam2_frame *frame, int64_t place, struct sam2_job 
     job->several = job->kind == SAM2_JOB_MASK
                        ? tracker->options.reference_rules
                        : wants_several(&tracker->video->config, job->kind == SAM2_JOB_SEGMENT, job->prompt.point_count);
-    job->conditions = input != NULL && !(tracker->options.reference_rules && tracked);
+    job->conditions = input && !(tracker->options.reference_rules && tracked);
     return true;
 }
 
@@ -90,13 +90,13 @@ static int create_jobs(struct sam2_frame *frame)
     const size_t count = (size_t)tracker->count + 1;
     if (tracker->count > tracker->tracks_capacity) {
         struct track *tracks = realloc(tracker->tracks, (size_t)tracker->count * sizeof(*tracks));
-        if (tracks == NULL)
+        if (!tracks)
             return error_memory("tracks");
         tracker->tracks = tracks;
         tracker->tracks_capacity = tracker->count;
     }
     frame->jobs = calloc(count, sizeof(*frame->jobs));
-    if (frame->jobs == NULL)
+    if (!frame->jobs)
         return error_memory("a frame's objects");
     int status = 0;
     for (int64_t i = 0; i < tracker->count && status == 0; i++) {
@@ -113,7 +113,7 @@ static int create_jobs(struct sam2_frame *frame)
 static void free_frame(struct sam2_frame *frame)
 {
     struct sam2_bank *bank = &frame->tracker->bank;
-    for (int64_t i = 0; i < frame->count && frame->jobs != NULL; i++) {
+    for (int64_t i = 0; i < frame->count && frame->jobs; i++) {
         struct sam2_job *job = &frame->jobs[i];
         sam2_recalled_free(&job->recalled);
         sam2_pool_give(&bank->features, &job->features);
@@ -126,7 +126,7 @@ static void free_frame(struct sam2_frame *frame)
 
 void sam2_tracker_drop(struct sam2_tracker *tracker)
 {
-    if (tracker->frame != NULL)
+    if (tracker->frame)
         free_frame(tracker->frame);
     tracker->frame = NULL;
 }
@@ -184,7 +184,7 @@ int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, cons
     if (sam2_features_width(features) < 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracking: no image was encoded");
     struct sam2_frame *frame = calloc(1, sizeof(*frame));
-    if (frame == NULL)
+    if (!frame)
         return error_memory("a frame's objects");
     *frame = (struct sam2_frame){.tracker = tracker, .compute = compute, .features = features, .run = *run};
     int status = create_jobs(frame);
@@ -241,12 +241,12 @@ static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float iou, 
     const int64_t number = frame->run.frame;
     if (job->kind != SAM2_JOB_GIVE)
         keep_memory(frame, job, iou, object_score);
-    if (job->input != NULL) {
+    if (job->input) {
         job->input->fresh = false;
-        if (job->input->mask != NULL)
+        if (job->input->mask)
             sam2_object_free_input(object, number);
     }
-    if (!tracker->options.reference_rules && job->input != NULL) {
+    if (!tracker->options.reference_rules && job->input) {
         /* Where memory is short, one more conditioning frame stays until the next time. */
         (void)sam2_object_limit(object, &tracker->bank, number + (frame->run.reverse ? -1 : 1),
                                 tracker->options.max_conditioning);
@@ -258,7 +258,7 @@ static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float iou, 
 void sam2_tracker_keep(struct sam2_tracker *tracker, const float *iou, const float *object_scores)
 {
     struct sam2_frame *frame = tracker->frame;
-    for (int64_t i = 0; frame != NULL && i < frame->count; i++)
+    for (int64_t i = 0; frame && i < frame->count; i++)
         keep_job(frame, &frame->jobs[i], iou[i], object_scores[i]);
     sam2_tracker_drop(tracker);
 }

@@ -17,7 +17,7 @@ static struct tensor mask_at_size(const struct sam2_frame *frame, const struct s
     const int64_t count = (int64_t)input->mask_width * input->mask_height;
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, size, size);
     float *host = malloc((size_t)count * sizeof(*host));
-    if (host == NULL) {
+    if (!host) {
         compute_fail(compute, error_memory("a mask"));
         return out;
     }

@@ -13,7 +13,7 @@ int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_vi
 {
     *out = NULL;
     struct sam2_video *video = calloc(1, sizeof(*video));
-    if (video == NULL)
+    if (!video)
         return error_memory("model");
     video->model = model;
     int status = sam2_video_config_read(folder, &model->config, &video->config);
@@ -34,7 +34,7 @@ int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_vi
 void sam2_video_free(struct sam2_video **video)
 {
     struct sam2_video *old = *video;
-    if (old == NULL)
+    if (!old)
         return;
     parameters_free(&old->parameters);
     sam2_video_weights_free(&old->weights);
@@ -51,15 +51,15 @@ int sam2_tracker_create(const struct sam2_video *video, const struct tracker_opt
                         struct sam2_tracker **out)
 {
     *out = NULL;
-    if (options != NULL && (options->max_conditioning < -1 || options->window < 0)) {
+    if (options && (options->max_conditioning < -1 || options->window < 0)) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: at most %d conditioning frames and a window of %d frames",
                          options->max_conditioning, options->window);
     }
     struct sam2_tracker *tracker = calloc(1, sizeof(*tracker));
-    if (tracker == NULL)
+    if (!tracker)
         return error_memory("a tracker");
     tracker->video = video;
-    if (options != NULL)
+    if (options)
         tracker->options = *options;
     if (tracker->options.max_conditioning == 0)
         tracker->options.max_conditioning = video->config.max_conditioning;
@@ -79,7 +79,7 @@ int sam2_tracker_create(const struct sam2_video *video, const struct tracker_opt
 void sam2_tracker_free(struct sam2_tracker **tracker)
 {
     struct sam2_tracker *old = *tracker;
-    if (old == NULL)
+    if (!old)
         return;
     sam2_tracker_drop(old);
     for (int64_t i = 0; i < old->count; i++)
@@ -129,7 +129,7 @@ const struct sam2_object *sam2_tracker_peek(const struct sam2_tracker *tracker, 
 int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
 {
     struct sam2_object *found = find_object(tracker, object);
-    if (found == NULL)
+    if (!found)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: there is no object %lld", (long long)object);
     sam2_tracker_drop(tracker);
     sam2_object_free(found, &tracker->bank);
@@ -144,10 +144,10 @@ static int check_prompt(const struct sam2_video *video, const struct track_promp
     const bool points = prompt->point_count > 0 || prompt->box != NULL;
     if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL))
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a prompt is a box, points, both, or a mask alone");
-    if (prompt->refine && prompt->box != NULL)
+    if (prompt->refine && prompt->box)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a box cannot come in addition to earlier points");
-    if (prompt->mask != NULL && (prompt->mask_width < 1 || prompt->mask_height < 1 ||
-                                 prompt->mask_width > MAX_MASK_SIDE || prompt->mask_height > MAX_MASK_SIDE)) {
+    if (prompt->mask && (prompt->mask_width < 1 || prompt->mask_height < 1 || prompt->mask_width > MAX_MASK_SIDE ||
+                         prompt->mask_height > MAX_MASK_SIDE)) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a mask of %d x %d pixels", prompt->mask_width,
                          prompt->mask_height);
     }
@@ -160,13 +160,13 @@ static int check_prompt(const struct sam2_video *video, const struct track_promp
 static int copy_points(const struct sam2_input *before, const struct track_prompt *prompt, struct sam2_input *out)
 {
     static const int32_t corners[] = {SEGMENT_TOP_LEFT, SEGMENT_BOTTOM_RIGHT};
-    const int old = before != NULL && prompt->refine ? before->point_count : 0, boxed = prompt->box != NULL ? 2 : 0;
+    const int old = before && prompt->refine ? before->point_count : 0, boxed = prompt->box ? 2 : 0;
     const int count = old + boxed + prompt->point_count;
     if (count > MAX_POINTS)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: %d points on one frame", count);
     out->points = calloc((size_t)count + 1, 2 * sizeof(*out->points));
     out->labels = calloc((size_t)count + 1, sizeof(*out->labels));
-    if (out->points == NULL || out->labels == NULL)
+    if (!out->points || !out->labels)
         return error_memory("points");
     out->point_count = count;
     if (old > 0) {
@@ -189,7 +189,7 @@ static int copy_mask(const struct track_prompt *prompt, struct sam2_input *out)
 {
     const size_t bytes = (size_t)prompt->mask_width * (size_t)prompt->mask_height;
     out->mask = malloc(bytes);
-    if (out->mask == NULL)
+    if (!out->mask)
         return error_memory("a mask");
     memcpy(out->mask, prompt->mask, bytes);
     out->mask_width = prompt->mask_width;
@@ -200,20 +200,19 @@ static int copy_mask(const struct track_prompt *prompt, struct sam2_input *out)
 /* Room for one more object and one more input of `object`, which may be NULL. */
 static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, int64_t id)
 {
-    if (*object == NULL && tracker->count == tracker->capacity) {
+    if (!*object && tracker->count == tracker->capacity) {
         const int64_t capacity = tracker->capacity == 0 ? 8 : 2 * tracker->capacity;
         struct sam2_object *grown = realloc(tracker->objects, (size_t)capacity * sizeof(*grown));
-        if (grown == NULL)
+        if (!grown)
             return error_memory("an object");
         tracker->objects = grown;
         tracker->capacity = capacity;
     }
-    const int64_t inputs = *object == NULL ? 0 : (*object)->input_count;
-    struct sam2_input *grown =
-        realloc(*object == NULL ? NULL : (*object)->inputs, (size_t)(inputs + 1) * sizeof(*grown));
-    if (grown == NULL)
+    const int64_t inputs = !*object ? 0 : (*object)->input_count;
+    struct sam2_input *grown = realloc(!*object ? NULL : (*object)->inputs, (size_t)(inputs + 1) * sizeof(*grown));
+    if (!grown)
         return error_memory("a prompt");
-    if (*object == NULL) {
+    if (!*object) {
         *object = &tracker->objects[tracker->count++];
         memset(*object, 0, sizeof(**object));
         (*object)->id = id;
@@ -229,8 +228,8 @@ int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t fr
         return status;
     struct sam2_object *found = find_object(tracker, object);
     struct sam2_input input = {.frame = frame, .fresh = true};
-    const struct sam2_input *before = found != NULL ? sam2_object_input(found, frame) : NULL;
-    status = prompt->mask != NULL ? copy_mask(prompt, &input) : copy_points(before, prompt, &input);
+    const struct sam2_input *before = found ? sam2_object_input(found, frame) : NULL;
+    status = prompt->mask ? copy_mask(prompt, &input) : copy_points(before, prompt, &input);
     if (status == 0)
         status = reserve(tracker, &found, object);
     if (status != 0) {

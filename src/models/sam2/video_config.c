@@ -210,7 +210,7 @@ static int read_frames(const char *folder, const struct sam2_config *image, stru
     struct processor processor;
     int status = processor_open(folder, PROCESSOR_VIDEO, &processor);
     out->scale = image->scale;
-    if (status == 0 && processor.file != NULL) {
+    if (status == 0 && processor.file) {
         status = processor_check_class(&processor, PROCESSOR_VIDEO, "Sam2VideoVideoProcessor");
         if (status == 0)
             status = sam2_read_pixels(&processor, 1024, image->image_size, &out->scale);

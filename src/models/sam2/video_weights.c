@@ -27,7 +27,7 @@ static void load_value_out(struct loader *loader, int64_t rows, int64_t width, i
     for (int i = 0; i < 4; i++)
         loader_host(loader, host[i], &part[i]);
     float *joined = loader_preparing(loader) ? malloc((size_t)(width * (memory + 1)) * sizeof(*joined)) : NULL;
-    if (loader_preparing(loader) && joined == NULL)
+    if (loader_preparing(loader) && !joined)
         loader_fail(loader, error_memory("memory attention"));
     if (loader_preparing(loader)) {
         float *bias = joined + width * memory;
@@ -95,7 +95,7 @@ static void make_tables(struct loader *loader, const struct sam2_config *image, 
     const int64_t memory = config->memory_width, memories = config->memories;
     const int64_t count = pixels * (2 * head + width + memories * memory) + width;
     float *const cosines = malloc((size_t)count * sizeof(float));
-    if (cosines == NULL) {
+    if (!cosines) {
         loader_fail(loader, error_memory("position tables"));
         return;
     }
@@ -143,7 +143,7 @@ static void make_periods(struct loader *loader, int64_t half, struct sam2_video_
     float *const periods = loader_preparing(loader) ? malloc((size_t)half * sizeof(*periods)) : NULL;
     if (!loader_preparing(loader))
         return;
-    if (periods == NULL) {
+    if (!periods) {
         loader_fail(loader, error_memory("position tables"));
         return;
     }

@@ -41,7 +41,7 @@ static void load_depthwise(struct loader *loader, int64_t channels, int kernel, 
     loader_host(loader, weight, &from);
     if (loader_preparing(loader)) {
         float *const turned = malloc((size_t)(taps * channels) * sizeof(*turned));
-        if (turned == NULL) {
+        if (!turned) {
             loader_fail(loader, error_memory("the memory encoder"));
         } else {
             for (int64_t i = 0; i < taps * channels; i++)

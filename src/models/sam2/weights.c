@@ -16,7 +16,7 @@ static void load_image_positions(struct loader *loader, const struct sam2_config
     loader_host(loader, fourier, &matrix);
     if (loader_preparing(loader)) {
         float *const positions = malloc((size_t)(grid * grid * width) * sizeof(*positions));
-        if (positions == NULL) {
+        if (!positions) {
             loader_fail(loader, error_memory("image positions"));
         } else {
             sam2_grid_positions(matrix, grid, width, positions);
@@ -45,7 +45,7 @@ void sam2_load_prompt_encoder(struct loader *loader, const struct sam2_config *c
     loader_device(loader, no_memory, LOADER_DIMS(1, width), &out->no_memory);
     loader_device(loader, no_mask, LOADER_DIMS(1, width), &out->no_mask);
     load_image_positions(loader, config, image, out);
-    loader_device(loader, loader_preparing(loader) && prompt->data == NULL ? image : prompt, LOADER_DIMS(2, width / 2),
+    loader_device(loader, loader_preparing(loader) && !prompt->data ? image : prompt, LOADER_DIMS(2, width / 2),
                   &out->points.fourier);
     loader_device(loader, kinds, LOADER_DIMS(config->point_kinds, width), &out->points.kinds);
     loader_device(loader, none, LOADER_DIMS(1, width), &out->points.not_a_point);

@@ -40,7 +40,7 @@ static void prepare_transposed(struct loader *loader, const struct host_tensor *
     if (loader_preparing(loader)) {
         const int64_t outputs = weight->dim[0], inputs = weight->dim[1];
         float *to = malloc((size_t)(outputs * inputs) * sizeof(*to));
-        if (to == NULL) {
+        if (!to) {
             loader_fail(loader, error_memory("a weight"));
         } else {
             for (int64_t o = 0; o < outputs; o++)
@@ -137,7 +137,7 @@ static void load_upscale(struct loader *loader, int64_t outputs, int64_t inputs,
     if (loader_preparing(loader)) {
         float *matrix = malloc((size_t)(inputs * TAPS * outputs) * sizeof(*matrix));
         float *biases = malloc((size_t)(TAPS * outputs) * sizeof(*biases));
-        if (matrix == NULL || biases == NULL) {
+        if (!matrix || !biases) {
             loader_fail(loader, error_memory("an upscaling layer"));
         } else {
             for (int64_t n = 0; n < TAPS * outputs; n++) {
@@ -178,7 +178,7 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
         return;
     const int64_t count = 2 + config->mask_tokens;
     float *const tokens = malloc((size_t)(count * width) * sizeof(*tokens));
-    if (tokens == NULL) {
+    if (!tokens) {
         loader_fail(loader, error_memory("mask tokens"));
         return;
     }
@@ -187,7 +187,7 @@ static void load_output_tokens(struct loader *loader, const struct sam2_config *
     for (int i = 0; i < 3; i++) {
         float *values = NULL;
         loader_host(loader, parts[i], &values);
-        if (values != NULL)
+        if (values)
             memcpy(at, values, (size_t)host_tensor_count(parts[i]) * sizeof(*at));
         at += host_tensor_count(parts[i]);
         free(values);
@@ -202,13 +202,13 @@ void sam2_load_decoder(struct loader *loader, const struct sam2_config *config, 
     const char *const decoder = "mask_decoder.";
     load_output_tokens(loader, config, out);
     out->layers = loader_layers(loader, config->decoder_layers, sizeof(*out->layers), out->layers);
-    for (int i = 0; i < config->decoder_layers && out->layers != NULL; i++)
+    for (int i = 0; i < config->decoder_layers && out->layers; i++)
         load_layer(loader, config, i, &out->layers[i]);
     load_image_attention(loader, config, false, "mask_decoder.transformer.final_attn_token_to_image.", &out->final);
     loader_norm(loader, width, decoder, "transformer.layer_norm_final_attn", &out->final_norm);
     load_upscaling(loader, config, &out->upscaling);
     out->hypernetworks = loader_layers(loader, config->mask_tokens, sizeof(*out->hypernetworks), out->hypernetworks);
-    for (int i = 0; i < config->mask_tokens && out->hypernetworks != NULL; i++) {
+    for (int i = 0; i < config->mask_tokens && out->hypernetworks; i++) {
         char name[PREFIX_BYTES];
         snprintf(name, sizeof(name), "output_hypernetworks_mlps.%d", i);
         loader_feed_forward(loader, TOKEN_ROWS, width, width, width / 8, 3, decoder, name, &out->hypernetworks[i]);

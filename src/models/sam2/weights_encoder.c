@@ -22,9 +22,9 @@ static void load_positions(struct loader *loader, const struct sam2_config *conf
     loader_host(loader, tile, &small);
     if (loader_preparing(loader)) {
         float *const positions = malloc((size_t)(side * side * channels) * sizeof(*positions));
-        loader_fail(loader, positions == NULL ? error_memory("position embedding")
-                                              : sam2_encoder_positions(large, height, width, small, window, channels,
-                                                                       side, positions));
+        loader_fail(loader, !positions ? error_memory("position embedding")
+                                       : sam2_encoder_positions(large, height, width, small, window, channels, side,
+                                                                positions));
         loader_values(loader, positions, LOADER_DIMS(1, side, side, channels), &out->positions);
         free(positions);
     }
@@ -87,7 +87,7 @@ static void join_level(struct loader *loader, const struct sam2_config *config, 
     if (loader_preparing(loader)) {
         const size_t count = (size_t)(source->outputs * source->taps);
         joined = malloc((count + (size_t)source->outputs) * sizeof(*joined));
-        if (joined == NULL) {
+        if (!joined) {
             loader_fail(loader, error_memory("a convolution"));
         } else {
             multiply(source, lateral, lateral_bias, level, level_bias, joined);
@@ -145,7 +145,7 @@ void sam2_load_encoder(struct loader *loader, const struct sam2_config *config, 
                   "vision_encoder.backbone.patch_embed.projection", &out->patch);
     load_positions(loader, config, out);
     out->blocks = loader_layers(loader, config->blocks, sizeof(*out->blocks), out->blocks);
-    for (int i = 0; i < config->blocks && out->blocks != NULL; i++)
+    for (int i = 0; i < config->blocks && out->blocks; i++)
         load_block(loader, config, i, &out->blocks[i]);
     for (int stage = 0; stage < config->stages; stage++)
         load_level(loader, config, stage, out);

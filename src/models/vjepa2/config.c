@@ -52,14 +52,14 @@ static int read_labels(const struct config *file, int64_t count, struct vjepa2_c
     int status = config_object(file, config_root(file), "id2label", &names);
     if (status != 0 || count == 0)
         return status;
-    if (count > MAX_LABELS || (out->labels = calloc((size_t)count, sizeof(*out->labels))) == NULL)
+    if (count > MAX_LABELS || !(out->labels = calloc((size_t)count, sizeof(*out->labels))))
         return error_memory("class names");
     out->label_count = count;
     for (int64_t i = 0; i <= count && status == 0; i++) {
         char key[24], fallback[32];
         snprintf(key, sizeof(key), "%lld", (long long)i);
         snprintf(fallback, sizeof(fallback), "LABEL_%lld", (long long)i);
-        if (names != NULL && config_has(names, key) != (i < count)) {
+        if (names && config_has(names, key) != (i < count)) {
             return config_error(file, "id2label does not name the %lld classes of the classifier, 0 to %lld",
                                 (long long)count, (long long)count - 1);
         }
@@ -155,7 +155,7 @@ int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_co
     int status = read_model(folder, label_count, out);
     if (status == 0)
         status = processor_open(folder, PROCESSOR_VIDEO, &processor);
-    if (status == 0 && processor.file == NULL)
+    if (status == 0 && !processor.file)
         status = processor_report_missing(folder, PROCESSOR_VIDEO);
     if (status == 0)
         status = read_preprocessing(&processor, out);
@@ -165,7 +165,7 @@ int vjepa2_config_read(const char *folder, int64_t label_count, struct vjepa2_co
 
 void vjepa2_config_free(struct vjepa2_config *config)
 {
-    for (int64_t i = 0; config->labels != NULL && i < config->label_count; i++)
+    for (int64_t i = 0; config->labels && i < config->label_count; i++)
         free(config->labels[i]);
     free(config->labels);
     memset(config, 0, sizeof(*config));

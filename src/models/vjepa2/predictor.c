@@ -14,7 +14,7 @@ struct positions {
 static int join_masks(int64_t batch, int64_t tokens, const struct scorer_positions *context,
                       const struct scorer_positions *target, struct positions *out)
 {
-    const int64_t seen = context != NULL ? context->count : tokens, wanted = target != NULL ? target->count : tokens;
+    const int64_t seen = context ? context->count : tokens, wanted = target ? target->count : tokens;
     enum { MAX_TOKENS = 1 << 24 };
     if (batch < 1 || tokens < 1 || seen < 1 || wanted < 1 || batch > MAX_TOKENS || tokens > MAX_TOKENS ||
         seen > MAX_TOKENS || wanted > MAX_TOKENS || batch * (seen + wanted) > MAX_TOKENS) {
@@ -22,19 +22,19 @@ static int join_masks(int64_t batch, int64_t tokens, const struct scorer_positio
                          (long long)seen, (long long)wanted, (long long)tokens);
     }
     *out = (struct positions){seen, wanted, malloc((size_t)(batch * (seen + wanted)) * sizeof(*out->ids))};
-    if (out->ids == NULL)
+    if (!out->ids)
         return error_memory("token positions");
     for (int64_t b = 0; b < batch; b++) {
         int32_t *ids = out->ids + b * (seen + wanted);
         for (int64_t i = 0; i < seen; i++) {
-            ids[i] = context != NULL ? context->ids[b * seen + i] : (int32_t)i;
+            ids[i] = context ? context->ids[b * seen + i] : (int32_t)i;
             if (ids[i] < 0 || ids[i] >= tokens) {
                 return error_set(SOWLV2_ERROR_ARGUMENT, "context position %d is outside the clip's %lld tokens",
                                  (int)ids[i], (long long)tokens);
             }
         }
         for (int64_t i = 0; i < wanted; i++) {
-            ids[seen + i] = target != NULL ? target->ids[b * wanted + i] : (int32_t)i;
+            ids[seen + i] = target ? target->ids[b * wanted + i] : (int32_t)i;
             if (ids[seen + i] < 0 || ids[seen + i] >= MAX_TOKENS)
                 return error_set(SOWLV2_ERROR_ARGUMENT, "target position %d is out of range", (int)ids[seen + i]);
         }
@@ -46,7 +46,7 @@ static int join_masks(int64_t batch, int64_t tokens, const struct scorer_positio
 static struct tensor select_context(struct compute *compute, struct tensor features,
                                     const struct scorer_positions *context)
 {
-    if (context == NULL)
+    if (!context)
         return features;
     const int64_t batch = features.dim[0], width = features.dim[2];
     const struct tensor index = op_upload(compute, DTYPE_I32, 2, (int64_t[]){batch, context->count}, context->ids);

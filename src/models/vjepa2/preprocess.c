@@ -40,7 +40,7 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
     for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
         const struct sowlv2_image *const frame = &frames[i];
         int status = 0;
-        if (frame->width < 1 || frame->height < 1 || frame->pixels == NULL)
+        if (frame->width < 1 || frame->height < 1 || !frame->pixels)
             status = error_set(SOWLV2_ERROR_ARGUMENT, "frame %lld of a clip is empty", (long long)i);
         else if (frame->width != resize.width || frame->height != resize.height)
             status = make_resize(compute, config, frame->width, frame->height, view, &resize);

@@ -27,7 +27,7 @@ float *vjepa2_axis_table(int64_t positions, int64_t axis)
         __builtin_mul_overflow(count, 2 * sizeof(float), &bytes))
         return NULL;
     float *const table = malloc(bytes);
-    for (int64_t i = 0; table != NULL && i < positions; i++)
+    for (int64_t i = 0; table && i < positions; i++)
         fill_position(i, axis, table + i * axis, table + (positions + i) * axis);
     return table;
 }
@@ -38,7 +38,7 @@ static struct tensor axis_table(struct compute *compute, struct tensor own, int6
     if (compute_status(compute) != 0 || positions <= own.dim[1])
         return own;
     float *const longer = vjepa2_axis_table(positions, axis);
-    if (longer == NULL) {
+    if (!longer) {
         compute_fail(compute, error_memory("rotation tables"));
         return own;
     }
@@ -96,7 +96,7 @@ const struct nn_rope *vjepa2_rope_of_tokens(struct compute *compute, const struc
     if (axis == 0 || compute_status(compute) != 0)
         return NULL;
     int32_t *const split = malloc((size_t)(3 * tokens) * sizeof(*split));
-    if (split == NULL) {
+    if (!split) {
         compute_fail(compute, error_memory("token positions"));
         return NULL;
     }

@@ -26,7 +26,7 @@ int vjepa2_open(const char *folder, struct device *device, struct vjepa2 **out)
 {
     struct vjepa2 *model = calloc(1, sizeof(*model));
     *out = NULL;
-    if (model == NULL)
+    if (!model)
         return error_memory("model");
     model->device = device;
     const int status = open_parts(folder, model);
@@ -41,7 +41,7 @@ int vjepa2_open(const char *folder, struct device *device, struct vjepa2 **out)
 void vjepa2_free(struct vjepa2 **model)
 {
     struct vjepa2 *old = *model;
-    if (old == NULL)
+    if (!old)
         return;
     parameters_free(&old->parameters);
     vjepa2_weights_free(&old->weights);
@@ -83,9 +83,9 @@ static void classify(const struct vjepa2 *model, struct compute *compute, struct
     const int64_t batch = x.dim[0];
     struct tensor pooled = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.encoder.width);
     vjepa2_pooler(model, compute, x, trace, pooled);
-    if (pooled_out != NULL)
+    if (pooled_out)
         op_download(compute, pooled, pooled_out);
-    if (logits_out != NULL) {
+    if (logits_out) {
         struct tensor logits = COMPUTE_TENSOR(compute, DTYPE_F32, batch, 1, model->config.label_count);
         op_linear(compute, model->weights.classifier, pooled, ACTIVATION_NONE, NULL, logits);
         op_download(compute, logits, logits_out);
@@ -121,7 +121,7 @@ enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_trace *trace, const struct model_control *control, const struct scorer_output *out)
 {
-    const bool wants_classes = out->pooled != NULL || out->logits != NULL;
+    const bool wants_classes = out->pooled || out->logits;
     if (clips->batch < 1 || clips->count < 1 || clips->batch > MAX_BATCH || clips->count > MAX_FRAMES) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld frames: at least one frame is needed, at most %d",
                          (long long)clips->batch, (long long)clips->count, (int)MAX_FRAMES);
@@ -130,7 +130,7 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     if (wants_classes && (status = need_classifier(model)) != 0)
         return status;
     const int64_t dim[] = {clips->batch, vjepa2_tokens(&model->config, clips->count), model->config.encoder.width};
-    const bool kept = out->kept != NULL;
+    const bool kept = out->kept;
     if (kept &&
         ((status = vjepa2_features_check(model, *out->kept)) != 0 || memcmp(out->kept->dim, dim, sizeof(dim)) != 0)) {
         return status != 0 ? status
@@ -139,10 +139,10 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     compute_begin(compute);
     struct tensor x = kept ? *out->kept : compute_tensor(compute, DTYPE_F32, 3, dim);
     vjepa2_encoder(model, compute, clips, trace, control, x);
-    if (out->features != NULL)
+    if (out->features)
         op_download(compute, x, out->features);
     if (wants_classes)
-        classify(model, compute, kept || out->features != NULL ? copy_features(compute, x) : x, trace, out->pooled,
+        classify(model, compute, kept || out->features ? copy_features(compute, x) : x, trace, out->pooled,
                  out->logits);
     return compute_finish(compute);
 }

@@ -46,7 +46,7 @@ static void load_patch(struct loader *loader, const struct load *load)
     loader_host(loader, bias, &plain_bias);
     if (loader_preparing(loader)) {
         float *const permuted = malloc((size_t)(width * count) * sizeof(*permuted));
-        if (permuted == NULL) {
+        if (!permuted) {
             loader_fail(loader, error_memory("the patch embedding"));
         } else {
             for (int64_t o = 0; o < width; o++)
@@ -70,7 +70,7 @@ static void load_turns(struct loader *loader, const struct vjepa2_config *config
     if (axis == 0 || !loader_preparing(loader))
         return;
     float *const table = vjepa2_axis_table(positions, axis);
-    loader_fail(loader, table == NULL ? error_memory("rotation tables") : 0);
+    loader_fail(loader, !table ? error_memory("rotation tables") : 0);
     loader_values(loader, table, LOADER_DIMS(2, positions, axis), out);
     free(table);
 }
@@ -158,7 +158,7 @@ static void walk(struct loader *loader, void *user_data)
 int64_t vjepa2_weights_labels(const struct checkpoint *checkpoint)
 {
     const struct host_tensor *const weight = checkpoint_find(checkpoint, "classifier.weight");
-    return weight != NULL && weight->rank == 2 ? weight->dim[0] : 0;
+    return weight && weight->rank == 2 ? weight->dim[0] : 0;
 }
 
 int vjepa2_weights_load(const struct vjepa2_config *config, const struct checkpoint *checkpoint,
@@ -167,8 +167,8 @@ int vjepa2_weights_load(const struct vjepa2_config *config, const struct checkpo
     const int64_t tubelets = config->frames_per_clip / config->tubelet_size;
     const bool classifier = config->label_count > 0;
     const char *const predictor = classifier ? "vjepa2.predictor.proj.weight" : "predictor.proj.weight";
-    *out = (struct vjepa2_weights){.has_classifier = classifier,
-                                   .has_predictor = checkpoint_find(checkpoint, predictor) != NULL};
+    *out =
+        (struct vjepa2_weights){.has_classifier = classifier, .has_predictor = checkpoint_find(checkpoint, predictor)};
     struct load load = {.config = config,
                         .prefix = classifier ? "vjepa2." : "",
                         .rows = (tubelets > 0 ? tubelets : 1) * config->grid * config->grid,

@@ -86,11 +86,11 @@ static int take_best(enum cpu_level *level)
 static int choose_level(const struct device_options *options, enum cpu_level *level)
 {
     const char *name = options->cpu_level, *source = "CPU level";
-    if (name == NULL || strcmp(name, "auto") == 0) {
+    if (!name || strcmp(name, "auto") == 0) {
         name = getenv("SOWLV2_CPU");
         source = "SOWLV2_CPU";
     }
-    if (name == NULL || name[0] == '\0' || strcmp(name, "auto") == 0)
+    if (!name || name[0] == '\0' || strcmp(name, "auto") == 0)
         return take_best(level);
     if (!cpu_level_parse(name, level)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,

@@ -66,11 +66,11 @@ static void multiply(struct compute *compute, struct onednn_product *product, st
     const size_t mark = compute_mark(compute);
     const struct tensor input = make_dense(compute, x);
     const struct tensor target = dense_target(compute, out);
-    if (compute_status(compute) == 0 && residual != NULL && host_data(*residual) != host_data(target))
+    if (compute_status(compute) == 0 && residual && host_data(*residual) != host_data(target))
         cpu_copy(compute, *residual, target); /* the product adds to it */
     if (compute_status(compute) == 0) {
-        compute_fail(compute, onednn_product_run(product, compute, x.dim[0], host_data(input), activation,
-                                                 residual != NULL, host_data(target)));
+        compute_fail(compute, onednn_product_run(product, compute, x.dim[0], host_data(input), activation, residual,
+                                                 host_data(target)));
     }
     deliver(compute, target, out);
     compute_release(compute, mark);
@@ -137,12 +137,12 @@ void cpu_conv2d(struct compute *compute, const struct conv2d *conv, struct tenso
         /* All as rows of channels: out and residual may be slices of an axis before, so their rows may lie apart. */
         const int64_t rows = count * height * width;
         struct tensor flat_residual;
-        if (residual != NULL)
+        if (residual)
             flat_residual = TENSOR_RESHAPE(make_dense(compute, *residual), rows, conv->outputs);
         const struct tensor target = dense_target(compute, out);
         if (compute_status(compute) == 0) {
             multiply(compute, conv->state, TENSOR_RESHAPE(windows, rows, taps), ACTIVATION_NONE,
-                     residual != NULL ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
+                     residual ? &flat_residual : NULL, TENSOR_RESHAPE(target, rows, conv->outputs));
         }
         deliver(compute, target, out);
     }

@@ -33,7 +33,7 @@ int onednn_start(enum cpu_level level)
         [CPU_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
         [CPU_AMX] = dnnl_cpu_isa_all,
     };
-    if (engine != NULL)
+    if (engine)
         return 0;
     const int status = check(guarded_set_max_cpu_isa(isa[level]), "setting the CPU level");
     return status != 0 ? status : check(guarded_engine_create(&engine, dnnl_cpu, 0), "creating the engine");
@@ -99,7 +99,7 @@ struct onednn_product {
 
 static void plan_free(struct plan *plan)
 {
-    if (plan != NULL) {
+    if (plan) {
         dnnl_primitive_destroy(plan->primitive);
         free(plan);
     }
@@ -156,7 +156,7 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
                         bool has_bias, struct plan **out)
 {
     struct plan *plan = calloc(1, sizeof(*plan));
-    if (plan == NULL)
+    if (!plan)
         return error_memory("matrix product");
     plan->key = *key;
     dnnl_primitive_attr_t attributes = NULL;
@@ -180,7 +180,7 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
     if (status == 0) {
         plan->weight = *dnnl_primitive_desc_query_md(described, dnnl_query_weights_md, 0);
         const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(described, dnnl_query_scratchpad_md, 0);
-        plan->scratch_bytes = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
+        plan->scratch_bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
         status = check(guarded_primitive_create(&plan->primitive, described), "compiling a matrix product");
     }
     dnnl_primitive_desc_destroy(described);
@@ -226,7 +226,7 @@ static int execute(dnnl_primitive_t primitive, struct arguments *arguments, bool
     if (status == 0)
         status = check(guarded_primitive_execute(primitive, stream, arguments->count, arguments->items, first),
                        "running a matrix product");
-    if (stream != NULL)
+    if (stream)
         dnnl_stream_destroy(stream);
     for (int i = 0; i < arguments->count; i++)
         dnnl_memory_destroy(arguments->items[i].memory);
@@ -241,7 +241,7 @@ static int plan_run(struct plan *plan, struct compute *compute, const float *x, 
     add_argument(&arguments, DNNL_ARG_SRC, &plan->x, x);
     add_argument(&arguments, DNNL_ARG_WEIGHTS, &plan->weight, weight);
     add_argument(&arguments, DNNL_ARG_DST, &plan->out, out);
-    if (bias != NULL)
+    if (bias)
         add_argument(&arguments, DNNL_ARG_BIAS, &plan->bias, bias);
     if (plan->scratch_bytes > 0) {
         const dnnl_dims_t dims = {(dnnl_dim_t)plan->scratch_bytes};
@@ -277,12 +277,11 @@ static int find_plan(struct onednn_product *product, const struct plan_key *key,
     int status = 0, count = 0;
     pthread_mutex_lock(&product->mutex);
     struct plan *plan = product->plans;
-    for (; plan != NULL && !same_key(&plan->key, key); plan = plan->next)
+    for (; plan && !same_key(&plan->key, key); plan = plan->next)
         count++;
-    *kept = plan != NULL || count < MOST_PLANS;
-    if (plan == NULL) {
-        status =
-            plan_compile(key, product->outputs, product->inputs, &product->weight_desc, product->bias != NULL, &plan);
+    *kept = plan || count < MOST_PLANS;
+    if (!plan) {
+        status = plan_compile(key, product->outputs, product->inputs, &product->weight_desc, product->bias, &plan);
         if (status == 0 && *kept) {
             plan->next = product->plans;
             product->plans = plan;
@@ -303,7 +302,7 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
     int status =
         check(dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any), "describing weights");
     if (status == 0)
-        status = plan_compile(&key, product->outputs, product->inputs, &any, product->bias != NULL, &plan);
+        status = plan_compile(&key, product->outputs, product->inputs, &any, product->bias, &plan);
     if (status != 0)
         return status;
     product->weight_desc = plan->weight;
@@ -313,7 +312,7 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
         return status;
     const size_t bytes = (dnnl_memory_desc_get_size(&product->weight_desc) + 63) / 64 * 64;
     product->weight = aligned_alloc(64, bytes > 0 ? bytes : 64);
-    if (product->weight == NULL)
+    if (!product->weight)
         return error_memory("packed weights");
 
     dnnl_primitive_desc_t described = NULL;
@@ -328,7 +327,7 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
         add_argument(&arguments, DNNL_ARG_TO, &product->weight_desc, product->weight);
         status = execute(reorder, &arguments, true);
     }
-    if (reorder != NULL)
+    if (reorder)
         dnnl_primitive_destroy(reorder);
     dnnl_primitive_desc_destroy(described);
     return status;
@@ -338,16 +337,16 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
                           int64_t rows_hint, struct onednn_product **out)
 {
     struct onednn_product *product = calloc(1, sizeof(*product));
-    if (product == NULL)
+    if (!product)
         return error_memory("matrix product");
     pthread_mutex_init(&product->mutex, NULL);
     product->threads = threads;
     product->outputs = outputs;
     product->inputs = inputs;
     int status = start_threads(threads);
-    if (status == 0 && bias != NULL) {
+    if (status == 0 && bias) {
         product->bias = malloc((size_t)outputs * sizeof(float));
-        if (product->bias == NULL)
+        if (!product->bias)
             status = error_memory("bias");
         else
             memcpy(product->bias, bias, (size_t)outputs * sizeof(float));
@@ -367,9 +366,9 @@ int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const fl
 
 void onednn_product_free(struct onednn_product *product)
 {
-    if (product == NULL)
+    if (!product)
         return;
-    while (product->plans != NULL) {
+    while (product->plans) {
         struct plan *next = product->plans->next;
         plan_free(product->plans);
         product->plans = next;

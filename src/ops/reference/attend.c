@@ -42,7 +42,7 @@ void reference_attend_rows(struct compute *compute, struct tensor q, struct tens
     double *weight = reference_doubles(compute, rows), *query = reference_doubles(compute, width);
     double *row = reference_doubles(compute, width), *placed = reference_doubles(compute, width);
     double *sum = reference_doubles(compute, width);
-    for (int64_t i = 0; sum != NULL && i < q.dim[0] * q.dim[1]; i++) {
+    for (int64_t i = 0; sum && i < q.dim[0] * q.dim[1]; i++) {
         const int64_t b = i / q.dim[1];
         reference_load_factors(compute, &q, i * width, width, query);
         for (int64_t n = 0; n < rows; n++) {

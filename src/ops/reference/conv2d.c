@@ -36,9 +36,9 @@ static void multiply(struct compute *compute, const struct conv2d *conv, struct 
 {
     const int64_t rows = out.dim[0], width = out.dim[1];
     for (int64_t i = 0; i < rows; i++) {
-        const struct tensor part = residual != NULL ? tensor_at(*residual, i) : (struct tensor){0};
+        const struct tensor part = residual ? tensor_at(*residual, i) : (struct tensor){0};
         reference_product(compute, conv->state, tensor_slice(taps, 0, i * width, width), ACTIVATION_NONE,
-                          residual != NULL ? &part : NULL, tensor_at(out, i));
+                          residual ? &part : NULL, tensor_at(out, i));
     }
 }
 
@@ -57,9 +57,8 @@ void reference_conv2d(struct compute *compute, const struct conv2d *conv, struct
             int64_t count = height - first < chunk ? height - first : chunk;
             for (int64_t i = 0; i < count * width; i++)
                 gather_taps(conv, &image, first + i / width, i % width, (char *)host_data(taps) + i * row_bytes);
-            struct tensor part = residual != NULL ? tensor_slice(tensor_at(*residual, n), 0, first, count) : out;
-            multiply(compute, conv, taps, residual != NULL ? &part : NULL,
-                     tensor_slice(tensor_at(out, n), 0, first, count));
+            struct tensor part = residual ? tensor_slice(tensor_at(*residual, n), 0, first, count) : out;
+            multiply(compute, conv, taps, residual ? &part : NULL, tensor_slice(tensor_at(out, n), 0, first, count));
         }
     }
     compute_release(compute, mark);

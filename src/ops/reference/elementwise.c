@@ -32,7 +32,7 @@ void reference_activation(struct compute *compute, struct tensor x, enum activat
 {
     const size_t mark = compute_mark(compute);
     double *row = reference_doubles(compute, x.dim[1]);
-    for (int64_t i = 0; i < x.dim[0] && row != NULL; i++) {
+    for (int64_t i = 0; i < x.dim[0] && row; i++) {
         reference_load(&x, i * x.stride[0], x.dim[1], row);
         for (int64_t j = 0; j < x.dim[1]; j++)
             row[j] = reference_activate(activation, row[j]);
@@ -50,7 +50,7 @@ static void combine(struct compute *compute, const struct tensor *a, const struc
     int64_t step[4];
     for (int i = 0; i < 4; i++)
         step[i] = b->dim[i] == 1 ? 0 : b->stride[i];
-    for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2] && row != NULL; i++) {
+    for (int64_t i = 0; i < a->dim[0] * a->dim[1] * a->dim[2] && row; i++) {
         int64_t i0 = i / a->dim[2] / a->dim[1], i1 = i / a->dim[2] % a->dim[1], i2 = i % a->dim[2];
         const float *row_b = (const float *)host_data(*b) + i0 * step[0] + i1 * step[1] + i2 * step[2];
         reference_load(a, i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2], a->dim[3], row);

@@ -26,8 +26,8 @@ int reference_weights_create(const struct device *device, const struct linear_so
     struct host_weights joined;
     struct reference_weights *const weights = calloc(1, sizeof(*weights));
     const size_t count = (size_t)source->outputs * (size_t)source->inputs, outputs = (size_t)source->outputs;
-    int status = weights != NULL ? host_weights_join(source, channels_last, &joined) : error_memory("a layer");
-    if (status == 0 && (weights->values = malloc((count + outputs) * sizeof(float))) == NULL) {
+    int status = weights ? host_weights_join(source, channels_last, &joined) : error_memory("a layer");
+    if (status == 0 && !(weights->values = malloc((count + outputs) * sizeof(float)))) {
         host_weights_free(&joined);
         status = error_memory("a layer");
     }
@@ -37,11 +37,11 @@ int reference_weights_create(const struct device *device, const struct linear_so
     }
     weights->inputs = source->inputs;
     weights->outputs = source->outputs;
-    weights->bias = joined.bias != NULL ? weights->values + count : NULL;
+    weights->bias = joined.bias ? weights->values + count : NULL;
     memcpy(weights->values, joined.weight, count * sizeof(float));
     for (size_t i = 0; i < count && device->precision == DTYPE_BF16; i++)
         weights->values[i] = host_widen_bf16(host_round_bf16(weights->values[i]));
-    if (joined.bias != NULL)
+    if (joined.bias)
         memcpy(weights->bias, joined.bias, outputs * sizeof(float));
     host_weights_free(&joined);
     *state = weights;
@@ -61,14 +61,14 @@ void reference_product(struct compute *compute, const struct reference_weights *
 {
     const size_t mark = compute_mark(compute);
     double *row = reference_doubles(compute, weights->inputs), *y = reference_doubles(compute, weights->outputs);
-    for (int64_t i = 0; i < x.dim[0] && y != NULL; i++) {
+    for (int64_t i = 0; i < x.dim[0] && y; i++) {
         reference_load_factors(compute, &x, i * x.stride[0], weights->inputs, row);
         for (int64_t o = 0; o < weights->outputs; o++) {
             y[o] = dot(row, weights->values + o * weights->inputs, weights->inputs);
-            if (weights->bias != NULL)
+            if (weights->bias)
                 y[o] += (double)weights->bias[o];
             y[o] = reference_activate(activation, y[o]);
-            if (residual != NULL)
+            if (residual)
                 y[o] += (double)matrix_row(residual, i)[o];
         }
         reference_store(&out, i * out.stride[0], weights->outputs, y);
@@ -87,7 +87,7 @@ void reference_matmul_transposed(struct compute *compute, struct tensor a, struc
     const int64_t depth = a.dim[1];
     const size_t mark = compute_mark(compute);
     double *row = reference_doubles(compute, depth), *other = reference_doubles(compute, depth);
-    for (int64_t j = 0; j < b.dim[0] && other != NULL; j++) {
+    for (int64_t j = 0; j < b.dim[0] && other; j++) {
         reference_load_factors(compute, &b, j * b.stride[0], depth, other);
         for (int64_t i = 0; i < a.dim[0]; i++) {
             reference_load_factors(compute, &a, i * a.stride[0], depth, row);

@@ -21,7 +21,7 @@ void reference_max_pool2d(struct compute *compute, struct tensor x, int size, st
 {
     const size_t mark = compute_mark(compute);
     double *other = reference_doubles(compute, x.dim[3]), *row = reference_doubles(compute, x.dim[3]);
-    for (int64_t n = 0; n < out.dim[0] && row != NULL; n++) {
+    for (int64_t n = 0; n < out.dim[0] && row; n++) {
         for (int64_t y = 0; y < out.dim[1]; y++) {
             for (int64_t i = 0; i < out.dim[2]; i++) {
                 const int64_t corner = n * x.stride[0] + y * size * x.stride[1] + i * size * x.stride[2];

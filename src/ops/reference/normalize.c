@@ -10,7 +10,7 @@ void reference_layer_norm(struct compute *compute, struct tensor x, struct tenso
     const int64_t count = x.dim[1];
     const size_t mark = compute_mark(compute);
     double *row = reference_doubles(compute, count);
-    for (int64_t i = 0; i < x.dim[0] && row != NULL; i++) {
+    for (int64_t i = 0; i < x.dim[0] && row; i++) {
         double mean = 0.0, variance = 0.0;
         reference_load(&x, i * x.stride[0], count, row);
         for (int64_t j = 0; j < count; j++)

@@ -15,7 +15,7 @@ void reference_rope(struct compute *compute, struct tensor x, struct tensor cosi
     const int64_t count = cosines.dim[2];
     const size_t mark = compute_mark(compute);
     double *row = reference_doubles(compute, count);
-    for (int64_t b = 0; b < x.dim[0] && row != NULL; b++) {
+    for (int64_t b = 0; b < x.dim[0] && row; b++) {
         const int64_t table = cosines.dim[0] == 1 ? 0 : b;
         for (int64_t t = 0; t < x.dim[1]; t++) {
             const float *c = (const float *)host_data(cosines) + table * cosines.stride[0] + t * cosines.stride[1];

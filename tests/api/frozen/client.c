@@ -131,7 +131,7 @@ int main(int argc, char **argv)
             must(sowlv2_track_prompt(tracker, 7, &asked), "sowlv2_track_prompt");
         must(sowlv2_track_run(tracker, &run, &tracks), "sowlv2_track_run");
         check(tracks.count == 1 && tracks.items[0].object == 7 && tracks.items[0].prompted == (frame == 0) &&
-                  tracks.items[0].pointer_length > 0 && tracks.items[0].mask.pixels != NULL,
+                  tracks.items[0].pointer_length > 0 && tracks.items[0].mask.pixels,
               "a track");
         sowlv2_tracks_free(&tracks);
     }
