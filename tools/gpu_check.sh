@@ -6,7 +6,7 @@ set -eu
 
 pack() {
   build=$1 folder=$2 source=$(cd "$(dirname "$0")/.." && pwd)
-  programs=(bench/bench_gpu)
+  programs=(bench/bench_gpu bench/bench_gpu_models)
   for test in products convolutions attention attend elements elements_expected moves resize prompts masks narrow; do
     programs+=("tests/ops/test_ops_$test")
   done
@@ -36,7 +36,7 @@ run() {
   failed=0
   loader=$(echo "$here"/lib/ld-linux-*.so.*)
   start() { # with the libraries that came along, but the driver that is here
-    "$loader" --library-path "$here/lib:${LD_LIBRARY_PATH:-}:/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64:/usr/lib64" "$@"
+    timeout 120 "$loader" --library-path "$here/lib:${LD_LIBRARY_PATH:-}:/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64:/usr/lib64" "$@"
   }
   {
     date
