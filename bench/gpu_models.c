@@ -151,6 +151,9 @@ static void time_tracking(sowlv2_segmenter *segmenter, int objects)
     sowlv2_track_session *session;
     struct sowlv2_tracks tracks;
     int64_t at = 0;
+    snprintf(what, sizeof(what), "sam2_track_%d", objects);
+    if (!strstr(what, only))
+        return;
     check(sowlv2_track_session_create(segmenter, NULL, &session));
     check(sowlv2_track_set_frame(session, at, &frames[0]));
     for (int i = 0; i < objects; i++) {
@@ -164,7 +167,6 @@ static void time_tracking(sowlv2_segmenter *segmenter, int objects)
         check(sowlv2_track_run(session, NULL, &tracks));
         sowlv2_tracks_free(&tracks);
     }
-    snprintf(what, sizeof(what), "sam2_track_%d", objects);
     TIME(what, {
         check(sowlv2_track_set_frame(session, at, &frames[at % FRAMES]));
         check(sowlv2_track_run(session, NULL, &tracks));

@@ -19,6 +19,9 @@ struct uint3 {
 struct dim3 {
     unsigned x, y, z;
 };
+struct alignas(8) float2 {
+    float x, y;
+};
 struct alignas(16) float4 {
     float x, y, z, w;
 };
@@ -44,6 +47,8 @@ static inline __nv_bfloat16 __float2bfloat16(float value)
         return {0x7fff};
     return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
 }
+
+#define __expf(x) expf(x)
 
 #define __global__
 #define __device__

@@ -38,6 +38,7 @@ struct product_arguments {
     int32_t window; /* 0: a matrix */
     int32_t activation;
     int32_t vector_x, vector_weight; /* rows begin at 16 bytes and hold whole ones */
+    int32_t pairs;                   /* of residual and out: even columns of every row begin at two values' size */
 };
 
 struct attention_arguments {
@@ -233,12 +234,18 @@ struct image_arguments {
  * of what is written: f is F32, n the device's narrow type. */
 #define CUDA_KERNELS(KERNEL)                                                                                           \
     KERNEL(products, product_exact, product_arguments)                                                                 \
-    KERNEL(products, product_ff, product_arguments)                                                                    \
-    KERNEL(products, product_fn, product_arguments)                                                                    \
-    KERNEL(products, product_nf, product_arguments)                                                                    \
-    KERNEL(products, product_nn, product_arguments)                                                                    \
-    KERNEL(products, product_many_nf, product_arguments)                                                               \
-    KERNEL(products, product_many_nn, product_arguments)                                                               \
+    KERNEL(products, product_small_ff, product_arguments)                                                              \
+    KERNEL(products, product_small_fn, product_arguments)                                                              \
+    KERNEL(products, product_small_nf, product_arguments)                                                              \
+    KERNEL(products, product_small_nn, product_arguments)                                                              \
+    KERNEL(products, window_small_ff, product_arguments)                                                               \
+    KERNEL(products, window_small_fn, product_arguments)                                                               \
+    KERNEL(products, window_small_nf, product_arguments)                                                               \
+    KERNEL(products, window_small_nn, product_arguments)                                                               \
+    KERNEL(products, product_large_nf, product_arguments)                                                              \
+    KERNEL(products, product_large_nn, product_arguments)                                                              \
+    KERNEL(products, window_large_nf, product_arguments)                                                               \
+    KERNEL(products, window_large_nn, product_arguments)                                                               \
     KERNEL(attention, attention_exact, attention_arguments)                                                            \
     KERNEL(attention, attention_any_ff, attention_arguments)                                                           \
     KERNEL(attention, attention_any_fn, attention_arguments)                                                           \

@@ -2,9 +2,12 @@
 #include "ops/cuda/cuda.h"
 
 enum {
-    TILE = 64,
-    LARGE_TILE = 128,
-    LARGE_BYTES = 3 * 2 * LARGE_TILE * (32 + 8) * 2, /* stages, sides, rows, their width, bytes */
+    SMALL = 64, /* sides of tiles, each with its number of steps on their way */
+    SMALL_STAGES = 4,
+    LARGE = 128,
+    LARGE_STAGES = 3,
+    DEPTH = 64, /* of a step */
+    TILE_ALIGNMENT = 1024,
     VECTOR_BYTES = 16,
 };
 
@@ -27,23 +30,40 @@ static bool reads_vectors(const struct cuda_rows *rows, int64_t width, size_t si
            rows->stride[2] % step == 0 && width % step == 0;
 }
 
+/* Even columns of every row begin at the size of two values. */
+static bool has_pairs(const struct cuda_rows *rows, size_t size)
+{
+    return (uintptr_t)rows->data % (2 * size) == 0 && rows->stride[0] % 2 == 0 && rows->stride[1] % 2 == 0 &&
+           rows->stride[2] % 2 == 0;
+}
+
+static int64_t tiles(const struct product_arguments *a, int64_t side)
+{
+    return (a->rows + side - 1) / side * ((a->outputs + side - 1) / side);
+}
+
 static void multiply(struct compute *compute, struct product_arguments *a, enum dtype x, enum dtype out)
 {
     const size_t size = dtype_size(x), narrow = dtype_size(compute_narrow(compute));
     const struct cuda_rows weight = {.stride = {0, 0, a->weight_stride}};
-    const bool exact = compute_narrow(compute) == DTYPE_F32;
     a->vector_x = reads_vectors(&a->x, a->inputs, size);
     a->vector_weight = (uintptr_t)a->weight % VECTOR_BYTES == 0 && reads_vectors(&weight, VECTOR_BYTES, narrow);
-    if (x == DTYPE_BF16 && a->vector_x && a->vector_weight && a->rows > LARGE_TILE / 2 && a->outputs > LARGE_TILE / 2) {
-        const struct cuda_grid grid = {(a->rows + LARGE_TILE - 1) / LARGE_TILE,
-                                       (a->outputs + LARGE_TILE - 1) / LARGE_TILE, 1};
-        cuda_launch(compute, out == DTYPE_F32 ? KERNEL_product_many_nf : KERNEL_product_many_nn, grid, 256, LARGE_BYTES,
-                    a);
+    a->pairs = has_pairs(&a->out, dtype_size(out)) && has_pairs(&a->residual, sizeof(float));
+    if (compute_narrow(compute) == DTYPE_F32) {
+        cuda_launch(compute, KERNEL_product_exact,
+                    (struct cuda_grid){(a->rows + SMALL - 1) / SMALL, (a->outputs + SMALL - 1) / SMALL, 1}, 256, 0, a);
         return;
     }
-    const struct cuda_grid grid = {(a->rows + TILE - 1) / TILE, (a->outputs + TILE - 1) / TILE, 1};
-    cuda_launch(compute, exact ? KERNEL_product_exact : cuda_kernel_for(KERNEL_product_ff, x, out), grid,
-                exact ? 256 : 128, 0, a);
+    /* Large tiles read less, but some multiprocessors have none where there are few. */
+    const bool large = x != DTYPE_F32 && a->vector_x && a->vector_weight &&
+                       tiles(a, LARGE) >= cuda_of(compute_device(compute))->multiprocessors / 2;
+    const int64_t side = large ? LARGE : SMALL, stages = large ? LARGE_STAGES : SMALL_STAGES;
+    const enum cuda_kernel of_large = a->window ? KERNEL_window_large_nf : KERNEL_product_large_nf;
+    const enum cuda_kernel of_small = a->window ? KERNEL_window_small_ff : KERNEL_product_small_ff;
+    const enum cuda_kernel kernel =
+        large ? (enum cuda_kernel)((int)of_large + (out != DTYPE_F32)) : cuda_kernel_for(of_small, x, out);
+    cuda_launch(compute, kernel, (struct cuda_grid){tiles(a, side), 1, 1}, (int)(2 * side),
+                TILE_ALIGNMENT + (size_t)(stages * 2 * side * DEPTH) * narrow, a);
 }
 
 /* What weights bring. */
@@ -97,6 +117,10 @@ void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tens
     a.padding = conv->padding;
     a.window = 1;
     a.x = map_rows(&x);
+    if (conv->padding == 0 && x.stride[2] == conv->inputs) { /* a line of the kernel lies together: one tap */
+        a.inputs *= conv->kernel_width;
+        a.kernel_width = 1;
+    }
     a.out = map_rows(&out);
     if (residual)
         a.residual = map_rows(residual);

@@ -1,17 +1,19 @@
 // Products of rows and weights, with what comes after: bias, activation, residual sum. A convolution's windows are read
 // where they lie: the rows of its left factor are never in memory.
 #include "common.cuh"
+#include "hopper.cuh"
 
 namespace {
 
-constexpr int TILE = 64; // rows and outputs of a block
+constexpr int TILE = 64; // rows and outputs of a block of product_exact
 
 // One row of x: of a matrix its values, of a map what the kernel's window covers.
 template <class In> struct source {
     const In *base; // of a window: of its image
-    int64_t y, x;   // the window's corner
+    int32_t y, x;   // the window's corner
     bool there;
 
+    __device__ source() {}
     __device__ source(const product_arguments &a, int64_t row)
     {
         base = (const In *)a.x.data;
@@ -25,8 +27,8 @@ template <class In> struct source {
         }
         const quotient line = divide(row, a.out_width), image = divide(line.whole, a.out_height);
         base += image.whole * a.x.stride[0];
-        y = image.rest * a.stride - a.padding;
-        x = line.rest * a.stride - a.padding;
+        y = (int32_t)(image.rest * a.stride - a.padding);
+        x = (int32_t)(line.rest * a.stride - a.padding);
     }
     // Where value k of the row lies, NULL outside of the map; `count`: how many lie behind each other from there.
     __device__ const In *at(const product_arguments &a, int64_t k, int64_t *count) const
@@ -48,6 +50,11 @@ struct target {
     int64_t out, residual;
     __device__ target(const product_arguments &a, int64_t row)
     {
+        if (!a.window) {
+            out = row * a.out.stride[2];
+            residual = row * a.residual.stride[2];
+            return;
+        }
         const quotient line = divide(row, a.out_width), image = divide(line.whole, a.out_height);
         out = image.whole * a.out.stride[0] + image.rest * a.out.stride[1] + line.rest * a.out.stride[2];
         residual =
@@ -96,118 +103,195 @@ template <class In> __device__ void get_8(const product_arguments &a, const sour
     }
 }
 
-// In bfloat16, sums in f32: 4 warps of 32 x 32 each.
-template <class In, class Out> __device__ void multiply(const product_arguments &a)
+// Where eight values from `column` on, a multiple of 8, of a row in shared memory begin. Rows are 128 bytes; their pieces
+// of 16 change places from row to row, so that neither copies nor matrix_load meet in a bank. wgmma reads them so too.
+constexpr int DEPTH = 64;
+__device__ __forceinline__ int place_of(int row, int column) { return row * DEPTH + ((column / 8 ^ row % 8) * 8); }
+
+template <int ACTIVATION, int ROWS, int COLUMNS> __device__ __forceinline__ void activate_all(float (&sum)[ROWS][COLUMNS][4])
 {
-    constexpr int DEPTH = 32, WIDTH = DEPTH + 8; // of a row in shared memory: rows begin at different banks
-    __shared__ __align__(16) narrow left[TILE * WIDTH];
-    __shared__ __align__(16) narrow right[TILE * WIDTH];
-    const int t = threadIdx.x, lane = t % 32, warp_row = t / 32 / 2 * 32, warp_column = t / 32 % 2 * 32;
-    const int64_t first_row = (int64_t)blockIdx.x * TILE, first_column = (int64_t)blockIdx.y * TILE;
-    const source<In> rows[2] = {source<In>(a, first_row + t / 4), source<In>(a, first_row + 32 + t / 4)};
-    const narrow *weight = (const narrow *)a.weight;
-    float sum[2][4][4] = {};
-    for (int64_t k = 0; k < a.depth; k += DEPTH) {
-        const int64_t at = k + t % 4 * 8;
-        __syncthreads();
-        for (int i = 0; i < 2; i++) {
-            const int row = t / 4 + 32 * i;
-            const int64_t output = first_column + row;
-            get_8(a, rows[i], at, left + row * WIDTH + t % 4 * 8);
-            put_8(right + row * WIDTH + t % 4 * 8, weight + output * a.weight_stride + at,
-                  output < a.outputs ? a.depth - at : 0, a.vector_weight);
-        }
-        __syncthreads();
-        for (int step = 0; step < DEPTH; step += 16) {
-            uint32_t x[2][4], w[2][4];
-            for (int i = 0; i < 2; i++) {
-                matrix_load(x[i], left + (warp_row + 16 * i + left_row(lane)) * WIDTH + step + left_column(lane));
-                matrix_load(w[i], right + (warp_column + 16 * i + right_row(lane)) * WIDTH + step + right_column(lane));
+#pragma unroll
+    for (int i = 0; i < ROWS * COLUMNS * 4; i++)
+        sum[i / 4 / COLUMNS][i / 4 % COLUMNS][i % 4] = activate_fast<ACTIVATION>(sum[i / 4 / COLUMNS][i / 4 % COLUMNS][i % 4]);
+}
+
+// What follows the sums of a warp, which are as the instructions leave them: 16 rows and 8 columns each. Convolutions have
+// no activation.
+template <bool ACTIVATE, class Out, int ROWS, int COLUMNS>
+__device__ __forceinline__ void finish_tile(const product_arguments &a, int64_t row, int64_t column,
+                                            float (&sum)[ROWS][COLUMNS][4])
+{
+    const int lane = threadIdx.x % 32;
+    column += lane % 4 * 2;
+    if (a.bias) {
+#pragma unroll
+        for (int j = 0; j < COLUMNS; j++) {
+            const float first = column + 8 * j < a.outputs ? a.bias[column + 8 * j] : 0.0f;
+            const float second = column + 8 * j + 1 < a.outputs ? a.bias[column + 8 * j + 1] : 0.0f;
+#pragma unroll
+            for (int i = 0; i < 2 * ROWS; i++) {
+                sum[i / 2][j][i % 2 * 2] += first;
+                sum[i / 2][j][i % 2 * 2 + 1] += second;
             }
-            for (int i = 0; i < 2; i++)
-                for (int j = 0; j < 4; j++)
-                    mma_16816(sum[i][j], x[i], w[j / 2] + j % 2 * 2);
         }
     }
+    switch (ACTIVATE ? a.activation : 0) {
+    case 0: break;
+    case 1: activate_all<1>(sum); break;
+    case 2: activate_all<2>(sum); break;
+    case 3: activate_all<3>(sum); break;
+    case 4: activate_all<4>(sum); break;
+    default: activate_all<5>(sum); break;
+    }
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-        const int64_t row = first_row + warp_row + i / 2 * 16 + i % 2 * 8 + lane / 4;
-        if (row >= a.rows)
+    for (int i = 0; i < 2 * ROWS; i++) {
+        const int64_t at = row + i / 2 * 16 + i % 2 * 8 + lane / 4;
+        if (at >= a.rows)
             continue;
-        const target place(a, row);
+        const target place(a, at);
+        Out *const out = (Out *)a.out.data + place.out + column;
+        const float *const residual = a.residual.data ? (const float *)a.residual.data + place.residual + column : nullptr;
 #pragma unroll
-        for (int j = 0; j < 8; j++) {
-            const int64_t column = first_column + warp_column + j / 2 * 8 + lane % 4 * 2 + j % 2;
-            if (column < a.outputs)
-                finish<Out>(a, place, column, sum[i / 2][j / 2][i % 2 * 2 + j % 2]);
+        for (int j = 0; j < COLUMNS; j++) {
+            float first = sum[i / 2][j][i % 2 * 2], second = sum[i / 2][j][i % 2 * 2 + 1];
+            if (a.pairs && column + 8 * j + 1 < a.outputs) {
+                if (residual) {
+                    const float2 more = *(const float2 *)(residual + 8 * j);
+                    first += more.x;
+                    second += more.y;
+                }
+                store_2(out + 8 * j, first, second);
+                continue;
+            }
+            if (column + 8 * j < a.outputs)
+                store(out + 8 * j, residual ? first + residual[8 * j] : first);
+            if (column + 8 * j + 1 < a.outputs)
+                store(out + 8 * j + 1, residual ? second + residual[8 * j + 1] : second);
         }
     }
 }
 
-// The same for many rows of narrow values that can be read by 16 bytes: tiles of 128 x 128 by 8 warps of 64 x 32 each, and
-// what the next steps need is on its way while a step is computed.
-template <class Out> __device__ void multiply_many(const product_arguments &a)
+// In bfloat16, sums in f32: tiles of SIDE x SIDE by SIDE / 64 groups of 4 warps. What the next steps need is on its way
+// while a step is computed.
+template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ void multiply(const product_arguments &a)
 {
-    constexpr int SIDE = 128, DEPTH = 32, WIDTH = DEPTH + 8, STAGES = 3, STAGE = 2 * SIDE * WIDTH;
-    SHARED_DYNAMIC(narrow, shared);
-    const int t = threadIdx.x, lane = t % 32, warp_row = t / 32 / 4 * 64, warp_column = t / 32 % 4 * 32;
-    const int64_t first_row = (int64_t)blockIdx.x * SIDE, first_column = (int64_t)blockIdx.y * SIDE;
-    const source<narrow> rows[2] = {source<narrow>(a, first_row + t / 4), source<narrow>(a, first_row + 64 + t / 4)};
-    const narrow *const weight = (const narrow *)a.weight + (first_column + t / 4) * a.weight_stride;
-    const int64_t steps = (a.depth + DEPTH - 1) / DEPTH;
-    const int place = t / 4 * WIDTH + t % 4 * 8;
-    float sum[4][4][4] = {};
+    constexpr int THREADS = 2 * SIDE, STAGE = 2 * SIDE * DEPTH, PIECES = SIDE * DEPTH / 8 / THREADS, STEP = THREADS / 8;
+    constexpr bool NARROW = sizeof(In) == sizeof(narrow), SURE = SIDE == 128; // the host gives large tiles vectors alone
+    constexpr int TOGETHER = 8; // tiles of rows whose weights are read together, so that they are near
+    SHARED_DYNAMIC(narrow, dynamic);
+    narrow *const shared = aligned_1024(dynamic);
+    const int t = threadIdx.x, warp = t / 32, piece_row = t / 8, piece_column = t % 8 * 8;
 
-    const auto begin = [&](int64_t step) {
-        narrow *const left = shared + step % STAGES * STAGE + place, *const right = left + SIDE * WIDTH;
-        const int64_t k = step * DEPTH + t % 4 * 8;
+    const int64_t tiles_down = (a.rows + SIDE - 1) / SIDE, tiles_across = (a.outputs + SIDE - 1) / SIDE;
+    const quotient group = divide(blockIdx.x, TOGETHER * tiles_across);
+    const int64_t of_group = tiles_down - group.whole * TOGETHER < TOGETHER ? tiles_down - group.whole * TOGETHER : TOGETHER;
+    const quotient tile = divide(group.rest, of_group);
+    const int64_t first_row = (group.whole * TOGETHER + tile.rest) * SIDE, first_column = tile.whole * SIDE;
+
+    const int64_t row = first_row + piece_row, output = first_column + piece_row;
+    const narrow *const weight = (const narrow *)a.weight + output * a.weight_stride;
+    source<In> rows[WINDOW ? PIECES : 1]; // of a matrix they have equal distances
 #pragma unroll
-        for (int i = 0; i < 2 && step < steps; i++) {
-            int64_t count;
-            const narrow *const x = rows[i].at(a, k, &count);
-            const bool has_x = x && count > 0, has_weight = first_column + t / 4 + 64 * i < a.outputs && k < a.depth;
-            copy_begin_16(left + 64 * i * WIDTH, has_x ? x : (const narrow *)a.x.data, has_x);
-            copy_begin_16(right + 64 * i * WIDTH, has_weight ? weight + 64 * i * a.weight_stride + k : a.weight, has_weight);
+    for (int i = 0; i < (WINDOW ? PIECES : 1); i++)
+        rows[i] = source<In>(a, row + STEP * i);
+    const int depth = (int)a.depth, steps = (depth + DEPTH - 1) / DEPTH;
+
+    const auto begin_window = [&](narrow *left, int k) {
+        const int tap = k / (int)a.inputs, line = tap / a.kernel_width, across = tap - line * a.kernel_width;
+#pragma unroll
+        for (int i = 0; i < PIECES; i++) {
+            narrow *const to = left + place_of(piece_row + STEP * i, piece_column);
+            const int y = rows[i].y + line, x = rows[i].x + across;
+            const bool there = rows[i].there && k < depth && y >= 0 && y < (int)a.height && x >= 0 && x < (int)a.width;
+            const In *const from = rows[i].base + y * a.x.stride[1] + x * a.x.stride[2] + (k - tap * (int)a.inputs);
+            if (NARROW && (SURE || a.vector_x))
+                copy_begin_16(to, there ? (const void *)from : a.x.data, there);
+            else
+                get_8(a, rows[i], k, to);
+        }
+    };
+    const auto begin_matrix = [&](narrow *left, int k) {
+#pragma unroll
+        for (int i = 0; i < PIECES; i++) {
+            narrow *const to = left + place_of(piece_row + STEP * i, piece_column);
+            const bool there = row + STEP * i < a.rows && k < depth;
+            const In *const from = rows[0].base + (int64_t)(STEP * i) * a.x.stride[2] + k;
+            if (NARROW && (SURE || a.vector_x))
+                copy_begin_16(to, there ? (const void *)from : a.x.data, there);
+            else
+                put_8(to, from, there ? depth - k : 0, a.vector_x);
+        }
+    };
+    const auto begin = [&](int step) {
+        if (step < steps) {
+            narrow *const left = shared + step % STAGES * STAGE, *const right = left + SIDE * DEPTH;
+            const int k = step * DEPTH + piece_column;
+            if (WINDOW)
+                begin_window(left, k);
+            else
+                begin_matrix(left, k);
+#pragma unroll
+            for (int i = 0; i < PIECES; i++) {
+                narrow *const to = right + place_of(piece_row + STEP * i, piece_column);
+                const bool there = output + STEP * i < a.outputs && k < depth;
+                const narrow *const from = weight + (int64_t)(STEP * i) * a.weight_stride + k;
+                if (SURE || a.vector_weight)
+                    copy_begin_16(to, there ? from : a.weight, there);
+                else
+                    put_8(to, from, there ? depth - k : 0, false);
+            }
         }
         copies_group();
     };
-    for (int64_t step = 0; step < STAGES - 1; step++)
+    for (int step = 0; step < STAGES - 1; step++)
         begin(step);
-    for (int64_t step = 0; step < steps; step++) {
+#ifdef HAS_WGMMA
+    float sum[1][SIDE / 8][4] = {};
+    for (int step = 0; step < steps; step++) {
+        copies_wait<STAGES - 2>();
+        wgmma_wait(); // the step before has been read
+        shared_to_wgmma();
+        __syncthreads();
+        const narrow *const left = shared + step % STAGES * STAGE + warp / 4 * 64 * DEPTH;
+        const narrow *const right = shared + step % STAGES * STAGE + SIDE * DEPTH;
+        wgmma_begin();
+#pragma unroll
+        for (int k = 0; k < DEPTH; k += 16)
+            wgmma_64_16<SIDE>(sum[0], left + k, right + k);
+        wgmma_group();
+        begin(step + STAGES - 1);
+    }
+    wgmma_wait();
+    finish_tile<!WINDOW, Out>(a, first_row + 16 * warp, first_column, sum);
+#else
+    // Warps of 64 x 32 in a tile of 128, of 32 x 32 in one of 64.
+    constexpr int HIGH = SIDE / 2, PARTS = HIGH / 16;
+    const int lane = t % 32, warp_row = warp % 2 * HIGH, warp_column = warp / 2 * 32;
+    float sum[PARTS][4][4] = {};
+    for (int step = 0; step < steps; step++) {
         copies_wait<STAGES - 2>();
         __syncthreads(); // this step's values are there, and the step before has been read
         begin(step + STAGES - 1);
-        const narrow *const left = shared + step % STAGES * STAGE, *const right = left + SIDE * WIDTH;
+        const narrow *const left = shared + step % STAGES * STAGE, *const right = left + SIDE * DEPTH;
 #pragma unroll
         for (int k = 0; k < DEPTH; k += 16) {
-            uint32_t x[4][4], w[2][4];
+            uint32_t x[PARTS][4], w[2][4];
 #pragma unroll
-            for (int i = 0; i < 4; i++)
-                matrix_load(x[i], left + (warp_row + 16 * i + left_row(lane)) * WIDTH + k + left_column(lane));
+            for (int i = 0; i < PARTS; i++)
+                matrix_load(x[i], left + place_of(warp_row + 16 * i + left_row(lane), k + left_column(lane)));
 #pragma unroll
             for (int i = 0; i < 2; i++)
-                matrix_load(w[i], right + (warp_column + 16 * i + right_row(lane)) * WIDTH + k + right_column(lane));
+                matrix_load(w[i], right + place_of(warp_column + 16 * i + right_row(lane), k + right_column(lane)));
 #pragma unroll
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < PARTS; i++)
 #pragma unroll
                 for (int j = 0; j < 4; j++)
                     mma_16816(sum[i][j], x[i], w[j / 2] + j % 2 * 2);
         }
     }
+    finish_tile<!WINDOW, Out>(a, first_row + warp_row, first_column + warp_column, sum);
+#endif
     copies_wait<0>();
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-        const int64_t row = first_row + warp_row + i / 2 * 16 + i % 2 * 8 + lane / 4;
-        if (row >= a.rows)
-            continue;
-        const target place_of_row(a, row);
-#pragma unroll
-        for (int j = 0; j < 8; j++) {
-            const int64_t column = first_column + warp_column + j / 2 * 8 + lane % 4 * 2 + j % 2;
-            if (column < a.outputs)
-                finish<Out>(a, place_of_row, column, sum[i / 2][j / 2][i % 2 * 2 + j % 2]);
-        }
-    }
 }
 
 } // namespace
@@ -262,12 +346,25 @@ extern "C" __global__ void __launch_bounds__(256) product_exact(const product_ar
     }
 }
 
-#define PRODUCT(name, In, Out)                                                                                         \
-    extern "C" __global__ void __launch_bounds__(128) name(const product_arguments a) { multiply<In, Out>(a); }
-PRODUCT(product_ff, float, float)
-PRODUCT(product_fn, float, narrow)
-PRODUCT(product_nf, narrow, float)
-PRODUCT(product_nn, narrow, narrow)
+#ifdef HAS_WGMMA
+constexpr int LARGE_BLOCKS = 2; // on a multiprocessor
+#else
+constexpr int LARGE_BLOCKS = 1; // its memory has room for no more on most cards
+#endif
 
-extern "C" __global__ void __launch_bounds__(256) product_many_nf(const product_arguments a) { multiply_many<float>(a); }
-extern "C" __global__ void __launch_bounds__(256) product_many_nn(const product_arguments a) { multiply_many<narrow>(a); }
+#define PRODUCT(SIDE, STAGES, WINDOW, name, In, Out)                                                                   \
+    extern "C" __global__ void __launch_bounds__(2 * SIDE, SIDE == 128 ? LARGE_BLOCKS : 2) name(const product_arguments a)                          \
+    {                                                                                                                  \
+        multiply<SIDE, STAGES, WINDOW, In, Out>(a);                                                                    \
+    }
+#define PRODUCTS(SIDE, STAGES, WINDOW, name)                                                                           \
+    PRODUCT(SIDE, STAGES, WINDOW, name##_nf, narrow, float)                                                            \
+    PRODUCT(SIDE, STAGES, WINDOW, name##_nn, narrow, narrow)
+PRODUCT(64, 4, false, product_small_ff, float, float)
+PRODUCT(64, 4, false, product_small_fn, float, narrow)
+PRODUCTS(64, 4, false, product_small)
+PRODUCT(64, 4, true, window_small_ff, float, float)
+PRODUCT(64, 4, true, window_small_fn, float, narrow)
+PRODUCTS(64, 4, true, window_small)
+PRODUCTS(128, 3, false, product_large)
+PRODUCTS(128, 3, true, window_large)
