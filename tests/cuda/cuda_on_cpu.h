@@ -19,6 +19,9 @@ struct uint3 {
 struct dim3 {
     unsigned x, y, z;
 };
+struct alignas(8) float2 {
+    float x, y;
+};
 struct alignas(16) float4 {
     float x, y, z, w;
 };
@@ -43,6 +46,16 @@ static inline __nv_bfloat16 __float2bfloat16(float value)
     if ((bits & 0x7fffffff) > 0x7f800000)
         return {0x7fff};
     return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+static inline float power_of_2(float x)
+{
+    const float out = std::exp2(x);
+    return out < 0x1p-126f ? 0.0f : out;
+}
+static inline uint32_t round_pair(float low, float high)
+{
+    return __float2bfloat16(low).bits | (uint32_t)__float2bfloat16(high).bits << 16;
 }
 
 #define __global__
