@@ -28,23 +28,29 @@ constexpr int GAP = 8; // eight rows begin at eight different sixteenths of all 
 template <int ROWS, int WIDTH, int THREADS>
 __device__ __forceinline__ void begin_rows(narrow *to, const narrow *from, int stride, int rows, int width, bool vector)
 {
-    constexpr int PARTS = ROWS * (WIDTH / 8);
-    if (!vector) {
-#pragma unroll 1
-        for (int i = threadIdx.x; i < PARTS; i += THREADS) {
-            const int row = i / (WIDTH / 8), column = i % (WIDTH / 8) * 8;
-            const bool there = row < rows && column < width;
-            put_8(to + row * (WIDTH + GAP) + column, from + (int64_t)row * stride + column, there ? width - column : 0,
-                  false);
+    // A row's lanes take 64 or 128 bytes at once, and all threads together every STEP-th row.
+    constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
+    static_assert(WIDTH % (8 * LANES) == 0 && ROWS % STEP == 0, "a part of a row or of a tile is left");
+    const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
+    to += row * (WIDTH + GAP) + column;
+    from += (int64_t)row * stride + column;
+    if (vector) {
+#pragma unroll
+        for (int j = 0; j < ROWS; j += STEP) {
+#pragma unroll
+            for (int i = 0; i < WIDTH; i += 8 * LANES)
+                copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width);
+            from += STEP * (int64_t)stride;
         }
         return;
     }
-#pragma unroll
-    for (int first = 0; first < PARTS; first += THREADS) {
-        const int i = first + (int)threadIdx.x, row = i / (WIDTH / 8), column = i % (WIDTH / 8) * 8;
-        if (PARTS % THREADS == 0 || i < PARTS)
-            copy_begin_16(to + row * (WIDTH + GAP) + column, from + (int64_t)row * stride + column,
-                          row < rows && column < width);
+#pragma unroll 1
+    for (int j = 0; j < ROWS; j += STEP) {
+#pragma unroll 1
+        for (int i = 0; i < WIDTH; i += 8 * LANES)
+            put_8(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width ? width - column - i : 0,
+                  false);
+        from += STEP * (int64_t)stride;
     }
 }
 
