@@ -49,6 +49,15 @@ static inline __nv_bfloat16 __float2bfloat16(float value)
 }
 
 #define __expf(x) expf(x)
+static inline float power_of_2(float x)
+{
+    const float out = std::exp2(x);
+    return out < 0x1p-126f ? 0.0f : out;
+}
+static inline uint32_t round_pair(float low, float high)
+{
+    return __float2bfloat16(low).bits | (uint32_t)__float2bfloat16(high).bits << 16;
+}
 
 #define __global__
 #define __device__

@@ -194,11 +194,32 @@ static void test_attention(void **state)
 {
     (void)state;
     static const struct attention shapes[] = {
-        {1, 70, 70, 2, 64, 64, false},   {2, 64, 64, 1, 64, 64, false},   {1, 16, 16, 3, 64, 64, true},
-        {1, 130, 130, 1, 64, 64, true},  {3, 9, 25, 2, 32, 32, false},    {1, 5, 200, 1, 80, 80, false},
-        {1, 33, 33, 1, 128, 100, false}, {1, 40, 150, 1, 256, 64, false}, {1, 65, 97, 1, 256, 256, false},
-        {1, 7, 9, 2, 5, 3, false},       {1, 20, 40, 1, 300, 20, false},  {1, 20, 40, 1, 20, 300, true},
+        {1, 70, 70, 2, 64, 64, false},
+        {2, 64, 64, 1, 64, 64, false},
+        {1, 16, 16, 3, 64, 64, true},
+        {1, 130, 130, 1, 64, 64, true},
+        {3, 9, 25, 2, 32, 32, false},
+        {1, 5, 200, 1, 80, 80, false},
+        {1, 33, 33, 1, 128, 100, false},
+        {1, 40, 150, 1, 256, 64, false},
+        {1, 65, 97, 1, 256, 256, false},
+        {1, 7, 9, 2, 5, 3, false},
+        {1, 20, 40, 1, 300, 20, false},
+        {1, 20, 40, 1, 20, 300, true},
         {1, 1, 1, 1, 16, 16, true},
+        /* Large blocks of queries, in whole and in part; small ones; and keys in several parts. */
+        {2, 200, 150, 1, 64, 64, false},
+        {1, 250, 250, 2, 64, 64, true},
+        {2, 200, 70, 1, 96, 96, false},
+        {2, 230, 90, 1, 128, 72, false},
+        {2, 256, 100, 1, 250, 64, false},
+        {3, 16, 16, 2, 96, 96, false},
+        {2, 64, 64, 2, 96, 91, false},
+        {1, 20, 700, 1, 64, 63, false},
+        {1, 70, 600, 1, 128, 128, false},
+        {1, 40, 800, 1, 256, 64, false},
+        {1, 30, 520, 1, 256, 256, false},
+        {1, 9, 530, 1, 80, 80, false},
     };
     for (int i = 0; i < COUNT(shapes); i++) {
         struct attention shape = shapes[i];
@@ -206,6 +227,50 @@ static void test_attention(void **state)
             shape.keys = shape.queries;
         for (int j = 0; j < 4; j++)
             check_attention(&shape, j == 0 ? 0 : j == 1 ? 8 : 3, types[j < 3], types[j % 2]);
+    }
+}
+
+/* Scores that grow along the keys, by much and by little, so that the running maximum of an online softmax changes at
+ * every step or seldom; and a NaN, which spoils what depends on it and nothing else: a query its row, a key all rows
+ * (where causal, those from it on), a value its column. */
+static void test_attention_online(void **state)
+{
+    (void)state;
+    enum { TOKENS = 600, WIDTH = 64, AT = 37, NANS = 4 };
+    static const float steps[] = {0.5F, 0.02F, -0.5F};
+    for (int i = 0; i < COUNT(steps) + NANS; i++) {
+        const int spoilt = i - COUNT(steps); /* below 0: none */
+        const int64_t tokens = spoilt < 0 ? TOKENS : TOKENS / 6;
+        struct values in[3];
+        for (int j = 0; j < 3; j++)
+            in[j] = values_random(-1.0F, 1.0F, DIMS(1, tokens, 1, WIDTH));
+        for (int64_t t = 0; t < tokens && spoilt < 0; t++) {
+            in[0].host[t * WIDTH] = 1.0F;
+            in[1].host[t * WIDTH] = steps[i] * (float)(t - tokens / 2);
+        }
+        if (spoilt >= 0)
+            in[spoilt < 3 ? spoilt : 1].host[AT * WIDTH + 3] = NAN;
+        struct tensor out[SIDES];
+        float *found[SIDES];
+        sides_begin();
+        results(out, DTYPE_F32, DIMS(1, tokens, 1, WIDTH));
+        for (int side = 0; side < SIDES; side++) {
+            op_attention(sides.compute[side], put(side, &in[0], DTYPE_BF16), put(side, &in[1], DTYPE_BF16),
+                         put(side, &in[2], DTYPE_BF16), 0.5F, spoilt == 3, out[side]);
+            found[side] = malloc((size_t)in[0].count * sizeof(float));
+            assert_non_null(found[side]);
+            op_download(sides.compute[side], out[side], found[side]);
+        }
+        sides_finish();
+        for (int64_t j = 0; j < in[0].count; j++) {
+            const float expected = found[REFERENCE][j], got = found[UNDER_TEST][j];
+            if (isnan(expected) ? !isnan(got) : !(fabsf(got - expected) <= 1.5F * (float)UNIT))
+                fail_msg("case %d: value %lld is %.9g, not %.9g", i, (long long)j, (double)got, (double)expected);
+        }
+        for (int j = 0; j < SIDES; j++)
+            free(found[j]);
+        for (int j = 0; j < 3; j++)
+            free(in[j].host);
     }
 }
 
@@ -341,9 +406,9 @@ static void test_the_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),     cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_attention),  cmocka_unit_test(test_few_tokens), cmocka_unit_test(test_upscale),
-        cmocka_unit_test(test_the_others),
+        cmocka_unit_test(test_linear),    cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_online), cmocka_unit_test(test_few_tokens),
+        cmocka_unit_test(test_upscale),   cmocka_unit_test(test_the_others),
     };
     sides.precision = DTYPE_BF16;
     return sides_run(tests, COUNT(tests));

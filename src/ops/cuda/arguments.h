@@ -43,10 +43,14 @@ struct product_arguments {
 
 struct attention_arguments {
     struct cuda_rows q, k, v, out; /* stride: batch entry, token, head */
-    int64_t queries, keys, heads, width, value_width;
+    float *partial; /* where keys are in several parts: [batch, heads, queries, parts, 2 + value_width]: maximum, sum,
+                       weighted sum */
+    int64_t batch, queries, keys, heads, width, value_width;
+    int64_t parts, part_keys;
     float scale;
     int32_t causal;
     int32_t vector; /* q, k and v: rows begin at 16 bytes and hold whole ones */
+    int32_t pairs;  /* out: any two values from an even place on can be written at once */
 };
 
 struct attend_rows_arguments {
@@ -251,14 +255,28 @@ struct image_arguments {
     KERNEL(attention, attention_any_fn, attention_arguments)                                                           \
     KERNEL(attention, attention_any_nf, attention_arguments)                                                           \
     KERNEL(attention, attention_any_nn, attention_arguments)                                                           \
-    KERNEL(attention, attention_64_64_nf, attention_arguments)                                                         \
-    KERNEL(attention, attention_64_64_nn, attention_arguments)                                                         \
-    KERNEL(attention, attention_128_128_nf, attention_arguments)                                                       \
-    KERNEL(attention, attention_128_128_nn, attention_arguments)                                                       \
-    KERNEL(attention, attention_256_64_nf, attention_arguments)                                                        \
-    KERNEL(attention, attention_256_64_nn, attention_arguments)                                                        \
-    KERNEL(attention, attention_256_256_nf, attention_arguments)                                                       \
-    KERNEL(attention, attention_256_256_nn, attention_arguments)                                                       \
+    KERNEL(attention, attention_64_64_16_nf, attention_arguments)                                                      \
+    KERNEL(attention, attention_64_64_16_nn, attention_arguments)                                                      \
+    KERNEL(attention, attention_64_64_64_nf, attention_arguments)                                                      \
+    KERNEL(attention, attention_64_64_64_nn, attention_arguments)                                                      \
+    KERNEL(attention, attention_64_64_128_nf, attention_arguments)                                                     \
+    KERNEL(attention, attention_64_64_128_nn, attention_arguments)                                                     \
+    KERNEL(attention, attention_96_96_16_nf, attention_arguments)                                                      \
+    KERNEL(attention, attention_96_96_16_nn, attention_arguments)                                                      \
+    KERNEL(attention, attention_96_96_64_nf, attention_arguments)                                                      \
+    KERNEL(attention, attention_96_96_64_nn, attention_arguments)                                                      \
+    KERNEL(attention, attention_96_96_128_nf, attention_arguments)                                                     \
+    KERNEL(attention, attention_96_96_128_nn, attention_arguments)                                                     \
+    KERNEL(attention, attention_128_128_64_nf, attention_arguments)                                                    \
+    KERNEL(attention, attention_128_128_64_nn, attention_arguments)                                                    \
+    KERNEL(attention, attention_128_128_128_nf, attention_arguments)                                                   \
+    KERNEL(attention, attention_128_128_128_nn, attention_arguments)                                                   \
+    KERNEL(attention, attention_256_64_128_nf, attention_arguments)                                                    \
+    KERNEL(attention, attention_256_64_128_nn, attention_arguments)                                                    \
+    KERNEL(attention, attention_256_256_64_nf, attention_arguments)                                                    \
+    KERNEL(attention, attention_256_256_64_nn, attention_arguments)                                                    \
+    KERNEL(attention, attention_join_f, attention_arguments)                                                           \
+    KERNEL(attention, attention_join_n, attention_arguments)                                                           \
     KERNEL(prompts, attend_rows_exact, attend_rows_arguments)                                                          \
     KERNEL(prompts, attend_rows_rounded, attend_rows_arguments)                                                        \
     KERNEL(prompts, attend_rows_join, attend_rows_arguments)                                                           \

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-enum { QUERIES = 64, ATTENTION_THREADS = 128, VECTOR_BYTES = 16 };
+enum { VECTOR_BYTES = 16 };
 
 static struct cuda_rows token_rows(const struct tensor *x)
 {
@@ -18,27 +18,124 @@ static bool reads_vectors(const struct tensor *x)
            x->stride[2] % step == 0 && x->dim[3] % step == 0;
 }
 
-/* Kernels that keep a tile of keys and values in shared memory as narrow values, by the widths they have room for. */
-static const struct {
-    int64_t width, value_width, keys; /* keys: at once */
-    enum cuda_kernel kernel;          /* with a result of F32; the narrow one is next */
-} shapes[] = {
-    {64, 64, 64, KERNEL_attention_64_64_nf},
-    {128, 128, 32, KERNEL_attention_128_128_nf},
-    {256, 64, 32, KERNEL_attention_256_64_nf},
-    {256, 256, 32, KERNEL_attention_256_256_nf},
+/* Whether two values from an even column on can be written at once. */
+static bool takes_pairs(const struct tensor *x)
+{
+    const size_t bytes = 2 * dtype_size(x->dtype);
+    return (uintptr_t)cuda_data(*x) % bytes == 0 && x->stride[0] % 2 == 0 && x->stride[1] % 2 == 0 &&
+           x->stride[2] % 2 == 0 && x->dim[3] % 2 == 0;
+}
+
+/* Kernels that keep a tile of keys and values in shared memory as narrow values, by the widths they have room for and
+ * the queries of a block; see attention.cu. */
+struct shape {
+    int64_t width, value_width, queries;
+    int64_t keys; /* at once */
+    int warps;
+    bool kept;               /* queries are, as registers: two places for keys and values */
+    enum cuda_kernel kernel; /* with a result of F32; the narrow one is next */
 };
+static const struct shape shapes[] = {
+    {64, 64, 16, 16, 1, true, KERNEL_attention_64_64_16_nf},
+    {64, 64, 64, 64, 4, true, KERNEL_attention_64_64_64_nf},
+    {64, 64, 128, 64, 4, true, KERNEL_attention_64_64_128_nf},
+    {96, 96, 16, 16, 1, true, KERNEL_attention_96_96_16_nf},
+    {96, 96, 64, 64, 4, true, KERNEL_attention_96_96_64_nf},
+    {96, 96, 128, 32, 4, true, KERNEL_attention_96_96_128_nf},
+    {128, 128, 64, 64, 4, true, KERNEL_attention_128_128_64_nf},
+    {128, 128, 128, 64, 4, false, KERNEL_attention_128_128_128_nf},
+    {256, 64, 128, 32, 4, false, KERNEL_attention_256_64_128_nf},
+    {256, 256, 64, 48, 4, false, KERNEL_attention_256_256_64_nf},
+};
+
+static int64_t in_whole(int64_t value, int64_t by)
+{
+    return (value + by - 1) / by;
+}
+
+static size_t shared_bytes_of(const struct shape *shape, int64_t keys)
+{
+    enum { GAP = 8 };
+    const int64_t query = shape->queries * (shape->width + GAP);
+    const int64_t place = shape->keys * (shape->width + shape->value_width + 2 * GAP);
+    const int64_t second = shape->kept && keys > shape->keys && place > query ? place : query;
+    return (size_t)(place + second) * dtype_size(DTYPE_BF16);
+}
+
+/* The kernel for these widths whose blocks fit the queries; NULL: none. Larger blocks read keys less often, but there
+ * must be enough of them for the GPU, and not too much in them that is no query. */
+static const struct shape *shape_for(const struct cuda_device *cuda, const struct attention_arguments *a)
+{
+    const struct shape *found = NULL;
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        const struct shape *const shape = &shapes[i];
+        if (a->width > shape->width || a->value_width > shape->value_width ||
+            (found && (shape->width != found->width || shape->value_width != found->value_width)))
+            continue;
+        const int64_t blocks = in_whole(a->queries, shape->queries) * a->heads * a->batch;
+        if (found && (a->queries <= found->queries || blocks < cuda->multiprocessors ||
+                      in_whole(a->queries, found->queries) * found->queries * 5 <
+                          in_whole(a->queries, shape->queries) * shape->queries * 4))
+            break;
+        found = shape;
+    }
+    return found;
+}
+
+/* In how many parts keys are attended to, so that there are blocks for the whole GPU. */
+static int64_t parts_for(const struct cuda_device *cuda, const struct attention_arguments *a, const struct shape *shape)
+{
+    enum { BLOCKS = 2 /* of a multiprocessor at once */, LEAST_KEYS = 256, MOST_PARTS = 16 };
+    const int64_t blocks = in_whole(a->queries, shape->queries) * a->heads * a->batch;
+    int64_t parts = (int64_t)cuda->multiprocessors * BLOCKS / blocks;
+    if (parts > a->keys / LEAST_KEYS)
+        parts = a->keys / LEAST_KEYS;
+    if (parts > MOST_PARTS)
+        parts = MOST_PARTS;
+    return a->causal || parts < 2 ? 1 : parts;
+}
+
+static void attend_narrow(struct compute *compute, const struct shape *shape, struct attention_arguments a,
+                          enum dtype out)
+{
+    enum { JOIN_THREADS = 128, JOIN_LINES = JOIN_THREADS / 32 };
+    const int wide = out == DTYPE_F32 ? 0 : 1;
+    const size_t mark = compute_mark(compute);
+    a.parts = parts_for(cuda_of(compute_device(compute)), &a, shape);
+    a.part_keys = in_whole(in_whole(a.keys, a.parts), shape->keys) * shape->keys;
+    a.parts = in_whole(a.keys, a.part_keys); /* none is empty */
+    const int64_t lines = a.batch * a.heads * a.queries;
+    if (a.parts > 1)
+        a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, lines, a.parts, 2 + a.value_width));
+    cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + wide),
+                (struct cuda_grid){in_whole(a.queries, shape->queries) * a.batch, a.heads, a.parts}, 32 * shape->warps,
+                shared_bytes_of(shape, a.part_keys), &a);
+    if (a.parts > 1) {
+        cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + wide),
+                    (struct cuda_grid){in_whole(lines, JOIN_LINES), 1, 1}, JOIN_THREADS, 0, &a);
+    }
+    compute_release(compute, mark);
+}
+
+/* What those kernels count in 32 bits, and scores whose order the scale keeps. */
+static bool is_ordinary(const struct attention_arguments *a)
+{
+    const int64_t limit = INT32_MAX / 2;
+    return a->queries <= limit && a->keys <= limit && a->q.stride[1] <= limit && a->k.stride[1] <= limit &&
+           a->v.stride[1] <= limit && a->scale > 1e-20F && a->scale < 1e20F;
+}
 
 void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
                     bool causal, struct tensor out)
 {
-    enum { GAP = 8, ANY_WIDTH = 64, ANY_QUERIES = 32 };
+    enum { ANY_WIDTH = 64, ANY_QUERIES = 32, ANY_THREADS = 128 };
     const bool exact = compute_narrow(compute) == DTYPE_F32;
     const struct attention_arguments a = {
         .q = token_rows(&q),
         .k = token_rows(&k),
         .v = token_rows(&v),
         .out = token_rows(&out),
+        .batch = q.dim[0],
         .queries = q.dim[1],
         .keys = k.dim[1],
         .heads = q.dim[2],
@@ -47,22 +144,18 @@ void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, s
         .scale = scale,
         .causal = causal,
         .vector = reads_vectors(&q) && reads_vectors(&k) && reads_vectors(&v),
+        .pairs = takes_pairs(&out),
     };
-    const int64_t tiles = (a.queries + QUERIES - 1) / QUERIES;
-    for (size_t i = 0; q.dtype != DTYPE_F32 && i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        if (a.width > shapes[i].width || a.value_width > shapes[i].value_width)
-            continue;
-        const int64_t words =
-            (QUERIES + shapes[i].keys) * (shapes[i].width + GAP) + shapes[i].keys * (shapes[i].value_width + GAP);
-        cuda_launch(compute, (enum cuda_kernel)((int)shapes[i].kernel + (out.dtype == DTYPE_F32 ? 0 : 1)),
-                    (struct cuda_grid){tiles * q.dim[0], a.heads, 1}, ATTENTION_THREADS,
-                    (size_t)words * dtype_size(q.dtype), &a);
+    const struct shape *const shape =
+        q.dtype != DTYPE_F32 && is_ordinary(&a) ? shape_for(cuda_of(compute_device(compute)), &a) : NULL;
+    if (shape) {
+        attend_narrow(compute, shape, a, out.dtype);
         return;
     }
-    const struct cuda_grid grid = {(a.queries + ANY_QUERIES - 1) / ANY_QUERIES * q.dim[0], a.heads,
-                                   (a.value_width + ANY_WIDTH - 1) / ANY_WIDTH};
+    const struct cuda_grid grid = {in_whole(a.queries, ANY_QUERIES) * q.dim[0], a.heads,
+                                   in_whole(a.value_width, ANY_WIDTH)};
     cuda_launch(compute, exact ? KERNEL_attention_exact : cuda_kernel_for(KERNEL_attention_any_ff, q.dtype, out.dtype),
-                grid, ATTENTION_THREADS, 0, &a);
+                grid, ANY_THREADS, 0, &a);
 }
 
 /* Shared memory for `count` floats; otherwise the pass fails. */

@@ -22,123 +22,287 @@ template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
     return (T *)rows.data + p.batch * rows.stride[0] + p.head * rows.stride[2];
 }
 
-// Rows of a head to shared memory: [ROWS][WIDTH + 8], 0 where there is nothing. They are a group of copies that is on its
-// way, where rows can be read by 16 bytes.
-template <int ROWS, int WIDTH>
-__device__ void begin_rows(narrow *to, const narrow *from, int64_t stride, int64_t rows, int64_t width, bool vector)
+// Rows of a head to shared memory: [ROWS][WIDTH + GAP], 0 where there is nothing. Where rows can be read by 16 bytes they
+// are copies on their way, of the group that the caller ends.
+constexpr int GAP = 8; // eight rows begin at eight different sixteenths of all banks
+template <int ROWS, int WIDTH, int THREADS>
+__device__ __forceinline__ void begin_rows(narrow *to, const narrow *from, int stride, int rows, int width, bool vector)
 {
-    for (int i = threadIdx.x; i < ROWS * (WIDTH / 8); i += blockDim.x) {
-        const int row = i / (WIDTH / 8), column = i % (WIDTH / 8) * 8;
-        narrow *const at = to + row * (WIDTH + 8) + column;
-        const bool there = row < rows && column < width;
-        if (vector)
-            copy_begin_16(at, there ? from + row * stride + column : from, there);
-        else
-            put_8(at, from + row * stride + column, there ? width - column : 0, false);
+    // A row's lanes take 64 or 128 bytes at once, and all threads together every STEP-th row.
+    constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
+    static_assert(WIDTH % (8 * LANES) == 0 && ROWS % STEP == 0, "a part of a row or of a tile is left");
+    const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
+    to += row * (WIDTH + GAP) + column;
+    from += (int64_t)row * stride + column;
+    if (vector) {
+#pragma unroll
+        for (int j = 0; j < ROWS; j += STEP) {
+#pragma unroll
+            for (int i = 0; i < WIDTH; i += 8 * LANES)
+                copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width);
+            from += STEP * (int64_t)stride;
+        }
+        return;
     }
-    copies_group();
+#pragma unroll 1
+    for (int j = 0; j < ROWS; j += STEP) {
+#pragma unroll 1
+        for (int i = 0; i < WIDTH; i += 8 * LANES)
+            put_8(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width ? width - column - i : 0,
+                  false);
+        from += STEP * (int64_t)stride;
+    }
 }
 
-// Narrow queries, keys and values of up to WIDTH and VALUES; 4 warps of 16 queries; KEYS at once.
-template <int WIDTH, int VALUES, int KEYS, class Out> __device__ void attend(const attention_arguments &a)
+// Two values side by side, or the first alone.
+__device__ __forceinline__ void store_pair(float *to, float first, float second) { *(float2 *)to = {first, second}; }
+__device__ __forceinline__ void store_pair(narrow *to, float first, float second)
 {
-    constexpr int QUERIES = 64;
-    SHARED_DYNAMIC(narrow, shared);
-    narrow *const query = shared, *const key = query + QUERIES * (WIDTH + 8), *const value = key + KEYS * (WIDTH + 8);
-    const part p(a, QUERIES);
-    const narrow *const q = head_of<const narrow>(a.q, p), *const k = head_of<const narrow>(a.k, p);
-    const narrow *const v = head_of<const narrow>(a.v, p);
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = warp * 16 + lane / 4;
-    const float scale = a.scale * 1.44269504088896341f; // powers of 2 instead of e
-    const int64_t last = p.first + QUERIES < a.queries ? p.first + QUERIES : a.queries;
-    const int64_t keys = a.causal ? last : a.keys;
-    float sum[VALUES / 8][4] = {}, top[2] = {LOWEST, LOWEST}, total[2] = {};
+    *(uint32_t *)to = round_pair(first, second);
+}
+template <class Out>
+__device__ __forceinline__ void store_two(Out *to, float first, float second, int left, bool pairs)
+{
+    if (pairs && left > 0) {
+        store_pair(to, first, second);
+        return;
+    }
+    if (left > 0)
+        store(to, first);
+    if (left > 1)
+        store(to + 1, second);
+}
 
-    // Values are on their way while scores are computed, the next keys while values are multiplied.
-    const auto begin_keys = [&](int64_t first) {
-        begin_rows<KEYS, WIDTH>(key, k + first * a.k.stride[1], a.k.stride[1], a.keys - first, a.width, a.vector);
+// Narrow queries, keys and values of up to WIDTH and VALUES: WARPS warps of TILES x 16 queries, KEYS at once. Where
+// queries are KEPT, as registers, there are two places for keys and values, and the next ones are on their way
+// meanwhile; queries come by the second place. Where not there is one: values come while scores are computed, the next
+// keys while values are multiplied.
+template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
+__device__ __forceinline__ void attend(const attention_arguments &a)
+{
+    constexpr int THREADS = 32 * WARPS, QUERIES = 16 * TILES * WARPS, DEPTH = WIDTH / 16;
+    constexpr int K_ROW = WIDTH + GAP, V_ROW = VALUES + GAP, PLACE = KEYS * (K_ROW + V_ROW);
+    constexpr float SLACK = 8.0f; // powers of 2 that a weight may exceed 1 by
+    SHARED_DYNAMIC(narrow, shared);
+    narrow *const query = KEPT ? shared + PLACE : shared;
+    narrow *const places = KEPT ? shared : shared + QUERIES * K_ROW;
+    const part p(a, QUERIES);
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, first_query = (int)p.first;
+    const int row = warp * TILES * 16 + lane / 4; // and 8 below, and so each 16 of TILES
+    const int last = first_query + QUERIES < (int)a.queries ? first_query + QUERIES : (int)a.queries;
+    // Keys of this block: those of its part, or all that its last query sees.
+    const int64_t first_key = (int64_t)blockIdx.z * a.part_keys;
+    const int of_part = (int)(a.keys - first_key < a.part_keys ? a.keys - first_key : a.part_keys);
+    const int keys = a.causal ? last : of_part;
+    const int k_stride = (int)a.k.stride[1], v_stride = (int)a.v.stride[1];
+    const narrow *const k = head_of<const narrow>(a.k, p) + first_key * k_stride;
+    const narrow *const v = head_of<const narrow>(a.v, p) + first_key * v_stride;
+    const bool vector = a.vector;
+    const float scale = a.scale * 1.44269504088896341f, slack = SLACK / scale; // powers of 2 instead of e
+
+    const auto begin_keys = [&](narrow *place, int first) {
+        begin_rows<KEYS, WIDTH, THREADS>(place, k + (int64_t)first * k_stride, k_stride, keys - first, (int)a.width,
+                                         vector);
     };
-    begin_rows<QUERIES, WIDTH>(query, q + p.first * a.q.stride[1], a.q.stride[1], a.queries - p.first, a.width,
-                               a.vector);
-    begin_keys(0);
-    for (int64_t first = 0; first < keys; first += KEYS) {
-        __syncthreads(); // the values of the step before have been read
-        begin_rows<KEYS, VALUES>(value, v + first * a.v.stride[1], a.v.stride[1], a.keys - first, a.value_width,
-                                 a.vector);
-        copies_wait<1>();
-        __syncthreads(); // queries and keys are there
-        float score[KEYS / 8][4] = {};
-        for (int d = 0; d < WIDTH; d += 16) {
-            uint32_t left[4], right[4];
-            matrix_load(left, query + (warp * 16 + left_row(lane)) * (WIDTH + 8) + d + left_column(lane));
+    const auto begin_values = [&](narrow *place, int first) {
+        begin_rows<KEYS, VALUES, THREADS>(place + KEYS * K_ROW, v + (int64_t)first * v_stride, v_stride, keys - first,
+                                          (int)a.value_width, vector);
+    };
+    const narrow *const of_warp = query + (warp * TILES * 16 + left_row(lane)) * K_ROW + left_column(lane);
+    uint32_t kept[KEPT ? TILES : 1][KEPT ? DEPTH : 1][4];
+    begin_rows<QUERIES, WIDTH, THREADS>(query, head_of<const narrow>(a.q, p) + p.first * a.q.stride[1],
+                                        (int)a.q.stride[1], (int)a.queries - first_query, (int)a.width, vector);
+    begin_keys(places, 0);
+    if (KEPT)
+        begin_values(places, 0);
+    copies_group();
+    if (KEPT) {
+        copies_wait<0>();
+        __syncthreads();
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+#pragma unroll
+            for (int d = 0; d < DEPTH; d++)
+                matrix_load(kept[KEPT ? m : 0][KEPT ? d : 0], of_warp + m * 16 * K_ROW + d * 16);
+    }
+
+    float sum[TILES][VALUES / 8][4] = {}, total[TILES][4] = {}, top[TILES][2];
+#pragma unroll
+    for (int m = 0; m < TILES; m++)
+        top[m][0] = top[m][1] = LOWEST;
+    narrow *now = places, *next = places + PLACE;
+    for (int first = 0; first < keys; first += KEYS) {
+        if (!KEPT || first > 0)
+            copies_wait<0>();
+        __syncthreads(); // this step's keys are there; what the step before read, or the queries, may be written
+        if (!KEPT) {
+            begin_values(places, first);
+            copies_group();
+        } else if (first + KEYS < keys) {
+            begin_keys(next, first + KEYS);
+            begin_values(next, first + KEYS);
+            copies_group();
+        }
+
+        float score[TILES][KEYS / 8][4] = {};
+        const narrow *const key = now + right_row(lane) * K_ROW + right_column(lane);
+#pragma unroll
+        for (int d = 0; d < DEPTH; d++) {
+            uint32_t left[TILES][4], right[4];
+#pragma unroll
+            for (int m = 0; m < TILES; m++)
+                if (KEPT)
+                    memcpy(left[m], kept[KEPT ? m : 0][KEPT ? d : 0], sizeof(left[m]));
+                else
+                    matrix_load(left[m], of_warp + m * 16 * K_ROW + d * 16);
 #pragma unroll
             for (int j = 0; j < KEYS / 16; j++) {
-                matrix_load(right, key + (j * 16 + right_row(lane)) * (WIDTH + 8) + d + right_column(lane));
-                mma_16816(score[2 * j], left, right);
-                mma_16816(score[2 * j + 1], left, right + 2);
+                matrix_load(right, key + j * 16 * K_ROW + d * 16);
+#pragma unroll
+                for (int m = 0; m < TILES; m++) {
+                    mma_16816(score[m][2 * j], left[m], right);
+                    mma_16816(score[m][2 * j + 1], left[m], right + 2);
+                }
             }
         }
-        __syncthreads(); // the keys have been read
-        if (first + KEYS < keys)
-            begin_keys(first + KEYS);
-        else
-            copies_group();
-#pragma unroll
-        for (int h = 0; h < 2; h++) { // rows `row` and `row` + 8
-            const int64_t seen = a.causal ? p.first + row + 8 * h + 1 : a.keys;
-            float best = top[h], added = 0.0f;
-#pragma unroll
-            for (int j = 0; j < KEYS / 4; j++) {
-                float &s = score[j / 2][2 * h + j % 2];
-                const int64_t at = first + j / 2 * 8 + lane % 4 * 2 + j % 2;
-                s = at < seen && at < a.keys ? s * scale : LOWEST;
-                best = larger(best, s);
+        if (!KEPT) {
+            copies_wait<0>();
+            __syncthreads(); // the values are there, the keys have been read
+            if (first + KEYS < keys) {
+                begin_keys(places, first + KEYS);
+                copies_group();
             }
-            best = larger(best, __shfl_xor_sync(~0u, best, 1));
-            best = larger(best, __shfl_xor_sync(~0u, best, 2));
-            const float shrink = exp2f(top[h] - best);
-            top[h] = best;
-#pragma unroll
-            for (int j = 0; j < KEYS / 4; j++) {
-                float &s = score[j / 2][2 * h + j % 2];
-                s = rounded(exp2f(s - best)); // as it is multiplied: the weights sum up to 1
-                added += s;
-            }
-            total[h] = total[h] * shrink + added;
-#pragma unroll
-            for (int j = 0; j < VALUES / 4; j++)
-                sum[j / 2][2 * h + j % 2] *= shrink;
         }
-        copies_wait<1>();
-        __syncthreads(); // the values are there
+
+        if (first + KEYS > (a.causal ? first_query + 1 : keys)) { // not every query sees every key
+#pragma unroll
+            for (int m = 0; m < TILES; m++)
+#pragma unroll
+                for (int h = 0; h < 2; h++) {
+                    const int own = first_query + row + 16 * m + 8 * h + 1, seen = a.causal && own < keys ? own : keys;
+#pragma unroll
+                    for (int j = 0; j < KEYS / 4; j++)
+                        if (first + j / 2 * 8 + lane % 4 * 2 + j % 2 >= seen)
+                            score[m][j / 2][2 * h + j % 2] = -INFINITY;
+                }
+        }
+        // Weights are relative to a maximum of the keys so far, or to one that is lower by less than `slack`: sums are
+        // rescaled at a few steps only. A NaN comes through as its weight.
+        float best[TILES][2], lowered[TILES][2];
+        bool rises = false;
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+#pragma unroll
+            for (int h = 0; h < 2; h++) {
+                float most = score[m][0][2 * h];
+#pragma unroll
+                for (int j = 1; j < KEYS / 4; j++)
+                    most = fmaxf(most, score[m][j / 2][2 * h + j % 2]);
+                most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
+                most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
+                best[m][h] = most;
+                rises = rises || most > top[m][h] + slack;
+            }
+        if (rises) {
+#pragma unroll
+            for (int m = 0; m < TILES; m++)
+#pragma unroll
+                for (int h = 0; h < 2; h++) {
+                    const float most = fmaxf(best[m][h], top[m][h]);
+                    const float shrink = power_of_2((top[m][h] - most) * scale);
+                    top[m][h] = most;
+                    total[m][2 * h] *= shrink;
+#pragma unroll
+                    for (int j = 0; j < VALUES / 4; j++)
+                        sum[m][j / 2][2 * h + j % 2] *= shrink;
+                }
+        }
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+#pragma unroll
+            for (int h = 0; h < 2; h++)
+                lowered[m][h] = -top[m][h] * scale;
+
+        const narrow *const value = now + KEYS * K_ROW + left_row(lane) * V_ROW + left_column(lane);
 #pragma unroll
         for (int i = 0; i < KEYS / 16; i++) {
-            const float *const s = score[2 * i], *const next = score[2 * i + 1];
-            const uint32_t left[4] = {pack(s[0], s[1]), pack(s[2], s[3]), pack(next[0], next[1]),
-                                      pack(next[2], next[3])};
+            uint32_t left[TILES][4], right[4];
+            const uint32_t ones[2] = {0x3f803f80, 0x3f803f80};
+#pragma unroll
+            for (int m = 0; m < TILES; m++) {
+#pragma unroll
+                for (int part = 0; part < 4; part++) {
+                    const float *const s = score[m][2 * i + part / 2] + part % 2 * 2;
+                    left[m][part] = round_pair(power_of_2(fmaf(s[0], scale, lowered[m][part % 2])),
+                                               power_of_2(fmaf(s[1], scale, lowered[m][part % 2])));
+                }
+                mma_16816(total[m], left[m], ones); // weights as they are multiplied: they sum up to 1
+            }
 #pragma unroll
             for (int j = 0; j < VALUES / 16; j++) {
-                uint32_t right[4];
-                matrix_load_transposed(right, value + (i * 16 + left_row(lane)) * (VALUES + 8) + j * 16 +
-                                                  left_column(lane));
-                mma_16816(sum[2 * j], left, right);
-                mma_16816(sum[2 * j + 1], left, right + 2);
+                matrix_load_transposed(right, value + i * 16 * V_ROW + j * 16);
+#pragma unroll
+                for (int m = 0; m < TILES; m++) {
+                    mma_16816(sum[m][2 * j], left[m], right);
+                    mma_16816(sum[m][2 * j + 1], left[m], right + 2);
+                }
             }
+        }
+        if (KEPT) {
+            narrow *const other = now;
+            now = next;
+            next = other;
         }
     }
 #pragma unroll
-    for (int h = 0; h < 2; h++) {
-        float all = total[h];
-        all += __shfl_xor_sync(~0u, all, 1);
-        all += __shfl_xor_sync(~0u, all, 2);
-        const int64_t at = p.first + row + 8 * h;
-        Out *const out = head_of<Out>(a.out, p) + at * a.out.stride[1];
+    for (int m = 0; m < TILES; m++)
 #pragma unroll
-        for (int j = 0; j < VALUES / 4; j++) {
-            const int column = j / 2 * 8 + lane % 4 * 2 + j % 2;
-            if (at < a.queries && column < a.value_width)
-                store(out + column, sum[j / 2][2 * h + j % 2] / all);
+        for (int h = 0; h < 2; h++) {
+            const int at = first_query + row + 16 * m + 8 * h, left = (int)a.value_width - lane % 4 * 2;
+            if (at >= (int)a.queries)
+                continue;
+            if (a.parts > 1) {
+                const int64_t line = (p.batch * a.heads + p.head) * a.queries + at;
+                float *const to = a.partial + (line * a.parts + blockIdx.z) * (2 + a.value_width);
+                to[0] = top[m][h] * scale;
+                to[1] = total[m][2 * h];
+#pragma unroll
+                for (int j = 0; j < VALUES / 8; j++)
+                    store_two(to + 2 + lane % 4 * 2 + j * 8, sum[m][j][2 * h], sum[m][j][2 * h + 1], left - j * 8,
+                              a.value_width % 2 == 0);
+                continue;
+            }
+            const float factor = 1.0f / total[m][2 * h];
+            Out *const out = head_of<Out>(a.out, p) + at * a.out.stride[1] + lane % 4 * 2;
+#pragma unroll
+            for (int j = 0; j < VALUES / 8; j++)
+                store_two(out + j * 8, sum[m][j][2 * h] * factor, sum[m][j][2 * h + 1] * factor, left - j * 8,
+                          a.pairs);
         }
+}
+
+// What blocks found for parts of the keys becomes the result: a warp for each query of each head.
+template <class Out> __device__ void attend_join(const attention_arguments &a)
+{
+    const int lane = threadIdx.x % 32;
+    const int64_t line = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, size = 2 + a.value_width;
+    const quotient query = divide(line, a.queries), head = divide(query.whole, a.heads);
+    if (head.whole >= a.batch)
+        return;
+    const float *const from = a.partial + line * a.parts * size;
+    float top = from[0], total = 0.0f;
+    for (int i = 1; i < a.parts; i++)
+        top = fmaxf(top, from[i * size]);
+    for (int i = 0; i < a.parts; i++)
+        total += from[i * size + 1] * power_of_2(from[i * size] - top);
+    const float factor = 1.0f / total;
+    Out *const out = (Out *)a.out.data + head.whole * a.out.stride[0] + query.rest * a.out.stride[1] +
+                     head.rest * a.out.stride[2];
+    for (int64_t c = lane; c < a.value_width; c += 32) {
+        float value = 0.0f;
+        for (int i = 0; i < a.parts; i++)
+            value += from[i * size + 2 + c] * power_of_2(from[i * size] - top);
+        store(out + c, value * factor);
     }
 }
 
@@ -238,16 +402,29 @@ ATTENTION_ANY(attention_any_fn, float, narrow, true)
 ATTENTION_ANY(attention_any_nf, narrow, float, false)
 ATTENTION_ANY(attention_any_nn, narrow, narrow, false)
 
-#define ATTENTION(WIDTH, VALUES, KEYS)                                                                                 \
-    extern "C" __global__ void __launch_bounds__(128) attention_##WIDTH##_##VALUES##_nf(const attention_arguments a)   \
+extern "C" __global__ void __launch_bounds__(128) attention_join_f(const attention_arguments a) { attend_join<float>(a); }
+extern "C" __global__ void __launch_bounds__(128) attention_join_n(const attention_arguments a) { attend_join<narrow>(a); }
+
+// By widths and queries of a block: attention.c has the same numbers.
+#define ATTENTION(WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, QUERIES, BLOCKS)                                            \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)                                                   \
+        attention_##WIDTH##_##VALUES##_##QUERIES##_nf(const attention_arguments a)                                     \
     {                                                                                                                  \
-        attend<WIDTH, VALUES, KEYS, float>(a);                                                                         \
+        static_assert(QUERIES == 16 * TILES * WARPS, "attention.c and the kernel differ");                             \
+        attend<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, float>(a);                                                     \
     }                                                                                                                  \
-    extern "C" __global__ void __launch_bounds__(128) attention_##WIDTH##_##VALUES##_nn(const attention_arguments a)   \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)                                                   \
+        attention_##WIDTH##_##VALUES##_##QUERIES##_nn(const attention_arguments a)                                     \
     {                                                                                                                  \
-        attend<WIDTH, VALUES, KEYS, narrow>(a);                                                                        \
+        attend<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, narrow>(a);                                                    \
     }
-ATTENTION(64, 64, 64)
-ATTENTION(128, 128, 32)
-ATTENTION(256, 64, 32)
-ATTENTION(256, 256, 32)
+ATTENTION(64, 64, 16, 1, 1, true, 16, 16)
+ATTENTION(64, 64, 64, 4, 1, true, 64, 3)
+ATTENTION(64, 64, 64, 4, 2, true, 128, 2)
+ATTENTION(96, 96, 16, 1, 1, true, 16, 16)
+ATTENTION(96, 96, 64, 4, 1, true, 64, 3)
+ATTENTION(96, 96, 32, 4, 2, true, 128, 2)
+ATTENTION(128, 128, 64, 4, 1, true, 64, 2)
+ATTENTION(128, 128, 64, 4, 2, false, 128, 2)
+ATTENTION(256, 64, 32, 4, 2, false, 128, 2)
+ATTENTION(256, 256, 48, 4, 1, false, 64, 2)

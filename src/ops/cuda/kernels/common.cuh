@@ -110,6 +110,24 @@ __device__ __forceinline__ float warp_max(float value)
     return value;
 }
 
+// ---- single instructions ----
+
+#ifdef __CUDACC__
+// 2^x, good to 2 units in the last place; 0 instead of denormal numbers.
+__device__ __forceinline__ float power_of_2(float x)
+{
+    float out;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+    return out;
+}
+// Two values as one word, the first in the lower half: as pack().
+__device__ __forceinline__ uint32_t round_pair(float low, float high)
+{
+    uint32_t out;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+    return out;
+}
+#endif
 
 // ---- products of small matrices by a warp ----
 
