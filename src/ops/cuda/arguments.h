@@ -69,7 +69,7 @@ struct attend_tokens_arguments {
 struct upscale_arguments {
     const float *x, *weight1, *bias1, *features1, *gamma, *beta, *weight2, *bias2, *features2, *hyper;
     float *out;
-    int64_t pixels, side, width, width1, width2, masks;
+    int64_t batch, pixels, side, width, width1, width2, masks;
     int32_t tile; /* pixels at once */
     float eps;
 };
@@ -260,6 +260,10 @@ struct image_arguments {
     KERNEL(prompts, upscale_exact, upscale_arguments)                                                                  \
     KERNEL(prompts, upscale_rounded, upscale_arguments)                                                                \
     KERNEL(prompts, embed_points, points_arguments)                                                                    \
+    KERNEL(decoder, attend_rows_256, attend_rows_arguments)                                                            \
+    KERNEL(decoder, attend_tokens_10, attend_tokens_arguments)                                                         \
+    KERNEL(decoder, attend_tokens_16, attend_tokens_arguments)                                                         \
+    KERNEL(decoder, upscale_256, upscale_arguments)                                                                    \
     KERNEL(elements, layer_norm_ff, norm_arguments)                                                                    \
     KERNEL(elements, layer_norm_fn, norm_arguments)                                                                    \
     KERNEL(elements, layer_norm_nf, norm_arguments)                                                                    \
@@ -308,7 +312,8 @@ struct image_arguments {
 
 /* FILE(name): the files of kernels, each a module. */
 #define CUDA_KERNEL_FILES(FILE)                                                                                        \
-    FILE(products) FILE(attention) FILE(prompts) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks) FILE(resize)
+    FILE(products)                                                                                                     \
+    FILE(attention) FILE(prompts) FILE(decoder) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks) FILE(resize)
 
 #define CUDA_KERNEL_ENUM(file, name, arguments) KERNEL_##name,
 enum cuda_kernel { CUDA_KERNELS(CUDA_KERNEL_ENUM) CUDA_KERNEL_COUNT };

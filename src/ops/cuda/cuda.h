@@ -114,6 +114,12 @@ static inline void *cuda_data(struct tensor tensor)
     return tensor.buffer ? (char *)tensor.buffer->memory + tensor.offset : NULL;
 }
 
+/* Kernels read 16 bytes at once from there. */
+static inline bool cuda_is_aligned(const void *memory)
+{
+    return (uintptr_t)memory % 16 == 0;
+}
+
 static inline cu_pointer cuda_address(const void *memory)
 {
     return (cu_pointer)(uintptr_t)memory;
