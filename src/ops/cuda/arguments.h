@@ -87,6 +87,7 @@ struct norm_arguments {
     const float *gamma, *beta;
     int64_t rows, columns, x_stride, out_stride;
     float eps;
+    int32_t lanes; /* of layer_norm: how many have a row, four values each time; 0: a warp, value by value */
 };
 
 struct activation_arguments {
@@ -94,6 +95,7 @@ struct activation_arguments {
     void *out;
     int64_t columns, count, x_stride, out_stride;
     int32_t activation;
+    int32_t vector; /* four values at once: they are what is counted, and strides are of values */
 };
 
 /* Of rank 4; b's stride is 0 where it is repeated. */
@@ -103,6 +105,7 @@ struct pair_arguments {
     void *out;
     int64_t dim[4], a_stride[4], b_stride[4], out_stride[4], count;
     int32_t multiply;
+    int32_t vector; /* four values at once: they are what is counted everywhere */
 };
 
 /* Of rows of f32 [rows, columns]: what is done to each value depends on the kernel. */
@@ -129,7 +132,7 @@ struct copy_arguments {
     const void *from;
     void *out;
     int64_t dim[5], from_stride[5], out_stride[5], count;
-    int32_t size; /* of an element, where bytes are copied */
+    int32_t size; /* of an element, where bytes are copied; else how many values are one, 1 or 4 */
 };
 
 struct fill_arguments {

@@ -161,6 +161,11 @@ void cuda_max_rows(struct compute *compute, struct tensor x, struct tensor out);
 void cuda_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 
 /* moves.c */
+
+/* Of `count` tensors of the same `dim`, by their strides: axes that are one in all of them become one, the last. */
+void cuda_fold(int rank, int64_t *dim, int64_t *const strides[], int count);
+/* `size` elements behind each other become one, where all rows are whole ones of those; else false. */
+bool cuda_group(int64_t size, int rank, int64_t *dim, int64_t *const strides[], int count);
 void cuda_copy(struct compute *compute, struct tensor from, struct tensor out);
 void cuda_fill(struct compute *compute, float value, struct tensor out);
 void cuda_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
