@@ -171,8 +171,9 @@ struct depthwise_arguments {
     const float *x, *weight, *bias;
     float *out;
     int64_t x_stride[3], weight_stride[2], out_stride[3];
-    int64_t height, width, out_height, out_width, channels, count;
+    int64_t height, width, out_height, out_width, channels, count; /* count: of strips */
     int32_t kernel_height, kernel_width, padding;
+    int32_t strip; /* outputs beside each other that a thread has: 1, or 8 of a kernel 7 wide */
 };
 
 struct points_arguments {
