@@ -274,90 +274,112 @@ static void test_attention_online(void **state)
     }
 }
 
+/* `shared`: all batch entries have the same rows. */
+static void check_few_tokens(int64_t queries, int64_t count, int64_t heads, int64_t rows, int64_t width, bool shared)
+{
+    struct values q = values_random(-1.0F, 1.0F, DIMS(2, queries, width)),
+                  x = values_random(-1.0F, 1.0F, DIMS(shared ? 1 : 2, rows, width));
+    struct values places = values_random(-0.5F, 0.5F, DIMS(rows, width)),
+                  norm = values_random(-1.0F, 1.0F, DIMS(width));
+    struct values k = values_random(-1.0F, 1.0F, DIMS(2, count, heads, width)),
+                  v = values_random(-1.0F, 1.0F, DIMS(2, count, heads, width));
+    struct values bias = values_random(-2.0F, 2.0F, DIMS(2, count, heads));
+    struct tensor out[SIDES];
+    sides_begin();
+    results(out, DTYPE_F32, DIMS(2, queries, width));
+    for (int side = 0; side < SIDES; side++) {
+        op_attend_rows(sides.compute[side], put(side, &q, DTYPE_F32), put(side, &x, DTYPE_F32),
+                       put(side, &places, DTYPE_F32), 0.35F, out[side]);
+    }
+    compare("attend_rows", out, 1e-4);
+    sides_begin();
+    results(out, DTYPE_F32, DIMS(2, rows, width));
+    for (int side = 0; side < SIDES; side++) {
+        const struct token_attention attention = {
+            .x = put(side, &x, DTYPE_F32),
+            .positions = put(side, &places, DTYPE_F32),
+            .k = put(side, &k, DTYPE_F32),
+            .v = put(side, &v, DTYPE_F32),
+            .bias = put(side, &bias, DTYPE_F32),
+            .gamma = put(side, &norm, DTYPE_F32),
+            .beta = put(side, &norm, DTYPE_F32),
+            .scale = 0.35F,
+            .eps = 1e-5F,
+        };
+        op_attend_tokens(sides.compute[side], &attention, out[side]);
+    }
+    compare("attend_tokens", out, 1e-3);
+    struct values *const all[] = {&q, &x, &places, &norm, &k, &v, &bias};
+    for (int j = 0; j < COUNT(all); j++)
+        free(all[j]->host);
+}
+
 static void test_few_tokens(void **state)
 {
     (void)state;
     static const int64_t counts[] = {1, 8, 9, 24}, widths[] = {8, 32, 48, 5};
     for (int i = 0; i < 16; i++) {
-        const int64_t count = RANDOM_OF(counts), width = RANDOM_OF(widths), rows = random_range(1, 600),
-                      heads = 1 + i % 4;
-        struct values q = values_random(-1.0F, 1.0F, DIMS(2, count, width)),
-                      x = values_random(-1.0F, 1.0F, DIMS(2, rows, width));
-        struct values places = values_random(-0.5F, 0.5F, DIMS(rows, width)),
-                      norm = values_random(-1.0F, 1.0F, DIMS(width));
-        struct values k = values_random(-1.0F, 1.0F, DIMS(2, count, heads, width));
-        struct values bias = values_random(-2.0F, 2.0F, DIMS(2, count, heads));
-        struct tensor out[SIDES];
-        sides_begin();
-        results(out, DTYPE_F32, DIMS(2, count, width));
-        for (int side = 0; side < SIDES; side++) {
-            op_attend_rows(sides.compute[side], put(side, &q, DTYPE_F32), put(side, &x, DTYPE_F32),
-                           put(side, &places, DTYPE_F32), 0.35F, out[side]);
-        }
-        compare("attend_rows", out, 1e-4);
-        sides_begin();
-        results(out, DTYPE_F32, DIMS(2, rows, width));
-        for (int side = 0; side < SIDES; side++) {
-            const struct token_attention attention = {
-                .x = put(side, &x, DTYPE_F32),
-                .positions = put(side, &places, DTYPE_F32),
-                .k = put(side, &k, DTYPE_F32),
-                .v = put(side, &k, DTYPE_F32),
-                .bias = put(side, &bias, DTYPE_F32),
-                .gamma = put(side, &norm, DTYPE_F32),
-                .beta = put(side, &norm, DTYPE_F32),
-                .scale = 0.35F,
-                .eps = 1e-5F,
-            };
-            op_attend_tokens(sides.compute[side], &attention, out[side]);
-        }
-        compare("attend_tokens", out, 1e-3);
-        struct values *const all[] = {&q, &x, &places, &norm, &k, &bias};
-        for (int j = 0; j < COUNT(all); j++)
-            free(all[j]->host);
+        const int64_t count = RANDOM_OF(counts);
+        check_few_tokens(count, count, 1 + i % 4, random_range(1, 600), RANDOM_OF(widths), false);
     }
+    /* The models' width and heads: a warp's queries in part, more than one block's, tokens up to the most and over. */
+    static const struct {
+        int64_t queries, count, rows;
+    } models[] = {{1, 1, 1}, {16, 2, 33}, {72, 9, 130}, {80, 10, 64}, {88, 11, 100}, {170, 16, 48}, {3, 17, 40}};
+    for (int i = 0; i < COUNT(models); i++)
+        check_few_tokens(models[i].queries, models[i].count, 8, models[i].rows, 256, i % 2 == 1);
+    check_few_tokens(5, 3, 4, 50, 256, false); /* other heads */
 }
 
 /* Values between the products are rounded too, and may be so to the other side: a unit of one of them. */
+static void check_upscale(int64_t masks, int64_t side_length, int64_t c, int64_t c1, int64_t c2)
+{
+    enum { BATCH = 2 };
+    const int64_t pixels = side_length * side_length;
+    const float size1 = c > 70 ? 0.1F : 0.3F; /* rows of the models are longer */
+    struct values x = values_random(-1.0F, 1.0F, DIMS(BATCH, pixels, c));
+    struct values weight1 = values_random(-size1, size1, DIMS(c, 4 * c1)),
+                  bias1 = values_random(-1.0F, 1.0F, DIMS(4 * c1));
+    struct values features1 = values_random(-1.0F, 1.0F, DIMS(pixels, 4 * c1)),
+                  norm = values_random(-1.0F, 1.0F, DIMS(c1));
+    struct values weight2 = values_random(-size1, size1, DIMS(c1, 4 * c2)),
+                  bias2 = values_random(-1.0F, 1.0F, DIMS(4 * c2));
+    struct values features2 = values_random(-1.0F, 1.0F, DIMS(4 * pixels, 4 * c2));
+    struct values hyper = values_random(-1.0F, 1.0F, DIMS(BATCH, masks, c2));
+    struct tensor out[SIDES];
+    sides_begin();
+    results(out, DTYPE_F32, DIMS(BATCH, masks, 4 * side_length, 4 * side_length));
+    for (int side = 0; side < SIDES; side++) {
+        const struct mask_upscaling upscaling = {
+            .x = put(side, &x, DTYPE_F32),
+            .weight1 = put(side, &weight1, DTYPE_F32),
+            .bias1 = put(side, &bias1, DTYPE_F32),
+            .features1 = put(side, &features1, DTYPE_F32),
+            .gamma = put(side, &norm, DTYPE_F32),
+            .beta = put(side, &norm, DTYPE_F32),
+            .weight2 = put(side, &weight2, DTYPE_F32),
+            .bias2 = put(side, &bias2, DTYPE_F32),
+            .features2 = put(side, &features2, DTYPE_F32),
+            .hyper = put(side, &hyper, DTYPE_F32),
+            .eps = 1e-6F,
+        };
+        op_upscale_masks(sides.compute[side], &upscaling, out[side]);
+    }
+    compare("upscale_masks", out, 4 * UNIT);
+    struct values *const all[] = {&x, &weight1, &bias1, &features1, &norm, &weight2, &bias2, &features2, &hyper};
+    for (int j = 0; j < COUNT(all); j++)
+        free(all[j]->host);
+}
+
 static void test_upscale(void **state)
 {
     (void)state;
-    enum { BATCH = 2, MASKS = 3, SIDE = 5, PIXELS = SIDE * SIDE };
-    for (int i = 0; i < 6; i++) {
-        const int64_t c = random_range(1, 70), c1 = random_range(4, 40), c2 = random_range(1, 20);
-        struct values x = values_random(-1.0F, 1.0F, DIMS(BATCH, PIXELS, c));
-        struct values weight1 = values_random(-0.3F, 0.3F, DIMS(c, 4 * c1)),
-                      bias1 = values_random(-1.0F, 1.0F, DIMS(4 * c1));
-        struct values features1 = values_random(-1.0F, 1.0F, DIMS(PIXELS, 4 * c1)),
-                      norm = values_random(-1.0F, 1.0F, DIMS(c1));
-        struct values weight2 = values_random(-0.3F, 0.3F, DIMS(c1, 4 * c2)),
-                      bias2 = values_random(-1.0F, 1.0F, DIMS(4 * c2));
-        struct values features2 = values_random(-1.0F, 1.0F, DIMS(4 * PIXELS, 4 * c2));
-        struct values hyper = values_random(-1.0F, 1.0F, DIMS(BATCH, MASKS, c2));
-        struct tensor out[SIDES];
-        sides_begin();
-        results(out, DTYPE_F32, DIMS(BATCH, MASKS, 4 * SIDE, 4 * SIDE));
-        for (int side = 0; side < SIDES; side++) {
-            const struct mask_upscaling upscaling = {
-                .x = put(side, &x, DTYPE_F32),
-                .weight1 = put(side, &weight1, DTYPE_F32),
-                .bias1 = put(side, &bias1, DTYPE_F32),
-                .features1 = put(side, &features1, DTYPE_F32),
-                .gamma = put(side, &norm, DTYPE_F32),
-                .beta = put(side, &norm, DTYPE_F32),
-                .weight2 = put(side, &weight2, DTYPE_F32),
-                .bias2 = put(side, &bias2, DTYPE_F32),
-                .features2 = put(side, &features2, DTYPE_F32),
-                .hyper = put(side, &hyper, DTYPE_F32),
-                .eps = 1e-6F,
-            };
-            op_upscale_masks(sides.compute[side], &upscaling, out[side]);
-        }
-        compare("upscale_masks", out, 4 * UNIT);
-        struct values *const all[] = {&x, &weight1, &bias1, &features1, &norm, &weight2, &bias2, &features2, &hyper};
-        for (int j = 0; j < COUNT(all); j++)
-            free(all[j]->host);
-    }
+    for (int i = 0; i < 6; i++)
+        check_upscale(3, 5, random_range(1, 70), random_range(4, 40), random_range(1, 20));
+    /* The models' widths: as many masks as they have, one, the most of a tile, and more. */
+    static const int64_t masks[] = {4, 1, 8, 9};
+    for (int i = 0; i < COUNT(masks); i++)
+        check_upscale(masks[i], 3 + 2 * i, 256, 64, 32);
 }
 
 /* Ops that multiply nothing with weights: computed as they come, rounded where they are stored. */

@@ -74,7 +74,7 @@ struct attend_tokens_arguments {
 struct upscale_arguments {
     const float *x, *weight1, *bias1, *features1, *gamma, *beta, *weight2, *bias2, *features2, *hyper;
     float *out;
-    int64_t pixels, side, width, width1, width2, masks;
+    int64_t batch, pixels, side, width, width1, width2, masks;
     int32_t tile; /* pixels at once */
     float eps;
 };
@@ -92,6 +92,7 @@ struct norm_arguments {
     const float *gamma, *beta;
     int64_t rows, columns, x_stride, out_stride;
     float eps;
+    int32_t lanes; /* of layer_norm: how many have a row, four values each time; 0: a warp, value by value */
 };
 
 struct activation_arguments {
@@ -99,6 +100,7 @@ struct activation_arguments {
     void *out;
     int64_t columns, count, x_stride, out_stride;
     int32_t activation;
+    int32_t vector; /* four values at once: they are what is counted, and strides are of values */
 };
 
 /* Of rank 4; b's stride is 0 where it is repeated. */
@@ -108,6 +110,7 @@ struct pair_arguments {
     void *out;
     int64_t dim[4], a_stride[4], b_stride[4], out_stride[4], count;
     int32_t multiply;
+    int32_t vector; /* four values at once: they are what is counted everywhere */
 };
 
 /* Of rows of f32 [rows, columns]: what is done to each value depends on the kernel. */
@@ -134,7 +137,7 @@ struct copy_arguments {
     const void *from;
     void *out;
     int64_t dim[5], from_stride[5], out_stride[5], count;
-    int32_t size; /* of an element, where bytes are copied */
+    int32_t size; /* of an element, where bytes are copied; else how many values are one, 1 or 4 */
 };
 
 struct fill_arguments {
@@ -173,8 +176,9 @@ struct depthwise_arguments {
     const float *x, *weight, *bias;
     float *out;
     int64_t x_stride[3], weight_stride[2], out_stride[3];
-    int64_t height, width, out_height, out_width, channels, count;
+    int64_t height, width, out_height, out_width, channels, count; /* count: of strips */
     int32_t kernel_height, kernel_width, padding;
+    int32_t strip; /* outputs beside each other that a thread has: 1, or 8 of a kernel 7 wide */
 };
 
 struct points_arguments {
@@ -285,6 +289,10 @@ struct image_arguments {
     KERNEL(prompts, upscale_exact, upscale_arguments)                                                                  \
     KERNEL(prompts, upscale_rounded, upscale_arguments)                                                                \
     KERNEL(prompts, embed_points, points_arguments)                                                                    \
+    KERNEL(decoder, attend_rows_256, attend_rows_arguments)                                                            \
+    KERNEL(decoder, attend_tokens_10, attend_tokens_arguments)                                                         \
+    KERNEL(decoder, attend_tokens_16, attend_tokens_arguments)                                                         \
+    KERNEL(decoder, upscale_256, upscale_arguments)                                                                    \
     KERNEL(elements, layer_norm_ff, norm_arguments)                                                                    \
     KERNEL(elements, layer_norm_fn, norm_arguments)                                                                    \
     KERNEL(elements, layer_norm_nf, norm_arguments)                                                                    \
@@ -333,7 +341,8 @@ struct image_arguments {
 
 /* FILE(name): the files of kernels, each a module. */
 #define CUDA_KERNEL_FILES(FILE)                                                                                        \
-    FILE(products) FILE(attention) FILE(prompts) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks) FILE(resize)
+    FILE(products)                                                                                                     \
+    FILE(attention) FILE(prompts) FILE(decoder) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks) FILE(resize)
 
 #define CUDA_KERNEL_ENUM(file, name, arguments) KERNEL_##name,
 enum cuda_kernel { CUDA_KERNELS(CUDA_KERNEL_ENUM) CUDA_KERNEL_COUNT };

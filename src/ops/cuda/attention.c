@@ -171,10 +171,39 @@ static bool has_room(struct compute *compute, const char *op, int64_t count)
     return false;
 }
 
+enum { MODEL_WIDTH = 256, MODEL_PITCH = MODEL_WIDTH + 8, MODEL_HEADS = 8 }; /* as kernels/decoder.cu has them */
+
+/* Narrow factors, and the width that kernels have been made for. */
+static bool has_model_width(struct compute *compute, int64_t width)
+{
+    return compute_narrow(compute) == DTYPE_BF16 && width == MODEL_WIDTH;
+}
+
+/* Few queries with every row of `a`, by tensor cores; false: not for these. */
+static bool attend_rows_narrow(struct compute *compute, struct attend_rows_arguments *a, int64_t batch)
+{
+    enum { WARPS = 5, TILE = 32, QUERIES_OF_WARP = 16, LEAST_ROWS = 2 * TILE };
+    const int64_t needed = (a->queries + QUERIES_OF_WARP - 1) / QUERIES_OF_WARP,
+                  warps = needed < WARPS ? needed : WARPS;
+    const size_t shared = (size_t)((2 * TILE + QUERIES_OF_WARP * warps) * MODEL_PITCH) * dtype_size(DTYPE_BF16);
+    if (!has_model_width(compute, a->width) || shared > cuda_of(compute_device(compute))->shared_bytes ||
+        !cuda_is_aligned(a->q) || !cuda_is_aligned(a->x) || !cuda_is_aligned(a->positions))
+        return false;
+    const int64_t blocks = 2 * cuda_of(compute_device(compute))->multiprocessors;
+    const int64_t groups = (needed + warps - 1) / warps, parts = (blocks + groups * batch - 1) / (groups * batch);
+    a->part_rows = ((a->rows + parts - 1) / parts + TILE - 1) / TILE * TILE;
+    a->part_rows = a->part_rows < LEAST_ROWS ? LEAST_ROWS : a->part_rows;
+    a->parts = (a->rows + a->part_rows - 1) / a->part_rows;
+    a->partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, batch, a->queries, a->parts, 2 + a->width));
+    cuda_launch(compute, KERNEL_attend_rows_256, (struct cuda_grid){a->parts * groups, batch, 1}, (int)(32 * warps),
+                shared, a);
+    return true;
+}
+
 void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions, float scale,
                       struct tensor out)
 {
-    enum { WARPS = 8, TILE = 32, LEAST_TILE = 4, PART_ROWS = 256, THREADS = 32 * WARPS };
+    enum { WARPS = 8, TILE = 32, LEAST_TILE = 4, PART_ROWS = 256, THREADS = 32 * WARPS, JOIN_THREADS = 128 };
     const int64_t batch = q.dim[0], width = x.dim[2], rows = x.dim[1];
     const size_t mark = compute_mark(compute);
     struct attend_rows_arguments a = {
@@ -191,6 +220,12 @@ void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x,
         .tile = TILE,
         .scale = scale,
     };
+    const struct cuda_grid queries = {a.queries, batch, 1};
+    if (a.queries > 0 && attend_rows_narrow(compute, &a, batch)) {
+        cuda_launch(compute, KERNEL_attend_rows_join, queries, JOIN_THREADS, 0, &a);
+        compute_release(compute, mark);
+        return;
+    }
     /* The tile's rows with positions and without; the queries, and their sums. */
     const int64_t room = (int64_t)(cuda_of(compute_device(compute))->shared_bytes / sizeof(float));
     while (a.tile > LEAST_TILE && (2 * a.tile + 2 * WARPS) * (width + 1) > room)
@@ -202,8 +237,28 @@ void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x,
     const struct cuda_grid grid = {a.parts * ((a.queries + WARPS - 1) / WARPS), batch, 1};
     cuda_launch(compute, compute_narrow(compute) == DTYPE_F32 ? KERNEL_attend_rows_exact : KERNEL_attend_rows_rounded,
                 grid, THREADS, (size_t)shared * sizeof(float), &a);
-    cuda_launch(compute, KERNEL_attend_rows_join, (struct cuda_grid){a.queries, batch, 1}, 128, 0, &a);
+    cuda_launch(compute, KERNEL_attend_rows_join, queries, JOIN_THREADS, 0, &a);
     compute_release(compute, mark);
+}
+
+/* Rows over few tokens, by tensor cores; false: not for these. */
+static bool attend_tokens_narrow(struct compute *compute, const struct attend_tokens_arguments *a, int64_t batch)
+{
+    enum { WARPS = 4, TILE = 16, FEW = 10, MOST = 16 };
+    const int64_t tokens = a->tokens <= FEW ? FEW : MOST;
+    const size_t shared = (size_t)(2 * tokens * MODEL_HEADS * MODEL_PITCH) * dtype_size(DTYPE_BF16);
+    const void *const read[] = {a->x, a->positions, a->k, a->v, a->gamma, a->beta, a->out};
+    bool fits = has_model_width(compute, a->width) && a->heads == MODEL_HEADS && a->tokens <= MOST &&
+                shared <= cuda_of(compute_device(compute))->shared_bytes;
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        fits = fits && cuda_is_aligned(read[i]);
+    if (!fits)
+        return false;
+    const int64_t blocks = 2 * cuda_of(compute_device(compute))->multiprocessors;
+    const int64_t tiles = (a->rows + WARPS * TILE - 1) / (WARPS * TILE), parts = (blocks + batch - 1) / batch;
+    cuda_launch(compute, tokens == FEW ? KERNEL_attend_tokens_10 : KERNEL_attend_tokens_16,
+                (struct cuda_grid){tiles < parts ? tiles : parts, batch, 1}, 32 * WARPS, shared, a);
+    return true;
 }
 
 void cuda_attend_tokens(struct compute *compute, const struct token_attention *t, struct tensor out)
@@ -227,6 +282,8 @@ void cuda_attend_tokens(struct compute *compute, const struct token_attention *t
         .scale = t->scale,
         .eps = t->eps,
     };
+    if (attend_tokens_narrow(compute, &a, out.dim[0]))
+        return;
     /* A chunk of the keys; each row's values, and its scores. */
     const int64_t columns = a.tokens * a.heads, of_rows = ROWS * (a.width + columns);
     const int64_t room = (int64_t)(cuda_of(compute_device(compute))->shared_bytes / sizeof(float));

@@ -114,6 +114,12 @@ static inline void *cuda_data(struct tensor tensor)
     return tensor.buffer ? (char *)tensor.buffer->memory + tensor.offset : NULL;
 }
 
+/* Kernels read 16 bytes at once from there. */
+static inline bool cuda_is_aligned(const void *memory)
+{
+    return (uintptr_t)memory % 16 == 0;
+}
+
 static inline cu_pointer cuda_address(const void *memory)
 {
     return (cu_pointer)(uintptr_t)memory;
@@ -155,6 +161,11 @@ void cuda_max_rows(struct compute *compute, struct tensor x, struct tensor out);
 void cuda_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 
 /* moves.c */
+
+/* Of `count` tensors of the same `dim`, by their strides: axes that are one in all of them become one, the last. */
+void cuda_fold(int rank, int64_t *dim, int64_t *const strides[], int count);
+/* `size` elements behind each other become one, where all rows are whole ones of those; else false. */
+bool cuda_group(int64_t size, int rank, int64_t *dim, int64_t *const strides[], int count);
 void cuda_copy(struct compute *compute, struct tensor from, struct tensor out);
 void cuda_fill(struct compute *compute, float value, struct tensor out);
 void cuda_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,

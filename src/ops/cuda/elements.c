@@ -27,7 +27,17 @@ void cuda_layer_norm(struct compute *compute, struct tensor x, struct tensor gam
     struct norm_arguments a = norm_arguments(&x, eps, &out);
     a.gamma = cuda_data(gamma);
     a.beta = cuda_data(beta);
-    launch_rows(compute, cuda_kernel_for(KERNEL_layer_norm_ff, x.dtype, out.dtype), a.rows, &a);
+    enum { VECTOR = 4, MOST = 1024, WARP = 32 };
+    const enum cuda_kernel kernel = cuda_kernel_for(KERNEL_layer_norm_ff, x.dtype, out.dtype);
+    if (a.columns > MOST || a.columns % VECTOR != 0 || a.x_stride % VECTOR != 0 || a.out_stride % VECTOR != 0 ||
+        !cuda_is_aligned(a.x) || !cuda_is_aligned(a.out) || !cuda_is_aligned(a.gamma) || !cuda_is_aligned(a.beta)) {
+        launch_rows(compute, kernel, a.rows, &a);
+        return;
+    }
+    for (a.lanes = 1; a.lanes < WARP && a.lanes * VECTOR < a.columns;)
+        a.lanes *= 2;
+    const int64_t of_warp = WARP / a.lanes * (a.columns <= WARP * VECTOR ? 4 : 1); /* as the kernel has them */
+    launch_rows(compute, kernel, (a.rows + of_warp - 1) / of_warp, &a);
 }
 
 void cuda_l2_normalize(struct compute *compute, struct tensor x, float eps, struct tensor out)
@@ -38,7 +48,7 @@ void cuda_l2_normalize(struct compute *compute, struct tensor x, float eps, stru
 
 void cuda_activation(struct compute *compute, struct tensor x, enum activation activation, struct tensor out)
 {
-    const struct activation_arguments a = {
+    struct activation_arguments a = {
         .x = cuda_data(x),
         .out = cuda_data(out),
         .columns = x.dim[1],
@@ -47,6 +57,15 @@ void cuda_activation(struct compute *compute, struct tensor x, enum activation a
         .out_stride = out.stride[0],
         .activation = (int32_t)activation,
     };
+    enum { VECTOR = 4 };
+    if (a.x_stride == a.columns && a.out_stride == a.columns)
+        a.columns = a.count;
+    if (a.columns % VECTOR == 0 && a.x_stride % VECTOR == 0 && a.out_stride % VECTOR == 0 && cuda_is_aligned(a.x) &&
+        cuda_is_aligned(a.out)) {
+        a.vector = 1;
+        a.columns /= VECTOR;
+        a.count /= VECTOR;
+    }
     cuda_launch_each(compute, cuda_kernel_for(KERNEL_activation_ff, x.dtype, out.dtype), a.count, &a);
 }
 
@@ -65,6 +84,14 @@ static void combine(struct compute *compute, const struct tensor *a, const struc
         given.a_stride[i] = a->stride[i];
         given.b_stride[i] = b->dim[i] == 1 ? 0 : b->stride[i];
         given.out_stride[i] = out->stride[i];
+    }
+    enum { VECTOR = 4 };
+    int64_t *const strides[] = {given.a_stride, given.b_stride, given.out_stride};
+    cuda_fold(4, given.dim, strides, 3);
+    if (cuda_is_aligned(given.a) && cuda_is_aligned(given.b) && cuda_is_aligned(given.out) &&
+        cuda_group(VECTOR, 4, given.dim, strides, 3)) {
+        given.vector = 1;
+        given.count /= VECTOR;
     }
     cuda_launch_each(compute, cuda_kernel_for(KERNEL_pair_ff, a->dtype, out->dtype), given.count, &given);
 }

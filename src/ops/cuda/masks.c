@@ -5,6 +5,35 @@
 
 enum { THREADS = 256 };
 
+/* A few pixels of a grid become masks with narrow factors: the widths that a kernel has been made for. */
+static bool upscale_models(struct compute *compute, struct upscale_arguments *a)
+{
+    enum {
+        WIDTH = 256,
+        WIDTH1 = 64,
+        WIDTH2 = 32,
+        MOST_MASKS = 8,
+        PITCH = 128 + 8,
+        WARPS = 6,
+        TILE = 16,
+        MOST_PIXELS = 1 << 20
+    };
+    const struct cuda_device *const cuda = cuda_of(compute_device(compute));
+    const size_t shared = (size_t)(WIDTH + WIDTH1) * PITCH * dtype_size(DTYPE_BF16);
+    if (compute_narrow(compute) != DTYPE_BF16 || a->width != WIDTH || a->width1 != WIDTH1 || a->width2 != WIDTH2 ||
+        a->masks > MOST_MASKS || a->batch * a->pixels > MOST_PIXELS || shared > cuda->shared_bytes)
+        return false;
+    const void *const read[] = {a->x,       a->weight1, a->bias1,     a->features1, a->gamma, a->beta,
+                                a->weight2, a->bias2,   a->features2, a->hyper,     a->out};
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        if (!cuda_is_aligned(read[i]))
+            return false;
+    const int64_t tiles = a->batch * ((a->pixels + TILE - 1) / TILE);
+    const int64_t workers = tiles < cuda->multiprocessors ? tiles : cuda->multiprocessors;
+    cuda_launch(compute, KERNEL_upscale_256, (struct cuda_grid){2 * workers, 1, 1}, 32 * WARPS, shared, a);
+    return true;
+}
+
 void cuda_upscale_masks(struct compute *compute, const struct mask_upscaling *u, struct tensor out)
 {
     enum { TAPS = 4, MOST_PIXELS = 8 };
@@ -20,6 +49,7 @@ void cuda_upscale_masks(struct compute *compute, const struct mask_upscaling *u,
         .features2 = cuda_data(u->features2),
         .hyper = cuda_data(u->hyper),
         .out = cuda_data(out),
+        .batch = out.dim[0],
         .pixels = u->x.dim[1],
         .side = out.dim[2] / 4,
         .width = u->x.dim[2],
@@ -29,6 +59,8 @@ void cuda_upscale_masks(struct compute *compute, const struct mask_upscaling *u,
         .tile = MOST_PIXELS,
         .eps = u->eps,
     };
+    if (upscale_models(compute, &a))
+        return;
     const int64_t room = (int64_t)(cuda_of(compute_device(compute))->shared_bytes / sizeof(float));
     const int64_t of_pixel = a.width + TAPS * a.width1 + TAPS * TAPS * a.width2;
     while (a.tile > 1 && a.tile * of_pixel > room)

@@ -10,18 +10,70 @@ static enum cuda_kernel copy_kernel(enum dtype from, enum dtype out)
     return from == DTYPE_F32 ? KERNEL_copy_fn : from == DTYPE_U8 ? KERNEL_copy_uf : KERNEL_copy_nf;
 }
 
+void cuda_fold(int rank, int64_t *dim, int64_t *const strides[], int count)
+{
+    int last = rank - 1;
+    for (int axis = rank - 2; axis >= 0; axis--) {
+        if (dim[axis] == 1)
+            continue;
+        bool joined = true;
+        for (int i = 0; i < count; i++)
+            joined = joined && strides[i][axis] == dim[last] * strides[i][last];
+        if (joined) {
+            dim[last] *= dim[axis];
+            continue;
+        }
+        if (dim[last] != 1)
+            last--;
+        dim[last] = dim[axis];
+        for (int i = 0; i < count; i++)
+            strides[i][last] = strides[i][axis];
+    }
+    while (--last >= 0) {
+        dim[last] = 1;
+        for (int i = 0; i < count; i++)
+            strides[i][last] = 0;
+    }
+}
+
+bool cuda_group(int64_t size, int rank, int64_t *dim, int64_t *const strides[], int count)
+{
+    bool whole = dim[rank - 1] % size == 0;
+    for (int i = 0; i < count; i++) {
+        whole = whole && strides[i][rank - 1] == 1;
+        for (int axis = 0; axis < rank - 1; axis++)
+            whole = whole && strides[i][axis] % size == 0;
+    }
+    if (!whole)
+        return false;
+    dim[rank - 1] /= size;
+    for (int i = 0; i < count; i++)
+        for (int axis = 0; axis < rank - 1; axis++)
+            strides[i][axis] /= size;
+    return true;
+}
+
 void cuda_copy(struct compute *compute, struct tensor from, struct tensor out)
 {
     struct copy_arguments a = {
         .from = cuda_data(from),
         .out = cuda_data(out),
         .count = tensor_count(&out),
-        .size = (int32_t)dtype_size(out.dtype),
     };
     for (int i = 0; i < TENSOR_MAX_RANK; i++) {
         a.dim[i] = out.dim[i];
         a.from_stride[i] = from.stride[i];
         a.out_stride[i] = out.stride[i];
+    }
+    enum { VECTOR_BYTES = 16, VECTOR_VALUES = 4 };
+    int64_t *const strides[] = {a.from_stride, a.out_stride};
+    const bool bytes = from.dtype == out.dtype, aligned = cuda_is_aligned(a.from) && cuda_is_aligned(a.out);
+    const int64_t size = (int64_t)dtype_size(out.dtype), group = bytes ? VECTOR_BYTES / size : VECTOR_VALUES;
+    cuda_fold(TENSOR_MAX_RANK, a.dim, strides, 2);
+    a.size = bytes ? (int32_t)size : 1;
+    if (aligned && from.dtype != DTYPE_U8 && cuda_group(group, TENSOR_MAX_RANK, a.dim, strides, 2)) {
+        a.count /= group;
+        a.size = bytes ? VECTOR_BYTES : VECTOR_VALUES;
     }
     cuda_launch_each(compute, copy_kernel(from.dtype, out.dtype), a.count, &a);
 }
@@ -33,6 +85,8 @@ void cuda_fill(struct compute *compute, float value, struct tensor out)
         a.dim[i] = out.dim[i];
         a.stride[i] = out.stride[i];
     }
+    int64_t *const strides[] = {a.stride};
+    cuda_fold(4, a.dim, strides, 1);
     cuda_launch_each(compute, out.dtype == DTYPE_F32 ? KERNEL_fill_f : KERNEL_fill_n, a.count, &a);
 }
 
@@ -72,7 +126,10 @@ void cuda_gather_rows(struct compute *compute, struct tensor x, struct tensor in
         .columns = x.dim[2],
         .limit = x.dim[1],
     };
-    cuda_launch(compute, KERNEL_gather_rows, (struct cuda_grid){a.entries * a.rows, 1, 1}, 128, 0, &a);
+    enum { THREADS = 128, MOST_BLOCKS = 64 }; /* of a row: one for four values of each thread */
+    const int64_t blocks = (a.columns + 4 * THREADS - 1) / (4 * THREADS);
+    const struct cuda_grid grid = {a.entries * a.rows, blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS, 1};
+    cuda_launch(compute, KERNEL_gather_rows, grid, THREADS, 0, &a);
 }
 
 void cuda_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)

@@ -151,7 +151,8 @@ void cuda_matmul_transposed(struct compute *compute, struct tensor a, struct ten
 void cuda_depthwise_conv2d(struct compute *compute, struct tensor x, struct tensor weight, struct tensor bias,
                            int padding, struct tensor out)
 {
-    const struct depthwise_arguments a = {
+    enum { STRIP = 8, STRIP_KERNEL = 7 };
+    struct depthwise_arguments a = {
         .x = cuda_data(x),
         .weight = cuda_data(weight),
         .bias = cuda_data(bias),
@@ -164,10 +165,11 @@ void cuda_depthwise_conv2d(struct compute *compute, struct tensor x, struct tens
         .out_height = out.dim[1],
         .out_width = out.dim[2],
         .channels = out.dim[3],
-        .count = tensor_count(&out),
         .kernel_height = (int32_t)weight.dim[0],
         .kernel_width = (int32_t)weight.dim[1],
         .padding = padding,
+        .strip = weight.dim[1] == STRIP_KERNEL ? STRIP : 1,
     };
+    a.count = out.dim[0] * out.dim[1] * ((out.dim[2] + a.strip - 1) / a.strip) * out.dim[3];
     cuda_launch_each(compute, KERNEL_depthwise, a.count, &a);
 }

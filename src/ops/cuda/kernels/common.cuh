@@ -43,6 +43,30 @@ __device__ __forceinline__ void store_2(narrow *p, float first, float second)
     memcpy(p, &both, 4);
 }
 
+// Four values in a row, that begin at 16 bytes, or narrow at 8.
+struct __align__(8) four_narrow {
+    uint32_t word[2];
+};
+__device__ __forceinline__ void load_4(float v[4], const float *p)
+{
+    const float4 all = *(const float4 *)p;
+    v[0] = all.x, v[1] = all.y, v[2] = all.z, v[3] = all.w;
+}
+__device__ __forceinline__ void load_4(float v[4], const narrow *p)
+{
+    const four_narrow all = *(const four_narrow *)p;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const uint32_t bits = i % 2 == 0 ? all.word[i / 2] << 16 : all.word[i / 2] & 0xffff0000;
+        memcpy(&v[i], &bits, sizeof(bits));
+    }
+}
+__device__ __forceinline__ void store_4(float *p, const float v[4]) { *(float4 *)p = {v[0], v[1], v[2], v[3]}; }
+__device__ __forceinline__ void store_4(narrow *p, const float v[4])
+{
+    *(four_narrow *)p = {{pack(v[0], v[1]), pack(v[2], v[3])}};
+}
+
 __device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 // enum activation of ops.h

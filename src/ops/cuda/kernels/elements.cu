@@ -6,8 +6,66 @@ namespace {
 // A warp for each row: the rows of a block begin with this one's.
 __device__ int64_t row_of_warp() { return (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
 
+__device__ float sum_of_lanes(float value, int lanes)
+{
+    for (int step = lanes / 2; step > 0; step /= 2)
+        value += __shfl_xor_sync(~0u, value, step);
+    return value;
+}
+
+// ROWS rows at once in registers, VECTORS of each lane.
+template <int ROWS, int VECTORS, class In, class Out> __device__ void layer_norm_vectors(const norm_arguments &a)
+{
+    const int lane = threadIdx.x % 32, column = lane % a.lanes * 4, of_warp = 32 / a.lanes;
+    const int64_t first = row_of_warp() * ROWS * of_warp + lane / a.lanes;
+    float v[ROWS][VECTORS][4] = {};
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) { // rows that are not there are the last one once more, and are not stored
+        const int64_t row = first + r * of_warp < a.rows ? first + r * of_warp : a.rows - 1;
+#pragma unroll
+        for (int i = 0; i < VECTORS; i++)
+            if (i * 128 + column < a.columns)
+                load_4(v[r][i], (const In *)a.x + row * a.x_stride + i * 128 + column);
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        float sum = 0.0f, squares = 0.0f;
+#pragma unroll
+        for (int i = 0; i < VECTORS; i++)
+            sum += (v[r][i][0] + v[r][i][1]) + (v[r][i][2] + v[r][i][3]);
+        const float mean = sum_of_lanes(sum, a.lanes) / (float)a.columns;
+#pragma unroll
+        for (int i = 0; i < VECTORS; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                v[r][i][j] -= mean;
+                squares += i * 128 + column < a.columns ? v[r][i][j] * v[r][i][j] : 0.0f;
+            }
+        const float scale = 1.0f / sqrtf(sum_of_lanes(squares, a.lanes) / (float)a.columns + a.eps);
+#pragma unroll
+        for (int i = 0; i < VECTORS; i++) {
+            if (i * 128 + column >= a.columns || first + r * of_warp >= a.rows)
+                continue;
+            float gamma[4], beta[4];
+            load_4(gamma, a.gamma + i * 128 + column);
+            load_4(beta, a.beta + i * 128 + column);
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                v[r][i][j] = v[r][i][j] * scale * gamma[j] + beta[j];
+            store_4((Out *)a.out + (first + r * of_warp) * a.out_stride + i * 128 + column, v[r][i]);
+        }
+    }
+}
+
 template <class In, class Out> __device__ void layer_norm(const norm_arguments &a)
 {
+    if (a.lanes > 0) {
+        if (a.columns <= 128)
+            layer_norm_vectors<4, 1, In, Out>(a);
+        else
+            layer_norm_vectors<1, 8, In, Out>(a);
+        return;
+    }
     const int64_t row = row_of_warp(), lane = threadIdx.x % 32;
     if (row >= a.rows)
         return;
@@ -30,8 +88,16 @@ template <class In, class Out> __device__ void activation(const activation_argum
 {
     FOR_EACH(i, a.count) {
         const quotient at = divide(i, a.columns);
-        store((Out *)a.out + at.whole * a.out_stride + at.rest,
-              activate(a.activation, load((const In *)a.x + at.whole * a.x_stride + at.rest)));
+        if (!a.vector) {
+            store((Out *)a.out + at.whole * a.out_stride + at.rest,
+                  activate(a.activation, load((const In *)a.x + at.whole * a.x_stride + at.rest)));
+            continue;
+        }
+        float v[4];
+        load_4(v, (const In *)a.x + at.whole * a.x_stride + 4 * at.rest);
+        for (int j = 0; j < 4; j++)
+            v[j] = activate(a.activation, v[j]);
+        store_4((Out *)a.out + at.whole * a.out_stride + 4 * at.rest, v);
     }
 }
 
@@ -40,14 +106,25 @@ template <class In, class Out> __device__ void pair(const pair_arguments &a)
     FOR_EACH(i, a.count) {
         int64_t rest = i, from = 0, other = 0, to = 0;
         for (int axis = 3; axis >= 0; axis--) {
+            if (a.dim[axis] == 1)
+                continue;
             const quotient at = divide(rest, a.dim[axis]);
             rest = at.whole;
             from += at.rest * a.a_stride[axis];
             other += at.rest * a.b_stride[axis];
             to += at.rest * a.out_stride[axis];
         }
-        const float x = load((const In *)a.a + from), y = a.b[other];
-        store((Out *)a.out + to, a.multiply ? x * y : x + y);
+        if (!a.vector) {
+            const float x = load((const In *)a.a + from), y = a.b[other];
+            store((Out *)a.out + to, a.multiply ? x * y : x + y);
+            continue;
+        }
+        float x[4], y[4];
+        load_4(x, (const In *)a.a + 4 * from);
+        load_4(y, a.b + 4 * other);
+        for (int j = 0; j < 4; j++)
+            x[j] = a.multiply ? x[j] * y[j] : x[j] + y[j];
+        store_4((Out *)a.out + 4 * to, x);
     }
 }
 
@@ -68,14 +145,14 @@ template <class T> __device__ void rope(const rope_arguments &a)
 
 } // namespace
 
-#define FOUR(KERNEL, name, arguments)                                                                                  \
-    extern "C" __global__ void name##_ff(const arguments a) { KERNEL<float, float>(a); }                               \
-    extern "C" __global__ void name##_fn(const arguments a) { KERNEL<float, narrow>(a); }                              \
-    extern "C" __global__ void name##_nf(const arguments a) { KERNEL<narrow, float>(a); }                              \
-    extern "C" __global__ void name##_nn(const arguments a) { KERNEL<narrow, narrow>(a); }
-FOUR(layer_norm, layer_norm, norm_arguments)
-FOUR(activation, activation, activation_arguments)
-FOUR(pair, pair, pair_arguments)
+#define FOUR(KERNEL, arguments, ...)                                                                                   \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) KERNEL##_ff(const arguments a) { KERNEL<float, float>(a); } \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) KERNEL##_fn(const arguments a) { KERNEL<float, narrow>(a); } \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) KERNEL##_nf(const arguments a) { KERNEL<narrow, float>(a); } \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) KERNEL##_nn(const arguments a) { KERNEL<narrow, narrow>(a); }
+FOUR(layer_norm, norm_arguments, 128, 7)
+FOUR(activation, activation_arguments, 256)
+FOUR(pair, pair_arguments, 256)
 
 extern "C" __global__ void rope_f(const rope_arguments a) { rope<float>(a); }
 extern "C" __global__ void rope_n(const rope_arguments a) { rope<narrow>(a); }

@@ -28,11 +28,27 @@ template <class T> __device__ void move(const copy_arguments &a)
     }
 }
 
+template <class In, class Out> __device__ void convert(const copy_arguments &a)
+{
+    FOR_EACH(i, a.count) {
+        const places p = places_of(a, i);
+        if (a.size == 1) {
+            store((Out *)a.out + p.out, load((const In *)a.from + p.from));
+            continue;
+        }
+        float v[4];
+        load_4(v, (const In *)a.from + 4 * p.from);
+        store_4((Out *)a.out + 4 * p.out, v);
+    }
+}
+
 template <class T> __device__ void fill(const fill_arguments &a)
 {
     FOR_EACH(i, a.count) {
         int64_t rest = i, to = 0;
         for (int axis = 3; axis >= 0; axis--) {
+            if (a.dim[axis] == 1)
+                continue;
             const quotient at = divide(rest, a.dim[axis]);
             rest = at.whole;
             to += at.rest * a.stride[axis];
@@ -77,25 +93,13 @@ extern "C" __global__ void copy_bytes(const copy_arguments a)
     case 1: move<uint8_t>(a); break;
     case 2: move<uint16_t>(a); break;
     case 4: move<uint32_t>(a); break;
+    case 16: move<uint4>(a); break;
     default: move<uint64_t>(a); break;
     }
 }
 
-extern "C" __global__ void copy_fn(const copy_arguments a)
-{
-    FOR_EACH(i, a.count) {
-        const places p = places_of(a, i);
-        store((narrow *)a.out + p.out, ((const float *)a.from)[p.from]);
-    }
-}
-
-extern "C" __global__ void copy_nf(const copy_arguments a)
-{
-    FOR_EACH(i, a.count) {
-        const places p = places_of(a, i);
-        ((float *)a.out)[p.out] = load((const narrow *)a.from + p.from);
-    }
-}
+extern "C" __global__ void copy_fn(const copy_arguments a) { convert<float, narrow>(a); }
+extern "C" __global__ void copy_nf(const copy_arguments a) { convert<narrow, float>(a); }
 
 extern "C" __global__ void copy_uf(const copy_arguments a)
 {
@@ -124,7 +128,7 @@ extern "C" __global__ void embed(const embed_arguments a)
         out[i] = row[i] + position[i];
 }
 
-// A block for each row.
+// For each row the blocks of blockIdx.y.
 extern "C" __global__ void gather_rows(const gather_arguments a)
 {
     const quotient at = divide(blockIdx.x, a.rows);
@@ -134,9 +138,10 @@ extern "C" __global__ void gather_rows(const gather_arguments a)
             tell(a.fault, CUDA_FAULT_GATHER, index, at.whole, at.rest, a.limit);
         return;
     }
+    const int64_t first = (int64_t)blockIdx.y * blockDim.x + threadIdx.x, step = (int64_t)gridDim.y * blockDim.x;
     const float *const row = a.x + at.whole * a.x_stride[0] + index * a.x_stride[1];
     float *const out = a.out + at.whole * a.out_stride[0] + at.rest * a.out_stride[1];
-    for (int64_t i = threadIdx.x; i < a.columns; i += blockDim.x)
+    for (int64_t i = first; i < a.columns; i += step)
         out[i] = row[i];
 }
 
