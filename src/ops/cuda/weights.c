@@ -24,12 +24,13 @@ struct place {
     cu_pointer address;
 };
 
-/* One use of the pinned memory, which the mutex guards. */
+/* One use of the pinned memory, which the mutex guards. Pieces lie in a half behind each other while they fit. */
 struct loading {
     struct cuda_device *cuda;
     int threads;
-    int half;                             /* the one that is filled next */
-    bool on_its_way[CUDA_STAGING_HALVES]; /* it is being copied */
+    int half;                             /* the one that is filled */
+    size_t used;                          /* of it */
+    bool on_its_way[CUDA_STAGING_HALVES]; /* something of it is being copied */
     int status;
 };
 
@@ -48,6 +49,19 @@ static void wait_for(struct loading *loading, int half)
     const int status = cuda_failed(cuda, cuda->driver->stream_wait(cuda->loading[half]), "cuStreamSynchronize",
                                    "copying weights to the GPU");
     loading->status = loading->status != 0 ? loading->status : status;
+}
+
+/* Room for a piece, at most HALF_BYTES. */
+static char *take_room(struct loading *loading, size_t bytes)
+{
+    const size_t begin = (loading->used + ROW_BYTES - 1) / ROW_BYTES * ROW_BYTES;
+    const bool fits = begin <= HALF_BYTES && bytes <= HALF_BYTES - begin;
+    if (!fits) {
+        loading->half = (loading->half + 1) % CUDA_STAGING_HALVES;
+        wait_for(loading, loading->half);
+    }
+    loading->used = (fits ? begin : 0) + bytes;
+    return (char *)loading->cuda->staging + (size_t)loading->half * HALF_BYTES + (fits ? begin : 0);
 }
 
 /* All that was copied is there. */
@@ -101,26 +115,24 @@ static void load(struct loading *loading, const struct matrix *from, const struc
     enum { PARALLEL_VALUES = 1 << 16, MOST_THREADS = 8 };
     const struct cuda_device *const cuda = loading->cuda;
     const int64_t size = (int64_t)dtype_size(to->dtype), total = from->rows * to->stride, most = HALF_BYTES / size;
-    if (loading->status == 0) /* whether the type can be read at all */
-        loading->status = from->dtype == to->dtype ? 0 : dtype_to_f32(from->dtype, from->data, 0, NULL);
+    if (loading->status == 0 && from->dtype != to->dtype) /* whether the type can be read at all */
+        loading->status = dtype_to_f32(from->dtype, from->data, 0, NULL);
     for (int64_t at = 0, count; at < total && loading->status == 0; at += count) {
-        char *const half = (char *)cuda->staging + (size_t)loading->half * HALF_BYTES;
         count = total - at < most ? total - at : most;
-        wait_for(loading, loading->half);
+        char *const room = take_room(loading, (size_t)(count * size));
         const int wanted = count < PARALLEL_VALUES ? 1 : loading->threads;
         const int64_t threads = wanted < MOST_THREADS ? wanted : MOST_THREADS, share = (count + threads - 1) / threads;
-#pragma omp parallel for num_threads((int)threads) schedule(static)
+#pragma omp parallel for num_threads((int)threads) schedule(static) if (threads > 1)
         for (int64_t i = 0; i < count; i += share)
-            fill(from, to, at + i, count - i < share ? count - i : share, half + i * size);
+            fill(from, to, at + i, count - i < share ? count - i : share, room + i * size);
         if (loading->status != 0)
             return;
         loading->status =
             cuda_failed(cuda,
-                        cuda->driver->copy_to_device(to->address + (cu_pointer)(at * size), half,
+                        cuda->driver->copy_to_device(to->address + (cu_pointer)(at * size), room,
                                                      (size_t)(count * size), cuda->loading[loading->half]),
                         "cuMemcpyHtoDAsync", "copying weights to the GPU");
-        loading->on_its_way[loading->half] = loading->status == 0;
-        loading->half = (loading->half + 1) % CUDA_STAGING_HALVES;
+        loading->on_its_way[loading->half] = loading->on_its_way[loading->half] || loading->status == 0;
     }
 }
 
