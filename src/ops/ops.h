@@ -378,8 +378,10 @@ struct resize op_filter_blur_bilinear(struct compute *compute, int inputs_valid,
 struct resize op_filter_sigma_bilinear(struct compute *compute, int inputs, int outputs, float sigma);
 struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_t outputs, bool antialias);
 struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs);
-/* The part that makes outputs first .. first + count - 1, which must be there: a view. */
-struct resize resize_part(struct resize resize, int first, int count);
+/* What makes its outputs first .. first + count - 1, which must be there, of those inputs alone that they read; these
+ * begin at *first_input. */
+struct resize op_filter_u8_bilinear_part(struct compute *compute, int64_t inputs, int64_t outputs, int first, int count,
+                                         int *first_input);
 
 /* How bytes become a model's values: (byte * scale - mean[c]) / std[c]. */
 struct pixel_scale {

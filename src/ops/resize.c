@@ -89,11 +89,41 @@ struct resize op_filter_bilinear(struct compute *compute, int64_t inputs, int64_
 
 struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int64_t outputs)
 {
+    int first_input;
+    return op_filter_u8_bilinear_part(compute, inputs, outputs, 0, (int)outputs, &first_input);
+}
+
+/* Cuts a filter down to its outputs first .. first + count - 1 and to the inputs that they read; returns the first. */
+static int cut(struct filter_u8 *filter, int first, int count)
+{
+    int32_t begin = filter->inputs, end = 0;
+    filter->outputs = count;
+    memmove(filter->first, filter->first + first, (size_t)count * sizeof(*filter->first));
+    memmove(filter->count, filter->count + first, (size_t)count * sizeof(*filter->count));
+    memmove(filter->weight, filter->weight + (size_t)first * (size_t)filter->stride,
+            (size_t)count * (size_t)filter->stride * sizeof(*filter->weight));
+    for (int i = 0; i < count; i++) {
+        const int32_t behind = filter->first[i] + filter->count[i];
+        begin = filter->first[i] < begin ? filter->first[i] : begin;
+        end = behind > end ? behind : end;
+    }
+    for (int i = 0; i < count; i++)
+        filter->first[i] -= begin;
+    filter->inputs = end - begin;
+    return begin;
+}
+
+struct resize op_filter_u8_bilinear_part(struct compute *compute, int64_t inputs, int64_t outputs, int first, int count,
+                                         int *first_input)
+{
     struct filter_u8 filter = {0};
-    struct resize resize = {0};
+    struct resize resize = {.outputs = count};
     const int status = filter_u8_bilinear_antialias((int)inputs, (int)outputs, &filter);
-    if (status == 0)
+    *first_input = 0;
+    if (status == 0) {
+        *first_input = cut(&filter, first, count);
         resize = op_upload_filter_u8(compute, &filter);
+    }
     compute_fail(compute, status);
     filter_u8_free(&filter);
     return resize;
@@ -102,16 +132,6 @@ struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int
 struct pixel_scale pixel_scale(float scale, const float mean[3], const float std[3])
 {
     return (struct pixel_scale){scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
-}
-
-struct resize resize_part(struct resize resize, int first, int count)
-{
-    resize.outputs = count;
-    if (resize.taps.buffer) {
-        resize.taps = tensor_slice(resize.taps, 1, first, count);
-        resize.weight = tensor_slice(resize.weight, 0, first, count);
-    }
-    return resize;
 }
 
 /* The filter was uploaded for these sizes. */

@@ -60,7 +60,7 @@ static void compare(const char *name, const float *found, double tolerance)
 static void test_features(void **state)
 {
     const struct host_tensor *tensor = find("features");
-    struct importance_shape shape = {tensor->dim[0], tensor->dim[1], tensor->dim[2]};
+    struct importance_shape shape = {tensor->dim[0], tensor->dim[1], tensor->dim[2], 1};
     float *features = copy_of(tensor), *predicted = copy_of(find("predicted")), scores[16];
 
     (void)state;
@@ -76,6 +76,86 @@ static void test_features(void **state)
     compare("surprise", scores, 1e-6);
     free(features);
     free(predicted);
+}
+
+/* As many threads as there may be: the same numbers, to the last bit. */
+static void test_threads(void **state)
+{
+    enum { TUBELETS = 9, HISTORY = 4 };
+    const struct importance_shape alone = {TUBELETS, 64, 300, 1}, shared = {TUBELETS, 64, 300, 4};
+    const size_t count = (size_t)(alone.tubelets * alone.patches * alone.width);
+    float *features = malloc(count * sizeof(*features)), *predicted = malloc(count * sizeof(*predicted));
+    float expected[3][TUBELETS], found[3][TUBELETS];
+    uint32_t random = 1;
+
+    (void)state;
+    assert_non_null(features);
+    assert_non_null(predicted);
+    for (size_t i = 0; i < count; i++) {
+        random = random * 1664525U + 1013904223U;
+        features[i] = (float)(int32_t)random / 1e9F;
+        predicted[count - 1 - i] = features[i] + (float)(random & 255) / 100.0F;
+    }
+    assert_int_equal(importance_variance(features, alone, expected[0]), 0);
+    assert_int_equal(importance_variance(features, shared, found[0]), 0);
+    importance_change(features, alone, HISTORY, expected[1]);
+    importance_change(features, shared, HISTORY, found[1]);
+    importance_surprise(predicted, features, alone, expected[2]);
+    importance_surprise(predicted, features, shared, found[2]);
+    assert_memory_equal(found, expected, sizeof(expected));
+    free(features);
+    free(predicted);
+}
+
+/* The weighted mean of a block's pixels, as importance.h defines it. */
+static uint8_t grey_block(const uint8_t *pixels, int width, int height, size_t row_bytes, int x, int y)
+{
+    const int64_t left = (int64_t)width * x / IMPORTANCE_GREY_WIDTH;
+    const int64_t top = (int64_t)height * y / IMPORTANCE_GREY_HEIGHT;
+    int64_t right = (int64_t)width * (x + 1) / IMPORTANCE_GREY_WIDTH;
+    int64_t bottom = (int64_t)height * (y + 1) / IMPORTANCE_GREY_HEIGHT;
+    uint64_t sum = 0, count = 0;
+
+    right = right > left ? right : left + 1;
+    bottom = bottom > top ? bottom : top + 1;
+    for (int64_t row = top; row < bottom; row++) {
+        for (int64_t column = left; column < right; column++, count++) {
+            const uint8_t *pixel = pixels + (size_t)row * row_bytes + (size_t)column * 3;
+
+            sum += 77U * pixel[0] + 150U * pixel[1] + 29U * pixel[2];
+        }
+    }
+    return (uint8_t)(sum / 256 / count);
+}
+
+/* Pictures smaller than the grid, wider than what is summed at once, and so high that sums of bytes fill up. */
+static void test_grey(void **state)
+{
+    static const struct {
+        int width, height, padding, brightest;
+    } sizes[] = {{1, 1, 0, 0},     {33, 27, 5, 0},     {64, 36, 0, 0},      {511, 37, 1, 0},
+                 {513, 100, 0, 0}, {1280, 720, 64, 0}, {3, 36 * 300, 0, 1}, {70, 36 * 257 + 40, 2, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const int width = sizes[i].width, height = sizes[i].height;
+        const size_t row_bytes = (size_t)width * 3 + (size_t)sizes[i].padding, bytes = row_bytes * (size_t)height;
+        uint8_t *pixels = malloc(bytes), grey[IMPORTANCE_GREY];
+        uint32_t random = (uint32_t)i;
+
+        assert_non_null(pixels);
+        for (size_t at = 0; at < bytes; at++) {
+            random = random * 1664525U + 1013904223U;
+            pixels[at] = sizes[i].brightest ? UINT8_MAX : (uint8_t)(random >> 24);
+        }
+        importance_grey(pixels, width, height, row_bytes, grey);
+        for (int at = 0; at < IMPORTANCE_GREY; at++) {
+            const int x = at % IMPORTANCE_GREY_WIDTH, y = at / IMPORTANCE_GREY_WIDTH;
+
+            assert_int_equal(grey[at], grey_block(pixels, width, height, row_bytes, x, y));
+        }
+        free(pixels);
+    }
 }
 
 static void test_motion(void **state)
@@ -202,9 +282,9 @@ static void test_select_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_features),       cmocka_unit_test(test_motion), cmocka_unit_test(test_normalise),
-        cmocka_unit_test(test_mix_and_spread), cmocka_unit_test(test_select), cmocka_unit_test(test_select_nothing),
-        cmocka_unit_test(test_scenes),
+        cmocka_unit_test(test_features),       cmocka_unit_test(test_motion),  cmocka_unit_test(test_normalise),
+        cmocka_unit_test(test_mix_and_spread), cmocka_unit_test(test_select),  cmocka_unit_test(test_select_nothing),
+        cmocka_unit_test(test_scenes),         cmocka_unit_test(test_threads), cmocka_unit_test(test_grey),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -52,6 +52,97 @@ static struct device *open_gpu(size_t limit)
     return device;
 }
 
+/* Weights larger than the memory they go through, of every type, in rows that are padded: what arrives are their
+ * values.
+ */
+static void test_weights(void **state)
+{
+    (void)state;
+    enum { PARTS = 4, OUTPUTS = 1500, INPUTS = 1031, ALL = PARTS * OUTPUTS, PICKED = 3 };
+    static const enum dtype types[PARTS] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F32};
+    static float rows[PICKED][INPUTS], found[PICKED][ALL], table[ALL];
+    struct host_tensor part[PARTS], bias[PARTS];
+    const struct host_tensor *weights[PARTS], *biases[PARTS];
+    const int64_t picked[PICKED] = {0, 700, INPUTS - 1};
+    for (int i = 0; i < PICKED; i++)
+        rows[i][picked[i]] = 1.0F;
+    for (int i = 0; i < PARTS; i++) {
+        char *const values = malloc((size_t)OUTPUTS * INPUTS * sizeof(float) + 1);
+        float *const some = malloc(OUTPUTS * sizeof(*some));
+        assert_non_null(values);
+        assert_non_null(some);
+        part[i] = (struct host_tensor){
+            .dtype = types[i], .rank = 2, .dim = {OUTPUTS, INPUTS}, .data = values + (i == 3)}; /* odd addresses too */
+        part[i].bytes = (size_t)OUTPUTS * INPUTS * dtype_size(types[i]);
+        for (size_t at = 0; at < (size_t)OUTPUTS * INPUTS; at++) {
+            const float value = 1.0F + (float)(at * 7919 % 1000) / 1024.0F;
+            const uint16_t half = (uint16_t)(0x3C00U + at * 7919 % 1000); /* 1 to 2, of either type a number */
+            if (types[i] == DTYPE_F32)
+                memcpy(values + (i == 3) + at * sizeof(value), &value, sizeof(value));
+            else
+                memcpy(values + at * sizeof(half), &half, sizeof(half));
+        }
+        for (int at = 0; at < OUTPUTS; at++)
+            some[at] = (float)(at % 64);
+        bias[i] = (struct host_tensor){
+            .dtype = DTYPE_F32, .rank = 1, .dim = {OUTPUTS}, .data = some, .bytes = OUTPUTS * sizeof(*some)};
+        weights[i] = &part[i];
+        biases[i] = i == 1 ? NULL : &bias[i];
+    }
+    for (int narrow = 0; narrow < 2; narrow++) {
+        const enum dtype precision = narrow ? DTYPE_BF16 : DTYPE_F32;
+        struct device *device;
+        struct parameters *parameters;
+        struct compute *compute;
+        const struct linear *linear;
+        struct tensor kept;
+        require(device_open(&(struct device_options){.device = "cuda", .precision = precision, .threads = 3}, &device));
+        require(parameters_create(device, &parameters));
+        require(parameters_linear(parameters, PARTS, weights, biases, PICKED, &linear));
+        require(parameters_tensor(parameters, weights[1], &kept));
+        require(compute_create(device, &compute));
+        compute_begin(compute);
+        const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, PICKED, ALL);
+        op_linear(compute, linear, op_upload(compute, DTYPE_F32, 2, (int64_t[]){PICKED, INPUTS}, rows), ACTIVATION_NONE,
+                  NULL, out);
+        op_download(compute, out, found);
+        op_download(compute, tensor_slice(kept, 0, OUTPUTS - 1, 1), table);
+        require(compute_finish(compute));
+        for (int i = 0; i < PICKED; i++) {
+            for (int at = 0; at < ALL; at++) {
+                const int p = at / OUTPUTS;
+                const size_t place = (size_t)(at % OUTPUTS) * INPUTS + (size_t)picked[i];
+                float expected;
+                require(
+                    dtype_to_f32(types[p], (const char *)part[p].data + place * dtype_size(types[p]), 1, &expected));
+                if (narrow) { /* 8 bits of it, ties to even; the parts that are not of a half have no more than 11 */
+                    uint32_t bits;
+                    memcpy(&bits, &expected, sizeof(bits));
+                    bits = (bits + 0x7FFFU + (bits >> 16 & 1U)) & 0xFFFF0000U;
+                    memcpy(&expected, &bits, sizeof(bits));
+                }
+                expected += p == 1 ? 0.0F : (float)(at % OUTPUTS % 64);
+                if (found[i][at] != expected)
+                    fail_msg("row %d, output %d: %g is not %g", i, at, (double)found[i][at], (double)expected);
+            }
+        }
+        for (int at = 0; at < INPUTS; at++) {
+            float expected;
+            const size_t place = (size_t)(OUTPUTS - 1) * INPUTS + (size_t)at;
+            require(dtype_to_f32(DTYPE_F16, (const char *)part[1].data + place * 2, 1, &expected));
+            assert_true(table[at] == expected);
+        }
+        compute_free(&compute);
+        parameters_free(&parameters);
+        device_close(&device);
+    }
+    for (int i = 0; i < PARTS; i++) {
+        free((char *)(uintptr_t)part[i].data - (i == 3));
+        free((void *)(uintptr_t)bias[i].data);
+    }
+    assert_int_equal(driver_held(), 0);
+}
+
 /* A model and two passes: everything that calls the driver. 0, or the first error. */
 static int use_everything(enum dtype precision)
 {
@@ -336,9 +427,9 @@ int main(void)
 {
     /* The last one leaves what calls lose that fail to give it back. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_in_use),    cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_steady),
-        cmocka_unit_test(test_threads),          cmocka_unit_test(test_fault),         cmocka_unit_test(test_names),
-        cmocka_unit_test(test_every_call_fails),
+        cmocka_unit_test(test_weights), cmocka_unit_test(test_memory_in_use),    cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_steady),  cmocka_unit_test(test_threads),          cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_every_call_fails),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -4,10 +4,11 @@
 #include "base/error.h"
 #include "ops/filter.h"
 
-/* Both axes' filters of one frame size. */
+/* Both axes' filters of one frame size, and where the pixels begin that they read. */
 struct frame_resize {
     int width, height; /* 0: none yet */
     struct resize vertical, horizontal;
+    int top, left;
 };
 
 static int make_resize(struct compute *compute, const struct vjepa2_config *config, int width, int height,
@@ -27,8 +28,10 @@ static int make_resize(struct compute *compute, const struct vjepa2_config *conf
     const int crop = config->crop_size;
     out->width = width;
     out->height = height;
-    out->vertical = resize_part(op_filter_u8_bilinear(compute, height, to_height), ((int)to_height - crop) / 2, crop);
-    out->horizontal = resize_part(op_filter_u8_bilinear(compute, width, to_width), ((int)to_width - crop) / 2, crop);
+    out->vertical =
+        op_filter_u8_bilinear_part(compute, height, to_height, ((int)to_height - crop) / 2, crop, &out->top);
+    out->horizontal =
+        op_filter_u8_bilinear_part(compute, width, to_width, ((int)to_width - crop) / 2, crop, &out->left);
     return 0;
 }
 
@@ -37,7 +40,7 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
                        const struct sowlv2_image *frames, int64_t count, enum scorer_view view, struct tensor out)
 {
     struct frame_resize resize = {0};
-    for (int64_t i = 0; i < count && compute_status(compute) == 0; i++) {
+    for (int64_t i = 0; i < count; i++) {
         const struct sowlv2_image *const frame = &frames[i];
         int status = 0;
         if (frame->width < 1 || frame->height < 1 || !frame->pixels)
@@ -45,8 +48,11 @@ static void preprocess(struct compute *compute, const struct vjepa2_config *conf
         else if (frame->width != resize.width || frame->height != resize.height)
             status = make_resize(compute, config, frame->width, frame->height, view, &resize);
         compute_fail(compute, status);
-        const struct tensor pixels =
-            op_upload_rows(compute, frame->pixels, frame->stride, frame->height, 3 * (int64_t)frame->width);
+        if (compute_status(compute) != 0)
+            return;
+        const uint8_t *const first = frame->pixels + (size_t)resize.top * frame->stride + (size_t)resize.left * 3;
+        const struct tensor pixels = op_upload_rows(compute, first, frame->stride, resize.vertical.inputs,
+                                                    3 * (int64_t)resize.horizontal.inputs);
         op_resize_image(compute, pixels, &resize.vertical, &resize.horizontal, scale, tensor_at(out, i));
     }
 }

@@ -143,6 +143,27 @@ static void reset_pinned(struct cuda_device *cuda, struct cuda_compute *state)
 
 /* ---- transfers ---- */
 
+/* Rows of `columns` bytes, of the source `stride` apart, one behind the other; what is large by several threads. */
+static void copy_rows(const struct compute *compute, char *to, const char *from, size_t stride, size_t rows,
+                      size_t columns)
+{
+    enum { PARALLEL_BYTES = 1 << 20, MOST_THREADS = 8 };
+    const int all = device_threads(compute_device(compute)), threads = all < MOST_THREADS ? all : MOST_THREADS;
+#pragma omp parallel for num_threads(threads) schedule(static) if (rows * columns >= PARALLEL_BYTES && rows > 1)
+    for (size_t i = 0; i < rows; i++)
+        memcpy(to + i * columns, from + i * stride, columns);
+}
+
+static void copy_bytes(const struct compute *compute, void *to, const void *from, size_t bytes)
+{
+    enum { SHARE = 128 << 10 };
+    const size_t whole = bytes / SHARE * SHARE;
+    if (whole > 0)
+        copy_rows(compute, to, from, SHARE, bytes / SHARE, SHARE);
+    if (bytes > whole)
+        memcpy((char *)to + whole, (const char *)from + whole, bytes - whole);
+}
+
 static void send(struct compute *compute, const void *pinned, struct tensor to, size_t bytes)
 {
     const struct cuda_device *const cuda = device_of(compute);
@@ -157,7 +178,7 @@ void cuda_upload(struct compute *compute, const void *from, struct tensor to)
     void *const pinned = begin_work(compute) ? take_pinned(compute, bytes) : NULL;
     if (!pinned)
         return;
-    memcpy(pinned, from, bytes);
+    copy_bytes(compute, pinned, from, bytes);
     send(compute, pinned, to, bytes);
 }
 
@@ -170,8 +191,7 @@ void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
     char *const pinned = take_pinned(compute, rows * columns);
     if (!pinned)
         return;
-    for (size_t i = 0; i < rows; i++)
-        memcpy(pinned + i * columns, from + i * row_bytes, columns);
+    copy_rows(compute, pinned, (const char *)from, row_bytes, rows, columns);
     send(compute, pinned, *to, rows * columns);
 }
 
@@ -203,12 +223,13 @@ void cuda_download(struct compute *compute, struct tensor from, void *to)
     compute_release(compute, mark); /* what reuses it comes later in the stream */
 }
 
-static void take_downloads(struct cuda_compute *state, bool deliver)
+/* `compute` NULL: they are dropped. */
+static void take_downloads(struct cuda_compute *state, const struct compute *compute)
 {
     for (struct download *download = state->first, *next; download; download = next) {
         next = download->next;
-        if (deliver)
-            memcpy(download->to, download->from, download->bytes);
+        if (compute)
+            copy_bytes(compute, download->to, download->from, download->bytes);
         free(download);
     }
     state->first = NULL;
@@ -258,7 +279,7 @@ void cuda_wait(struct compute *compute)
     }
     const bool done = entered == 0 && went_well(compute, cuda->driver->stream_wait(state->stream),
                                                 "cuStreamSynchronize", "waiting for the GPU");
-    take_downloads(state, done);
+    take_downloads(state, done ? compute : NULL);
     if (!done)
         return; /* what the device still does, nobody knows: memory of this pass is not used again */
     if (fault && fault->kind != 0) {
@@ -275,7 +296,7 @@ void cuda_wait(struct compute *compute)
 static void free_state(struct device *device, struct cuda_compute *state)
 {
     struct cuda_device *const cuda = cuda_of(device);
-    take_downloads(state, false);
+    take_downloads(state, NULL);
     if (cuda_enter(cuda) == 0) {
         if (state->stream) {
             if (state->busy_since != 0) /* a wait that failed */

@@ -19,6 +19,9 @@ struct cuda_memory {
 
 /* ---- device.c ---- */
 
+/* Pinned memory that weights go through: one half is filled while the other is copied. */
+enum { CUDA_STAGING_HALVES = 2, CUDA_STAGING_BYTES = 8 << 20 };
+
 struct cuda_compute;
 struct cuda_device {
     const struct cuda_driver *driver;
@@ -37,10 +40,9 @@ struct cuda_device {
     size_t shared_allowed[CUDA_KERNEL_COUNT];
 
     pthread_mutex_t load_mutex; /* of weights on their way */
-    cu_stream loading;
+    cu_stream loading[CUDA_STAGING_HALVES];
     void *staging; /* pinned */
 };
-enum { CUDA_STAGING_BYTES = 4 << 20 };
 
 static inline struct cuda_device *cuda_of(const struct device *device)
 {

@@ -111,11 +111,11 @@ static int start(struct cuda_device *cuda)
     int status = cuda_enter(cuda);
     if (status == 0)
         status = load_kernels(cuda);
-    if (status == 0) {
-        status = cuda_failed(cuda, cuda->driver->stream_create(&cuda->loading, CU_STREAM_NON_BLOCKING),
+    for (int i = 0; i < CUDA_STAGING_HALVES && status == 0; i++) {
+        status = cuda_failed(cuda, cuda->driver->stream_create(&cuda->loading[i], CU_STREAM_NON_BLOCKING),
                              "cuStreamCreate", "making a stream");
         if (status != 0)
-            cuda->loading = NULL;
+            cuda->loading[i] = NULL;
     }
     if (status == 0) {
         status =
@@ -130,8 +130,9 @@ static int start(struct cuda_device *cuda)
 static void stop(struct cuda_device *cuda)
 {
     if (cuda->context && cuda_enter(cuda) == 0) {
-        if (cuda->loading)
-            cuda->driver->stream_destroy(cuda->loading);
+        for (int i = 0; i < CUDA_STAGING_HALVES; i++)
+            if (cuda->loading[i])
+                cuda->driver->stream_destroy(cuda->loading[i]);
         if (cuda->staging)
             cuda->driver->host_release(cuda->staging);
         cuda_memory_free(cuda);
