@@ -49,6 +49,7 @@ static inline __nv_bfloat16 __float2bfloat16(float value)
 }
 
 #define __expf(x) expf(x)
+#define __fdividef(x, y) ((x) / (y))
 static inline float power_of_2(float x)
 {
     const float out = std::exp2(x);

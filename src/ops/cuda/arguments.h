@@ -38,7 +38,7 @@ struct product_arguments {
     int32_t window; /* 0: a matrix */
     int32_t activation;
     int32_t vector_x, vector_weight; /* rows begin at 16 bytes and hold whole ones */
-    int32_t pairs;                   /* of residual and out: even columns of every row begin at two values' size */
+    int32_t vector_out;              /* rows of out and residual begin at 16 bytes */
 };
 
 struct attention_arguments {

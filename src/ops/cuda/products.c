@@ -30,13 +30,6 @@ static bool reads_vectors(const struct cuda_rows *rows, int64_t width, size_t si
            rows->stride[2] % step == 0 && width % step == 0;
 }
 
-/* Even columns of every row begin at the size of two values. */
-static bool has_pairs(const struct cuda_rows *rows, size_t size)
-{
-    return (uintptr_t)rows->data % (2 * size) == 0 && rows->stride[0] % 2 == 0 && rows->stride[1] % 2 == 0 &&
-           rows->stride[2] % 2 == 0;
-}
-
 static int64_t tiles(const struct product_arguments *a, int64_t side)
 {
     return (a->rows + side - 1) / side * ((a->outputs + side - 1) / side);
@@ -48,7 +41,8 @@ static void multiply(struct compute *compute, struct product_arguments *a, enum 
     const struct cuda_rows weight = {.stride = {0, 0, a->weight_stride}};
     a->vector_x = reads_vectors(&a->x, a->inputs, size);
     a->vector_weight = (uintptr_t)a->weight % VECTOR_BYTES == 0 && reads_vectors(&weight, VECTOR_BYTES, narrow);
-    a->pairs = has_pairs(&a->out, dtype_size(out)) && has_pairs(&a->residual, sizeof(float));
+    a->vector_out = reads_vectors(&a->out, VECTOR_BYTES, dtype_size(out)) &&
+                    reads_vectors(&a->residual, VECTOR_BYTES, sizeof(float));
     if (compute_narrow(compute) == DTYPE_F32) {
         cuda_launch(compute, KERNEL_product_exact,
                     (struct cuda_grid){(a->rows + SMALL - 1) / SMALL, (a->outputs + SMALL - 1) / SMALL, 1}, 256, 0, a);

@@ -35,14 +35,6 @@ __device__ __forceinline__ uint32_t pack(float low, float high)
     return bits[0] | (uint32_t)bits[1] << 16;
 }
 
-// Two neighbours, at 8 bytes of f32 or at 4 of narrow values.
-__device__ __forceinline__ void store_2(float *p, float first, float second) { *(float2 *)p = float2{first, second}; }
-__device__ __forceinline__ void store_2(narrow *p, float first, float second)
-{
-    const uint32_t both = pack(first, second);
-    memcpy(p, &both, 4);
-}
-
 // Four values in a row, that begin at 16 bytes, or narrow at 8.
 struct __align__(8) four_narrow {
     uint32_t word[2];
@@ -88,10 +80,10 @@ template <int ACTIVATION> __device__ __forceinline__ float activate_fast(float x
     switch (ACTIVATION) {
     case 3: { // tanh(u) = 1 - 2 / (1 + e^2u)
         const float u = 0.79788456080286536f * (x + 0.044715f * x * x * x);
-        return x - x / (1.0f + __expf(2.0f * u));
+        return x - __fdividef(x, 1.0f + __expf(2.0f * u));
     }
-    case 4: return x / (1.0f + __expf(-1.702f * x));
-    case 5: return 1.0f / (1.0f + __expf(-x));
+    case 4: return __fdividef(x, 1.0f + __expf(-1.702f * x));
+    case 5: return __fdividef(1.0f, 1.0f + __expf(-x));
     default: return activate(ACTIVATION, x);
     }
 }

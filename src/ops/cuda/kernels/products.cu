@@ -98,8 +98,11 @@ template <class In> __device__ void get_8(const product_arguments &a, const sour
         return;
     }
     for (int i = 0; i < 8; i++) { // ends of rows, and taps of few channels
-        p = from.at(a, k + i, &count);
+        if (count <= 0)
+            p = from.at(a, k + i, &count);
         to[i] = __float2bfloat16(p && count > 0 ? load(p) : 0.0f);
+        p = p ? p + 1 : p;
+        count--;
     }
 }
 
@@ -108,66 +111,87 @@ template <class In> __device__ void get_8(const product_arguments &a, const sour
 constexpr int DEPTH = 64;
 __device__ __forceinline__ int place_of(int row, int column) { return row * DEPTH + ((column / 8 ^ row % 8) * 8); }
 
-template <int ACTIVATION, int ROWS, int COLUMNS> __device__ __forceinline__ void activate_all(float (&sum)[ROWS][COLUMNS][4])
-{
-#pragma unroll
-    for (int i = 0; i < ROWS * COLUMNS * 4; i++)
-        sum[i / 4 / COLUMNS][i / 4 % COLUMNS][i % 4] = activate_fast<ACTIVATION>(sum[i / 4 / COLUMNS][i / 4 % COLUMNS][i % 4]);
-}
-
-// What follows the sums of a warp, which are as the instructions leave them: 16 rows and 8 columns each. Convolutions have
-// no activation.
-template <bool ACTIVATE, class Out, int ROWS, int COLUMNS>
-__device__ __forceinline__ void finish_tile(const product_arguments &a, int64_t row, int64_t column,
-                                            float (&sum)[ROWS][COLUMNS][4])
+// The sums of a warp to a tile of floats in shared memory; they are as the instructions leave them, 16 rows and 8 columns
+// each.
+template <int WIDTH, int ROWS, int COLUMNS>
+__device__ __forceinline__ void put_sums(float *tile, const float (&sum)[ROWS][COLUMNS][4])
 {
     const int lane = threadIdx.x % 32;
-    column += lane % 4 * 2;
-    if (a.bias) {
+    tile += lane / 4 * WIDTH + lane % 4 * 2;
 #pragma unroll
-        for (int j = 0; j < COLUMNS; j++) {
-            const float first = column + 8 * j < a.outputs ? a.bias[column + 8 * j] : 0.0f;
-            const float second = column + 8 * j + 1 < a.outputs ? a.bias[column + 8 * j + 1] : 0.0f;
+    for (int i = 0; i < 2 * ROWS; i++)
 #pragma unroll
-            for (int i = 0; i < 2 * ROWS; i++) {
-                sum[i / 2][j][i % 2 * 2] += first;
-                sum[i / 2][j][i % 2 * 2 + 1] += second;
-            }
-        }
-    }
-    switch (ACTIVATE ? a.activation : 0) {
-    case 0: break;
-    case 1: activate_all<1>(sum); break;
-    case 2: activate_all<2>(sum); break;
-    case 3: activate_all<3>(sum); break;
-    case 4: activate_all<4>(sum); break;
-    default: activate_all<5>(sum); break;
-    }
+        for (int j = 0; j < COLUMNS; j++)
+            *(float2 *)(tile + 8 * i * WIDTH + 8 * j) = {sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]};
+}
+
+__device__ __forceinline__ void get_4(float v[4], const float *p)
+{
+    const float4 four = *(const float4 *)p;
+    v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+}
+__device__ __forceinline__ void put_8(float *to, const float v[8])
+{
+    *(float4 *)to = {v[0], v[1], v[2], v[3]};
+    *(float4 *)(to + 4) = {v[4], v[5], v[6], v[7]};
+}
+__device__ __forceinline__ void put_8(narrow *to, const float v[8])
+{
+    *(uint4 *)to = {pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7])};
+}
+
+template <int ACTIVATION> __device__ __forceinline__ void activate_8(float v[8])
+{
 #pragma unroll
-    for (int i = 0; i < 2 * ROWS; i++) {
-        const int64_t at = row + i / 2 * 16 + i % 2 * 8 + lane / 4;
-        if (at >= a.rows)
+    for (int i = 0; i < 8; i++)
+        v[i] = activate_fast<ACTIVATION>(v[i]);
+}
+
+// What follows the sums, eight columns at a time, so that memory is read and written in whole lines.
+template <bool WINDOW, int SIDE, int WIDTH, class Out>
+__device__ void finish_tile(const product_arguments &a, const float *tile, int64_t first_row, int64_t first_column)
+{
+    constexpr int EIGHTS = SIDE / 8;
+    for (int i = threadIdx.x; i < SIDE * EIGHTS; i += 2 * SIDE) {
+        const int64_t row = first_row + i / EIGHTS, column = first_column + i % EIGHTS * 8;
+        const int count = (int)(a.outputs - column < 8 ? a.outputs - column : 8);
+        if (row >= a.rows || count <= 0)
             continue;
-        const target place(a, at);
+        float v[8];
+        get_4(v, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8);
+        get_4(v + 4, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8 + 4);
+        if (a.bias) {
+#pragma unroll
+            for (int k = 0; k < 8; k++)
+                v[k] += k < count ? a.bias[column + k] : 0.0f;
+        }
+        switch (WINDOW ? 0 : a.activation) { // convolutions have none
+        case 0: break;
+        case 1: activate_8<1>(v); break;
+        case 2: activate_8<2>(v); break;
+        case 3: activate_8<3>(v); break;
+        case 4: activate_8<4>(v); break;
+        default: activate_8<5>(v); break;
+        }
+        const target place(a, row);
         Out *const out = (Out *)a.out.data + place.out + column;
         const float *const residual = a.residual.data ? (const float *)a.residual.data + place.residual + column : nullptr;
+        if (a.vector_out && count == 8) {
+            if (residual) {
+                float more[8];
+                get_4(more, residual);
+                get_4(more + 4, residual + 4);
 #pragma unroll
-        for (int j = 0; j < COLUMNS; j++) {
-            float first = sum[i / 2][j][i % 2 * 2], second = sum[i / 2][j][i % 2 * 2 + 1];
-            if (a.pairs && column + 8 * j + 1 < a.outputs) {
-                if (residual) {
-                    const float2 more = *(const float2 *)(residual + 8 * j);
-                    first += more.x;
-                    second += more.y;
-                }
-                store_2(out + 8 * j, first, second);
-                continue;
+                for (int k = 0; k < 8; k++)
+                    v[k] += more[k];
             }
-            if (column + 8 * j < a.outputs)
-                store(out + 8 * j, residual ? first + residual[8 * j] : first);
-            if (column + 8 * j + 1 < a.outputs)
-                store(out + 8 * j + 1, residual ? second + residual[8 * j + 1] : second);
+            put_8(out, v);
+            continue;
         }
+#pragma unroll
+        for (int k = 0; k < 8; k++)
+            if (k < count)
+                store(out + k, residual ? v[k] + residual[k] : v[k]);
     }
 }
 
@@ -177,9 +201,11 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
 {
     constexpr int THREADS = 2 * SIDE, STAGE = 2 * SIDE * DEPTH, PIECES = SIDE * DEPTH / 8 / THREADS, STEP = THREADS / 8;
     constexpr bool NARROW = sizeof(In) == sizeof(narrow), SURE = SIDE == 128; // the host gives large tiles vectors alone
+    constexpr int WIDTH = SIDE + 8; // of a row of sums: rows begin at different banks
     constexpr int TOGETHER = 8; // tiles of rows whose weights are read together, so that they are near
     SHARED_DYNAMIC(narrow, dynamic);
     narrow *const shared = aligned_1024(dynamic);
+    float *const tile_sums = (float *)shared; // when the steps are done
     const int t = threadIdx.x, warp = t / 32, piece_row = t / 8, piece_column = t % 8 * 8;
 
     const int64_t tiles_down = (a.rows + SIDE - 1) / SIDE, tiles_across = (a.outputs + SIDE - 1) / SIDE;
@@ -262,7 +288,8 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
         begin(step + STAGES - 1);
     }
     wgmma_wait();
-    finish_tile<!WINDOW, Out>(a, first_row + 16 * warp, first_column, sum);
+    __syncthreads(); // all have read
+    put_sums<WIDTH>(tile_sums + 16 * warp * WIDTH, sum);
 #else
     // Warps of 64 x 32 in a tile of 128, of 32 x 32 in one of 64.
     constexpr int HIGH = SIDE / 2, PARTS = HIGH / 16;
@@ -289,9 +316,11 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
                     mma_16816(sum[i][j], x[i], w[j / 2] + j % 2 * 2);
         }
     }
-    finish_tile<!WINDOW, Out>(a, first_row + warp_row, first_column + warp_column, sum);
+    __syncthreads(); // all have read
+    put_sums<WIDTH>(tile_sums + warp_row * WIDTH + warp_column, sum);
 #endif
-    copies_wait<0>();
+    __syncthreads();
+    finish_tile<WINDOW, SIDE, WIDTH, Out>(a, tile_sums, first_row, first_column);
 }
 
 } // namespace
