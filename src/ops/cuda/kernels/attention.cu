@@ -16,6 +16,15 @@ struct part {
         first = tile.rest * queries;
         head = blockIdx.y;
     }
+    // The tile of that number: batch, head, queries.
+    __device__ part(const attention_arguments &a, int queries, int64_t number)
+    {
+        const quotient of_head = divide(number, (a.queries + queries - 1) / queries);
+        const quotient of_entry = divide(of_head.whole, a.heads);
+        batch = of_entry.whole;
+        head = of_entry.rest;
+        first = of_head.rest * queries;
+    }
 };
 template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
 {
@@ -73,12 +82,31 @@ __device__ __forceinline__ void store_two(Out *to, float first, float second, in
         store(to + 1, second);
 }
 
+// All tiles' steps, one tile after the other, are shared out evenly among the blocks: where a block begins, and the block
+// that does a step.
+__device__ __forceinline__ int64_t begin_of(const attention_arguments &a, int64_t block)
+{
+    return block * a.block_steps + (block < a.longer ? block : a.longer);
+}
+__device__ __forceinline__ int64_t block_of(const attention_arguments &a, int64_t step)
+{
+    const int64_t of_longer = a.longer * (a.block_steps + 1);
+    return step < of_longer ? divide(step, a.block_steps + 1).whole
+                            : a.longer + divide(step - of_longer, a.block_steps).whole;
+}
+// Where a block leaves what it found for the steps it does of a tile: there can be one that it does not begin, and one
+// that it begins and does not end.
+__device__ __forceinline__ float *partial_of(const attention_arguments &a, int64_t block, bool begins, int64_t row)
+{
+    return a.partial + ((2 * block + begins) * a.tile_queries + row) * (2 + a.value_width);
+}
+
 // Narrow queries, keys and values of up to WIDTH and VALUES: WARPS warps of TILES x 16 queries, KEYS at once. Where
 // queries are KEPT, as registers, there are two places for keys and values, and the next ones are on their way
 // meanwhile; queries come by the second place. Where not there is one: values come while scores are computed, the next
 // keys while values are multiplied.
 template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
-__device__ __forceinline__ void attend(const attention_arguments &a)
+__device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_t tile, int first_step, int last_step)
 {
     constexpr int THREADS = 32 * WARPS, QUERIES = 16 * TILES * WARPS, DEPTH = WIDTH / 16;
     constexpr int K_ROW = WIDTH + GAP, V_ROW = VALUES + GAP, PLACE = KEYS * (K_ROW + V_ROW);
@@ -86,17 +114,16 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
     SHARED_DYNAMIC(narrow, shared);
     narrow *const query = KEPT ? shared + PLACE : shared;
     narrow *const places = KEPT ? shared : shared + QUERIES * K_ROW;
-    const part p(a, QUERIES);
+    const part p(a, QUERIES, tile);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, first_query = (int)p.first;
     const int row = warp * TILES * 16 + lane / 4; // and 8 below, and so each 16 of TILES
     const int last = first_query + QUERIES < (int)a.queries ? first_query + QUERIES : (int)a.queries;
-    // Keys of this block: those of its part, or all that its last query sees.
-    const int64_t first_key = (int64_t)blockIdx.z * a.part_keys;
-    const int of_part = (int)(a.keys - first_key < a.part_keys ? a.keys - first_key : a.part_keys);
-    const int keys = a.causal ? last : of_part;
+    // Keys of these steps that a query sees.
+    const int of_tile = a.causal ? last : (int)a.keys, of_steps = last_step * KEYS;
+    const int first_key = first_step * KEYS, keys = (of_steps < of_tile ? of_steps : of_tile) - first_key;
     const int k_stride = (int)a.k.stride[1], v_stride = (int)a.v.stride[1];
-    const narrow *const k = head_of<const narrow>(a.k, p) + first_key * k_stride;
-    const narrow *const v = head_of<const narrow>(a.v, p) + first_key * v_stride;
+    const narrow *const k = head_of<const narrow>(a.k, p) + (int64_t)first_key * k_stride;
+    const narrow *const v = head_of<const narrow>(a.v, p) + (int64_t)first_key * v_stride;
     const bool vector = a.vector;
     const float scale = a.scale * 1.44269504088896341f, slack = SLACK / scale; // powers of 2 instead of e
 
@@ -261,9 +288,8 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
             const int at = first_query + row + 16 * m + 8 * h, left = (int)a.value_width - lane % 4 * 2;
             if (at >= (int)a.queries)
                 continue;
-            if (a.parts > 1) {
-                const int64_t line = (p.batch * a.heads + p.head) * a.queries + at;
-                float *const to = a.partial + (line * a.parts + blockIdx.z) * (2 + a.value_width);
+            if (first_step > 0 || last_step < a.steps) {
+                float *const to = partial_of(a, blockIdx.x, first_step == 0, at - first_query);
                 to[0] = top[m][h] * scale;
                 to[1] = total[m][2 * h];
 #pragma unroll
@@ -281,27 +307,46 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
         }
 }
 
-// What blocks found for parts of the keys becomes the result: a warp for each query of each head.
+template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
+__device__ __forceinline__ void attend(const attention_arguments &a)
+{
+    int64_t step = begin_of(a, blockIdx.x);
+    const int64_t end = begin_of(a, (int64_t)blockIdx.x + 1);
+    while (step < end) {
+        const quotient tile = divide(step, a.steps);
+        const int64_t left = end - step < a.steps - tile.rest ? end - step : a.steps - tile.rest;
+        attend_tile<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, Out>(a, tile.whole, (int)tile.rest,
+                                                                  (int)(tile.rest + left));
+        step += left;
+        __syncthreads(); // shared memory has been read
+    }
+}
+
+// What blocks found for steps of the same tile becomes the result: a warp for each query of each head.
 template <class Out> __device__ void attend_join(const attention_arguments &a)
 {
     const int lane = threadIdx.x % 32;
-    const int64_t line = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, size = 2 + a.value_width;
-    const quotient query = divide(line, a.queries), head = divide(query.whole, a.heads);
-    if (head.whole >= a.batch)
+    const int64_t warp = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    const quotient tile = divide(warp, a.tile_queries);
+    const int64_t first = block_of(a, tile.whole * a.steps), last = block_of(a, (tile.whole + 1) * a.steps - 1);
+    const part p(a, a.tile_queries, tile.whole);
+    if (p.batch >= a.batch || p.first + tile.rest >= a.queries || first == last)
         return;
-    const float *const from = a.partial + line * a.parts * size;
-    float top = from[0], total = 0.0f;
-    for (int i = 1; i < a.parts; i++)
-        top = fmaxf(top, from[i * size]);
-    for (int i = 0; i < a.parts; i++)
-        total += from[i * size + 1] * power_of_2(from[i * size] - top);
+    float top = LOWEST, total = 0.0f;
+    for (int64_t block = first; block <= last; block++)
+        top = fmaxf(top, partial_of(a, block, block == first, tile.rest)[0]);
+    for (int64_t block = first; block <= last; block++) {
+        const float *const from = partial_of(a, block, block == first, tile.rest);
+        total += from[1] * power_of_2(from[0] - top);
+    }
     const float factor = 1.0f / total;
-    Out *const out = (Out *)a.out.data + head.whole * a.out.stride[0] + query.rest * a.out.stride[1] +
-                     head.rest * a.out.stride[2];
+    Out *const out = head_of<Out>(a.out, p) + (p.first + tile.rest) * a.out.stride[1];
     for (int64_t c = lane; c < a.value_width; c += 32) {
         float value = 0.0f;
-        for (int i = 0; i < a.parts; i++)
-            value += from[i * size + 2 + c] * power_of_2(from[i * size] - top);
+        for (int64_t block = first; block <= last; block++) {
+            const float *const from = partial_of(a, block, block == first, tile.rest);
+            value += from[2 + c] * power_of_2(from[0] - top);
+        }
         store(out + c, value * factor);
     }
 }
