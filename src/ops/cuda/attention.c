@@ -40,10 +40,10 @@ static const struct shape shapes[] = {
     {64, 64, 64, 64, 4, true, KERNEL_attention_64_64_64_nf},
     {64, 64, 128, 64, 4, true, KERNEL_attention_64_64_128_nf},
     {96, 96, 16, 16, 1, true, KERNEL_attention_96_96_16_nf},
-    {96, 96, 64, 64, 4, true, KERNEL_attention_96_96_64_nf},
+    {96, 96, 64, 32, 4, true, KERNEL_attention_96_96_64_nf},
     {96, 96, 128, 32, 4, true, KERNEL_attention_96_96_128_nf},
     {128, 128, 64, 64, 4, true, KERNEL_attention_128_128_64_nf},
-    {128, 128, 128, 64, 4, false, KERNEL_attention_128_128_128_nf},
+    {128, 128, 128, 48, 4, false, KERNEL_attention_128_128_128_nf},
     {256, 64, 128, 32, 4, false, KERNEL_attention_256_64_128_nf},
     {256, 256, 64, 48, 4, false, KERNEL_attention_256_256_64_nf},
 };

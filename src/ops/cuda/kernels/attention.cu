@@ -31,37 +31,49 @@ template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
     return (T *)rows.data + p.batch * rows.stride[0] + p.head * rows.stride[2];
 }
 
-// Rows of a head to shared memory: [ROWS][WIDTH + GAP], 0 where there is nothing. Where rows can be read by 16 bytes they
+// Rows of a head to shared memory: WIDTH + GAP values each, 0 where there is nothing. Where rows can be read by 16 bytes they
 // are copies on their way, of the group that the caller ends.
 constexpr int GAP = 8; // eight rows begin at eight different sixteenths of all banks
-template <int ROWS, int WIDTH, int THREADS>
-__device__ __forceinline__ void begin_rows(narrow *to, const narrow *from, int stride, int rows, int width, bool vector)
-{
+template <int WIDTH, int THREADS> struct rows {
     // A row's lanes take 64 or 128 bytes at once, and all threads together every STEP-th row.
-    constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
-    static_assert(WIDTH % (8 * LANES) == 0 && ROWS % STEP == 0, "a part of a row or of a tile is left");
-    const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
-    to += row * (WIDTH + GAP) + column;
-    from += (int64_t)row * stride + column;
-    if (vector) {
+    static constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
+    static_assert(WIDTH % (8 * LANES) == 0, "a part of a row is left");
+    const narrow *from; // this thread's place in the rows to come
+    int64_t step;
+    int left, width; // of them, of a row, from that place on
+    int at;          // that place in shared memory
+    bool vector;
+    __device__ __forceinline__ rows(const narrow *first, int64_t stride, int count, int columns, bool by_16)
+    {
+        const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
+        from = first + row * stride + column;
+        step = STEP * stride;
+        left = count - row;
+        width = columns - column;
+        at = row * (WIDTH + GAP) + column;
+        vector = by_16;
+    }
+    // The next ROWS of them.
+    template <int ROWS> __device__ __forceinline__ void begin(narrow *shared)
+    {
+        static_assert(ROWS % STEP == 0, "a part of the rows is left");
+        narrow *const to = shared + at;
+        if (vector) {
 #pragma unroll
-        for (int j = 0; j < ROWS; j += STEP) {
+            for (int j = 0; j < ROWS; j += STEP, from += step)
 #pragma unroll
-            for (int i = 0; i < WIDTH; i += 8 * LANES)
-                copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width);
-            from += STEP * (int64_t)stride;
+                for (int i = 0; i < WIDTH; i += 8 * LANES)
+                    copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, j < left && i < width);
+        } else {
+#pragma unroll 1
+            for (int j = 0; j < ROWS; j += STEP, from += step)
+#pragma unroll 1
+                for (int i = 0; i < WIDTH; i += 8 * LANES)
+                    put_8(to + j * (WIDTH + GAP) + i, from + i, j < left && i < width ? width - i : 0, false);
         }
-        return;
+        left -= ROWS;
     }
-#pragma unroll 1
-    for (int j = 0; j < ROWS; j += STEP) {
-#pragma unroll 1
-        for (int i = 0; i < WIDTH; i += 8 * LANES)
-            put_8(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width ? width - column - i : 0,
-                  false);
-        from += STEP * (int64_t)stride;
-    }
-}
+};
 
 // Two values side by side, or the first alone.
 __device__ __forceinline__ void store_pair(float *to, float first, float second) { *(float2 *)to = {first, second}; }
@@ -121,27 +133,20 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
     // Keys of these steps that a query sees.
     const int of_tile = a.causal ? last : (int)a.keys, of_steps = last_step * KEYS;
     const int first_key = first_step * KEYS, keys = (of_steps < of_tile ? of_steps : of_tile) - first_key;
-    const int k_stride = (int)a.k.stride[1], v_stride = (int)a.v.stride[1];
-    const narrow *const k = head_of<const narrow>(a.k, p) + (int64_t)first_key * k_stride;
-    const narrow *const v = head_of<const narrow>(a.v, p) + (int64_t)first_key * v_stride;
-    const bool vector = a.vector;
+    const narrow *const k = head_of<const narrow>(a.k, p) + first_key * a.k.stride[1];
+    const narrow *const v = head_of<const narrow>(a.v, p) + first_key * a.v.stride[1];
+    rows<WIDTH, THREADS> key_rows(k, a.k.stride[1], keys, (int)a.width, a.vector);
+    rows<VALUES, THREADS> value_rows(v, a.v.stride[1], keys, (int)a.value_width, a.vector);
     const float scale = a.scale * 1.44269504088896341f, slack = SLACK / scale; // powers of 2 instead of e
 
-    const auto begin_keys = [&](narrow *place, int first) {
-        begin_rows<KEYS, WIDTH, THREADS>(place, k + (int64_t)first * k_stride, k_stride, keys - first, (int)a.width,
-                                         vector);
-    };
-    const auto begin_values = [&](narrow *place, int first) {
-        begin_rows<KEYS, VALUES, THREADS>(place + KEYS * K_ROW, v + (int64_t)first * v_stride, v_stride, keys - first,
-                                          (int)a.value_width, vector);
-    };
     const narrow *const of_warp = query + (warp * TILES * 16 + left_row(lane)) * K_ROW + left_column(lane);
     uint32_t kept[KEPT ? TILES : 1][KEPT ? DEPTH : 1][4];
-    begin_rows<QUERIES, WIDTH, THREADS>(query, head_of<const narrow>(a.q, p) + p.first * a.q.stride[1],
-                                        (int)a.q.stride[1], (int)a.queries - first_query, (int)a.width, vector);
-    begin_keys(places, 0);
+    rows<WIDTH, THREADS> query_rows(head_of<const narrow>(a.q, p) + p.first * a.q.stride[1], a.q.stride[1],
+                                    (int)a.queries - first_query, (int)a.width, a.vector);
+    query_rows.template begin<QUERIES>(query);
+    key_rows.template begin<KEYS>(places);
     if (KEPT)
-        begin_values(places, 0);
+        value_rows.template begin<KEYS>(places + KEYS * K_ROW);
     copies_group();
     if (KEPT) {
         copies_wait<0>();
@@ -163,11 +168,11 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
             copies_wait<0>();
         __syncthreads(); // this step's keys are there; what the step before read, or the queries, may be written
         if (!KEPT) {
-            begin_values(places, first);
+            value_rows.template begin<KEYS>(places + KEYS * K_ROW);
             copies_group();
         } else if (first + KEYS < keys) {
-            begin_keys(next, first + KEYS);
-            begin_values(next, first + KEYS);
+            key_rows.template begin<KEYS>(next);
+            value_rows.template begin<KEYS>(next + KEYS * K_ROW);
             copies_group();
         }
 
@@ -196,7 +201,7 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
             copies_wait<0>();
             __syncthreads(); // the values are there, the keys have been read
             if (first + KEYS < keys) {
-                begin_keys(places, first + KEYS);
+                key_rows.template begin<KEYS>(places);
                 copies_group();
             }
         }
@@ -467,9 +472,9 @@ ATTENTION(64, 64, 16, 1, 1, true, 16, 16)
 ATTENTION(64, 64, 64, 4, 1, true, 64, 3)
 ATTENTION(64, 64, 64, 4, 2, true, 128, 2)
 ATTENTION(96, 96, 16, 1, 1, true, 16, 16)
-ATTENTION(96, 96, 64, 4, 1, true, 64, 3)
+ATTENTION(96, 96, 32, 4, 1, true, 64, 4)
 ATTENTION(96, 96, 32, 4, 2, true, 128, 2)
 ATTENTION(128, 128, 64, 4, 1, true, 64, 2)
-ATTENTION(128, 128, 64, 4, 2, false, 128, 2)
+ATTENTION(128, 128, 48, 4, 2, false, 128, 2)
 ATTENTION(256, 64, 32, 4, 2, false, 128, 2)
 ATTENTION(256, 256, 48, 4, 1, false, 64, 2)
