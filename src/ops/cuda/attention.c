@@ -43,7 +43,7 @@ static const struct shape shapes[] = {
     {96, 96, 64, 32, 4, true, KERNEL_attention_96_96_64_nf},
     {96, 96, 128, 32, 4, true, KERNEL_attention_96_96_128_nf},
     {128, 128, 64, 64, 4, true, KERNEL_attention_128_128_64_nf},
-    {128, 128, 128, 48, 4, false, KERNEL_attention_128_128_128_nf},
+    {128, 128, 128, 32, 4, false, KERNEL_attention_128_128_128_nf},
     {256, 64, 128, 32, 4, false, KERNEL_attention_256_64_128_nf},
     {256, 256, 64, 48, 4, false, KERNEL_attention_256_256_64_nf},
 };
@@ -100,7 +100,7 @@ static void attend_narrow(struct compute *compute, const struct shape *shape, st
                           enum dtype out)
 {
     enum { JOIN_THREADS = 128, JOIN_LINES = JOIN_THREADS / 32 };
-    const int wide = out == DTYPE_F32 ? 0 : 1;
+    const int narrow = out == DTYPE_F32 ? 0 : 1;
     const size_t mark = compute_mark(compute);
     const int64_t tiles = in_whole(a.queries, shape->queries) * a.heads * a.batch;
     a.steps = in_whole(a.keys, shape->keys);
@@ -110,10 +110,10 @@ static void attend_narrow(struct compute *compute, const struct shape *shape, st
     a.longer = tiles * a.steps % blocks;
     if (blocks != tiles)
         a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, blocks, 2, a.tile_queries, 2 + a.value_width));
-    cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + wide), (struct cuda_grid){blocks, 1, 1},
+    cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + narrow), (struct cuda_grid){blocks, 1, 1},
                 32 * shape->warps, shared_bytes_of(shape, a.keys), &a);
     if (blocks != tiles) {
-        cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + wide),
+        cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + narrow),
                     (struct cuda_grid){in_whole(tiles * shape->queries, JOIN_LINES), 1, 1}, JOIN_THREADS, 0, &a);
     }
     compute_release(compute, mark);
