@@ -31,8 +31,8 @@ template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
     return (T *)rows.data + p.batch * rows.stride[0] + p.head * rows.stride[2];
 }
 
-// Rows of a head to shared memory: WIDTH + GAP values each, 0 where there is nothing. Where rows can be read by 16 bytes they
-// are copies on their way, of the group that the caller ends.
+// Rows of a head to shared memory: WIDTH + GAP values each, 0 where there is nothing. Where rows can be read by 16
+// bytes they are copies on their way, of the group that the caller ends.
 constexpr int GAP = 8; // eight rows begin at eight different sixteenths of all banks
 template <int WIDTH, int THREADS> struct rows {
     // A row's lanes take 64 or 128 bytes at once, and all threads together every STEP-th row.
@@ -94,8 +94,8 @@ __device__ __forceinline__ void store_two(Out *to, float first, float second, in
         store(to + 1, second);
 }
 
-// All tiles' steps, one tile after the other, are shared out evenly among the blocks: where a block begins, and the block
-// that does a step.
+// All tiles' steps, one tile after the other, are shared out evenly among the blocks: where a block begins, and the
+// block that does a step.
 __device__ __forceinline__ int64_t begin_of(const attention_arguments &a, int64_t block)
 {
     return block * a.block_steps + (block < a.longer ? block : a.longer);
