@@ -207,7 +207,7 @@ static void test_attention(void **state)
         {1, 20, 40, 1, 300, 20, false},
         {1, 20, 40, 1, 20, 300, true},
         {1, 1, 1, 1, 16, 16, true},
-        /* Large blocks of queries, in whole and in part; small ones; and keys in several parts. */
+        /* Large blocks of queries, in whole and in part, and small ones. */
         {2, 200, 150, 1, 64, 64, false},
         {1, 250, 250, 2, 64, 64, true},
         {2, 200, 70, 1, 96, 96, false},
@@ -215,10 +215,13 @@ static void test_attention(void **state)
         {2, 256, 100, 1, 250, 64, false},
         {3, 16, 16, 2, 96, 96, false},
         {2, 64, 64, 2, 96, 91, false},
-        {1, 20, 700, 1, 64, 63, false},
-        {1, 70, 600, 1, 128, 128, false},
+        {1, 70, 70, 6, 64, 64, false},
+        /* So many keys that several blocks share those of a tile of queries. */
+        {1, 20, 1100, 1, 64, 63, false},
+        {1, 250, 700, 3, 64, 64, false},
+        {1, 70, 900, 1, 128, 128, false},
         {1, 40, 800, 1, 256, 64, false},
-        {1, 30, 520, 1, 256, 256, false},
+        {1, 30, 800, 1, 256, 256, false},
         {1, 9, 530, 1, 80, 80, false},
     };
     for (int i = 0; i < COUNT(shapes); i++) {

@@ -43,14 +43,17 @@ struct product_arguments {
 
 struct attention_arguments {
     struct cuda_rows q, k, v, out; /* stride: batch entry, token, head */
-    float *partial; /* where keys are in several parts: [batch, heads, queries, parts, 2 + value_width]: maximum, sum,
-                       weighted sum */
+    /* Blocks that do a part of a tile's steps leave [blocks, 2, tile_queries, 2 + value_width]: maximum, sum, weighted
+     * sum. */
+    float *partial;
     int64_t batch, queries, keys, heads, width, value_width;
-    int64_t parts, part_keys;
+    int64_t steps;               /* of a tile of queries: tiles of keys */
+    int64_t block_steps, longer; /* of a block; so many have one more */
     float scale;
     int32_t causal;
     int32_t vector; /* q, k and v: rows begin at 16 bytes and hold whole ones */
-    int32_t pairs;  /* out: any two values from an even place on can be written at once */
+    int32_t tile_queries;
+    int32_t pairs; /* out: any two values from an even place on can be written at once */
 };
 
 struct attend_rows_arguments {

@@ -40,10 +40,10 @@ static const struct shape shapes[] = {
     {64, 64, 64, 64, 4, true, KERNEL_attention_64_64_64_nf},
     {64, 64, 128, 64, 4, true, KERNEL_attention_64_64_128_nf},
     {96, 96, 16, 16, 1, true, KERNEL_attention_96_96_16_nf},
-    {96, 96, 64, 64, 4, true, KERNEL_attention_96_96_64_nf},
+    {96, 96, 64, 32, 4, true, KERNEL_attention_96_96_64_nf},
     {96, 96, 128, 32, 4, true, KERNEL_attention_96_96_128_nf},
     {128, 128, 64, 64, 4, true, KERNEL_attention_128_128_64_nf},
-    {128, 128, 128, 64, 4, false, KERNEL_attention_128_128_128_nf},
+    {128, 128, 128, 32, 4, false, KERNEL_attention_128_128_128_nf},
     {256, 64, 128, 32, 4, false, KERNEL_attention_256_64_128_nf},
     {256, 256, 64, 48, 4, false, KERNEL_attention_256_256_64_nf},
 };
@@ -82,37 +82,39 @@ static const struct shape *shape_for(const struct cuda_device *cuda, const struc
     return found;
 }
 
-/* In how many parts keys are attended to, so that there are blocks for the whole GPU. */
-static int64_t parts_for(const struct cuda_device *cuda, const struct attention_arguments *a, const struct shape *shape)
+/* How many blocks share the steps of so many tiles: one a tile, or as many as the GPU runs at once, where it would be
+ * busy in part otherwise. */
+static int64_t blocks_for(const struct cuda_device *cuda, const struct attention_arguments *a, int64_t tiles)
 {
-    enum { BLOCKS = 2 /* of a multiprocessor at once */, LEAST_KEYS = 256, MOST_PARTS = 16 };
-    const int64_t blocks = in_whole(a->queries, shape->queries) * a->heads * a->batch;
-    int64_t parts = (int64_t)cuda->multiprocessors * BLOCKS / blocks;
-    if (parts > a->keys / LEAST_KEYS)
-        parts = a->keys / LEAST_KEYS;
-    if (parts > MOST_PARTS)
-        parts = MOST_PARTS;
-    return a->causal || parts < 2 ? 1 : parts;
+    enum { BLOCKS = 2 /* of a multiprocessor at once */, LEAST_STEPS = 8, ENOUGH = 85 /* per cent */ };
+    const int64_t at_once = (int64_t)cuda->multiprocessors * BLOCKS, room = in_whole(tiles, at_once) * at_once;
+    if (a->causal || tiles * 100 >= room * ENOUGH)
+        return tiles;
+    const int64_t useful = tiles * a->steps / LEAST_STEPS;
+    if (useful >= at_once)
+        return at_once;
+    return useful > tiles ? useful : tiles;
 }
 
 static void attend_narrow(struct compute *compute, const struct shape *shape, struct attention_arguments a,
                           enum dtype out)
 {
     enum { JOIN_THREADS = 128, JOIN_LINES = JOIN_THREADS / 32 };
-    const int wide = out == DTYPE_F32 ? 0 : 1;
+    const int narrow = out == DTYPE_F32 ? 0 : 1;
     const size_t mark = compute_mark(compute);
-    a.parts = parts_for(cuda_of(compute_device(compute)), &a, shape);
-    a.part_keys = in_whole(in_whole(a.keys, a.parts), shape->keys) * shape->keys;
-    a.parts = in_whole(a.keys, a.part_keys); /* none is empty */
-    const int64_t lines = a.batch * a.heads * a.queries;
-    if (a.parts > 1)
-        a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, lines, a.parts, 2 + a.value_width));
-    cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + wide),
-                (struct cuda_grid){in_whole(a.queries, shape->queries) * a.batch, a.heads, a.parts}, 32 * shape->warps,
-                shared_bytes_of(shape, a.part_keys), &a);
-    if (a.parts > 1) {
-        cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + wide),
-                    (struct cuda_grid){in_whole(lines, JOIN_LINES), 1, 1}, JOIN_THREADS, 0, &a);
+    const int64_t tiles = in_whole(a.queries, shape->queries) * a.heads * a.batch;
+    a.steps = in_whole(a.keys, shape->keys);
+    a.tile_queries = (int32_t)shape->queries;
+    const int64_t blocks = blocks_for(cuda_of(compute_device(compute)), &a, tiles);
+    a.block_steps = tiles * a.steps / blocks;
+    a.longer = tiles * a.steps % blocks;
+    if (blocks != tiles)
+        a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, blocks, 2, a.tile_queries, 2 + a.value_width));
+    cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + narrow), (struct cuda_grid){blocks, 1, 1},
+                32 * shape->warps, shared_bytes_of(shape, a.keys), &a);
+    if (blocks != tiles) {
+        cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + narrow),
+                    (struct cuda_grid){in_whole(tiles * shape->queries, JOIN_LINES), 1, 1}, JOIN_THREADS, 0, &a);
     }
     compute_release(compute, mark);
 }

@@ -16,43 +16,64 @@ struct part {
         first = tile.rest * queries;
         head = blockIdx.y;
     }
+    // The tile of that number: batch, head, queries.
+    __device__ part(const attention_arguments &a, int queries, int64_t number)
+    {
+        const quotient of_head = divide(number, (a.queries + queries - 1) / queries);
+        const quotient of_entry = divide(of_head.whole, a.heads);
+        batch = of_entry.whole;
+        head = of_entry.rest;
+        first = of_head.rest * queries;
+    }
 };
 template <class T> __device__ T *head_of(const cuda_rows &rows, const part &p)
 {
     return (T *)rows.data + p.batch * rows.stride[0] + p.head * rows.stride[2];
 }
 
-// Rows of a head to shared memory: [ROWS][WIDTH + GAP], 0 where there is nothing. Where rows can be read by 16 bytes they
-// are copies on their way, of the group that the caller ends.
+// Rows of a head to shared memory: WIDTH + GAP values each, 0 where there is nothing. Where rows can be read by 16
+// bytes they are copies on their way, of the group that the caller ends.
 constexpr int GAP = 8; // eight rows begin at eight different sixteenths of all banks
-template <int ROWS, int WIDTH, int THREADS>
-__device__ __forceinline__ void begin_rows(narrow *to, const narrow *from, int stride, int rows, int width, bool vector)
-{
+template <int WIDTH, int THREADS> struct rows {
     // A row's lanes take 64 or 128 bytes at once, and all threads together every STEP-th row.
-    constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
-    static_assert(WIDTH % (8 * LANES) == 0 && ROWS % STEP == 0, "a part of a row or of a tile is left");
-    const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
-    to += row * (WIDTH + GAP) + column;
-    from += (int64_t)row * stride + column;
-    if (vector) {
+    static constexpr int LANES = WIDTH % 64 == 0 ? 8 : 4, STEP = THREADS / LANES;
+    static_assert(WIDTH % (8 * LANES) == 0, "a part of a row is left");
+    const narrow *from; // this thread's place in the rows to come
+    int64_t step;
+    int left, width; // of them, of a row, from that place on
+    int at;          // that place in shared memory
+    bool vector;
+    __device__ __forceinline__ rows(const narrow *first, int64_t stride, int count, int columns, bool by_16)
+    {
+        const int row = threadIdx.x / LANES, column = threadIdx.x % LANES * 8;
+        from = first + row * stride + column;
+        step = STEP * stride;
+        left = count - row;
+        width = columns - column;
+        at = row * (WIDTH + GAP) + column;
+        vector = by_16;
+    }
+    // The next ROWS of them.
+    template <int ROWS> __device__ __forceinline__ void begin(narrow *shared)
+    {
+        static_assert(ROWS % STEP == 0, "a part of the rows is left");
+        narrow *const to = shared + at;
+        if (vector) {
 #pragma unroll
-        for (int j = 0; j < ROWS; j += STEP) {
+            for (int j = 0; j < ROWS; j += STEP, from += step)
 #pragma unroll
-            for (int i = 0; i < WIDTH; i += 8 * LANES)
-                copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width);
-            from += STEP * (int64_t)stride;
+                for (int i = 0; i < WIDTH; i += 8 * LANES)
+                    copy_begin_16(to + j * (WIDTH + GAP) + i, from + i, j < left && i < width);
+        } else {
+#pragma unroll 1
+            for (int j = 0; j < ROWS; j += STEP, from += step)
+#pragma unroll 1
+                for (int i = 0; i < WIDTH; i += 8 * LANES)
+                    put_8(to + j * (WIDTH + GAP) + i, from + i, j < left && i < width ? width - i : 0, false);
         }
-        return;
+        left -= ROWS;
     }
-#pragma unroll 1
-    for (int j = 0; j < ROWS; j += STEP) {
-#pragma unroll 1
-        for (int i = 0; i < WIDTH; i += 8 * LANES)
-            put_8(to + j * (WIDTH + GAP) + i, from + i, row + j < rows && column + i < width ? width - column - i : 0,
-                  false);
-        from += STEP * (int64_t)stride;
-    }
-}
+};
 
 // Two values side by side, or the first alone.
 __device__ __forceinline__ void store_pair(float *to, float first, float second) { *(float2 *)to = {first, second}; }
@@ -73,12 +94,31 @@ __device__ __forceinline__ void store_two(Out *to, float first, float second, in
         store(to + 1, second);
 }
 
+// All tiles' steps, one tile after the other, are shared out evenly among the blocks: where a block begins, and the
+// block that does a step.
+__device__ __forceinline__ int64_t begin_of(const attention_arguments &a, int64_t block)
+{
+    return block * a.block_steps + (block < a.longer ? block : a.longer);
+}
+__device__ __forceinline__ int64_t block_of(const attention_arguments &a, int64_t step)
+{
+    const int64_t of_longer = a.longer * (a.block_steps + 1);
+    return step < of_longer ? divide(step, a.block_steps + 1).whole
+                            : a.longer + divide(step - of_longer, a.block_steps).whole;
+}
+// Where a block leaves what it found for the steps it does of a tile: there can be one that it does not begin, and one
+// that it begins and does not end.
+__device__ __forceinline__ float *partial_of(const attention_arguments &a, int64_t block, bool begins, int64_t row)
+{
+    return a.partial + ((2 * block + begins) * a.tile_queries + row) * (2 + a.value_width);
+}
+
 // Narrow queries, keys and values of up to WIDTH and VALUES: WARPS warps of TILES x 16 queries, KEYS at once. Where
 // queries are KEPT, as registers, there are two places for keys and values, and the next ones are on their way
 // meanwhile; queries come by the second place. Where not there is one: values come while scores are computed, the next
 // keys while values are multiplied.
 template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
-__device__ __forceinline__ void attend(const attention_arguments &a)
+__device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_t tile, int first_step, int last_step)
 {
     constexpr int THREADS = 32 * WARPS, QUERIES = 16 * TILES * WARPS, DEPTH = WIDTH / 16;
     constexpr int K_ROW = WIDTH + GAP, V_ROW = VALUES + GAP, PLACE = KEYS * (K_ROW + V_ROW);
@@ -86,35 +126,27 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
     SHARED_DYNAMIC(narrow, shared);
     narrow *const query = KEPT ? shared + PLACE : shared;
     narrow *const places = KEPT ? shared : shared + QUERIES * K_ROW;
-    const part p(a, QUERIES);
+    const part p(a, QUERIES, tile);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, first_query = (int)p.first;
     const int row = warp * TILES * 16 + lane / 4; // and 8 below, and so each 16 of TILES
     const int last = first_query + QUERIES < (int)a.queries ? first_query + QUERIES : (int)a.queries;
-    // Keys of this block: those of its part, or all that its last query sees.
-    const int64_t first_key = (int64_t)blockIdx.z * a.part_keys;
-    const int of_part = (int)(a.keys - first_key < a.part_keys ? a.keys - first_key : a.part_keys);
-    const int keys = a.causal ? last : of_part;
-    const int k_stride = (int)a.k.stride[1], v_stride = (int)a.v.stride[1];
-    const narrow *const k = head_of<const narrow>(a.k, p) + first_key * k_stride;
-    const narrow *const v = head_of<const narrow>(a.v, p) + first_key * v_stride;
-    const bool vector = a.vector;
+    // Keys of these steps that a query sees.
+    const int of_tile = a.causal ? last : (int)a.keys, of_steps = last_step * KEYS;
+    const int first_key = first_step * KEYS, keys = (of_steps < of_tile ? of_steps : of_tile) - first_key;
+    const narrow *const k = head_of<const narrow>(a.k, p) + first_key * a.k.stride[1];
+    const narrow *const v = head_of<const narrow>(a.v, p) + first_key * a.v.stride[1];
+    rows<WIDTH, THREADS> key_rows(k, a.k.stride[1], keys, (int)a.width, a.vector);
+    rows<VALUES, THREADS> value_rows(v, a.v.stride[1], keys, (int)a.value_width, a.vector);
     const float scale = a.scale * 1.44269504088896341f, slack = SLACK / scale; // powers of 2 instead of e
 
-    const auto begin_keys = [&](narrow *place, int first) {
-        begin_rows<KEYS, WIDTH, THREADS>(place, k + (int64_t)first * k_stride, k_stride, keys - first, (int)a.width,
-                                         vector);
-    };
-    const auto begin_values = [&](narrow *place, int first) {
-        begin_rows<KEYS, VALUES, THREADS>(place + KEYS * K_ROW, v + (int64_t)first * v_stride, v_stride, keys - first,
-                                          (int)a.value_width, vector);
-    };
     const narrow *const of_warp = query + (warp * TILES * 16 + left_row(lane)) * K_ROW + left_column(lane);
     uint32_t kept[KEPT ? TILES : 1][KEPT ? DEPTH : 1][4];
-    begin_rows<QUERIES, WIDTH, THREADS>(query, head_of<const narrow>(a.q, p) + p.first * a.q.stride[1],
-                                        (int)a.q.stride[1], (int)a.queries - first_query, (int)a.width, vector);
-    begin_keys(places, 0);
+    rows<WIDTH, THREADS> query_rows(head_of<const narrow>(a.q, p) + p.first * a.q.stride[1], a.q.stride[1],
+                                    (int)a.queries - first_query, (int)a.width, a.vector);
+    query_rows.template begin<QUERIES>(query);
+    key_rows.template begin<KEYS>(places);
     if (KEPT)
-        begin_values(places, 0);
+        value_rows.template begin<KEYS>(places + KEYS * K_ROW);
     copies_group();
     if (KEPT) {
         copies_wait<0>();
@@ -136,11 +168,11 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
             copies_wait<0>();
         __syncthreads(); // this step's keys are there; what the step before read, or the queries, may be written
         if (!KEPT) {
-            begin_values(places, first);
+            value_rows.template begin<KEYS>(places + KEYS * K_ROW);
             copies_group();
         } else if (first + KEYS < keys) {
-            begin_keys(next, first + KEYS);
-            begin_values(next, first + KEYS);
+            key_rows.template begin<KEYS>(next);
+            value_rows.template begin<KEYS>(next + KEYS * K_ROW);
             copies_group();
         }
 
@@ -169,7 +201,7 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
             copies_wait<0>();
             __syncthreads(); // the values are there, the keys have been read
             if (first + KEYS < keys) {
-                begin_keys(places, first + KEYS);
+                key_rows.template begin<KEYS>(places);
                 copies_group();
             }
         }
@@ -261,9 +293,8 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
             const int at = first_query + row + 16 * m + 8 * h, left = (int)a.value_width - lane % 4 * 2;
             if (at >= (int)a.queries)
                 continue;
-            if (a.parts > 1) {
-                const int64_t line = (p.batch * a.heads + p.head) * a.queries + at;
-                float *const to = a.partial + (line * a.parts + blockIdx.z) * (2 + a.value_width);
+            if (first_step > 0 || last_step < a.steps) {
+                float *const to = partial_of(a, blockIdx.x, first_step == 0, at - first_query);
                 to[0] = top[m][h] * scale;
                 to[1] = total[m][2 * h];
 #pragma unroll
@@ -281,27 +312,46 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
         }
 }
 
-// What blocks found for parts of the keys becomes the result: a warp for each query of each head.
+template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
+__device__ __forceinline__ void attend(const attention_arguments &a)
+{
+    int64_t step = begin_of(a, blockIdx.x);
+    const int64_t end = begin_of(a, (int64_t)blockIdx.x + 1);
+    while (step < end) {
+        const quotient tile = divide(step, a.steps);
+        const int64_t left = end - step < a.steps - tile.rest ? end - step : a.steps - tile.rest;
+        attend_tile<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, Out>(a, tile.whole, (int)tile.rest,
+                                                                  (int)(tile.rest + left));
+        step += left;
+        __syncthreads(); // shared memory has been read
+    }
+}
+
+// What blocks found for steps of the same tile becomes the result: a warp for each query of each head.
 template <class Out> __device__ void attend_join(const attention_arguments &a)
 {
     const int lane = threadIdx.x % 32;
-    const int64_t line = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, size = 2 + a.value_width;
-    const quotient query = divide(line, a.queries), head = divide(query.whole, a.heads);
-    if (head.whole >= a.batch)
+    const int64_t warp = (int64_t)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    const quotient tile = divide(warp, a.tile_queries);
+    const int64_t first = block_of(a, tile.whole * a.steps), last = block_of(a, (tile.whole + 1) * a.steps - 1);
+    const part p(a, a.tile_queries, tile.whole);
+    if (p.batch >= a.batch || p.first + tile.rest >= a.queries || first == last)
         return;
-    const float *const from = a.partial + line * a.parts * size;
-    float top = from[0], total = 0.0f;
-    for (int i = 1; i < a.parts; i++)
-        top = fmaxf(top, from[i * size]);
-    for (int i = 0; i < a.parts; i++)
-        total += from[i * size + 1] * power_of_2(from[i * size] - top);
+    float top = LOWEST, total = 0.0f;
+    for (int64_t block = first; block <= last; block++)
+        top = fmaxf(top, partial_of(a, block, block == first, tile.rest)[0]);
+    for (int64_t block = first; block <= last; block++) {
+        const float *const from = partial_of(a, block, block == first, tile.rest);
+        total += from[1] * power_of_2(from[0] - top);
+    }
     const float factor = 1.0f / total;
-    Out *const out = (Out *)a.out.data + head.whole * a.out.stride[0] + query.rest * a.out.stride[1] +
-                     head.rest * a.out.stride[2];
+    Out *const out = head_of<Out>(a.out, p) + (p.first + tile.rest) * a.out.stride[1];
     for (int64_t c = lane; c < a.value_width; c += 32) {
         float value = 0.0f;
-        for (int i = 0; i < a.parts; i++)
-            value += from[i * size + 2 + c] * power_of_2(from[i * size] - top);
+        for (int64_t block = first; block <= last; block++) {
+            const float *const from = partial_of(a, block, block == first, tile.rest);
+            value += from[2 + c] * power_of_2(from[0] - top);
+        }
         store(out + c, value * factor);
     }
 }
@@ -422,9 +472,9 @@ ATTENTION(64, 64, 16, 1, 1, true, 16, 16)
 ATTENTION(64, 64, 64, 4, 1, true, 64, 3)
 ATTENTION(64, 64, 64, 4, 2, true, 128, 2)
 ATTENTION(96, 96, 16, 1, 1, true, 16, 16)
-ATTENTION(96, 96, 64, 4, 1, true, 64, 3)
+ATTENTION(96, 96, 32, 4, 1, true, 64, 4)
 ATTENTION(96, 96, 32, 4, 2, true, 128, 2)
 ATTENTION(128, 128, 64, 4, 1, true, 64, 2)
-ATTENTION(128, 128, 64, 4, 2, false, 128, 2)
+ATTENTION(128, 128, 32, 4, 2, false, 128, 2)
 ATTENTION(256, 64, 32, 4, 2, false, 128, 2)
 ATTENTION(256, 256, 48, 4, 1, false, 64, 2)
