@@ -205,7 +205,7 @@ static bool attend_rows_narrow(struct compute *compute, struct attend_rows_argum
 void cuda_attend_rows(struct compute *compute, struct tensor q, struct tensor x, struct tensor positions, float scale,
                       struct tensor out)
 {
-    enum { WARPS = 8, TILE = 32, LEAST_TILE = 4, PART_ROWS = 256, THREADS = 32 * WARPS, JOIN_THREADS = 128 };
+    enum { WARPS = 8, TILE = 32, LEAST_TILE = 4, PART_ROWS = 256, THREADS = 32 * WARPS, JOIN_THREADS = 256 };
     const int64_t batch = q.dim[0], width = x.dim[2], rows = x.dim[1];
     const size_t mark = compute_mark(compute);
     struct attend_rows_arguments a = {

@@ -110,7 +110,8 @@ void cuda_choose_mask(struct compute *compute, const struct mask_choice *choice,
         .delta = choice->delta,
         .threshold = choice->threshold,
     };
-    cuda_launch(compute, KERNEL_choose_mask, (struct cuda_grid){masks.dim[0], 1, 1}, THREADS, 0, &a);
+    enum { CHOICE_THREADS = 1024 };
+    cuda_launch(compute, KERNEL_choose_mask, (struct cuda_grid){masks.dim[0], 1, 1}, CHOICE_THREADS, 0, &a);
 }
 
 /* Each pixel points to one of its part, at last to its first; those are counted. */

@@ -183,7 +183,7 @@ extern "C" __global__ void __launch_bounds__(160, 2) attend_rows_256(const atten
         const int count = (int)(end - first < ROWS ? end - first : ROWS);
         const float *const from = x + first * WIDTH, *const position = a.positions + first * WIDTH;
         __syncthreads(); // the rows before have been read
-#pragma unroll 1
+#pragma unroll 2
         for (int i = threadIdx.x; i < ROWS * (WIDTH / 8); i += blockDim.x) {
             const int row = i / (WIDTH / 8), column = i % (WIDTH / 8) * 8;
             float v[8] = {}, p[8] = {};

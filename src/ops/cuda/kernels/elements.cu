@@ -128,8 +128,34 @@ template <class In, class Out> __device__ void pair(const pair_arguments &a)
     }
 }
 
+// Two pairs at once.
+template <class T> __device__ void rope_vectors(const rope_arguments &a)
+{
+    FOR_EACH(i, a.count / 2) {
+        const quotient four = divide(i, a.pairs / 2), head = divide(four.whole, a.heads),
+                       token = divide(head.whole, a.tokens);
+        const int64_t at = 4 * four.rest;
+        T *const place = (T *)a.x.data + token.whole * a.x.stride[0] + token.rest * a.x.stride[1] +
+                         head.rest * a.x.stride[2] + at;
+        float x[4], c[4], s[4];
+        load_4(x, place);
+        load_4(c, a.cosines + token.whole * a.cosine_stride[0] + token.rest * a.cosine_stride[1] + at);
+        load_4(s, a.sines + token.whole * a.sine_stride[0] + token.rest * a.sine_stride[1] + at);
+        const float turned[4] = {x[0] * c[0] - x[1] * s[0], x[1] * c[1] + x[0] * s[1], x[2] * c[2] - x[3] * s[2],
+                                 x[3] * c[3] + x[2] * s[3]};
+        store_4(place, turned);
+    }
+}
+
 template <class T> __device__ void rope(const rope_arguments &a)
 {
+    const int64_t strides = a.x.stride[0] | a.x.stride[1] | a.x.stride[2] | a.cosine_stride[0] | a.cosine_stride[1] |
+                            a.sine_stride[0] | a.sine_stride[1];
+    const uintptr_t begin = (uintptr_t)a.x.data | (uintptr_t)a.cosines | (uintptr_t)a.sines;
+    if (a.pairs % 2 == 0 && strides % 4 == 0 && begin % 16 == 0) {
+        rope_vectors<T>(a);
+        return;
+    }
     FOR_EACH(i, a.count) {
         const quotient pair = divide(i, a.pairs), head = divide(pair.whole, a.heads), token = divide(head.whole, a.tokens);
         const int64_t at = 2 * pair.rest;

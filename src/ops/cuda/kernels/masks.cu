@@ -36,12 +36,14 @@ __device__ void unite(int32_t *labels, int32_t a, int32_t b)
 } // namespace
 
 // A block for each prompt.
-extern "C" __global__ void __launch_bounds__(256) choose_mask(const choose_arguments a)
+extern "C" __global__ void __launch_bounds__(1024) choose_mask(const choose_arguments a)
 {
-    __shared__ int inner[8], outer[8];
+    constexpr int WARPS = 32;
+    __shared__ int inner[WARPS], outer[WARPS];
     const float *const score = a.scores + blockIdx.x * a.planes, *const mask = a.masks + blockIdx.x * a.planes * a.area;
     int in = 0, out = 0;
     if (!a.several && a.fallback) {
+#pragma unroll 8
         for (int64_t i = threadIdx.x; i < a.area; i += blockDim.x) {
             in += mask[i] > a.delta;
             out += mask[i] > -a.delta;
@@ -61,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(256) choose_mask(const choose_argum
     bool stable = !a.fallback;
     if (!a.several && a.fallback) {
         int64_t all_in = 0, all_out = 0;
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < WARPS; i++) {
             all_in += inner[i];
             all_out += outer[i];
         }
@@ -106,15 +108,29 @@ extern "C" __global__ void clean_join(const clean_arguments a)
     }
 }
 
+// A warp whose pixels are all of one part adds once: additions to one place wait for each other.
 extern "C" __global__ void clean_count(const clean_arguments a)
 {
-    const int64_t area = a.height * a.width;
-    FOR_EACH(i, a.count) {
-        const quotient plane = divide(i, area);
-        int32_t *const labels = a.labels + plane.whole * area;
-        const int32_t root = root_of(labels, (int32_t)plane.rest);
-        labels[plane.rest] = root; // whoever walks over it comes to the same root
-        atomicAdd(&a.areas[plane.whole * area + root], 1);
+    const int64_t area = a.height * a.width, lane = threadIdx.x % 32;
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i - lane < a.count;
+         i += (int64_t)gridDim.x * blockDim.x) {
+        int64_t counter = -1;
+        if (i < a.count) {
+            const quotient plane = divide(i, area);
+            int32_t *const labels = a.labels + plane.whole * area;
+            const int32_t root = root_of(labels, (int32_t)plane.rest);
+            labels[plane.rest] = root; // whoever walks over it comes to the same root
+            counter = plane.whole * area + root;
+        }
+        int differs = 0;
+        for (int step = 16; step > 0; step /= 2)
+            differs |= __shfl_xor_sync(~0u, counter, step) != counter;
+        for (int step = 16; step > 0; step /= 2)
+            differs |= __shfl_xor_sync(~0u, differs, step);
+        if (counter >= 0 && differs)
+            atomicAdd(&a.areas[counter], 1);
+        else if (counter >= 0 && lane == 0)
+            atomicAdd(&a.areas[counter], 32);
     }
 }
 

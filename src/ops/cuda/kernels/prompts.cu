@@ -218,12 +218,15 @@ extern "C" __global__ void attend_rows_join(const attend_rows_arguments a)
 {
     const float *const partial = a.partial + (blockIdx.y * a.queries + blockIdx.x) * a.parts * (2 + a.width);
     float top = LOWEST, total = 0.0f;
+#pragma unroll 8
     for (int64_t i = 0; i < a.parts; i++)
         top = larger(top, partial[i * (2 + a.width)]);
+#pragma unroll 8
     for (int64_t i = 0; i < a.parts; i++)
         total += partial[i * (2 + a.width) + 1] * expf(partial[i * (2 + a.width)] - top);
     for (int64_t c = threadIdx.x; c < a.width; c += blockDim.x) {
         float sum = 0.0f;
+#pragma unroll 8
         for (int64_t i = 0; i < a.parts; i++)
             sum += partial[i * (2 + a.width) + 2 + c] * expf(partial[i * (2 + a.width)] - top);
         a.out[(blockIdx.y * a.queries + blockIdx.x) * a.width + c] = sum / total;
