@@ -143,23 +143,36 @@ static void reset_pinned(struct cuda_device *cuda, struct cuda_compute *state)
 
 /* ---- transfers ---- */
 
-/* Rows of `columns` bytes, of the source `stride` apart, one behind the other; what is large by several threads. */
-static void copy_rows(const struct compute *compute, char *to, const char *from, size_t stride, size_t rows,
-                      size_t columns)
+/* Rows of `columns` bytes, of the source `stride` apart, that are put behind each other. */
+struct rows_copy {
+    char *to;
+    const char *from;
+    size_t stride, columns, rows, share; /* rows of a share */
+};
+
+static void copy_share(void *data, size_t index, size_t worker)
 {
-    enum { PARALLEL_BYTES = 1 << 20, MOST_THREADS = 8 };
-    const int all = device_threads(compute_device(compute)), threads = all < MOST_THREADS ? all : MOST_THREADS;
-#pragma omp parallel for num_threads(threads) schedule(static) if (rows * columns >= PARALLEL_BYTES && rows > 1)
-    for (size_t i = 0; i < rows; i++)
-        memcpy(to + i * columns, from + i * stride, columns);
+    const struct rows_copy *const copy = data;
+    const size_t first = index * copy->share, behind = first + copy->share;
+    (void)worker;
+    for (size_t i = first; i < behind && i < copy->rows; i++)
+        memcpy(copy->to + i * copy->columns, copy->from + i * copy->stride, copy->columns);
+}
+
+static void copy_rows(const struct compute *compute, struct rows_copy copy)
+{
+    enum { SHARE_BYTES = 256 << 10, LARGE = 1 << 20 };
+    const size_t bytes = copy.rows * copy.columns;
+    copy.share = bytes < LARGE ? copy.rows : 1 + SHARE_BYTES / copy.columns;
+    if (bytes > 0)
+        cuda_share(device_of(compute), (copy.rows + copy.share - 1) / copy.share, copy_share, &copy);
 }
 
 static void copy_bytes(const struct compute *compute, void *to, const void *from, size_t bytes)
 {
-    enum { SHARE = 128 << 10 };
-    const size_t whole = bytes / SHARE * SHARE;
-    if (whole > 0)
-        copy_rows(compute, to, from, SHARE, bytes / SHARE, SHARE);
+    enum { ROW = 64 << 10 };
+    const size_t whole = bytes / ROW * ROW;
+    copy_rows(compute, (struct rows_copy){.to = to, .from = from, .stride = ROW, .columns = ROW, .rows = bytes / ROW});
     if (bytes > whole)
         memcpy((char *)to + whole, (const char *)from + whole, bytes - whole);
 }
@@ -191,7 +204,9 @@ void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
     char *const pinned = take_pinned(compute, rows * columns);
     if (!pinned)
         return;
-    copy_rows(compute, pinned, (const char *)from, row_bytes, rows, columns);
+    copy_rows(compute,
+              (struct rows_copy){
+                  .to = pinned, .from = (const char *)from, .stride = row_bytes, .columns = columns, .rows = rows});
     send(compute, pinned, *to, rows * columns);
 }
 

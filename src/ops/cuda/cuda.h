@@ -2,6 +2,7 @@
 #ifndef OPS_CUDA_CUDA_H
 #define OPS_CUDA_CUDA_H
 
+#include "base/pool.h"
 #include "ops/cuda/arguments.h"
 #include "ops/cuda/driver.h"
 #include "ops/set.h"
@@ -39,6 +40,9 @@ struct cuda_device {
     uint64_t ticket; /* counts what computes begin and what is given back */
     size_t shared_allowed[CUDA_KERNEL_COUNT];
 
+    pthread_mutex_t copy_mutex; /* of the threads that share a large copy; who finds it locked copies alone */
+    struct pool *copiers;       /* NULL: none */
+
     pthread_mutex_t load_mutex; /* of weights on their way */
     cu_stream loading[CUDA_STAGING_HALVES];
     void *staging; /* pinned */
@@ -55,6 +59,9 @@ int cuda_enter(const struct cuda_device *cuda);
 
 /* 0 where `result` is success; else the message is set: see cuda_driver_error. */
 int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing);
+
+/* Runs task(data, 0) to task(data, count - 1), shared by threads where they are free. */
+void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data);
 
 /* Entries of the set. */
 int cuda_allocate(struct device *device, size_t bytes, struct buffer *out);

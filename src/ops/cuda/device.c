@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_MAJOR = 8, /* mma on bfloat16 */ OWN_SHARED = 2048 /* what kernels have themselves */ };
+enum { LEAST_MAJOR = 8, /* mma on bfloat16 */ OWN_SHARED = 2048 /* what kernels have themselves */, MOST_COPIERS = 8 };
 
 int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing)
 {
@@ -22,6 +22,17 @@ int cuda_enter(const struct cuda_device *cuda)
     if (cuda->driver->context_get(&current) == CU_SUCCESS && current == cuda->context)
         return 0;
     return cuda_failed(cuda, cuda->driver->context_set(cuda->context), "cuCtxSetCurrent", "using the device");
+}
+
+void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data)
+{
+    const bool shared = count > 1 && cuda->copiers && pthread_mutex_trylock(&cuda->copy_mutex) == 0;
+    if (shared) {
+        pool_run(cuda->copiers, count, task, data);
+        pthread_mutex_unlock(&cuda->copy_mutex);
+    }
+    for (size_t i = 0; i < count && !shared; i++)
+        task(data, i, 0);
 }
 
 /* "cuda" or "cuda:N". */
@@ -143,6 +154,8 @@ static void stop(struct cuda_device *cuda)
     }
     if (cuda->context)
         cuda->driver->context_release(cuda->handle);
+    pool_free(&cuda->copiers);
+    pthread_mutex_destroy(&cuda->copy_mutex);
     pthread_mutex_destroy(&cuda->load_mutex);
     pthread_mutex_destroy(&cuda->mutex);
     free(cuda);
@@ -192,8 +205,11 @@ static int open_device(struct device *device, const struct device_options *optio
         return error_memory("a device");
     pthread_mutex_init(&cuda->mutex, NULL);
     pthread_mutex_init(&cuda->load_mutex, NULL);
+    pthread_mutex_init(&cuda->copy_mutex, NULL);
     cuda->memory.limit = options->memory_limit;
     status = open_cuda(cuda, ordinal);
+    if (status == 0)
+        cuda->copiers = pool_create(device->threads < MOST_COPIERS ? device->threads : MOST_COPIERS);
     if (status != 0) {
         stop(cuda);
         return status;
