@@ -143,40 +143,6 @@ static void reset_pinned(struct cuda_device *cuda, struct cuda_compute *state)
 
 /* ---- transfers ---- */
 
-/* Rows of `columns` bytes, of the source `stride` apart, that are put behind each other. */
-struct rows_copy {
-    char *to;
-    const char *from;
-    size_t stride, columns, rows, share; /* rows of a share */
-};
-
-static void copy_share(void *data, size_t index, size_t worker)
-{
-    const struct rows_copy *const copy = data;
-    const size_t first = index * copy->share, behind = first + copy->share;
-    (void)worker;
-    for (size_t i = first; i < behind && i < copy->rows; i++)
-        memcpy(copy->to + i * copy->columns, copy->from + i * copy->stride, copy->columns);
-}
-
-static void copy_rows(const struct compute *compute, struct rows_copy copy)
-{
-    enum { SHARE_BYTES = 256 << 10, LARGE = 1 << 20 };
-    const size_t bytes = copy.rows * copy.columns;
-    copy.share = bytes < LARGE ? copy.rows : 1 + SHARE_BYTES / copy.columns;
-    if (bytes > 0)
-        cuda_share(device_of(compute), (copy.rows + copy.share - 1) / copy.share, copy_share, &copy);
-}
-
-static void copy_bytes(const struct compute *compute, void *to, const void *from, size_t bytes)
-{
-    enum { ROW = 64 << 10 };
-    const size_t whole = bytes / ROW * ROW;
-    copy_rows(compute, (struct rows_copy){.to = to, .from = from, .stride = ROW, .columns = ROW, .rows = bytes / ROW});
-    if (bytes > whole)
-        memcpy((char *)to + whole, (const char *)from + whole, bytes - whole);
-}
-
 static void send(struct compute *compute, const void *pinned, struct tensor to, size_t bytes)
 {
     const struct cuda_device *const cuda = device_of(compute);
@@ -191,7 +157,7 @@ void cuda_upload(struct compute *compute, const void *from, struct tensor to)
     void *const pinned = begin_work(compute) ? take_pinned(compute, bytes) : NULL;
     if (!pinned)
         return;
-    copy_bytes(compute, pinned, from, bytes);
+    cuda_copy_bytes(device_of(compute), pinned, from, bytes);
     send(compute, pinned, to, bytes);
 }
 
@@ -204,9 +170,7 @@ void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
     char *const pinned = take_pinned(compute, rows * columns);
     if (!pinned)
         return;
-    copy_rows(compute,
-              (struct rows_copy){
-                  .to = pinned, .from = (const char *)from, .stride = row_bytes, .columns = columns, .rows = rows});
+    cuda_copy_rows(device_of(compute), &(struct cuda_host_rows){pinned, (const char *)from, row_bytes, rows, columns});
     send(compute, pinned, *to, rows * columns);
 }
 
@@ -244,7 +208,7 @@ static void take_downloads(struct cuda_compute *state, const struct compute *com
     for (struct download *download = state->first, *next; download; download = next) {
         next = download->next;
         if (compute)
-            copy_bytes(compute, download->to, download->from, download->bytes);
+            cuda_copy_bytes(device_of(compute), download->to, download->from, download->bytes);
         free(download);
     }
     state->first = NULL;

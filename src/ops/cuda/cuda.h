@@ -60,9 +60,6 @@ int cuda_enter(const struct cuda_device *cuda);
 /* 0 where `result` is success; else the message is set: see cuda_driver_error. */
 int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing);
 
-/* Runs task(data, 0) to task(data, count - 1), shared by threads where they are free. */
-void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data);
-
 /* Entries of the set. */
 int cuda_allocate(struct device *device, size_t bytes, struct buffer *out);
 void cuda_release(struct device *device, struct buffer *buffer);
@@ -72,6 +69,20 @@ void cuda_memory_free(struct cuda_device *cuda);
 
 /* Copies host memory to the device, `from` may change afterwards; it is there when this returns. */
 int cuda_load(struct cuda_device *cuda, cu_pointer to, const void *from, size_t bytes);
+
+/* ---- copies.c ---- */
+
+/* Runs task(data, 0) to task(data, count - 1), shared by threads where they are free. */
+void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data);
+
+/* Rows in host memory, of the source `stride` apart, that are put behind each other. */
+struct cuda_host_rows {
+    char *to;
+    const char *from;
+    size_t stride, count, bytes; /* bytes of a row */
+};
+void cuda_copy_rows(struct cuda_device *cuda, const struct cuda_host_rows *rows);
+void cuda_copy_bytes(struct cuda_device *cuda, void *to, const void *from, size_t bytes);
 
 /* ---- weights.c ---- */
 

@@ -24,17 +24,6 @@ int cuda_enter(const struct cuda_device *cuda)
     return cuda_failed(cuda, cuda->driver->context_set(cuda->context), "cuCtxSetCurrent", "using the device");
 }
 
-void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data)
-{
-    const bool shared = count > 1 && cuda->copiers && pthread_mutex_trylock(&cuda->copy_mutex) == 0;
-    if (shared) {
-        pool_run(cuda->copiers, count, task, data);
-        pthread_mutex_unlock(&cuda->copy_mutex);
-    }
-    for (size_t i = 0; i < count && !shared; i++)
-        task(data, i, 0);
-}
-
 /* "cuda" or "cuda:N". */
 static int parse_name(const char *name, int *ordinal)
 {
