@@ -11,43 +11,29 @@ static double *new_sums(int64_t count)
     return (uint64_t)count > SIZE_MAX / sizeof(double) ? NULL : calloc((size_t)count, sizeof(double));
 }
 
-/* Of one tubelet; `mean` has room for a value of each channel. */
-static float variance(const float *tubelet, struct importance_shape shape, double *restrict mean)
-{
-    const int64_t patches = shape.patches, width = shape.width;
-    memset(mean, 0, (size_t)width * sizeof(*mean));
-    for (int64_t i = 0; i < patches * width; i += width)
-        for (int64_t c = 0; c < width; c++)
-            mean[c] += (double)tubelet[i + c];
-    for (int64_t c = 0; c < width; c++)
-        mean[c] /= (double)patches;
-    double squares = 0.0;
-    for (int64_t i = 0; i < patches * width; i += width) {
-        for (int64_t c = 0; c < width; c++) {
-            const double difference = (double)tubelet[i + c] - mean[c];
-            squares += difference * difference;
-        }
-    }
-    return (float)(squares / (double)(patches * width));
-}
-
-/* A sum's order is the same everywhere, and so is the sum: threads share the tubelets, nothing else. */
-static int threads_for(struct importance_shape shape)
-{
-    enum { PARALLEL_VALUES = 1 << 16 };
-    const bool large = shape.tubelets > 1 && shape.patches > PARALLEL_VALUES / shape.width / shape.tubelets;
-    const int64_t most = large && shape.threads > 1 ? shape.threads : 1;
-    return (int)(most < shape.tubelets ? most : shape.tubelets);
-}
-
 int importance_variance(const float *features, struct importance_shape shape, float *scores)
 {
-    double *const mean = shape.width > INT64_MAX / shape.tubelets ? NULL : new_sums(shape.tubelets * shape.width);
+    const int64_t patches = shape.patches, width = shape.width;
+    double *mean = new_sums(width);
     if (!mean)
         return error_memory("importance scores");
-#pragma omp parallel for num_threads(threads_for(shape)) schedule(static)
-    for (int64_t t = 0; t < shape.tubelets; t++)
-        scores[t] = variance(features + t * shape.patches * shape.width, shape, mean + t * shape.width);
+    for (int64_t t = 0; t < shape.tubelets; t++) {
+        const float *tubelet = features + t * patches * width;
+        memset(mean, 0, (size_t)width * sizeof(*mean));
+        for (int64_t i = 0; i < patches * width; i += width)
+            for (int64_t c = 0; c < width; c++)
+                mean[c] += (double)tubelet[i + c];
+        for (int64_t c = 0; c < width; c++)
+            mean[c] /= (double)patches;
+        double squares = 0.0;
+        for (int64_t i = 0; i < patches * width; i += width) {
+            for (int64_t c = 0; c < width; c++) {
+                const double difference = (double)tubelet[i + c] - mean[c];
+                squares += difference * difference;
+            }
+        }
+        scores[t] = (float)(squares / (double)(patches * width));
+    }
     free(mean);
     return 0;
 }
@@ -71,7 +57,6 @@ static double distance(const float *patch, int64_t count, int64_t step, int64_t 
 void importance_change(const float *features, struct importance_shape shape, int64_t history, float *scores)
 {
     const int64_t step = shape.patches * shape.width;
-#pragma omp parallel for num_threads(threads_for(shape)) schedule(dynamic)
     for (int64_t t = 0; t < shape.tubelets; t++) {
         const int64_t before = t < history ? t : history;
         double sum = 0.0;
@@ -84,7 +69,6 @@ void importance_change(const float *features, struct importance_shape shape, int
 void importance_surprise(const float *predicted, const float *features, struct importance_shape shape, float *scores)
 {
     const int64_t values = shape.patches * shape.width;
-#pragma omp parallel for num_threads(threads_for(shape)) schedule(static)
     for (int64_t t = 0; t < shape.tubelets; t++) {
         double sum = 0.0;
         for (int64_t i = t * values; i < (t + 1) * values; i++)

@@ -1,5 +1,5 @@
 /* How much happens at each moment of a video, from V-JEPA 2's features or from pixels. Pure functions over host
- * memory: they know no model and no file.
+ * memory: they know no model, no file and no thread.
  *
  * Features are [tubelets][patches][width]; a score is one number a tubelet or a frame, larger where more happens. */
 #ifndef ANALYSIS_IMPORTANCE_H
@@ -12,7 +12,6 @@
 /* The shape of features, every size at least 1. */
 struct importance_shape {
     int64_t tubelets, patches, width;
-    int threads; /* that may look at them, at least 1: the scores are the same */
 };
 
 /* scores[t] = the variance over a tubelet's patches, averaged over the channels. Errors: MEMORY. */

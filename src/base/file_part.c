@@ -4,9 +4,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/first_error.h"
+#include "base/pool.h"
 
 #include <errno.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -87,23 +87,36 @@ int file_part_begin(struct file_part *part, size_t begin)
     return 0;
 }
 
-/* What is in the system's memory already comes as fast as it is copied, and as pages are made for it: by several
+/* One read by several threads. */
+struct shared_read {
+    const struct file_part *part;
+    size_t offset, bytes;
+    uint8_t *to;
+    struct first_error error;
+};
+enum { SHARE_BYTES = 1 << 20, MOST_READERS = 4 };
+
+static void read_share(void *data, size_t index, size_t worker)
+{
+    struct shared_read *const shared = data;
+    const size_t begin = index * SHARE_BYTES, left = shared->bytes - begin;
+    (void)worker;
+    first_error_keep(&shared->error, file_part_copy(shared->part, shared->offset + begin, shared->to + begin,
+                                                    left < SHARE_BYTES ? left : SHARE_BYTES));
+}
+
+/* What is in the system's memory already comes as fast as it is copied and as pages are made for it: faster by several
  * threads. */
 static int copy_shared(const struct file_part *part, size_t offset, uint8_t *to, size_t bytes)
 {
-    enum { SHARE = 1 << 20, MOST_THREADS = 8 };
-    const size_t shares = bytes / SHARE;
-    const int most = omp_get_max_threads() < MOST_THREADS ? omp_get_max_threads() : MOST_THREADS;
-    if (shares < 2 || most < 2)
+    struct pool *pool = bytes < 2 * (size_t)SHARE_BYTES ? NULL : pool_create(MOST_READERS);
+    if (!pool)
         return file_part_copy(part, offset, to, bytes);
-    struct first_error error;
-    first_error_init(&error);
-#pragma omp parallel for num_threads(most) schedule(dynamic)
-    for (size_t i = 0; i < shares; i++) {
-        const size_t begin = i * SHARE, count = i + 1 < shares ? SHARE : bytes - begin;
-        first_error_keep(&error, file_part_copy(part, offset + begin, to + begin, count));
-    }
-    return first_error_end(&error);
+    struct shared_read shared = {.part = part, .offset = offset, .bytes = bytes, .to = to};
+    first_error_init(&shared.error);
+    pool_run(pool, (bytes + SHARE_BYTES - 1) / SHARE_BYTES, read_share, &shared);
+    pool_free(&pool);
+    return first_error_end(&shared.error);
 }
 
 int file_part_read(const struct file_part *part, const void *data, size_t bytes)

@@ -55,11 +55,6 @@ const struct scorer_info *scorer_info(const struct scorer *scorer)
     return &scorer->info;
 }
 
-int scorer_threads(const struct scorer *scorer)
-{
-    return device_threads(scorer->device);
-}
-
 int64_t scorer_tubelets(const struct scorer *scorer, int64_t frames)
 {
     return scorer->model->tubelets(scorer->weights, frames);

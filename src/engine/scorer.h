@@ -11,8 +11,6 @@ struct scorer;
 int scorer_open(const char *folder, struct device *device, struct scorer **out);
 void scorer_free(struct scorer **scorer);
 const struct scorer_info *scorer_info(const struct scorer *scorer);
-/* As many as its device was opened with. */
-int scorer_threads(const struct scorer *scorer);
 
 /* Of a clip of `frames` frames, at least 1. */
 int64_t scorer_tubelets(const struct scorer *scorer, int64_t frames);

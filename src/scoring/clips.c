@@ -20,11 +20,6 @@ static int64_t patches_of(const struct scoring_clips *clips)
     return clips->info->grid * clips->info->grid;
 }
 
-static struct importance_shape shape_of(const struct scoring_clips *clips, int64_t tubelets)
-{
-    return (struct importance_shape){tubelets, patches_of(clips), clips->info->width, scorer_threads(clips->scorer)};
-}
-
 /* The most tubelets a clip can have. */
 static int64_t most_tubelets(const struct scoring_clips *clips)
 {
@@ -232,7 +227,8 @@ static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t co
     if (status)
         return status;
     normalise_rows(features + seen * patches * width, wanted * patches, width);
-    importance_surprise(clips->expected, features + seen * patches * width, shape_of(clips, wanted), scores + seen);
+    importance_surprise(clips->expected, features + seen * patches * width,
+                        (struct importance_shape){wanted, patches, width}, scores + seen);
     return 0;
 }
 
@@ -262,14 +258,14 @@ int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbe
     if (status)
         return status;
     if (clips->options->importance == SOWLV2_IMPORTANCE_CHANGE) {
-        importance_change(features - clips->history * patches * width, shape_of(clips, clips->history + tubelets),
-                          HISTORY, scores);
+        importance_change(features - clips->history * patches * width,
+                          (struct importance_shape){clips->history + tubelets, patches, width}, HISTORY, scores);
         scores += clips->history;
         if (clips->history == 0)
             scores[0] = NAN;
         keep_history(clips, tubelets);
     } else if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
-        status = importance_variance(features, shape_of(clips, tubelets), scores);
+        status = importance_variance(features, (struct importance_shape){tubelets, patches, width}, scores);
     } else {
         status = score_surprise(clips, first, count, features, scores);
     }

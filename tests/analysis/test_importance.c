@@ -60,7 +60,7 @@ static void compare(const char *name, const float *found, double tolerance)
 static void test_features(void **state)
 {
     const struct host_tensor *tensor = find("features");
-    struct importance_shape shape = {tensor->dim[0], tensor->dim[1], tensor->dim[2], 1};
+    struct importance_shape shape = {tensor->dim[0], tensor->dim[1], tensor->dim[2]};
     float *features = copy_of(tensor), *predicted = copy_of(find("predicted")), scores[16];
 
     (void)state;
@@ -74,35 +74,6 @@ static void test_features(void **state)
     compare("change.4", scores, 1e-6);
     importance_surprise(predicted, features, shape, scores);
     compare("surprise", scores, 1e-6);
-    free(features);
-    free(predicted);
-}
-
-/* As many threads as there may be: the same numbers, to the last bit. */
-static void test_threads(void **state)
-{
-    enum { TUBELETS = 9, HISTORY = 4 };
-    const struct importance_shape alone = {TUBELETS, 64, 300, 1}, shared = {TUBELETS, 64, 300, 4};
-    const size_t count = (size_t)(alone.tubelets * alone.patches * alone.width);
-    float *features = malloc(count * sizeof(*features)), *predicted = malloc(count * sizeof(*predicted));
-    float expected[3][TUBELETS], found[3][TUBELETS];
-    uint32_t random = 1;
-
-    (void)state;
-    assert_non_null(features);
-    assert_non_null(predicted);
-    for (size_t i = 0; i < count; i++) {
-        random = random * 1664525U + 1013904223U;
-        features[i] = (float)(int32_t)random / 1e9F;
-        predicted[count - 1 - i] = features[i] + (float)(random & 255) / 100.0F;
-    }
-    assert_int_equal(importance_variance(features, alone, expected[0]), 0);
-    assert_int_equal(importance_variance(features, shared, found[0]), 0);
-    importance_change(features, alone, HISTORY, expected[1]);
-    importance_change(features, shared, HISTORY, found[1]);
-    importance_surprise(predicted, features, alone, expected[2]);
-    importance_surprise(predicted, features, shared, found[2]);
-    assert_memory_equal(found, expected, sizeof(expected));
     free(features);
     free(predicted);
 }
@@ -282,9 +253,9 @@ static void test_select_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_features),       cmocka_unit_test(test_motion),  cmocka_unit_test(test_normalise),
-        cmocka_unit_test(test_mix_and_spread), cmocka_unit_test(test_select),  cmocka_unit_test(test_select_nothing),
-        cmocka_unit_test(test_scenes),         cmocka_unit_test(test_threads), cmocka_unit_test(test_grey),
+        cmocka_unit_test(test_features),       cmocka_unit_test(test_motion), cmocka_unit_test(test_normalise),
+        cmocka_unit_test(test_mix_and_spread), cmocka_unit_test(test_select), cmocka_unit_test(test_select_nothing),
+        cmocka_unit_test(test_scenes),         cmocka_unit_test(test_grey),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -61,6 +61,31 @@ static void what_is_no_file_is_refused(void **state)
     test_folder_remove(folder);
 }
 
+/* A part that is large enough for several threads: every byte, and a file that ends too soon. */
+static void large_parts_are_read_whole(void **state)
+{
+    enum { BEGIN = 17, BYTES = (3 << 20) + 4321, FIRST = 1000 };
+    (void)state;
+    char *folder = test_folder_make(), *path = test_path(folder, "f");
+    uint8_t *bytes = malloc(BEGIN + BYTES);
+    struct file_part part;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < BEGIN + BYTES; i++)
+        bytes[i] = (uint8_t)(i * 2654435761U >> 24);
+    test_write(folder, "f", bytes, BEGIN + BYTES);
+    assert_int_equal(file_part_open(path, &part), 0);
+    assert_int_equal(file_part_begin(&part, BEGIN), 0);
+    assert_int_equal(file_part_read(&part, part.data + FIRST, BYTES - FIRST), 0);
+    assert_memory_equal(part.data + FIRST, bytes + BEGIN + FIRST, BYTES - FIRST);
+    assert_int_equal(truncate(path, BYTES / 2), 0);
+    assert_int_equal(file_part_read(&part, part.data, BYTES), SOWLV2_ERROR_IO);
+    assert_non_null(strstr(error_message(), "became shorter"));
+    file_part_close(&part);
+    free(bytes);
+    free(path);
+    test_folder_remove(folder);
+}
+
 static void folders_are_made_with_parents(void **state)
 {
     (void)state;
@@ -295,17 +320,12 @@ static void paths_are_joined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_takes_the_whole_file),
-        cmocka_unit_test(what_is_no_file_is_refused),
-        cmocka_unit_test(folders_are_made_with_parents),
-        cmocka_unit_test(links_in_the_way_are_named),
-        cmocka_unit_test(why_a_folder_is_not_made),
-        cmocka_unit_test(committed_file_is_complete),
-        cmocka_unit_test(aborted_file_leaves_nothing),
-        cmocka_unit_test(failed_commit_leaves_nothing),
-        cmocka_unit_test(leftovers_are_removed),
-        cmocka_unit_test(impossible_targets_are_refused),
-        cmocka_unit_test(paths_are_joined),
+        cmocka_unit_test(read_takes_the_whole_file),      cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(large_parts_are_read_whole),     cmocka_unit_test(folders_are_made_with_parents),
+        cmocka_unit_test(links_in_the_way_are_named),     cmocka_unit_test(why_a_folder_is_not_made),
+        cmocka_unit_test(committed_file_is_complete),     cmocka_unit_test(aborted_file_leaves_nothing),
+        cmocka_unit_test(failed_commit_leaves_nothing),   cmocka_unit_test(leftovers_are_removed),
+        cmocka_unit_test(impossible_targets_are_refused), cmocka_unit_test(paths_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

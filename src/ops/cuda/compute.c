@@ -143,27 +143,6 @@ static void reset_pinned(struct cuda_device *cuda, struct cuda_compute *state)
 
 /* ---- transfers ---- */
 
-/* Rows of `columns` bytes, of the source `stride` apart, one behind the other; what is large by several threads. */
-static void copy_rows(const struct compute *compute, char *to, const char *from, size_t stride, size_t rows,
-                      size_t columns)
-{
-    enum { PARALLEL_BYTES = 1 << 20, MOST_THREADS = 8 };
-    const int all = device_threads(compute_device(compute)), threads = all < MOST_THREADS ? all : MOST_THREADS;
-#pragma omp parallel for num_threads(threads) schedule(static) if (rows * columns >= PARALLEL_BYTES && rows > 1)
-    for (size_t i = 0; i < rows; i++)
-        memcpy(to + i * columns, from + i * stride, columns);
-}
-
-static void copy_bytes(const struct compute *compute, void *to, const void *from, size_t bytes)
-{
-    enum { SHARE = 128 << 10 };
-    const size_t whole = bytes / SHARE * SHARE;
-    if (whole > 0)
-        copy_rows(compute, to, from, SHARE, bytes / SHARE, SHARE);
-    if (bytes > whole)
-        memcpy((char *)to + whole, (const char *)from + whole, bytes - whole);
-}
-
 static void send(struct compute *compute, const void *pinned, struct tensor to, size_t bytes)
 {
     const struct cuda_device *const cuda = device_of(compute);
@@ -178,7 +157,7 @@ void cuda_upload(struct compute *compute, const void *from, struct tensor to)
     void *const pinned = begin_work(compute) ? take_pinned(compute, bytes) : NULL;
     if (!pinned)
         return;
-    copy_bytes(compute, pinned, from, bytes);
+    cuda_copy_bytes(device_of(compute), pinned, from, bytes);
     send(compute, pinned, to, bytes);
 }
 
@@ -191,7 +170,7 @@ void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
     char *const pinned = take_pinned(compute, rows * columns);
     if (!pinned)
         return;
-    copy_rows(compute, pinned, (const char *)from, row_bytes, rows, columns);
+    cuda_copy_rows(device_of(compute), &(struct cuda_host_rows){pinned, (const char *)from, row_bytes, rows, columns});
     send(compute, pinned, *to, rows * columns);
 }
 
@@ -229,7 +208,7 @@ static void take_downloads(struct cuda_compute *state, const struct compute *com
     for (struct download *download = state->first, *next; download; download = next) {
         next = download->next;
         if (compute)
-            copy_bytes(compute, download->to, download->from, download->bytes);
+            cuda_copy_bytes(device_of(compute), download->to, download->from, download->bytes);
         free(download);
     }
     state->first = NULL;

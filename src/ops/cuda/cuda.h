@@ -2,6 +2,7 @@
 #ifndef OPS_CUDA_CUDA_H
 #define OPS_CUDA_CUDA_H
 
+#include "base/pool.h"
 #include "ops/cuda/arguments.h"
 #include "ops/cuda/driver.h"
 #include "ops/set.h"
@@ -39,6 +40,9 @@ struct cuda_device {
     uint64_t ticket; /* counts what computes begin and what is given back */
     size_t shared_allowed[CUDA_KERNEL_COUNT];
 
+    pthread_mutex_t copy_mutex; /* of the threads that share a large copy; who finds it locked copies alone */
+    struct pool *copiers;       /* NULL: none */
+
     pthread_mutex_t load_mutex; /* of weights on their way */
     cu_stream loading[CUDA_STAGING_HALVES];
     void *staging; /* pinned */
@@ -65,6 +69,20 @@ void cuda_memory_free(struct cuda_device *cuda);
 
 /* Copies host memory to the device, `from` may change afterwards; it is there when this returns. */
 int cuda_load(struct cuda_device *cuda, cu_pointer to, const void *from, size_t bytes);
+
+/* ---- copies.c ---- */
+
+/* Runs task(data, 0) to task(data, count - 1), shared by threads where they are free. */
+void cuda_share(struct cuda_device *cuda, size_t count, pool_task task, void *data);
+
+/* Rows in host memory, of the source `stride` apart, that are put behind each other. */
+struct cuda_host_rows {
+    char *to;
+    const char *from;
+    size_t stride, count, bytes; /* bytes of a row */
+};
+void cuda_copy_rows(struct cuda_device *cuda, const struct cuda_host_rows *rows);
+void cuda_copy_bytes(struct cuda_device *cuda, void *to, const void *from, size_t bytes);
 
 /* ---- weights.c ---- */
 

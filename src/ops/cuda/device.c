@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_MAJOR = 8, /* mma on bfloat16 */ OWN_SHARED = 2048 /* what kernels have themselves */ };
+enum { LEAST_MAJOR = 8, /* mma on bfloat16 */ OWN_SHARED = 2048 /* what kernels have themselves */, MOST_COPIERS = 8 };
 
 int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing)
 {
@@ -143,6 +143,8 @@ static void stop(struct cuda_device *cuda)
     }
     if (cuda->context)
         cuda->driver->context_release(cuda->handle);
+    pool_free(&cuda->copiers);
+    pthread_mutex_destroy(&cuda->copy_mutex);
     pthread_mutex_destroy(&cuda->load_mutex);
     pthread_mutex_destroy(&cuda->mutex);
     free(cuda);
@@ -192,8 +194,11 @@ static int open_device(struct device *device, const struct device_options *optio
         return error_memory("a device");
     pthread_mutex_init(&cuda->mutex, NULL);
     pthread_mutex_init(&cuda->load_mutex, NULL);
+    pthread_mutex_init(&cuda->copy_mutex, NULL);
     cuda->memory.limit = options->memory_limit;
     status = open_cuda(cuda, ordinal);
+    if (status == 0)
+        cuda->copiers = pool_create(device->threads < MOST_COPIERS ? device->threads : MOST_COPIERS);
     if (status != 0) {
         stop(cuda);
         return status;

@@ -27,16 +27,15 @@ struct place {
 /* One use of the pinned memory, which the mutex guards. Pieces lie in a half behind each other while they fit. */
 struct loading {
     struct cuda_device *cuda;
-    int threads;
     int half;                             /* the one that is filled */
     size_t used;                          /* of it */
     bool on_its_way[CUDA_STAGING_HALVES]; /* something of it is being copied */
     int status;
 };
 
-static void begin(struct loading *loading, struct cuda_device *cuda, int threads)
+static void begin(struct loading *loading, struct cuda_device *cuda)
 {
-    *loading = (struct loading){.cuda = cuda, .threads = threads, .status = cuda_enter(cuda)};
+    *loading = (struct loading){.cuda = cuda, .status = cuda_enter(cuda)};
     pthread_mutex_lock(&cuda->load_mutex);
 }
 
@@ -110,28 +109,41 @@ static void fill(const struct matrix *from, const struct place *to, int64_t firs
     }
 }
 
+/* A piece in shares. */
+struct piece {
+    const struct matrix *from;
+    const struct place *to;
+    int64_t first, count;
+    char *room;
+};
+enum { SHARE_VALUES = 1 << 17 };
+
+static void fill_share(void *data, size_t index, size_t worker)
+{
+    const struct piece *const piece = data;
+    const int64_t begin = (int64_t)index * SHARE_VALUES, left = piece->count - begin;
+    (void)worker;
+    fill(piece->from, piece->to, piece->first + begin, left < SHARE_VALUES ? left : SHARE_VALUES,
+         piece->room + (size_t)begin * dtype_size(piece->to->dtype));
+}
+
 static void load(struct loading *loading, const struct matrix *from, const struct place *to)
 {
-    enum { PARALLEL_VALUES = 1 << 16, MOST_THREADS = 8 };
-    const struct cuda_device *const cuda = loading->cuda;
+    struct cuda_device *const cuda = loading->cuda;
     const int64_t size = (int64_t)dtype_size(to->dtype), total = from->rows * to->stride, most = HALF_BYTES / size;
     if (loading->status == 0 && from->dtype != to->dtype) /* whether the type can be read at all */
         loading->status = dtype_to_f32(from->dtype, from->data, 0, NULL);
     for (int64_t at = 0, count; at < total && loading->status == 0; at += count) {
         count = total - at < most ? total - at : most;
-        char *const room = take_room(loading, (size_t)(count * size));
-        const int wanted = count < PARALLEL_VALUES ? 1 : loading->threads;
-        const int64_t threads = wanted < MOST_THREADS ? wanted : MOST_THREADS, share = (count + threads - 1) / threads;
-#pragma omp parallel for num_threads((int)threads) schedule(static) if (threads > 1)
-        for (int64_t i = 0; i < count; i += share)
-            fill(from, to, at + i, count - i < share ? count - i : share, room + i * size);
+        const size_t bytes = (size_t)(count * size);
+        struct piece piece = {from, to, at, count, take_room(loading, bytes)};
         if (loading->status != 0)
             return;
-        loading->status =
-            cuda_failed(cuda,
-                        cuda->driver->copy_to_device(to->address + (cu_pointer)(at * size), room,
-                                                     (size_t)(count * size), cuda->loading[loading->half]),
-                        "cuMemcpyHtoDAsync", "copying weights to the GPU");
+        cuda_share(cuda, (size_t)((count + SHARE_VALUES - 1) / SHARE_VALUES), fill_share, &piece);
+        loading->status = cuda_failed(cuda,
+                                      cuda->driver->copy_to_device(to->address + (cu_pointer)(at * size), piece.room,
+                                                                   bytes, cuda->loading[loading->half]),
+                                      "cuMemcpyHtoDAsync", "copying weights to the GPU");
         loading->on_its_way[loading->half] = loading->on_its_way[loading->half] || loading->status == 0;
     }
 }
@@ -139,7 +151,7 @@ static void load(struct loading *loading, const struct matrix *from, const struc
 int cuda_load(struct cuda_device *cuda, cu_pointer to, const void *from, size_t bytes)
 {
     struct loading loading;
-    begin(&loading, cuda, 1);
+    begin(&loading, cuda);
     load(&loading, &(struct matrix){DTYPE_U8, from, 1, (int64_t)bytes}, &(struct place){DTYPE_U8, (int64_t)bytes, to});
     return end(&loading);
 }
@@ -155,7 +167,7 @@ int cuda_constant_create(struct device *device, const struct host_tensor *source
     if (status != 0)
         return status;
     struct loading loading;
-    begin(&loading, cuda_of(device), device->threads);
+    begin(&loading, cuda_of(device));
     load(&loading, &(struct matrix){source->dtype, source->data, 1, count},
          &(struct place){DTYPE_F32, count, cuda_address(out->memory)});
     status = end(&loading);
@@ -208,7 +220,7 @@ static int load_weights(struct device *device, const struct linear_source *sourc
         return status;
     struct loading loading;
     struct place to = {device->precision, weights->stride, cuda_address(weights->buffer.memory)};
-    begin(&loading, cuda_of(device), device->threads);
+    begin(&loading, cuda_of(device));
     for (int i = 0; i < source->parts; i++) {
         const struct host_tensor *const part = source->weight[i];
         const struct matrix values = {turned ? DTYPE_F32 : part->dtype, turned ? turned : part->data, part->dim[0],
