@@ -258,8 +258,6 @@ struct image_arguments {
     KERNEL(products, window_large_nf, product_arguments)                                                               \
     KERNEL(products, window_large_nn, product_arguments)                                                               \
     KERNEL(attention, attention_exact, attention_arguments)                                                            \
-    KERNEL(attention, attention_any_ff, attention_arguments)                                                           \
-    KERNEL(attention, attention_any_fn, attention_arguments)                                                           \
     KERNEL(attention, attention_any_nf, attention_arguments)                                                           \
     KERNEL(attention, attention_any_nn, attention_arguments)                                                           \
     KERNEL(attention, attention_64_64_16_nf, attention_arguments)                                                      \

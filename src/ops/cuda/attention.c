@@ -127,11 +127,25 @@ static bool is_ordinary(const struct attention_arguments *a)
            a->v.stride[1] <= limit && a->scale > 1e-20F && a->scale < 1e20F;
 }
 
+/* The narrow kind of a tensor, in scratch. */
+static struct tensor narrowed(struct compute *compute, struct tensor x)
+{
+    const struct tensor narrow = compute_tensor(compute, compute_narrow(compute), x.rank, x.dim);
+    op_copy(compute, x, narrow);
+    return narrow;
+}
+
 void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
                     bool causal, struct tensor out)
 {
     enum { ANY_WIDTH = 64, ANY_QUERIES = 32, ANY_THREADS = 128 };
     const bool exact = compute_narrow(compute) == DTYPE_F32;
+    const size_t mark = compute_mark(compute);
+    if (!exact && q.dtype == DTYPE_F32) { /* it would be rounded in any case */
+        q = narrowed(compute, q);
+        k = narrowed(compute, k);
+        v = narrowed(compute, v);
+    }
     const struct attention_arguments a = {
         .q = token_rows(&q),
         .k = token_rows(&k),
@@ -149,15 +163,19 @@ void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, s
         .pairs = takes_pairs(&out),
     };
     const struct shape *const shape =
-        q.dtype != DTYPE_F32 && is_ordinary(&a) ? shape_for(cuda_of(compute_device(compute)), &a) : NULL;
+        !exact && is_ordinary(&a) ? shape_for(cuda_of(compute_device(compute)), &a) : NULL;
     if (shape) {
         attend_narrow(compute, shape, a, out.dtype);
-        return;
+    } else {
+        const struct cuda_grid grid = {in_whole(a.queries, ANY_QUERIES) * q.dim[0], a.heads,
+                                       in_whole(a.value_width, ANY_WIDTH)};
+        cuda_launch(compute,
+                    exact                    ? KERNEL_attention_exact
+                    : out.dtype == DTYPE_F32 ? KERNEL_attention_any_nf
+                                             : KERNEL_attention_any_nn,
+                    grid, ANY_THREADS, 0, &a);
     }
-    const struct cuda_grid grid = {in_whole(a.queries, ANY_QUERIES) * q.dim[0], a.heads,
-                                   in_whole(a.value_width, ANY_WIDTH)};
-    cuda_launch(compute, exact ? KERNEL_attention_exact : cuda_kernel_for(KERNEL_attention_any_ff, q.dtype, out.dtype),
-                grid, ANY_THREADS, 0, &a);
+    compute_release(compute, mark);
 }
 
 /* Shared memory for `count` floats; otherwise the pass fails. */

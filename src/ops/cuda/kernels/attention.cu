@@ -416,6 +416,7 @@ template <class In, class Out, bool ROUNDED> __device__ void attend_any(const at
         }
         added += __shfl_xor_sync(~0u, added, 1);
         added += __shfl_xor_sync(~0u, added, 2);
+        __syncwarp(); // all four have read the old one
         if (t % 4 == 0) {
             shrink[t / 4] = expf(old - best);
             top[t / 4] = best;
@@ -447,8 +448,6 @@ template <class In, class Out, bool ROUNDED> __device__ void attend_any(const at
 #define ATTENTION_ANY(name, In, Out, ROUNDED)                                                                          \
     extern "C" __global__ void __launch_bounds__(128) name(const attention_arguments a) { attend_any<In, Out, ROUNDED>(a); }
 ATTENTION_ANY(attention_exact, float, float, false)
-ATTENTION_ANY(attention_any_ff, float, float, true)
-ATTENTION_ANY(attention_any_fn, float, narrow, true)
 ATTENTION_ANY(attention_any_nf, narrow, float, false)
 ATTENTION_ANY(attention_any_nn, narrow, narrow, false)
 
