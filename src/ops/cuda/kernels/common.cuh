@@ -203,7 +203,7 @@ __device__ __forceinline__ void put_8(narrow *to, const float *from, int64_t cou
         for (int i = 0; i < 4; i++)
             words[i] = pack(2 * i < count ? from[2 * i] : 0.0f, 2 * i + 1 < count ? from[2 * i + 1] : 0.0f);
     }
-    memcpy(to, words, 16);
+    *(uint4 *)to = {words[0], words[1], words[2], words[3]};
 }
 __device__ __forceinline__ void put_8(narrow *to, const narrow *from, int64_t count, bool vector)
 {
