@@ -111,7 +111,10 @@ class Torch:
         model = Sam2Model.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval().cuda()
         pixels = torch.randn(1, 3, 1024, 1024, device="cuda", dtype=torch.bfloat16)
         embed = self.prepared(model.get_image_embeddings)
-        self.time("sam2_encode", lambda: embed(pixels))
+        box = torch.tensor([[[100.0, 100.0, 300.0, 300.0]]], device="cuda")
+        self.time(
+            "sam2_image_1", lambda: model(image_embeddings=list(embed(pixels)), input_boxes=box, multimask_output=False)
+        )
         with torch.no_grad():
             features = [f.clone() for f in embed(pixels)]
         for count in (1, 8, 64):

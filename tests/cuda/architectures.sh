@@ -17,8 +17,9 @@ for image in "$@"; do
     at=$((at + $(word "$image" $((at + 4)) 4) + $(word "$image" $((at + 8)) 8)))
   done
   echo "$(basename "$image"):$found"
-  for architecture in $architectures; do
-    [[ $found = *" 2:$architecture "* ]] || { echo "$image has nothing for sm_$architecture"; exit 1; }
+  for architecture in $architectures; do # 90a is 90 there
+    [[ $found = *" 2:${architecture%a} "* ]] || { echo "$image has nothing for sm_$architecture"; exit 1; }
   done
-  [[ $found = *" 1:${architectures%% *} "* ]] || { echo "$image has no PTX"; exit 1; }
+  lowest=${architectures%% *}
+  [[ $found = *" 1:${lowest%a} "* ]] || { echo "$image has no PTX"; exit 1; }
 done
