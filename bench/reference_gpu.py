@@ -48,9 +48,9 @@ def make_models(work):
     return folders
 
 
-def ours(program, device, precision, folders, rounds):
+def ours(program, start, device, precision, folders, rounds):
     """Milliseconds by name."""
-    command = [program, device, precision, folders["owlv2"], folders["sam2"], folders["vjepa2"], str(rounds)]
+    command = [*start.split(), program, device, precision, folders["owlv2"], folders["sam2"], folders["vjepa2"], str(rounds)]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:
         print(f"{program} ended with {result.returncode}")
@@ -173,6 +173,7 @@ def main():
     parser.add_argument("--compile", action="store_true", help="time torch.compile too, which takes minutes")
     parser.add_argument("--precisions", nargs="+", default=["bf16"])
     parser.add_argument("--only", nargs="+", default=["detector", "segmenter", "tracker", "scorer"])
+    parser.add_argument("--start", default="", help="what stands before PROGRAM, to run it")
     parser.add_argument("--json")
     parser.add_argument("--no-torch", action="store_true")
     arguments = parser.parse_args()
@@ -180,7 +181,7 @@ def main():
     print("models:", folders, flush=True)
     columns = {}
     for precision in arguments.precisions:
-        columns[f"ours {precision}"] = ours(arguments.program, arguments.device, precision, folders, arguments.rounds)
+        columns[f"ours {precision}"] = ours(arguments.program, arguments.start, arguments.device, precision, folders, arguments.rounds)
     for compiled in [] if arguments.no_torch else [False, True] if arguments.compile else [False]:
         torch_side = Torch(arguments.rounds, compiled)
         for part, model in (("detector", "owlv2"), ("segmenter", "sam2"), ("tracker", "sam2"), ("scorer", "vjepa2")):
