@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "video/formats.h"
 #include "video/libav.h"
 #include "video/video_in.h"
 
@@ -114,6 +115,10 @@ static int open_codec(struct decoder *decoder)
     decoder->context->pkt_timebase = video->time_base;
     decoder->context->max_pixels = decoder->max_pixels;
     decoder->context->thread_count = decoder->threads > 0 ? decoder->threads : default_threads();
+    /* That such a stream was cut shows in its last frame alone, and a frame that comes from a thread of its own may be
+     * here before what is wrong with it is known. */
+    if (formats_is_elementary(decoder->input.format->iformat->name))
+        decoder->context->thread_type = FF_THREAD_SLICE;
     decoder->context->opaque = decoder;
     decoder->context->get_buffer2 = get_buffer;
 #if LIBAVCODEC_VERSION_MAJOR < 60 /* there it would be called in this thread alone, and the codec's threads wait */

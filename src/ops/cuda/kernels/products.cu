@@ -97,6 +97,7 @@ template <class In> __device__ void get_8(const product_arguments &a, const sour
         put_8(to, p, 8, a.vector_x);
         return;
     }
+#pragma unroll 1
     for (int i = 0; i < 8; i++) { // ends of rows, and taps of few channels
         if (count <= 0)
             p = from.at(a, k + i, &count);
@@ -269,6 +270,7 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
         }
         copies_group();
     };
+#pragma unroll 1
     for (int step = 0; step < STAGES - 1; step++)
         begin(step);
 #ifdef HAS_WGMMA
