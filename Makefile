@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers clean
+.PHONY: fuzz-afl all build torture demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers clean
 
 all: build
 
@@ -28,6 +28,9 @@ test: ## all tests at this machine's best level, with sanitizers over parsers an
 check-all: ## every sanitizer, every CPU level, every fuzzer for two minutes
 	@tools/install_deps.sh
 	@tools/run_tests.sh $(BUILD) $(JOBS) all
+
+torture: build ## attack the tool: kill -9, failing calls, short memory and disks (some minutes)
+	@cmake --build $(BUILD) -j $(JOBS) --target torture
 
 demo: build ## find things in the samples with the demo model that comes along
 	@tools/demo.sh $(BUILD)

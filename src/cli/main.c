@@ -4,6 +4,7 @@
 #include "cli/exit_status.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "cli/waiting.h"
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 {
     int result;
 
+    signals_ignore_limit();
     if (computes(argc, argv))
         waiting_choose(argv);
     if (argc > 0 && strcmp(path_base(argv[0]), "sowlv2-detect") == 0)

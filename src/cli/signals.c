@@ -15,6 +15,13 @@ void signals_ignore_pipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+void signals_ignore_limit(void)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
 static const char images_message[] = "interrupted: finishing what has begun";
 static const char *volatile message = images_message;
 

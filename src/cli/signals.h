@@ -11,6 +11,9 @@ extern volatile sig_atomic_t signals_interrupted;
  * nobody reads any more goes on. Verbs that print to standard output leave it, and end quietly as others do. */
 void signals_ignore_pipe(void);
 
+/* A file that grows over its limit (ulimit -f) becomes an error of that write, too. */
+void signals_ignore_limit(void);
+
 /* What the first of these signals says, "interrupted: ..."; NULL: that the images in hand are being finished. The text
  * must stay. */
 void signals_set_message(const char *message);

@@ -268,7 +268,9 @@ int output_claim_open(const struct output_claim_options *options, struct output_
         status = open_and_lock(claim, options->below);
     if (status)
         claim->was_marked = true; /* nothing is cleaned up that may be another's */
-    else
+    else if (claim->resumes)
+        status = output_claim_recover(claim);
+    if (!status)
         status = look_for_results(claim);
     if (status)
         output_claim_close(&claim);

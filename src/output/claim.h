@@ -72,6 +72,25 @@ int output_claim_write_row(struct output_claim *claim, const char *row, size_t s
 /* No more rows; the folder still belongs to the run. Errors: IO. */
 int output_claim_end(struct output_claim *claim);
 
+/* ---- a video that is done again ---- */
+
+/* Whether results of an earlier run are there that may be kept until those of this one are. */
+bool output_claim_needs_beside(const struct output_claim *claim);
+
+/* A claim on a folder of its own in the mark's, for results that are to take the place of those that are there, which
+ * are not touched meanwhile. What a run that was killed left in it goes. Errors: IO (a symbolic link where results will
+ * go, too), MEMORY. */
+int output_claim_open_beside(struct output_claim *claim, struct output_claim **out);
+
+/* Replaces the earlier results by what is beside, if that is all of the video (`whole`), or has as many rows at least;
+ * else that goes, with a notice that calls the video `name`. Killed in between, the next run completes it. Closes the
+ * folder beside. Errors: IO, FORMAT, MEMORY: both are left. */
+int output_claim_close_beside(struct output_claim *claim, struct output_claim **beside, const char *name, bool whole);
+
+/* Completes a replacement that was broken off, in a folder that nobody has claimed; output_claim_open() does it with
+ * resume. Errors: as output_claim_open() and output_claim_close_beside(). */
+int output_recover(const char *folder);
+
 /* ---- an output folder that may be another run's ---- */
 
 /* What the journal of a folder says of a video in it. */

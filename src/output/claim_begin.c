@@ -46,6 +46,29 @@ static int copy_records(const struct output_claim *claim, FILE *from, FILE *to)
     return ferror(from) ? error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", claim->journal_path, strerror(errno)) : 0;
 }
 
+/* A line that a kill has cut ends here, so that the next one is a line of its own. */
+static bool end_cut_line(int journal)
+{
+    const off_t end = lseek(journal, 0, SEEK_END);
+    char last = '\n';
+    ssize_t count;
+
+    do
+        count = end > 0 ? pread(journal, &last, 1, end - 1) : 0;
+    while (count < 0 && errno == EINTR);
+    return count >= 0 && (last == '\n' || file_write_whole(journal, "\n", 1) == 0);
+}
+
+int output_journal_open(struct output_claim *claim)
+{
+    if (claim->journal >= 0)
+        return 0;
+    claim->journal = openat(claim->mark, "journal", O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    if (claim->journal >= 0 && end_cut_line(claim->journal))
+        return 0;
+    return error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s", claim->journal_path, strerror(errno));
+}
+
 int output_journal_begin(struct output_claim *claim, bool keep)
 {
     struct file_writer writer;
@@ -69,12 +92,7 @@ int output_journal_begin(struct output_claim *claim, bool keep)
     if (old)
         fclose(old);
     string_free(&header);
-    if (status)
-        return status;
-    claim->journal = openat(claim->mark, "journal", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
-    return claim->journal >= 0
-               ? 0
-               : error_set(SOWLV2_ERROR_IO, "%s: cannot be written: %s", claim->journal_path, strerror(errno));
+    return status ? status : output_journal_open(claim);
 }
 
 /* Writes a line whole, or takes what was written of it back. */
@@ -147,6 +165,15 @@ int output_claim_add_files(struct output_claim *claim, const struct string_list 
     if (files->count == 0)
         return 0;
     journal_field(&line, "files");
+    add_files(&line, files);
+    return end_line(claim, &line);
+}
+
+int output_journal_add_replacement(struct output_claim *claim, const struct string_list *files)
+{
+    struct string line = {0};
+
+    journal_field(&line, "replaces");
     add_files(&line, files);
     return end_line(claim, &line);
 }
@@ -228,8 +255,7 @@ static int check_rows(const struct output_claim *claim)
     return any ? 0 : status;
 }
 
-/* What a run that was killed left half written. */
-static void remove_leftovers(const struct output_claim *claim)
+void output_remove_half_written(const struct output_claim *claim)
 {
     char *mark = path_join(claim->folder, LISTING_MARK);
 
@@ -283,9 +309,10 @@ int output_claim_begin(struct output_claim *claim)
 
     if (claim->begun)
         return 0;
+    output_remove_half_written(claim); /* before folders that are empty go */
     status = claim->loaded ? go_on(claim) : begin_anew(claim);
     if (!status)
-        remove_leftovers(claim);
+        output_claim_drop_beside(claim);
     claim->begun = !status;
     claim->was_marked |= claim->begun;
     return status;

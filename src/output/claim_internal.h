@@ -62,6 +62,30 @@ int output_rows_read(const char *folder, int (*take)(void *user_data, const stru
  * it does nothing. What cannot be removed is left. Errors: IO, MEMORY. */
 int output_sweep(struct output_claim *claim, bool keep);
 
+/* The same, but for those of `stay`, which is sorted. */
+int output_sweep_others(struct output_claim *claim, struct string_list *stay);
+
+/* The name of a file right in a folder of results, and which folder that is; NULL: it is no such file. */
+const char *output_own_name(const char *file, size_t *folder);
+
+/* Opens a folder of results, through no link; -1 with errno. */
+int output_open_below(int folder, const char *below);
+
+/* Removes the folders of results that are empty, and those that held them. */
+void output_remove_empty(const struct output_claim *claim);
+
+/* Removes what a run that was killed left half written. */
+void output_remove_half_written(const struct output_claim *claim);
+
+/* Removes what a run that was killed left beside; completes a replacement that was broken off, or removes it. Errors:
+ * IO, FORMAT, MEMORY. */
+void output_claim_drop_beside(struct output_claim *claim);
+int output_claim_recover(struct output_claim *claim);
+
+/* Opens the journal that is there, to add to it. Errors: IO. */
+int output_journal_open(struct output_claim *claim);
+int output_journal_add_replacement(struct output_claim *claim, const struct string_list *files);
+
 /* Writes the journal anew: the job and, with `keep`, the records that stay. */
 int output_journal_begin(struct output_claim *claim, bool keep);
 

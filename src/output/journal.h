@@ -6,6 +6,7 @@
  *   video NAME PATH SIZE TIME                         the video that is about to be written
  *   files FILE...                                     more files of it that are about to be written
  *   finished ROWS                                     all of the video is there
+ *   replaces FILE...                                  what was made beside an earlier run's results takes their place
  *
  * FILE is below the output folder; PATH, SIZE and TIME are those of struct output_identity. A line is written before
  * the files that it names are made: what a run that was killed left is known. */

@@ -1,6 +1,7 @@
 /* Reading the results.jsonl of an earlier run. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_load.h"
 #include "output/claim_internal.h"
 
 #include <errno.h>
@@ -67,7 +68,8 @@ static bool has_all_files(const struct reader *reader, const json_t *objects)
 static int take_line(const struct reader *reader, size_t length, int (*take)(void *, const struct output_row *),
                      void *user_data)
 {
-    json_t *row = json_loadb(reader->line, length, 0, NULL);
+    json_error_t error = {0};
+    json_t *row = json_load(reader->line, length, 0, &error);
     const json_t *objects = json_object_get(row, "objects");
     const struct output_row said = {.line = reader->number,
                                     .image = json_string_value(json_object_get(row, "image")),
@@ -76,7 +78,9 @@ static int take_line(const struct reader *reader, size_t length, int (*take)(voi
                                     .has_files = has_all_files(reader, objects)};
     int status;
 
-    if (!json_is_array(objects) || (!said.image && !said.video))
+    if (!row && json_error_is_memory(&error))
+        status = error_memory(reader->path);
+    else if (!json_is_array(objects) || (!said.image && !said.video))
         status = error_set(SOWLV2_ERROR_FORMAT,
                            "%s:%zu: not a row of results: repair the file, or choose another --output folder",
                            reader->path, reader->number);

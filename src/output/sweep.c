@@ -16,12 +16,12 @@ struct sweep {
     struct output_claim *claim;
     int folders[MOST_FOLDERS]; /* descriptor of each folder of results; -1: there is none, or not looked for */
     bool opened[MOST_FOLDERS];
-    struct string_list files; /* to be removed, where some stay */
-    bool *stays;              /* [files.count] */
+    const struct string_list *others; /* sorted: files that are not removed; NULL: all are */
+    struct string_list files;         /* to be removed, where some stay */
+    bool *stays;                      /* [files.count] */
 };
 
-/* Opens a folder of results, through no link. */
-static int open_below(int folder, const char *below)
+int output_open_below(int folder, const char *below)
 {
     const char *slash = strchr(below, '/');
     char *first = slash ? strndup(below, (size_t)(slash - below)) : NULL;
@@ -39,8 +39,7 @@ static int open_below(int folder, const char *below)
     return found;
 }
 
-/* The name of a file right in a folder of results, and which folder that is; NULL: it is no such file. */
-static const char *own_name(const char *file, size_t *folder)
+const char *output_own_name(const char *file, size_t *folder)
 {
     for (size_t i = 0; listing_result_folders[i] && i < MOST_FOLDERS; i++) {
         const size_t length = strlen(listing_result_folders[i]);
@@ -57,12 +56,12 @@ static const char *own_name(const char *file, size_t *folder)
 static void remove_file(struct sweep *sweep, const char *file)
 {
     size_t folder = 0;
-    const char *name = own_name(file, &folder);
+    const char *name = output_own_name(file, &folder);
 
     if (!name)
         return;
     if (!sweep->opened[folder])
-        sweep->folders[folder] = open_below(sweep->claim->descriptor, listing_result_folders[folder]);
+        sweep->folders[folder] = output_open_below(sweep->claim->descriptor, listing_result_folders[folder]);
     sweep->opened[folder] = true;
     if (sweep->folders[folder] >= 0)
         unlinkat(sweep->folders[folder], name, 0);
@@ -87,12 +86,22 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(struct string_list *list)
+{
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof(*list->items), compare_texts);
+}
+
+/* Its place in a sorted list; NULL: it is not in it. */
+static char **find(const struct string_list *list, const char *file)
+{
+    return list->count > 0 ? bsearch(&file, list->items, list->count, sizeof(*list->items), compare_texts) : NULL;
+}
+
 /* Marks a file of an image that stays. */
 static void keep_file(struct sweep *sweep, const char *file)
 {
-    char **found = sweep->files.count > 0 ? bsearch(&file, sweep->files.items, sweep->files.count,
-                                                    sizeof(*sweep->files.items), compare_texts)
-                                          : NULL;
+    char **found = find(&sweep->files, file);
 
     if (found)
         sweep->stays[found - sweep->files.items] = true;
@@ -118,8 +127,10 @@ static int go_through(struct sweep *sweep, FILE *stream, enum pass pass)
         if (pass != REMOVE_ALL && (record && record->stays) != (pass == KEEP))
             continue;
         for (size_t i = first; first > 0 && !status && i < line.count; i++)
-            if (pass == REMOVE_ALL)
+            if (pass == REMOVE_ALL && !(sweep->others && find(sweep->others, line.fields[i])))
                 remove_file(sweep, line.fields[i]);
+            else if (pass == REMOVE_ALL)
+                continue;
             else if (pass == KEEP)
                 keep_file(sweep, line.fields[i]);
             else
@@ -136,7 +147,7 @@ static int remove_rest(struct sweep *sweep, FILE *stream)
 
     if (status || sweep->files.count == 0)
         return status;
-    qsort(sweep->files.items, sweep->files.count, sizeof(*sweep->files.items), compare_texts);
+    sort(&sweep->files);
     sweep->stays = calloc(sweep->files.count, sizeof(*sweep->stays));
     status = sweep->stays ? go_through(sweep, stream, KEEP) : error_memory("journal");
     for (size_t i = 0; !status && i < sweep->files.count; i++)
@@ -145,15 +156,14 @@ static int remove_rest(struct sweep *sweep, FILE *stream)
     return status;
 }
 
-/* Removes the folders of results that are empty now, and those that held them. */
-static void remove_empty(const struct sweep *sweep)
+void output_remove_empty(const struct output_claim *claim)
 {
-    const int root = sweep->claim->descriptor;
+    const int root = claim->descriptor;
 
     for (size_t i = 0; listing_result_folders[i]; i++) {
         const char *below = listing_result_folders[i], *slash = strchr(below, '/');
         char *parent_name = slash ? strndup(below, (size_t)(slash - below)) : NULL;
-        const int parent = parent_name ? open_below(root, parent_name) : -1;
+        const int parent = parent_name ? output_open_below(root, parent_name) : -1;
 
         if (!slash)
             unlinkat(root, below, AT_REMOVEDIR);
@@ -166,24 +176,39 @@ static void remove_empty(const struct sweep *sweep)
     }
 }
 
-int output_sweep(struct output_claim *claim, bool keep)
+static int run_sweep(struct sweep *sweep, bool keep)
 {
-    struct sweep sweep = {.claim = claim};
+    struct output_claim *claim = sweep->claim;
     FILE *stream = NULL;
     int status = output_open_file(claim->mark, "journal", claim->journal_path, &stream);
 
     for (size_t i = 0; i < MOST_FOLDERS; i++)
-        sweep.folders[i] = -1;
+        sweep->folders[i] = -1;
     if (!status && stream)
-        status = keep ? remove_rest(&sweep, stream) : go_through(&sweep, stream, REMOVE_ALL);
+        status = keep ? remove_rest(sweep, stream) : go_through(sweep, stream, REMOVE_ALL);
     if (!status && stream && !keep)
-        remove_empty(&sweep);
+        output_remove_empty(claim);
     for (size_t i = 0; i < MOST_FOLDERS; i++)
-        if (sweep.folders[i] >= 0)
-            close(sweep.folders[i]);
+        if (sweep->folders[i] >= 0)
+            close(sweep->folders[i]);
     if (stream)
         fclose(stream);
-    string_list_free(&sweep.files);
-    free(sweep.stays);
+    string_list_free(&sweep->files);
+    free(sweep->stays);
     return status;
+}
+
+int output_sweep(struct output_claim *claim, bool keep)
+{
+    struct sweep sweep = {.claim = claim};
+
+    return run_sweep(&sweep, keep);
+}
+
+int output_sweep_others(struct output_claim *claim, struct string_list *stay)
+{
+    struct sweep sweep = {.claim = claim, .others = stay};
+
+    sort(stay);
+    return run_sweep(&sweep, false);
 }

@@ -236,12 +236,28 @@ static float importance_of(int64_t index, const void *user_data)
     return frame ? frame->importance : NAN;
 }
 
+/* What a run that was killed left half written beside a file. */
+static void tidy_beside(const char *path)
+{
+    char *const folder = path ? strndup(path, (size_t)(path_base(path) - path)) : NULL;
+    if (folder)
+        file_remove_leftovers(*folder ? folder : ".");
+    free(folder);
+}
+
 static int prepare(struct frames_run *run, const sowlv2_scorer *scorer)
 {
     const struct sowlv2_key_frames_options *const options = &run->options;
     int status = check_options(run, scorer);
     if (!status && options->pictures)
         status = file_make_directories(options->pictures);
+    if (!status && options->pictures)
+        file_remove_leftovers(options->pictures);
+    if (!status) {
+        tidy_beside(options->scores);
+        tidy_beside(options->plot);
+        tidy_beside(options->features);
+    }
     if (!status)
         status = check_writable(options->scores);
     if (!status)

@@ -34,7 +34,12 @@ static int look_into(struct search *search, const char *below)
     const char *output = output_claim_folder(search->claim);
     char *folder = below ? path_join(output, below) : strdup(output);
     struct found found = {.folder = below ? strdup(below) : NULL};
-    int status = folder && (found.folder || !below) ? output_video_read(folder, &found.video) : error_memory(output);
+    int status = folder && (found.folder || !below) ? 0 : error_memory(output);
+
+    if (!status && below)
+        status = output_recover(folder);
+    if (!status)
+        status = output_video_read(folder, &found.video);
 
     if (!status && below && listing_is_output(folder))
         status = string_list_append(&search->taken, below);
@@ -102,7 +107,9 @@ static int go_on(const struct search *search, struct run_place *place, const cha
     if (!status)
         status = output_video_is_whole(folder, video, &place->done);
     if (!status && !place->done)
-        log_notice("%s: the earlier run did not finish it, or part of it is gone: starting it again", name);
+        log_notice("%s: the earlier run did not finish it, or part of it is gone: starting it again; its results stay "
+                   "until the new ones are there",
+                   name);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* The videos of a job: one after the other, since each forward pass uses all threads anyway. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/first_error.h"
 #include "base/log.h"
 #include "pipeline/track.h"
 #include "run/plan.h"
@@ -103,17 +104,33 @@ static void end_part(struct sowlv2_run *run, struct sowlv2_run_part *part, int s
     free(why);
 }
 
+/* Gives the first error; what was done before one counts. */
+static int end_beside(struct output_claim *claim, struct output_claim **beside, const char *name, bool whole,
+                      int status)
+{
+    struct first_error error;
+
+    first_error_init(&error);
+    first_error_keep(&error, status);
+    first_error_keep(&error, output_claim_close_beside(claim, beside, name, whole && !status));
+    return first_error_end(&error);
+}
+
 static void run_one(struct sowlv2_run *run, const struct run_models *models, size_t video, struct output_claim *claim,
                     struct sowlv2_run_report *report)
 {
     struct sowlv2_run_part part = {.is_video = true,
                                    .name = run->inputs.video_names.items[video],
                                    .folder = claim ? output_claim_folder(claim) : NULL};
-    struct track_options options = make_options(run, models, video, claim);
+    struct output_claim *beside = NULL; /* where an earlier run's results stay until these are there */
+    const bool again = claim && run->options.resume && output_claim_needs_beside(claim);
+    int status = again ? output_claim_open_beside(claim, &beside) : 0;
+    struct track_options options = make_options(run, models, video, beside ? beside : claim);
     struct track_report done = {0};
     struct run_plan plan = {0};
-    int status = options.given ? 0 : run_plan_make(run, &options, &plan);
 
+    if (!status && !options.given)
+        status = run_plan_make(run, &options, &plan);
     options.plan = plan.used ? &plan.plan : NULL;
     if (!status)
         status = track_video(models->detector, models->segmenter, &options, &done);
@@ -122,6 +139,8 @@ static void run_one(struct sowlv2_run *run, const struct run_models *models, siz
 
         status = status ? status : ended;
     }
+    if (beside)
+        status = end_beside(claim, &beside, options.name, !done.interrupted && !done.broken, status);
     fill_part(&done, &part);
     part.no_model = plan.no_model;
     run_plan_free(&plan);

@@ -2,14 +2,15 @@
 #include "weights/json.h"
 
 #include "base/error.h"
+#include "base/json_load.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* Turns jansson's error into ours. Where memory runs out it often sets no text and no code. */
+/* Turns jansson's error into ours. */
 static int json_report(const char *name, const json_error_t *error)
 {
-    if (json_error_code(error) == json_error_out_of_memory || !error->text[0])
+    if (json_error_is_memory(error))
         return error_memory(name);
     return error_set(SOWLV2_ERROR_FORMAT,
                      "%s: not valid JSON: %s (line %d, column %d): the file is damaged: get it again", name,
@@ -20,9 +21,9 @@ int json_parse_object(const char *name, const char *text, size_t size, json_t **
 {
     json_error_t error;
     *out = NULL;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_load(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!root && json_error_code(&error) == json_error_numeric_overflow)
-        root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+        root = json_load(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     if (!root)
         return json_report(name, &error);
     if (!json_is_object(root)) {
@@ -35,7 +36,7 @@ int json_parse_object(const char *name, const char *text, size_t size, json_t **
 
 json_t *json_parse_value(const char *text, size_t size, json_error_t *error)
 {
-    return json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    return json_load(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
 }
 
 static void skip_space(const char *text, size_t size, size_t *at)

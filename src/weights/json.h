@@ -26,7 +26,8 @@ enum json_next { JSON_NEXT_MEMBER, JSON_NEXT_END, JSON_NEXT_BROKEN };
  * for json_parse_value to say. */
 enum json_next json_next_member(const char *text, size_t size, size_t *at, struct json_member *out);
 
-/* Parses one value of any kind with nothing after it. NULL, with `*error` set, where it is not valid. */
+/* Parses one value of any kind with nothing after it. NULL, with `*error` set, where it is not valid or memory is short
+ * (base/json_load.h). */
 json_t *json_parse_value(const char *text, size_t size, json_error_t *error);
 
 #endif

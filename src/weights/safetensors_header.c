@@ -2,6 +2,7 @@
 #include "weights/safetensors_header.h"
 
 #include "base/error.h"
+#include "base/json_load.h"
 #include "weights/json.h"
 #include "weights/safetensors_tensor.h"
 
@@ -77,7 +78,7 @@ static int check_names(const struct header *header)
 static int check_metadata(struct header *header, const struct json_member *metadata)
 {
     struct json_member member;
-    json_error_t error;
+    json_error_t error = {0};
     size_t at = 0;
     enum json_next next;
     if (header->has_metadata)
@@ -89,6 +90,8 @@ static int check_metadata(struct header *header, const struct json_member *metad
         bool good = key && value;
         json_decref(key);
         json_decref(value);
+        if (!good && json_error_is_memory(&error))
+            return error_memory(header->file);
         if (!good)
             break;
     }
@@ -121,6 +124,8 @@ static int read_tensor(struct header *header, const char *name, const struct jso
     if (status)
         return status;
     json_t *info = json_parse_value(member->value, member->value_size, &error);
+    if (!info && json_error_is_memory(&error))
+        return error_memory(header->file);
     if (!info)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: tensor \"%.200s\": not valid JSON: %s: " SAFETENSORS_DAMAGED,
                          header->file, name, error.text);
@@ -138,7 +143,7 @@ static int read_member(struct header *header, const struct json_member *member)
     json_error_t error;
     json_t *key = json_parse_value(member->key, member->key_size, &error);
     if (!key)
-        return header_error(header, error.text);
+        return json_error_is_memory(&error) ? error_memory(header->file) : header_error(header, error.text);
     char *name = header->names_end;
     size_t size = strlen(json_string_value(key)) + 1;
     memcpy(name, json_string_value(key), size);

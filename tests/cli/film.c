@@ -2,7 +2,9 @@
 #include "film.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "media/image.h"
+
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -205,5 +208,41 @@ void film_check_video(const char *below, const json_t *rows, int width, int heig
         assert_true(fabs(clip.times[i] - (film_number(json_array_get(rows, (size_t)i), "time") - start)) < 2e-3);
     assert_int_equal(clip.damage.skipped + clip.damage.concealed, 0);
     clip_free(&clip);
+    free(path);
+}
+
+char *film_read_text(const char *below)
+{
+    char *path = test_path(film_output, below), *text;
+    size_t size;
+
+    if (file_read(path, 1 << 26, &text, &size) != 0)
+        fail_msg("%s", error_message());
+    free(path);
+    return text;
+}
+
+size_t film_count_lines(const char *below)
+{
+    char *text = film_read_text(below);
+    size_t lines = 0;
+
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    free(text);
+    return lines;
+}
+
+void film_wait_for_rows(const char *below, size_t count)
+{
+    char *path = test_path(film_output, below);
+
+    for (int tries = 0; tries < 6000; tries++) {
+        const struct timespec moment = {.tv_nsec = 10000000};
+
+        if (file_exists(path) && film_count_lines(below) >= count)
+            break;
+        nanosleep(&moment, NULL);
+    }
     free(path);
 }

@@ -43,6 +43,11 @@ size_t film_check_rows(const json_t *rows, const char *name, int64_t first, int6
 /* A video of the output: so many pictures, at the rows' times. */
 void film_check_video(const char *below, const json_t *rows, int width, int height);
 
+/* A file of the output; its lines; waiting until it has so many. */
+char *film_read_text(const char *below);
+size_t film_count_lines(const char *below);
+void film_wait_for_rows(const char *below, size_t count);
+
 /* A test with the film. */
 #define FILM_CASE(name) cmocka_unit_test_setup_teardown(name, film_set_up, film_tear_down)
 

@@ -304,10 +304,16 @@ static void test_pictures(void **state)
     char name[32];
 
     (void)state;
+    assert_int_equal(mkdir(keys, 0777), 0);
+    test_write_text(keys, ".sowlv2-1-1.part", "what a run that was killed left");
+    test_write_text(folder, ".sowlv2-1-2.part", "beside the plot, too");
     tool_expect(0, "4 chosen by V-JEPA 2's change",
                 ARGUMENTS("frames", "--input", video, "--vjepa2-model", MODEL, "--target-frames", "4", "--spacing", "5",
                           "--save-frames", keys, "--plot", plot));
     assert_int_equal(test_count_entries(keys), 4);
+    first = test_path(folder, ".sowlv2-1-2.part");
+    assert_int_not_equal(access(first, F_OK), 0);
+    free(first);
     for (int64_t i = 0; i < 4; i++) {
         const int64_t number = integer_at(chosen, i);
         const size_t bytes = (size_t)(pixels->dim[1] * pixels->dim[2] * 3);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,43 +29,6 @@ static void look_in(const char *below)
 {
     free(film_output);
     film_output = test_path(film_folder, below);
-}
-
-static char *read_text(const char *below)
-{
-    char *path = test_path(film_output, below), *text;
-    size_t size;
-
-    if (file_read(path, 1 << 26, &text, &size) != 0)
-        fail_msg("%s", error_message());
-    free(path);
-    return text;
-}
-
-static size_t count_lines(const char *below)
-{
-    char *text = read_text(below);
-    size_t lines = 0;
-
-    for (const char *at = text; (at = strchr(at, '\n')); at++)
-        lines++;
-    free(text);
-    return lines;
-}
-
-/* Waits until results.jsonl below the output has so many rows. */
-static void wait_for_rows(const char *below, size_t count)
-{
-    char *path = test_path(film_output, below);
-
-    for (int tries = 0; tries < 6000; tries++) {
-        const struct timespec moment = {.tv_nsec = 10000000};
-
-        if (file_exists(path) && count_lines(below) >= count)
-            break;
-        nanosleep(&moment, NULL);
-    }
-    free(path);
 }
 
 /* How many files in the output and below have a name of this pattern. */
@@ -93,14 +55,14 @@ static void test_two_runs(void **state)
     json_t *rows;
 
     (void)state;
-    wait_for_rows("results.jsonl", 3);
+    film_wait_for_rows("results.jsonl", 3);
     tool_expect(2, "another run of sowlv2 (process ", ARGUMENTS(FILM_DETECT, "--input", film_path));
     tool_expect(2, "another run of sowlv2", ARGUMENTS(FILM_DETECT, "--input", longer, "--resume"));
     tool_expect(2, "another run of sowlv2", ARGUMENTS(IMAGES, "--input", SCENE, "--output", film_output));
-    before = read_text("results.jsonl");
+    before = film_read_text("results.jsonl");
     assert_int_equal(kill(first, SIGKILL), 0);
     assert_int_equal(tool_wait(first), 128 + SIGKILL);
-    after = read_text("results.jsonl");
+    after = film_read_text("results.jsonl");
     assert_memory_equal(after, before, strlen(before)); /* nobody has touched its rows */
     assert_true(count_files("*.unfinished.mp4") > 0);
     tool_expect(0, NULL, ARGUMENTS(FILM_DETECT, "--input", film_path, "--quiet", "--no-save-frames"));
@@ -125,11 +87,11 @@ static void test_resume_videos(void **state)
     json_t *rows;
 
     (void)state;
-    wait_for_rows("b/results.jsonl", 3);
+    film_wait_for_rows("b/results.jsonl", 3);
     assert_int_equal(kill(tool, SIGKILL), 0);
     assert_int_equal(tool_wait(tool), 128 + SIGKILL);
-    before = read_text("a/results.jsonl");
-    assert_int_equal(count_lines("a/results.jsonl"), 4);
+    before = film_read_text("a/results.jsonl");
+    assert_int_equal(film_count_lines("a/results.jsonl"), 4);
     tool_expect(2, "--prompt 'turtle' 'guitar' 'banana', now 'turtle'",
                 ARGUMENTS("detect", "--prompt", "turtle", "--owl-model", "demo", "--sam-model", FILM_SEGMENTER,
                           "--output", film_output, "--input", videos, "--resume"));
@@ -142,7 +104,7 @@ static void test_resume_videos(void **state)
     assert_non_null(strstr(result.err, "b.mp4: the earlier run did not finish it"));
     assert_non_null(strstr(result.err, "b.mp4: 60 frames"));
     tool_free(&result);
-    after = read_text("a/results.jsonl");
+    after = film_read_text("a/results.jsonl");
     assert_string_equal(after, before);
     assert_int_equal(count_files("*.unfinished.mp4"), 0);
     free(after);
@@ -166,8 +128,8 @@ static void test_resume_videos(void **state)
     assert_non_null(strstr(result.err, "a.mp4: it has changed"));
     assert_non_null(strstr(result.err, "b.mp4: the earlier run did not finish it"));
     tool_free(&result);
-    assert_int_equal(count_lines("a/results.jsonl"), 5);
-    assert_int_equal(count_lines("b/results.jsonl"), 60);
+    assert_int_equal(film_count_lines("a/results.jsonl"), 5);
+    assert_int_equal(film_count_lines("b/results.jsonl"), 60);
     free(before);
     free(first);
     free(second);
@@ -182,20 +144,20 @@ static void test_resume_alone(void **state)
 
     (void)state;
     tool_expect(0, NULL, ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--quiet", "--input", film_path, "--resume"));
-    before = read_text("results.jsonl");
+    before = film_read_text("results.jsonl");
     for (int again = 0; again < 2; again++) {
         result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", film_path, other, "--resume"));
         assert_int_equal(result.status, 0);
         assert_non_null(strstr(result.err, "film.mp4: done before"));
         assert_int_equal(!strstr(result.err, "film.mp4: 3 frames"), again);
         tool_free(&result);
-        assert_int_equal(count_lines("film/results.jsonl"), 3);
+        assert_int_equal(film_count_lines("film/results.jsonl"), 3);
     }
     result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", other, "--resume"));
     assert_int_equal(result.status, 0);
     assert_non_null(strstr(result.err, "film.mp4: done before"));
     tool_free(&result);
-    after = read_text("results.jsonl");
+    after = film_read_text("results.jsonl");
     assert_string_equal(after, before);
     /* Images do not go among a video's rows. */
     tool_expect(2, "it holds the results of a video, film.mp4",
@@ -227,12 +189,12 @@ static void test_names(void **state)
     arguments[count++] = ":2";
     tool_expect(0, NULL, arguments);
     assert_false(file_exists(outside));
-    assert_int_equal(count_lines("results.jsonl"), 1);
+    assert_int_equal(film_count_lines("results.jsonl"), 1);
     for (size_t i = 0; i < 4; i++) {
         char name[64];
 
         snprintf(name, sizeof(name), "%s/results.jsonl", rows[i].folder);
-        assert_int_equal(count_lines(name), 2);
+        assert_int_equal(film_count_lines(name), 2);
         free(films[i]);
     }
     track_case_expect_file(film_output, "binary/results.jsonl", false);
@@ -258,31 +220,31 @@ static void test_own_output(void **state)
         look_in("p");
         tool_expect(0, i == 0 ? NULL : "",
                     ARGUMENTS(IMAGES, "--quiet", "--crops", "--input", p, "--recursive", "--output", p));
-        assert_int_equal(count_lines("results.jsonl"), 1);
+        assert_int_equal(film_count_lines("results.jsonl"), 1);
     }
     for (int i = 0; i < 3; i++) { /* into one below, named by a pattern, by the shell's and by ours */
         look_in("p/out");
         tool_expect(0, NULL, ARGUMENTS(IMAGES, "--quiet", "--crops", "--input", pattern, "--output", out));
-        assert_int_equal(count_lines("results.jsonl"), 1);
+        assert_int_equal(film_count_lines("results.jsonl"), 1);
         assert_true(asprintf(&command,
                              "'" SOWLV2_TOOL "' detect --prompt cat --owl-model demo --sam-model demo --quiet --crops "
                              "--input '%s'/* --output '%s'",
                              p, out) > 0);
         shell("%s", command);
         free(command);
-        assert_int_equal(count_lines("results.jsonl"), 1);
+        assert_int_equal(film_count_lines("results.jsonl"), 1);
     }
     for (int i = 0; i < 2; i++) { /* a second one beside the first */
         look_in("p/2");
         tool_expect(0, NULL, ARGUMENTS(IMAGES, "--quiet", "--crops", "--input", p, "--recursive", "--output", second));
-        assert_int_equal(count_lines("results.jsonl"), 1);
+        assert_int_equal(film_count_lines("results.jsonl"), 1);
     }
     /* Nothing else is given: said, with what to do. */
     tool_expect(4, "copy what you want of them to another folder",
                 ARGUMENTS(IMAGES, "--input", crops, "--output", second));
     tool_expect(4, "copy what you want of them to another folder",
                 ARGUMENTS(IMAGES, "--input", out, "--output", second));
-    assert_int_equal(count_lines("results.jsonl"), 1);
+    assert_int_equal(film_count_lines("results.jsonl"), 1);
     /* The folder that it runs in. */
     add_scene("here/1.jpg");
     look_in("here");
@@ -290,7 +252,7 @@ static void test_own_output(void **state)
         shell("cd '%s' && '" SOWLV2_TOOL "' detect --prompt cat --owl-model demo --sam-model demo --quiet --recursive "
               "--input . --output .",
               film_output);
-        assert_int_equal(count_lines("results.jsonl"), 1);
+        assert_int_equal(film_count_lines("results.jsonl"), 1);
     }
     free(p);
     free(out);
@@ -314,7 +276,7 @@ static void test_own_films(void **state)
         if (result.status != 0)
             fail_msg("%s", result.err);
         tool_free(&result);
-        assert_int_equal(count_lines("results.jsonl"), 12);
+        assert_int_equal(film_count_lines("results.jsonl"), 12);
         track_case_expect_file(film_output, "merged_overlay", false);
     }
     tool_expect(4, "copy what you want of them", ARGUMENTS(FILM_DETECT, "--input", overlays));
@@ -331,7 +293,7 @@ static void test_images(void **state)
     add_scene("photos/1.jpg");
     test_write_text(film_folder, "bad.jpg", "no picture");
     tool_expect(0, NULL, ARGUMENTS(IMAGES, ONLY_ROWS, "--quiet", "--input", photos, "--output", film_output));
-    before = read_text("results.jsonl");
+    before = film_read_text("results.jsonl");
     assert_non_null(strstr(before, "],\"job\":\""));
     tool_expect(
         2, "--threshold '0.1', now '0.3'",
@@ -350,7 +312,7 @@ static void test_images(void **state)
     tool_expect(1, "bad.jpg",
                 ARGUMENTS(IMAGES, ONLY_ROWS, "--input", photos, bad, "--output", film_output, "--resume",
                           "--batch-size", "2", "--threads", "1", "--allow-truncated"));
-    after = read_text("results.jsonl");
+    after = film_read_text("results.jsonl");
     assert_string_equal(after, before);
     free(after);
     shell("mv '%s/results.jsonl' '%s/victim' && ln -s ../victim '%s/results.jsonl'", film_output, film_folder,
@@ -359,7 +321,7 @@ static void test_images(void **state)
         tool_expect(4, "results.jsonl: is a symbolic link",
                     ARGUMENTS(IMAGES, ONLY_ROWS, "--input", photos, "--output", film_output,
                               resume ? "--resume" : "--no-overlay"));
-    after = read_text("../victim");
+    after = film_read_text("../victim");
     assert_string_equal(after, before);
     free(after);
     free(before);

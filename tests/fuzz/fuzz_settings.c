@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const unsigned verbs[] = {FOR_DETECT, FOR_SEGMENT};
+    static const unsigned verbs[] = {FOR_DETECT, FOR_SEGMENT, FOR_FRAMES};
     char path[64];
     const int file = memfd_create("settings", 0);
     if (file < 0 || write(file, data, size) != (ssize_t)size)

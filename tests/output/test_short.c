@@ -4,6 +4,7 @@
 #include "output/overlay.h"
 #include "output/plain_face.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,7 +39,7 @@ static void count_notices(enum sowlv2_log_level level, const char *message, void
 /* 0: drawn as it should be, with fonts; 1: with the plain face, and one notice; 2: short of memory; else wrong. */
 static int draw_labels(void)
 {
-    static uint8_t pixels[WIDTH * HEIGHT * 3];
+    static _Thread_local uint8_t pixels[WIDTH * HEIGHT * 3];
     static const struct overlay_item items[] = {
         {{20, 60, 90, 110}, "cat 0.83", 3},
         {{120, 60, 190, 110}, "\xd9\x82\xd8\xb7\xd8\xa9 0.77", 4},
@@ -60,13 +61,13 @@ static int draw_labels(void)
     return ink < 20 ? 4 : told > 1 ? 5 : told;
 }
 
-static int run(void (*shorten)(long), long amount)
+static int run(void (*shorten)(long), int (*draw)(void), long amount)
 {
     pid_t child = fork();
     assert_int_not_equal(child, -1);
     if (child == 0) {
         shorten(amount);
-        _exit(draw_labels());
+        _exit(draw());
     }
     int ended = 0;
     assert_int_equal(waitpid(child, &ended, 0), child);
@@ -94,20 +95,37 @@ static void limit_memory(long amount)
         _exit(9);
 }
 
-/* Leaves no thread, also for root, whom the limit does not concern. */
+/* Leaves so many threads, also for root, whom the limit does not concern; two draw at once. */
 static void limit_threads(long amount)
 {
-    (void)amount;
+    const rlim_t most = (rlim_t)amount + 1;
     if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
         _exit(9);
-    if (setrlimit(RLIMIT_NPROC, &(struct rlimit){1, 1}) != 0)
+    if (setrlimit(RLIMIT_NPROC, &(struct rlimit){most, most}) != 0)
         _exit(9);
+}
+
+static void *draw_beside(void *result)
+{
+    *(int *)result = draw_labels();
+    return NULL;
+}
+
+static int draw_twice(void)
+{
+    int beside = 0;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, draw_beside, &beside) != 0)
+        return draw_labels();
+    const int here = draw_labels();
+    pthread_join(thread, NULL);
+    return here > beside ? here : beside;
 }
 
 static void test_enough(void **state)
 {
     (void)state;
-    assert_int_equal(run(nothing, 0), 0);
+    assert_int_equal(run(nothing, draw_labels, 0), 0);
 }
 
 static void test_short_of_memory(void **state)
@@ -118,7 +136,7 @@ static void test_short_of_memory(void **state)
     skip(); /* the sanitizers take all addresses */
 #endif
     for (long megabytes = 0; megabytes < 512; megabytes += megabytes < 64 ? 2 : 8)
-        results[run(limit_memory, megabytes)]++;
+        results[run(limit_memory, draw_labels, megabytes)]++;
     assert_true(results[0] > 0 && results[1] > 0);
     assert_true(results[2] < 3); /* where not even the labels' own memory is there */
 }
@@ -126,7 +144,11 @@ static void test_short_of_memory(void **state)
 static void test_short_of_threads(void **state)
 {
     (void)state;
-    assert_int_equal(run(limit_threads, 0), 1);
+    assert_int_equal(run(limit_threads, draw_labels, 0), 1);
+    if (geteuid() == 0) /* else the user's other threads count */
+        for (long threads = 1; threads < 30; threads++)
+            for (int again = 0; again < 3; again++)
+                assert_int_equal(run(limit_threads, draw_twice, threads), threads < 17);
 }
 
 struct drawing {
