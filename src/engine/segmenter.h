@@ -41,7 +41,7 @@ struct mask_rules {
 };
 
 struct segment_request {
-    const struct segment_prompt *prompts;
+    const struct sowlv2_segment_prompt *prompts;
     int64_t count;
     bool multimask; /* the best of several masks a prompt */
     bool refine;    /* decode twice, the first mask fed back */

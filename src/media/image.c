@@ -30,6 +30,39 @@ int image_too_large(const char *name, int64_t width, int64_t height, int64_t max
                      (long long)width, (long long)height, (long long)max_pixels, (long long)(width * height));
 }
 
+int image_take_view(const char *name, const struct sowlv2_image *given, struct sowlv2_image *out)
+{
+    *out = *given;
+    if (!given->pixels || given->width < 1 || given->height < 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: pixels and a size of at least 1x1 are needed", name);
+
+    const size_t row = 3 * (size_t)given->width;
+    if (given->stride != 0 && given->stride < row)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a stride of %zu bytes is less than a row", name, given->stride);
+    out->stride = given->stride != 0 ? given->stride : row;
+    if (out->stride > (size_t)PTRDIFF_MAX / (size_t)given->height)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a stride of %zu bytes is more than memory has for %d rows", name,
+                         out->stride, given->height);
+    return 0;
+}
+
+int image_copy_view(const char *name, const struct sowlv2_image *view, struct image *out)
+{
+    const size_t row = 3 * (size_t)view->width;
+
+    if (out->width != view->width || out->height != view->height || !out->pixels) {
+        image_free(out);
+        out->pixels = malloc(row * (size_t)view->height);
+        if (!out->pixels)
+            return error_memory(name);
+        out->width = view->width;
+        out->height = view->height;
+    }
+    for (int y = 0; y < view->height; y++)
+        memcpy(out->pixels + (size_t)y * row, view->pixels + (size_t)y * view->stride, row);
+    return 0;
+}
+
 int image_check_size(const struct image_source *source, uint64_t width, uint64_t height)
 {
     if (width == 0 || height == 0 || width > INT_MAX || height > INT_MAX)

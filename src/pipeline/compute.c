@@ -85,9 +85,7 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
     int status = 0;
 
     for (size_t i = 0; i < count; i++) {
-        images[i] = (struct sowlv2_image){.pixels = batch[i]->frame.image.pixels,
-                                          .width = batch[i]->frame.image.width,
-                                          .height = batch[i]->frame.image.height};
+        images[i] = image_view(&batch[i]->frame.image);
         found[i] = (struct sowlv2_detections){0};
     }
     if (!run->options->given)

@@ -14,8 +14,7 @@ static int find_objects(struct run *run, const struct job *job, struct sowlv2_ob
 {
     const struct detect_images_options *options = run->options;
     const struct output_frame *frame = &job->frame;
-    const struct sowlv2_image image = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image image = image_view(&frame->image);
     const size_t count = options->given ? options->given_count : job->detections.count;
     struct sowlv2_find_options find = sowlv2_find_options_default();
     const double start = clock_seconds();

@@ -146,7 +146,7 @@ static int run_frame(struct backward *backward, int64_t frame)
     report->read_seconds += clock_seconds() - start;
     start = clock_seconds();
     if (!status) {
-        const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
+        const struct sowlv2_image view = image_view(image);
 
         status = sowlv2_track_set_frame(backward->session, frame, &view);
     }

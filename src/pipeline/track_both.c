@@ -124,8 +124,7 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
 {
     struct track_run *run = both->run;
     const struct sowlv2_track_run_options fresh = track_fresh_only(run);
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     struct sowlv2_tracks tracks = {0};
     double start = clock_seconds();
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);

@@ -30,7 +30,7 @@ void track_candidates_free(struct track_candidates *candidates)
 
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out)
 {
-    const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
+    const struct sowlv2_image view = image_view(image);
     const double start = clock_seconds();
     int status = sowlv2_detect(run->session, run->prompts, &view, 1, &run->options->detect, out);
 

@@ -120,8 +120,7 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
 {
     struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     struct track_run *run = discovery->both->run;
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     struct sowlv2_detections detections = {0};
     struct track_candidates candidates = {0};
     struct sowlv2_tracks tracks = {0};

@@ -13,8 +13,7 @@
 /* Encodes the frame and finds again what is followed. */
 static int follow(struct track_run *run, const struct track_feed_frame *frame)
 {
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     double start = clock_seconds(), encoded;
     struct sowlv2_tracks tracks = {0};
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);

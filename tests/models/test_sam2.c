@@ -144,7 +144,7 @@ static void test_batches(void **state)
     sam2_case_open("sam2_tiny", &test);
     struct sam2_features *features = sam2_case_features(&test, 0, NULL);
     struct sam2_case_prompts parts[SETS];
-    struct segment_prompt all[64];
+    struct sowlv2_segment_prompt all[64];
     int64_t count = 0;
     for (int s = 0; s < 7; s++) {
         sam2_case_prompts(&test, sets[s], &parts[s]);

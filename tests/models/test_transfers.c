@@ -215,7 +215,7 @@ static void track(const struct sam2_case *test, struct tracking *tracking, int64
     sam2_check(tracking_set_frame(tracking, frame + 1, &image, NULL));
 }
 
-static void follow(const struct sam2_case *test, struct segmenter *segmenter, const struct track_prompt *prompt,
+static void follow(const struct sam2_case *test, struct segmenter *segmenter, const struct sowlv2_track_prompt *prompt,
                    int64_t objects, const char *prompted, const char *tracked)
 {
     enum { MEMORY = 3 }; /* frames behind the counted one */
@@ -238,7 +238,7 @@ static void test_tracking(void **state)
     (void)state;
     static const float box[] = {8.0F, 9.0F, 30.0F, 25.0F};
     static const uint8_t mask[] = {0, 1, 1, 0, 0, 1};
-    const struct track_prompt boxed = {.box = box}, masked = {.mask = mask, .mask_width = 3, .mask_height = 2};
+    const struct sowlv2_track_prompt boxed = {.box = box}, masked = {.mask = mask, .mask_width = 3, .mask_height = 2};
     struct sam2_case test;
     struct segmenter *segmenter;
     sam2_case_open("sam2_video_tiny", &test);

@@ -164,7 +164,7 @@ static void test_chunks(void **state)
 
     (void)state;
     run->options.plan = &plan;
-    run->options.reader = (struct video_reader_options){.first_frame = 150, .last_frame = 290};
+    run->options.reader = (struct video_reader_options){.frames.first = 150, .frames.last = 290};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 141);
     movie_expect_all(run, 150, 290, 1, &movie.things[1]);

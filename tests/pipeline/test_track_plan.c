@@ -128,7 +128,7 @@ static void test_part(void **state)
 
     (void)state;
     run->options.plan = &plan;
-    run->options.reader = (struct video_reader_options){.first_frame = 25, .last_frame = 30};
+    run->options.reader = (struct video_reader_options){.frames.first = 25, .frames.last = 30};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 6);
     assert_int_equal(run->report.detections, 2);

@@ -347,7 +347,7 @@ static void test_wrong(void **state)
     assert_non_null(strstr(sowlv2_error_message(), "taken"));
     assert_int_equal(fake_tracker.frames, 0);
     run->options = good;
-    run->options.reader.first_frame = 10;
+    run->options.reader.frames.first = 10;
     assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
     free(missing);
     free(text);
@@ -385,7 +385,7 @@ static void test_range(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.reader = (struct video_reader_options){.first_frame = 11, .last_frame = 20};
+    run->options.reader = (struct video_reader_options){.frames.first = 11, .frames.last = 20};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 10);
     movie_expect_all(run, 11, 20, 1, &movie.things[0]);
