@@ -4,25 +4,11 @@
 
 #include <stdlib.h>
 
-struct sowlv2_segment_options track_segment_options(const struct track_run *run)
-{
-    const struct sowlv2_track_options *const track = &run->options->track;
-    struct sowlv2_segment_options options = sowlv2_segment_options_default();
-
-    options.multimask = run->options->multimask;
-    options.refine = run->options->refine;
-    options.mask_threshold = track->mask_threshold;
-    options.fill_holes = track->fill_holes;
-    options.remove_sprinkles = track->remove_sprinkles;
-    options.pixels = options.logits = false;
-    return options;
-}
-
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou)
 {
-    const double dedupe = (double)run->options->dedupe_iou;
+    const double dedupe = (double)run->job->dedupe_iou;
 
-    return (prompt == other && iou >= run->options->match_iou) || (dedupe > 0 && iou > dedupe);
+    return (prompt == other && iou >= run->job->match_iou) || (dedupe > 0 && iou > dedupe);
 }
 
 static int ask_by_mask(sowlv2_track_session *session, int64_t object, const struct sowlv2_mask *mask,
@@ -47,13 +33,13 @@ int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_
 {
     const struct sowlv2_track_prompt same = {
         .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
-    const struct sowlv2_segment_options options = track_segment_options(run);
+    const struct sowlv2_segment_options *const options = run->job->segment;
     struct sowlv2_mask mask = {0};
     int status;
 
-    if (!options.multimask && !options.refine)
+    if (!options->multimask && !options->refine)
         return sowlv2_track_prompt(session, object, &same);
-    status = sowlv2_segment(sowlv2_track_frame(session), prompt, 1, &options, &mask);
+    status = sowlv2_segment(sowlv2_track_frame(session), prompt, 1, options, &mask);
     if (!status)
         status =
             mask.area > 0 ? ask_by_mask(session, object, &mask, thing) : sowlv2_track_prompt(session, object, &same);

@@ -88,11 +88,10 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     int status = 0;
 
     if (seed->id == 0 && run->things.count > 0) {
-        const struct sowlv2_segment_options options = track_segment_options(run);
         const struct sowlv2_segment_prompt box = {.box = seed->box};
         struct sowlv2_mask mask = {0};
 
-        status = sowlv2_segment(sowlv2_track_frame(run->tracker), &box, 1, &options, &mask);
+        status = sowlv2_segment(sowlv2_track_frame(run->tracker), &box, 1, run->job->segment, &mask);
         if (!status)
             seed->id = find_followed(both, seed, &mask);
         sowlv2_masks_free(&mask, 1);
@@ -161,7 +160,7 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
                     budget_stream_next(&both->budget, track_importance(run->options->plan, frame), frame->cut);
     int status = 0;
 
-    if (!tracked && run->options->budget < 1)
+    if (!tracked && run->job->frame_budget < 1)
         return track_emitter_add(run->emitter, frame, false, NULL, 0);
     status = take_spooled(both, frame->number);
     if (!status && is_needed(both, frame->number))
@@ -215,7 +214,7 @@ static bool is_interrupted(void *user_data)
 
 int track_both_open_budget(struct track_both *both)
 {
-    const struct budget budget = {.fraction = both->run->options->budget, .most_gap = BUDGET_MOST_GAP};
+    const struct budget budget = {.fraction = both->run->job->frame_budget, .most_gap = BUDGET_MOST_GAP};
 
     return budget_stream_open(&budget, &both->budget);
 }

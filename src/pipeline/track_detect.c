@@ -17,7 +17,7 @@ enum { MASKS_AN_OBJECT = 4 };
 
 bool track_is_interrupted(const struct track_run *run)
 {
-    return run->options->interrupted && *run->options->interrupted;
+    return *run->job->stop != 0;
 }
 
 void track_candidates_free(struct track_candidates *candidates)
@@ -32,7 +32,7 @@ int track_detect(struct track_run *run, const struct image *image, struct sowlv2
 {
     const struct sowlv2_image view = image_view(image);
     const double start = clock_seconds();
-    int status = sowlv2_detect(run->session, run->prompts, &view, 1, &run->options->detect, out);
+    int status = sowlv2_detect(run->session, run->prompts, &view, 1, run->job->detect, out);
 
     run->report->detect_seconds += clock_seconds() - start;
     run->report->detections++;
@@ -95,7 +95,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
         scores[i] = candidates->items[i].detection.score;
     }
     if (kept == 0)
-        kept = masks_dedupe(masks, scores, count, (double)run->options->dedupe_iou, keep);
+        kept = masks_dedupe(masks, scores, count, (double)run->job->dedupe_iou, keep);
     for (size_t i = count; kept >= 0 && i-- > 0;)
         if (!keep[i])
             drop(candidates, i);
@@ -108,8 +108,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
 int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
                           const struct sowlv2_detections *detections, double iou, struct track_candidates *out)
 {
-    const struct sowlv2_segment_options options = track_segment_options(run);
-    const float least = least_score(detections, (size_t)run->options->max_objects * MASKS_AN_OBJECT);
+    const float least = least_score(detections, (size_t)run->job->max_objects * MASKS_AN_OBJECT);
     struct sowlv2_segment_prompt *prompts = calloc(detections->count + 1, sizeof(*prompts));
     struct sowlv2_mask *masks = calloc(detections->count + 1, sizeof(*masks));
     int status = 0;
@@ -123,7 +122,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = 0; i < out->count; i++)
         prompts[i].box = out->items[i].detection.box;
     if (!status)
-        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, &options, masks);
+        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, run->job->segment, masks);
     for (size_t i = 0; !status && i < out->count; i++)
         out->items[i].mask = masks[i];
     free(prompts);
@@ -131,7 +130,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = out->count; !status && i-- > 0;)
         if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
             drop(out, i);
-    if (!status && run->options->dedupe_iou > 0)
+    if (!status && run->job->dedupe_iou > 0)
         status = dedupe(run, out);
     if (status) {
         out->count = 0;
@@ -186,9 +185,9 @@ int track_candidates_match(struct track_candidates *candidates, struct track_thi
 void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
                                 const struct track_things *things)
 {
-    for (size_t i = 0; run->options->dedupe_iou > 0 && i < candidates->count; i++) {
+    for (size_t i = 0; run->job->dedupe_iou > 0 && i < candidates->count; i++) {
         struct track_candidate *const candidate = &candidates->items[i];
-        double most = (double)run->options->dedupe_iou;
+        double most = (double)run->job->dedupe_iou;
         int64_t match = candidate->match;
 
         for (size_t j = 0; candidate->match == 0 && j < things->count; j++) {
@@ -285,11 +284,11 @@ static int add_new(struct track_run *run, const struct sowlv2_detection *detecti
     int status;
 
     *id = 0;
-    if ((int64_t)run->things.count >= run->options->max_objects) {
+    if ((int64_t)run->things.count >= run->job->max_objects) {
         if (!run->told_full)
             log_notice("%s: more than %" PRId64 " objects at frame %" PRId64
                        ": the others are left out: --max-objects N takes more",
-                       run->options->source, run->options->max_objects, frame);
+                       run->options->source, run->job->max_objects, frame);
         run->told_full = true;
         return 0;
     }
@@ -304,7 +303,7 @@ struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
 {
     struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
 
-    options.prompted_only = !run->options->track.separate;
+    options.prompted_only = !run->job->track->separate;
     return options;
 }
 

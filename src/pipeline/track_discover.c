@@ -80,8 +80,8 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 {
     const struct track_run *run = discovery->both->run;
     bool *const taken = calloc(discovery->both->seed_count + candidates->count + 1, sizeof(*taken)); /* [seeds] */
-    int status = taken ? track_candidates_match(candidates, &discovery->things, run->options->plan->merge_iou)
-                       : error_memory("objects");
+    int status =
+        taken ? track_candidates_match(candidates, &discovery->things, run->job->merge_iou) : error_memory("objects");
 
     track_candidates_match_any(run, candidates, &discovery->things);
     for (size_t i = 0; !status && i < candidates->count; i++)
@@ -96,7 +96,7 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 
         if (!followed) /* the tracker may have lost it between key frames */
             seed = sowlv2_merger_find(discovery->merger, &candidate->detection, taken);
-        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->options->max_objects)
+        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->job->max_objects)
             continue;
         status = sowlv2_merger_add(discovery->merger, seed, (size_t)frame, i, &candidate->detection, &object);
         if (!status && seed < 0)
@@ -137,7 +137,7 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     track_things_take(&discovery->things, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     if (!status && detections.count > 0)
-        status = track_candidates_make(run, discovery->session, &detections, run->options->match_iou, &candidates);
+        status = track_candidates_make(run, discovery->session, &detections, run->job->match_iou, &candidates);
     if (!status && candidates.count > 0)
         status = take_in(discovery, &candidates, frame->number);
     if (!status && candidates.count > 0)
@@ -222,9 +222,9 @@ static int read_frames(struct discovery *discovery, bool guess)
 static int open_trackers(struct discovery *discovery)
 {
     const struct track_run *const run = discovery->both->run;
-    const int status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+    const int status = sowlv2_track_session_create(run->segmenter, run->job->track, &discovery->session);
 
-    return status ? status : sowlv2_merger_create((float)run->options->plan->merge_iou, &discovery->merger);
+    return status ? status : sowlv2_merger_create((float)run->job->merge_iou, &discovery->merger);
 }
 
 /* Forgets the pass so far and goes back to the first frame. */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
-#include "pipeline/given.h"
+#include "pipeline/prompts.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>
@@ -36,10 +36,10 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
 {
     struct track_candidates candidates = {0};
     double start = clock_seconds();
-    int status = track_candidates_make(run, run->tracker, detections, run->options->match_iou, &candidates);
+    int status = track_candidates_make(run, run->tracker, detections, run->job->match_iou, &candidates);
 
     if (!status)
-        status = track_candidates_match(&candidates, &run->things, run->options->match_iou);
+        status = track_candidates_match(&candidates, &run->things, run->job->match_iou);
     track_candidates_match_any(run, &candidates, &run->things);
     if (!status)
         status = track_candidates_adopt(run, &candidates, frame->number);
@@ -48,21 +48,19 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
     return status;
 }
 
-/* Which of the given objects are followed: of those whose masks overlap too much, the best. */
-static int choose_given(const struct track_run *run, bool *keep)
+/* Which of the marked objects are followed: of those whose masks overlap too much, the best. */
+static int choose_marks(const struct track_run *run, bool *keep)
 {
-    const struct sowlv2_segment_options segment = track_segment_options(run);
-    const size_t count = run->options->given_count;
+    const size_t count = run->job->mark_count;
     struct sowlv2_find_options options = sowlv2_find_options_default();
     struct sowlv2_objects objects;
     int status;
 
-    options.segment = &segment;
-    options.dedupe_iou = run->options->dedupe_iou;
-    status =
-        sowlv2_segment_objects(sowlv2_track_frame(run->tracker), NULL, run->options->given, count, &options, &objects);
+    options.segment = run->job->segment;
+    options.dedupe_iou = run->job->dedupe_iou;
+    status = sowlv2_segment_objects(sowlv2_track_frame(run->tracker), NULL, run->job->marks, count, &options, &objects);
     if (status)
-        return given_explain(status, run->options->name, run->options->given, count, GIVEN_ANY);
+        return marks_explain(status, run->options->name, run->job, MARKS_ANY);
     run->report->covered = (int64_t)objects.duplicates;
     memset(keep, false, count);
     for (size_t i = 0; i < objects.count; i++)
@@ -74,11 +72,11 @@ static int choose_given(const struct track_run *run, bool *keep)
     return 0;
 }
 
-/* Begins to follow what was given. */
-static int take_given(struct track_run *run, int64_t frame)
+/* Begins to follow what was marked. */
+static int take_marks(struct track_run *run, int64_t frame)
 {
     struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
-    const size_t count = run->options->given_count;
+    const size_t count = run->job->mark_count;
     struct sowlv2_tracks tracks = {0};
     bool *const keep = malloc((count + 1) * sizeof(*keep));
     int status = keep ? 0 : error_memory("boxes and points");
@@ -86,8 +84,8 @@ static int take_given(struct track_run *run, int64_t frame)
     fresh.prompted_only = true;
     if (!status)
         memset(keep, true, count);
-    if (!status && run->options->dedupe_iou > 0)
-        status = choose_given(run, keep);
+    if (!status && run->job->dedupe_iou > 0)
+        status = choose_marks(run, keep);
     for (size_t i = 0; !status && i < count; i++) {
         struct track_thing *thing;
 
@@ -95,16 +93,16 @@ static int take_given(struct track_run *run, int64_t frame)
             continue;
         status = track_things_add(&run->things, -1, 0, frame, &thing);
         if (!status)
-            status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
+            status = track_ask(run, run->tracker, thing->id, &run->job->marks[i], thing);
         if (status)
-            status = given_explain(status, run->options->name, run->options->given, count, i);
+            status = marks_explain(status, run->options->name, run->job, i);
     }
     free(keep);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
     track_things_take(&run->things, &tracks, frame);
     sowlv2_tracks_free(&tracks);
-    run->given_taken = true;
+    run->marks_taken = true;
     return status;
 }
 
@@ -115,7 +113,7 @@ int track_give_up(struct track_run *run, int64_t frame)
     for (size_t i = run->things.count; !status && i-- > 0;) {
         const struct track_thing *thing = &run->things.items[i];
 
-        if (frame - thing->last_seen <= run->options->lost_after)
+        if (frame - thing->last_seen <= run->job->lost_after)
             continue;
         log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", thing->id, thing->last_seen);
         status = track_emitter_end_object(run->emitter, thing->id);
@@ -132,13 +130,13 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
     int status = detect ? track_detect(run, &frame->image, &detections) : 0;
 
     *tracked = false;
-    const bool give = run->options->given && !run->given_taken;
+    const bool marks = run->job->marks && !run->marks_taken;
 
-    if (!status && (run->things.count > 0 || detections.count > 0 || give)) {
+    if (!status && (run->things.count > 0 || detections.count > 0 || marks)) {
         *tracked = true;
         status = follow(run, frame);
-        if (!status && give)
-            status = take_given(run, frame->number);
+        if (!status && marks)
+            status = take_marks(run, frame->number);
         if (!status && detections.count > 0)
             status = take_in(run, frame, &detections);
         if (!status)

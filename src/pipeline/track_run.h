@@ -48,6 +48,7 @@ int track_things_list(const struct track_things *things, struct output_object **
 
 struct track_run {
     const struct track_options *options;
+    const struct sowlv2_run_options *job;
     const sowlv2_detector *detector;
     const sowlv2_segmenter *segmenter;
     struct track_report *report;
@@ -58,7 +59,7 @@ struct track_run {
     struct track_things things;
     struct track_emitter *emitter;
     struct track_schedule *schedule;
-    bool given_taken; /* what is given is followed */
+    bool marks_taken; /* what was marked is followed */
     bool told_full;   /* more objects than max_objects: said once */
 };
 
@@ -99,9 +100,6 @@ int track_candidates_match(struct track_candidates *candidates, struct track_thi
 /* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
  * many as there is room for. */
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame);
-
-/* How masks are made of boxes and points on a frame. */
-struct sowlv2_segment_options track_segment_options(const struct track_run *run);
 
 /* Whether two objects with these prompts, whose masks overlap so much, are one. */
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou);

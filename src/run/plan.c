@@ -197,8 +197,6 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     struct video_info info = {0};
 
     *out = (struct run_plan){0};
-    out->plan.merge_iou = run->options.merge_iou;
-    out->plan.both_ways = run->options.key_frames;
     if (options->reader.stream || !can_be_read_again(options->source)) {
         if (wanted)
             log_notice("%s: it cannot be read twice: standard processing, forward only", options->name);

@@ -78,7 +78,8 @@ static void test_schedule(void **state)
     double times[] = {0.35, 0.36, 1.0, 2.2}, late[] = {0.5, 3.5, 7};
     const struct track_plan plan = {.key_times = times, .key_count = 4};
     const struct track_plan too_long = {.key_times = late, .key_count = 3};
-    struct track_options options = {.cuts = true, .source = "clip"};
+    struct sowlv2_run_options job = {.cuts = true};
+    struct track_options options = {.job = &job, .source = "clip"};
 
     (void)state;
     /* Found at once: never again. Not found: every frame, then two a second. */
@@ -92,14 +93,14 @@ static void test_schedule(void **state)
     assert_int_equal(looks(&options, 30, 1, 0.01f, 12), FRAMES(1, 12));
     assert_int_equal(looks(&options, 24, 100, 0.01f, 15),
                      FRAMES(1, 2, 3, 4, 5, 6, 7, 8, 13, 15, 16, 17, 18, 19, 20, 21, 22));
-    options.cuts = false;
+    job.cuts = false;
     assert_int_equal(looks(&options, 30, 1, 0.01f, 12), FRAMES(1));
-    options.every_frames = 7;
+    job.detect_every.frames = 7;
     assert_int_equal(looks(&options, 30, 1, 0, 0), FRAMES(1, 8, 15, 22, 29));
-    options.every_frames = 0;
-    options.every_seconds = 0.3;
+    job.detect_every.frames = 0;
+    job.detect_every.seconds = 0.3;
     assert_int_equal(looks(&options, 12, 1, 0, 0), FRAMES(1, 4, 7, 10));
-    options.every_seconds = 0;
+    job.detect_every.seconds = 0;
     options.plan = &plan; /* the frame that is shown at each key time */
     assert_int_equal(looks(&options, 30, 1, 0.01f, 0), FRAMES(1, 4, 11, 23));
     /* Keys that come when all is over are the last frame's, which is said. */
@@ -229,6 +230,9 @@ static const struct movie movie = {.frames = 4,
 
 /* A run with a tracker on the first frame of the movie. */
 struct fixture {
+    struct sowlv2_run_options job;
+    struct sowlv2_segment_options segment;
+    struct sowlv2_track_options track;
     struct track_options options;
     struct track_report report;
     struct track_run run;
@@ -241,11 +245,16 @@ static void open_fixture(struct fixture *fixture)
     struct sowlv2_image image = view;
 
     fake_tracker_reset();
-    *fixture = (struct fixture){.options = {.source = "clip", .max_objects = 8, .match_iou = 0.5},
+    *fixture = (struct fixture){.job = {.segment = &fixture->segment,
+                                        .track = &fixture->track,
+                                        .max_objects = 8,
+                                        .match_iou = 0.5,
+                                        .stop = &fake_detector.interrupted},
+                                .options = {.job = &fixture->job, .source = "clip"},
                                 .pixels = movie_picture(&movie, 1)};
-    fixture->run = (struct track_run){.options = &fixture->options, .report = &fixture->report};
+    fixture->run = (struct track_run){.options = &fixture->options, .job = &fixture->job, .report = &fixture->report};
     image.pixels = fixture->pixels;
-    assert_int_equal(sowlv2_track_session_create(fake_segmenter, &fixture->options.track, &fixture->run.tracker), 0);
+    assert_int_equal(sowlv2_track_session_create(fake_segmenter, &fixture->track, &fixture->run.tracker), 0);
     assert_int_equal(sowlv2_track_set_frame(fixture->run.tracker, 1, &image), 0);
 }
 
@@ -281,7 +290,7 @@ static void test_candidates(void **state)
     track_candidates_free(&candidates);
 
     /* Many more than there is room for: the best get masks. */
-    fixture.options.max_objects = 1;
+    fixture.job.max_objects = 1;
     for (int i = 0; i < 6; i++)
         items[i] = detection(20 * (i % 4), i, 0.1f * (float)(i + 1));
     fake_detector.decoded = 0;
@@ -321,7 +330,7 @@ static void test_adopt(void **state)
     }
     assert_int_equal(sowlv2_track_run(fixture.run.tracker, NULL, &tracks), 0);
     sowlv2_tracks_free(&tracks);
-    fixture.options.max_objects = 4;
+    fixture.job.max_objects = 4;
     assert_int_equal(track_candidates_make(&fixture.run, fixture.run.tracker, &detections, 0.5, &candidates), 0);
     candidates.items[0].match = 1;
     assert_int_equal(track_candidates_adopt(&fixture.run, &candidates, 1), 0);
@@ -420,15 +429,16 @@ static struct output_object *make_objects(const int64_t *ids, size_t count, int 
  * with objects 1 and, from the second tracked one on, 2. Rows in order, each once. */
 static json_t *emit(const char *frames, const char *folder)
 {
-    struct track_options options = {.source = "clip", .name = "clip", .output = folder, .budget = 0.5};
+    const struct sowlv2_run_options job = {.frame_budget = 0.5, .stop = &fake_detector.interrupted};
+    const struct track_options options = {.job = &job, .source = "clip", .name = "clip"};
     struct track_report report = {0};
-    struct track_run run = {.options = &options, .report = &report};
+    struct track_run run = {.options = &options, .job = &job, .report = &report};
     struct track_output_options output = track_case_options(folder, MOVIE_WIDTH, MOVIE_HEIGHT);
     int64_t number = 1, tracked = 0;
     bool ended = false;
 
     fake_tracker_reset();
-    output.outputs.binary = output.outputs.overlay = output.outputs.videos = output.outputs.pictures = false;
+    track_case_job.masks = track_case_job.overlays = track_case_job.films = output.outputs.pictures = false;
     assert_int_equal(track_output_open(&output, &run.output), 0);
     assert_int_equal(track_emitter_create(&run, &run.emitter), 0);
     for (; *frames; frames++) {

@@ -62,11 +62,11 @@ static void run_case(const struct plan_case *one, bool both_ways)
 {
     struct movie_run *run = movie_open(&movie);
     double keys[MOST_KEYS];
-    const struct track_plan plan = {
-        .key_times = keys, .key_count = one->count, .steps = one->steps, .merge_iou = 0.7, .both_ways = both_ways};
+    const struct track_plan plan = {.key_times = keys, .key_count = one->count, .steps = one->steps};
 
     memcpy(keys, one->keys, sizeof(keys));
     run->options.plan = &plan;
+    run->job.key_frames = both_ways;
     notices_begin();
     movie_track_all(run);
     if (both_ways &&
@@ -99,7 +99,7 @@ static void test_forward(void **state)
 static void test_longer(void **state)
 {
     double keys[] = {0.1, 0.3};
-    struct track_plan plan = {.key_times = keys, .key_count = 2, .steps = 2, .end = 0.4, .both_ways = true};
+    struct track_plan plan = {.key_times = keys, .key_count = 2, .steps = 2, .end = 0.4};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
@@ -123,7 +123,7 @@ static void test_longer(void **state)
 static void test_part(void **state)
 {
     double keys[] = {0.1, 0.2, 1.9};
-    const struct track_plan plan = {.key_times = keys, .key_count = 3, .merge_iou = 0.7, .both_ways = true};
+    const struct track_plan plan = {.key_times = keys, .key_count = 3};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
@@ -145,8 +145,7 @@ static void test_one_frame(void **state)
     (void)state;
     for (size_t steps = 0; steps < 6; steps += 5) {
         double keys[] = {0.005, 0.015, 0.025, 0.035, 0.045};
-        const struct track_plan plan = {
-            .key_times = keys, .key_count = 5, .steps = steps, .merge_iou = 0.7, .both_ways = true};
+        const struct track_plan plan = {.key_times = keys, .key_count = 5, .steps = steps};
         struct movie_run *run = movie_open(&one);
 
         run->options.plan = &plan;
@@ -164,14 +163,13 @@ static void test_cut(void **state)
     (void)state;
     for (int budget = 0; budget < 2; budget++) {
         double keys[] = {0.2, 0.6, 1.0, 1.4, 1.8};
-        const struct track_plan plan = {
-            .key_times = keys, .key_count = 5, .steps = 5, .merge_iou = 0.7, .both_ways = true};
+        const struct track_plan plan = {.key_times = keys, .key_count = 5, .steps = 5};
         struct movie_run *run = movie_open(&movie);
         int64_t count;
 
         shell("truncate -s $(( $(stat -c %%s '%s') / 2 )) '%s'", run->source, run->source);
         run->options.plan = &plan;
-        run->options.budget = budget ? 0.5 : 1;
+        run->job.frame_budget = budget ? 0.5 : 1;
         notices_begin();
         assert_int_equal(movie_track(run), SOWLV2_ERROR_FORMAT);
         assert_non_null(strstr(sowlv2_error_message(), "breaks off at"));
