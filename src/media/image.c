@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/strings.h"
 #include "media/image_decoders.h"
 
 #include <errno.h>
@@ -162,34 +163,18 @@ void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t cou
 
 static int not_an_image(const char *name, const char *description)
 {
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
-                     name, description ? description : "not an image of a known format");
-}
-
-static int decode(const struct image_source *source, struct image *out, int *orientation)
-{
-    const char *description = NULL;
-    switch (image_format_detect(source->data, source->size, &description)) {
-    case IMAGE_FORMAT_JPEG:
-        return image_decode_jpeg(source, out, orientation);
-    case IMAGE_FORMAT_PNG:
-        return image_decode_png(source, out, orientation);
-    case IMAGE_FORMAT_BMP:
-        return image_decode_bmp(source, out, orientation);
-    case IMAGE_FORMAT_GIF:
-        return image_decode_gif(source, out, orientation);
-    case IMAGE_FORMAT_TIFF:
-        return image_decode_tiff(source, out, orientation);
-    case IMAGE_FORMAT_WEBP:
-        return image_decode_webp(source, out, orientation);
-    case IMAGE_FORMAT_AVIF:
-        return image_decode_avif(source, out, orientation);
-    case IMAGE_FORMAT_HEIF:
-        return image_decode_heif(source, out, orientation);
-    case IMAGE_FORMAT_OTHER:
-        break;
-    }
-    return not_an_image(source->name, description);
+    struct string known = {0};
+    for (size_t i = 0; image_format_at(i); i++)
+        string_append_format(&known, "%s%s",
+                             i == 0                   ? ""
+                             : image_format_at(i + 1) ? ", "
+                                                      : " or ",
+                             image_format_at(i)->name);
+    const int status =
+        error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a %s image", name,
+                  description ? description : "not an image of a known format", known.failed ? "JPEG" : known.data);
+    string_free(&known);
+    return status;
 }
 
 int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
@@ -206,7 +191,9 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
     int orientation = 1;
     /* Some libraries blame the file when they get no memory: the allocator tells. */
     errno = 0;
-    int status = decode(&source, out, &orientation);
+    const char *description;
+    const struct image_format *const format = image_format_detect(data, size, &description);
+    int status = format ? format->decode(&source, out, &orientation) : not_an_image(name, description);
     if ((status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED) && errno == ENOMEM)
         status = error_memory(name);
     if (!status)
@@ -242,8 +229,8 @@ static int check_head(void *user_data, const char *data, size_t size, size_t *li
     const struct arrival *arrival = user_data;
     const char *description = NULL;
     const uint8_t *bytes = (const uint8_t *)data;
-    enum image_format format = image_format_detect(bytes, size, &description);
-    if (format == IMAGE_FORMAT_OTHER && size > 0)
+    const struct image_format *const format = image_format_detect(bytes, size, &description);
+    if (!format && size > 0)
         return not_an_image(arrival->name, description);
     if (!arrival->endless)
         return 0;

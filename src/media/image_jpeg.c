@@ -270,7 +270,7 @@ static void tell_stream(const struct jpeg_reader *reader)
                    reader->input->name);
 }
 
-int image_decode_jpeg(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct jpeg_reader reader = {
         .source = {.next_input_byte = source->data,
@@ -301,3 +301,35 @@ int image_decode_jpeg(const struct image_source *source, struct image *out, int 
     *orientation = reader.orientation;
     return reader.status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "\xff\xd8\xff");
+}
+
+/* JPEG's size is in a segment that any number of others precede. */
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    (void)bytes;
+    for (size_t at = 2; size >= 9 && at <= size - 9;) {
+        unsigned marker = data[at + 1];
+        if (data[at] != 0xff || marker == 0xff) { /* stray bytes, fill bytes */
+            at++;
+            continue;
+        }
+        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+        if (frame) {
+            *pixels = (uint64_t)(data[at + 5] << 8 | data[at + 6]) * (uint64_t)(data[at + 7] << 8 | data[at + 8]);
+            return;
+        }
+        at += 2 + (size_t)(data[at + 2] << 8 | data[at + 3]);
+    }
+}
+
+const struct image_format image_format_jpeg = {
+    .name = "JPEG",
+    .suffixes = (const char *const[]){".jpg", ".jpeg", ".jpe", ".jfif", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+};

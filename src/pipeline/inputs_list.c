@@ -76,6 +76,7 @@ static int no_images(const char *folder, const struct listing *listing, bool rec
     const bool below = !recursive && listing->folders > 0 && listing_walk(folder, &options, &deeper) == 0 &&
                        deeper.images.count + deeper.videos.count > 0;
     const bool cut = deeper.cut;
+    struct string suffixes = {0};
 
     listing_free(&deeper);
     if (below)
@@ -86,9 +87,11 @@ static int no_images(const char *folder, const struct listing *listing, bool rec
                          "%s: no image in this folder, nor a video; of the many folders below it not all were looked "
                          "at: give the one that is meant",
                          folder);
-    return error_set(SOWLV2_ERROR_ARGUMENT,
-                     "%s: no image in this folder, nor a video: it needs " LISTING_IMAGE_SUFFIXES " files, or films",
-                     folder);
+    listing_append_suffixes(&suffixes);
+    error_set(SOWLV2_ERROR_ARGUMENT, "%s: no image in this folder, nor a video: it needs %s files, or videos", folder,
+              suffixes.failed ? ".jpg" : suffixes.data);
+    string_free(&suffixes);
+    return SOWLV2_ERROR_ARGUMENT;
 }
 
 int inputs_folder_error(const char *path)
