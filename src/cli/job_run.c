@@ -8,7 +8,6 @@
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/job.h"
-#include "cli/job_options.h"
 #include "cli/job_report.h"
 #include "cli/options.h"
 #include "cli/signals.h"
@@ -140,6 +139,62 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
     return EXIT_DONE;
 }
 
+/* The settings of detect and segment as options of a job. */
+struct job_options {
+    struct sowlv2_run_options run; /* points to what follows, and into the settings */
+    struct sowlv2_model_options scorer;
+    struct string_list job;
+};
+
+static void set_inputs(const struct settings *settings, struct sowlv2_run_options *run)
+{
+    run->inputs = (const char *const *)settings->inputs.items;
+    run->input_count = settings->inputs.count;
+    run->as_video = settings->as_video.all;
+    run->videos = (const char *const *)settings->as_video.paths.items;
+    run->video_count = settings->as_video.paths.count;
+}
+
+/* `*out` must not move. `given` NULL: prompts. Errors: MEMORY. */
+static int make_options(const struct settings *settings, const struct mark_objects *given, struct job_report *report,
+                        struct job_options *out)
+{
+    struct sowlv2_run_options *const run = &out->run;
+
+    progress_begin(&report->progress);
+    *out = (struct job_options){.run = settings->run};
+    out->scorer = sowlv2_scorer_options_default();
+    download_options(settings, settings->frames.model, NULL, &report->download, &out->scorer);
+    out->scorer.device_options = &report->device;
+    set_inputs(settings, run);
+    run->detect = &settings->detect;
+    run->segment = &settings->segment;
+    run->track = &settings->track;
+    run->scorer_model = settings->enable_vjepa2 && !given ? &out->scorer : NULL;
+    if (given) {
+        run->marks = given->items;
+        run->mark_count = given->count;
+    } else {
+        run->prompts = (const char *const *)settings->prompts.items;
+        run->prompt_count = settings->prompts.count;
+    }
+    run->pictures = settings->save_frames      ? SOWLV2_PICTURES_ALL
+                    : settings->no_save_frames ? SOWLV2_PICTURES_NONE
+                                               : SOWLV2_PICTURES_FEW;
+    if (settings->disable_gpu_batching)
+        run->batch_size = 1;
+    run->io_threads = (int)(settings->thread_pool_size > 0 ? settings->thread_pool_size : settings->max_workers);
+    run->stop = &signals_interrupted;
+    run->progress = job_report_progress;
+    run->part = job_report_part;
+    run->user_data = report;
+    const int status = job_describe(settings, given ? FOR_SEGMENT : FOR_DETECT, &out->job);
+
+    run->job = (const char *const *)out->job.items;
+    run->job_count = out->job.count;
+    return status;
+}
+
 static int run_job(const struct settings *settings, const struct mark_objects *given, struct job_options *options,
                    struct job_report *report)
 {
@@ -168,12 +223,12 @@ int job_run(const struct settings *settings, const struct mark_objects *given)
     struct job_options options;
     int result = EXIT_DONE;
 
-    if (job_options_make(settings, given, &report, &options))
+    if (make_options(settings, given, &report, &options))
         return verb_fail(EXIT_ALL_FAILED);
 #ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
     while (__AFL_LOOP(1000))
 #endif
         result = run_job(settings, given, &options, &report);
-    job_options_free(&options);
+    string_list_free(&options.job);
     return result;
 }

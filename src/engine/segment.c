@@ -60,11 +60,6 @@ bool segment_session_has_image(const struct segment_session *session)
     return session->has_image;
 }
 
-uint64_t segment_session_images(const struct segment_session *session)
-{
-    return session->images;
-}
-
 void segment_session_size(const struct segment_session *session, int *width, int *height)
 {
     *width = session->width;

@@ -42,9 +42,8 @@ struct sam2_features;
 /* Empty features, for any number of images one after another. Must not outlive the model. */
 int sam2_features_create(const struct sam2 *model, struct sam2_features **out);
 void sam2_features_free(struct sam2_features **features);
-/* Size of the image that was encoded; 0 where none was. */
+/* Width of the image that was encoded; 0 where none was. */
 int sam2_features_width(const struct sam2_features *features);
-int sam2_features_height(const struct sam2_features *features);
 
 /* `scale` NULL: the model's for images. On error the features are empty. Errors: ARGUMENT (an image without pixels),
  * CANCELLED, MEMORY. */
