@@ -124,7 +124,8 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
 
     if (inputs.images == 0 && !settings_want_masks(settings)) {
-        error_set(SOWLV2_ERROR_ARGUMENT, "%s: a video: objects are followed by their masks: not with --sam-model none",
+        error_set(SOWLV2_ERROR_ARGUMENT,
+                  "%s: is a video, where objects are followed by their masks: not with --sam-model none",
                   sowlv2_run_input(run, true, 0));
         return verb_fail(EXIT_USAGE);
     }
@@ -133,7 +134,7 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
         log_notice("--crops: for images only, not for videos");
     if (inputs.videos > 0 && settings->run.key_frames &&
         (settings->run.detect_every.frames > 0 || settings->run.detect_every.seconds > 0))
-        log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
+        log_notice("--detect-every: has no effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();
     return EXIT_DONE;

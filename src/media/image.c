@@ -140,7 +140,7 @@ void image_tell_hdr(const struct image_source *source, unsigned transfer)
 {
     enum { PQ = 16, HLG = 18 };
     if (transfer == PQ || transfer == HLG)
-        log_notice("%s: an HDR image (%s): it is not brought to standard range, and looks flat: export it as a plain "
+        log_notice("%s: an HDR image (%s): it is not converted to standard range, and looks flat: export it as a plain "
                    "JPEG or PNG if objects are not found in it",
                    source->name, transfer == PQ ? "PQ" : "HLG");
 }

@@ -266,7 +266,7 @@ static void tell_stream(const struct jpeg_reader *reader)
     if (!at || end - at < (ptrdiff_t)sizeof(next) || memcmp(at, next, sizeof(next)) != 0)
         return;
     if (!memmem(data, (size_t)(at - data), "MPF", 4))
-        log_notice("%s: several JPEG pictures one behind another: the first is taken: --as-video takes all",
+        log_notice("%s: several JPEG pictures one after another: the first is taken: --as-video takes all",
                    reader->input->name);
 }
 

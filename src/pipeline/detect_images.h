@@ -27,7 +27,7 @@ struct detect_images_report {
     bool interrupted;
     /* Seconds: prompts; decode and write, summed over threads; what the computation waited for an image to be decoded
      * when it had begun; preprocess and forward passes of the detector, of the segmenter's encoder, and of its decoder
-     * with masks brought to size; all. */
+     * with masks scaled to size; all. */
     double prompt_seconds, decode_seconds, write_seconds, wait_seconds, detect_seconds, encode_seconds, mask_seconds;
     double total_seconds;
 };

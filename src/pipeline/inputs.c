@@ -71,7 +71,8 @@ static int copy_memory(const struct inputs *inputs, size_t index, const struct i
     int status = memory->load(place, &image, memory->user_data);
 
     if (status)
-        return error_set(status < 0 ? status : SOWLV2_ERROR_IO, "%s: the caller could not give its pixels", name);
+        return error_set(status < 0 ? status : SOWLV2_ERROR_IO, "%s: the calling program could not give its pixels",
+                         name);
     struct sowlv2_image view;
     status = image_take_view(name, &image, &view);
     if (!status && (int64_t)view.width * view.height > options->max_pixels)

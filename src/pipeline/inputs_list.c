@@ -65,7 +65,8 @@ void inputs_tell_left_out(const char *given, size_t files, size_t folders, const
         log_notice("%s: %zu file%s left out, neither images nor videos: %s", given, files, files == 1 ? "" : "s",
                    text.data);
     if (folders > 0)
-        log_notice("%s: %zu folder%s in it not gone into: --recursive does", given, folders, folders == 1 ? "" : "s");
+        log_notice("%s: %zu folder%s in it skipped: --recursive includes them", given, folders,
+                   folders == 1 ? "" : "s");
     string_free(&text);
 }
 
@@ -84,8 +85,8 @@ static int no_images(const char *folder, const struct listing *listing, bool rec
                          "%s: no image in this folder, but in folders below it: add --recursive to take them", folder);
     if (cut)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: no image in this folder, nor a video; of the many folders below it not all were looked "
-                         "at: give the one that is meant",
+                         "%s: no image in this folder, nor a video, and too many folders below it to look into all: "
+                         "give the one that you mean",
                          folder);
     listing_append_suffixes(&suffixes);
     error_set(SOWLV2_ERROR_ARGUMENT, "%s: no image in this folder, nor a video: it needs %s files, or videos", folder,
@@ -190,7 +191,7 @@ int inputs_path_error(const char *path, int why, const char *option)
     const size_t user = *path == '~' ? strcspn(path + 1, "/") : 0;
 
     if (why == ENOENT && file_is_broken_link(path))
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a broken link", path);
     if (why == ENOENT && user > 0) /* where there is such a user the path is that user's long since */
         return error_set(SOWLV2_ERROR_IO, "%s: cannot open: there is no such file, nor a user '%.*s'", path, (int)user,
                          path + 1);

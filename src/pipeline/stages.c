@@ -88,12 +88,12 @@ int stages_start(struct run *run)
     for (int i = 0; i < writers; i++)
         started += start_thread(run, write_thread);
     if (started == 0)
-        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the limit of processes (ulimit -u)");
+        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the process limit (ulimit -u)");
     started = 0;
     for (int i = 0; i < decoders; i++)
         started += start_thread(run, decode_thread);
     if (started == 0)
-        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the limit of processes (ulimit -u)");
+        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the process limit (ulimit -u)");
     if (started < decoders && atomic_fetch_sub(&run->decoders_left, decoders - started) == decoders - started)
         queue_close(run->decoded);
     return 0;

@@ -23,7 +23,8 @@ static bool wants_pictures(const struct track_options *options, const struct vid
     if (pictures != SOWLV2_PICTURES_FEW || (info->frames > 0 && info->frames < TRACK_FEW_FRAMES))
         return pictures != SOWLV2_PICTURES_NONE;
     if (options->job->masks)
-        log_notice("%s: %s: no PNG a frame is written, results.jsonl holds the masks: --save-frames writes them",
+        log_notice("%s: %s: no PNG files of its frames are written, and results.jsonl holds the masks: --save-frames "
+                   "writes them",
                    options->source,
                    info->frames > 0 ? "500 frames or more" : "it is not known how many frames there are");
     return false;

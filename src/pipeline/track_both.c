@@ -180,8 +180,8 @@ static void tell_longer(const struct track_both *both, double end)
     const struct track_plan *plan = both->run->options->plan;
 
     if (plan->steps > 0 && plan->end > 0 && end > plan->end * FAR_BEYOND + 1)
-        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it says: no key frame lies in the rest: "
-                   "--detect-every looks there, without --use-temporal-detection",
+        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it declares: no key frame lies in the rest: "
+                   "use --detect-every without --use-temporal-detection to look there",
                    both->run->options->source, end, plan->end);
 }
 

@@ -187,7 +187,7 @@ static void tell_late(const struct discovery *discovery)
     const size_t late = track_keys_after(&discovery->keys, discovery->end);
 
     if (late > 0)
-        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at instead",
                    discovery->both->run->options->source, discovery->end, late);
 }
 
@@ -263,7 +263,7 @@ static int choose_anew(struct discovery *discovery)
     }
     log_notice("%s: its frames end at %.2f s, %s: key frames by equal steps at %s s", both->run->options->source,
                discovery->end,
-               plan->key_count > 0 ? "before the length that it gives" : "a length that it does not give",
+               plan->key_count > 0 ? "before the length that it declares" : "a length that it does not declare",
                text.failed ? "?" : text.data);
     string_free(&text);
     discovery->keys = (struct track_keys){discovery->chosen, count, 0};

@@ -64,7 +64,7 @@ static bool key_is_due(struct track_schedule *schedule, const struct track_feed_
     const size_t late = isinf(frame->until) ? track_keys_after(&schedule->keys, frame->time + frame->duration) : 0;
 
     if (late > 0)
-        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at instead",
                    schedule->options->source, frame->time + frame->duration, late);
     return track_keys_pass(&schedule->keys, frame->until);
 }

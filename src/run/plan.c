@@ -199,7 +199,7 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     *out = (struct run_plan){0};
     if (options->reader.stream || !can_be_read_again(options->source)) {
         if (wanted)
-            log_notice("%s: it cannot be read twice: standard processing, forward only", options->name);
+            log_notice("%s: it cannot be read twice: objects are followed forward only", options->name);
         return 0;
     }
 
@@ -209,9 +209,9 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     if (wanted)
         return choose(run, options, &info, out);
     if (info.duration > LONG_VIDEO)
-        log_notice("%s: over a minute long: --enable-vjepa2 --use-temporal-detection looks for where things happen "
-                   "first",
-                   options->source);
+        log_notice(
+            "%s: over a minute long: --enable-vjepa2 --use-temporal-detection first looks for where things happen",
+            options->source);
     return 0;
 }
 

@@ -272,7 +272,7 @@ static void tell_damage(struct video_reader *reader)
         log_notice("%s: damaged: %s skipped: %lld, frames partly broken: %lld", name, reader->source->pieces,
                    (long long)damage->skipped, (long long)damage->concealed);
     if (damage->repaired > 0)
-        log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
+        log_notice("%s: %lld of its times were repeated, out of order or far off: they were corrected", name,
                    (long long)damage->repaired);
     if (damage->joints > 0)
         log_notice("%s: its clock starts over %lld time%s: its parts are taken one after another", name,

@@ -44,7 +44,8 @@ static int read_next(struct memory *memory, struct image *out)
     const int status = memory->stream->next(&image, &time, memory->stream->user_data);
 
     if (status)
-        return status > 0 ? end(memory, 0, NULL) : end(memory, status, "the caller could not give its next frame");
+        return status > 0 ? end(memory, 0, NULL)
+                          : end(memory, status, "the calling program could not give its next frame");
 
     struct sowlv2_image view;
     const char *const fault = image_take_view(memory->source.name, &image, &view) != 0

@@ -37,7 +37,8 @@ static const struct plan_case cases[] = {
      5,
      5,
      true,
-     "its frames end at 2.00 s, before the length that it gives: key frames by equal steps at 0.20, 0.60, 1.00, 1.40, "
+     "its frames end at 2.00 s, before the length that it declares: key frames by equal steps at 0.20, 0.60, 1.00, "
+     "1.40, "
      "1.80 s"},
     {"for twice the length", {0.5, 1.5, 2.5, 3.5}, 4, 4, 2 + 4, true, "key frames by equal steps at 0.25, 0.75"},
     {"for no known length",
@@ -46,7 +47,7 @@ static const struct plan_case cases[] = {
      3,
      3,
      true,
-     "its frames end at 2.00 s, a length that it does not give: key frames by equal steps at 0.33, 1.00, 1.67 s"},
+     "its frames end at 2.00 s, a length that it does not declare: key frames by equal steps at 0.33, 1.00, 1.67 s"},
     {"chosen, and all but the last too late",
      {0.5, 9, 10},
      3,
