@@ -79,22 +79,22 @@ static int exit_status_of(const struct sowlv2_run_report *report)
     return report->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
-static int open_models(const struct settings *settings, const struct mark_objects *given,
+static int open_models(const struct settings *settings, const struct mark_objects *marks,
                        const struct sowlv2_device_options *device, bool tracks, sowlv2_detector **detector,
                        sowlv2_segmenter **segmenter)
 {
     int result = EXIT_DONE;
 
     terminal_progress("opening the models");
-    if (!given)
+    if (!marks)
         result = open_detector(settings, device, detector);
     if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, device, given, tracks, segmenter);
+        result = open_segmenter(settings, device, marks, tracks, segmenter);
     terminal_progress_end();
     return result;
 }
 
-static int start(const struct settings *settings, const struct mark_objects *given, sowlv2_run *run,
+static int start(const struct settings *settings, const struct mark_objects *marks, sowlv2_run *run,
                  struct job_report *job)
 {
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
@@ -105,7 +105,7 @@ static int start(const struct settings *settings, const struct mark_objects *giv
     int result = EXIT_DONE;
 
     if (inputs.work)
-        result = open_models(settings, given, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
+        result = open_models(settings, marks, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
     job->model_seconds = clock_seconds() - begin;
     if (result == EXIT_DONE) {
         const int status = sowlv2_run_start(run, detector, segmenter, &report);
@@ -156,8 +156,8 @@ static void set_inputs(const struct settings *settings, struct sowlv2_run_option
     run->video_count = settings->as_video.paths.count;
 }
 
-/* `*out` must not move. `given` NULL: prompts. Errors: MEMORY. */
-static int make_options(const struct settings *settings, const struct mark_objects *given, struct job_report *report,
+/* `*out` must not move. `marks` NULL: prompts. Errors: MEMORY. */
+static int make_options(const struct settings *settings, const struct mark_objects *marks, struct job_report *report,
                         struct job_options *out)
 {
     struct sowlv2_run_options *const run = &out->run;
@@ -171,10 +171,10 @@ static int make_options(const struct settings *settings, const struct mark_objec
     run->detect = &settings->detect;
     run->segment = &settings->segment;
     run->track = &settings->track;
-    run->scorer_model = settings->enable_vjepa2 && !given ? &out->scorer : NULL;
-    if (given) {
-        run->marks = given->items;
-        run->mark_count = given->count;
+    run->scorer_model = settings->enable_vjepa2 && !marks ? &out->scorer : NULL;
+    if (marks) {
+        run->marks = marks->items;
+        run->mark_count = marks->count;
     } else {
         run->prompts = (const char *const *)settings->prompts.items;
         run->prompt_count = settings->prompts.count;
@@ -189,14 +189,14 @@ static int make_options(const struct settings *settings, const struct mark_objec
     run->progress = job_report_progress;
     run->part = job_report_part;
     run->user_data = report;
-    const int status = job_describe(settings, given ? FOR_SEGMENT : FOR_DETECT, &out->job);
+    const int status = job_describe(settings, marks ? FOR_SEGMENT : FOR_DETECT, &out->job);
 
     run->job = (const char *const *)out->job.items;
     run->job_count = out->job.count;
     return status;
 }
 
-static int run_job(const struct settings *settings, const struct mark_objects *given, struct job_options *options,
+static int run_job(const struct settings *settings, const struct mark_objects *marks, struct job_options *options,
                    struct job_report *report)
 {
     sowlv2_run *run = NULL;
@@ -213,23 +213,23 @@ static int run_job(const struct settings *settings, const struct mark_objects *g
             result = verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED);
     }
     if (result == EXIT_DONE)
-        result = start(settings, given, run, report);
+        result = start(settings, marks, run, report);
     sowlv2_run_free(&run);
     return result;
 }
 
-int job_run(const struct settings *settings, const struct mark_objects *given)
+int job_run(const struct settings *settings, const struct mark_objects *marks)
 {
     struct job_report report = {.settings = settings};
     struct job_options options;
     int result = EXIT_DONE;
 
-    if (make_options(settings, given, &report, &options))
+    if (make_options(settings, marks, &report, &options))
         return verb_fail(EXIT_ALL_FAILED);
 #ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
     while (__AFL_LOOP(1000))
 #endif
-        result = run_job(settings, given, &options, &report);
+        result = run_job(settings, marks, &options, &report);
     string_list_free(&options.job);
     return result;
 }

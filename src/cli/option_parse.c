@@ -238,7 +238,7 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
                          "--%s: its value is missing: found %s instead (write --%s=%s if you mean it)", spec->name,
                          text, spec->name, text);
     scan->last = option_is_list(spec) ? spec : NULL;
-    scan->hungry = scan->last && !text && spec->kind != OPTION_FILMS;
+    scan->hungry = scan->last && !text && spec->kind != OPTION_AS_VIDEO;
     if (!scan->hungry)
         scan->given[scan->count++] = (struct given){spec, text};
     return 0;
@@ -328,11 +328,11 @@ static void clear_list(const struct option_spec *spec, struct settings *settings
 {
     void *const field = (char *)settings + spec->offset;
 
-    if (spec->kind == OPTION_FILMS) {
-        struct films *const films = field;
+    if (spec->kind == OPTION_AS_VIDEO) {
+        struct as_video *const as_video = field;
 
-        films->all = false;
-        string_list_free(&films->paths);
+        as_video->all = false;
+        string_list_free(&as_video->paths);
     } else {
         string_list_free(field);
     }

@@ -25,7 +25,7 @@ static bool is_of_images(const struct option_spec *spec)
 
 static bool is_of_videos(const struct option_spec *spec)
 {
-    return spec->group == GROUP_VIDEO && spec->kind != OPTION_FILMS; /* which says itself what became of it */
+    return spec->group == GROUP_VIDEO && spec->kind != OPTION_AS_VIDEO; /* which says itself what became of it */
 }
 
 static bool is_of_masks(const struct option_spec *spec)

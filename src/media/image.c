@@ -223,7 +223,7 @@ struct arrival {
     bool endless; /* nobody knows how much will come */
 };
 
-/* Nothing else is read to its end, be it a film of some gigabytes or an endless pipe. */
+/* Nothing else is read to its end, be it a video of some gigabytes or an endless pipe. */
 static int check_head(void *user_data, const char *data, size_t size, size_t *limit)
 {
     const struct arrival *arrival = user_data;

@@ -252,7 +252,7 @@ static void decode(struct jpeg_reader *reader)
     read_rows(reader);
 }
 
-/* Says where another picture begins right behind the first, as in a film of JPEG pictures. Pictures of cameras that
+/* Says where another picture begins right behind the first, as in a video of JPEG pictures. Pictures of cameras that
  * list their previews (MPF) are one all the same. */
 static void tell_stream(const struct jpeg_reader *reader)
 {

@@ -173,7 +173,7 @@ static int add_file(struct inputs_lister *lister, const char *path)
 
     if (!options->videos && listing_is_video_name(path))
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a video: give an image, or a folder of images", path);
-    if (lister->film)
+    if (lister->forced)
         video = true;
     else if (!video && options->as_video)
         video = !listing_is_still(path);
@@ -183,7 +183,7 @@ static int add_file(struct inputs_lister *lister, const char *path)
 
 const char *inputs_option(const struct inputs_lister *lister)
 {
-    return lister->film ? "--as-video" : "--input";
+    return lister->forced ? "--as-video" : "--input";
 }
 
 int inputs_path_error(const char *path, int why, const char *option)
@@ -211,13 +211,13 @@ int inputs_add_path(struct inputs_lister *lister, const char *path)
         return 0;
     }
     if (S_ISDIR(info.st_mode))
-        return lister->film || lister->options->as_video ? add_folder_of_frames(lister, path)
-                                                         : add_folder(lister, path);
+        return lister->forced || lister->options->as_video ? add_folder_of_frames(lister, path)
+                                                           : add_folder(lister, path);
     if (S_ISREG(info.st_mode))
         return add_file(lister, path);
     /* Cameras and pipes; one that is named like an image is no video. */
     if (lister->options->videos && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)) &&
-        (lister->film || !listing_is_image_name(path)))
+        (lister->forced || !listing_is_image_name(path)))
         return inputs_add(lister, path_base(path), path, true);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: neither a file nor a folder: give an image or a folder of images",
                      path);
@@ -263,7 +263,7 @@ static size_t peek_standard_input(uint8_t head[LISTING_HEAD])
 static int add_standard_input(struct inputs_lister *lister)
 {
     uint8_t head[LISTING_HEAD];
-    bool video = lister->film || lister->options->as_video;
+    bool video = lister->forced || lister->options->as_video;
 
     if (!video && lister->options->videos)
         video = listing_kind_of("", head, peek_standard_input(head)) == LISTING_VIDEO;
@@ -276,7 +276,7 @@ static bool is_video_address(const struct inputs_lister *lister, const char *url
     uint8_t head[LISTING_HEAD];
     int count;
 
-    if (lister->film || listing_is_video_name(name))
+    if (lister->forced || listing_is_video_name(name))
         return true;
     if (!url_has_scheme(url, "http") && !url_has_scheme(url, "https") && !url_has_scheme(url, "ftp"))
         return true;
@@ -312,12 +312,12 @@ static bool is_pattern(const char *given)
 }
 
 /* One value of --input. */
-static int add_given(struct inputs_lister *lister, const char *given, bool film)
+static int add_given(struct inputs_lister *lister, const char *given, bool forced)
 {
     const size_t good = lister->good;
     int status;
 
-    lister->film = film;
+    lister->forced = forced;
     if (!*given)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give an image or a folder of images",
                          inputs_option(lister));
@@ -365,8 +365,8 @@ static int make_list(struct inputs_lister *lister, struct inputs *out)
 
     for (size_t i = 0; !status && i < options->count; i++)
         status = add_given(lister, options->given[i], false);
-    for (size_t i = 0; !status && i < options->film_count; i++)
-        status = add_given(lister, options->films[i], true);
+    for (size_t i = 0; !status && i < options->as_video_count; i++)
+        status = add_given(lister, options->as_videos[i], true);
     if (!status && lister->good == 0)
         status = lister->failure;
     if (!status && lister->stills > 0)
@@ -387,7 +387,7 @@ int inputs_list(const struct inputs_options *options, struct inputs *out)
     struct inputs_lister lister = {.options = options};
     int status;
 
-    if (options->count + options->film_count == 0)
+    if (options->count + options->as_video_count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
     status = make_list(&lister, out);
     for (size_t i = 0; i < lister.count; i++) {

@@ -122,7 +122,7 @@ float track_importance(const struct track_plan *plan, const struct track_feed_fr
 /* One frame of the forward pass, to the end of the line. */
 static int step(struct track_run *run, struct track_feed_frame *frame, struct budget_stream *budget)
 {
-    const bool searching = run->things.count == 0;
+    const bool searching = run->objects.count == 0;
     const bool detect = !run->job->marks && track_schedule_wants(run->schedule, frame, searching);
     struct output_object *objects = NULL;
     size_t count = 0;
@@ -134,7 +134,7 @@ static int step(struct track_run *run, struct track_feed_frame *frame, struct bu
         return track_emitter_add(run->emitter, frame, false, NULL, 0);
     status = track_frame_run(run, frame, detect, &tracked);
     if (!status)
-        status = track_things_list(&run->things, &objects, &count);
+        status = track_objects_list(&run->objects, &objects, &count);
     if (status) {
         image_free(&frame->image);
         return status;
@@ -247,10 +247,10 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
     if (report->interrupted && status == SOWLV2_ERROR_CANCELLED)
         status = 0;
     status = close_output(&run, status);
-    report->objects = run.things.next_id > 0 ? run.things.next_id - 1 : 0;
+    report->objects = run.objects.next_id > 0 ? run.objects.next_id - 1 : 0;
     track_emitter_free(&run.emitter);
     track_schedule_free(&run.schedule);
-    track_things_free(&run.things);
+    track_objects_free(&run.objects);
     sowlv2_track_session_free(&run.tracker);
     sowlv2_detect_session_free(&run.session);
     sowlv2_prompts_free(&run.prompts);

@@ -68,8 +68,8 @@ static int list(struct sowlv2_run *run)
                                           .output = options->output,
                                           .videos = true,
                                           .as_video = options->as_video,
-                                          .films = options->videos,
-                                          .film_count = options->video_count};
+                                          .as_videos = options->videos,
+                                          .as_video_count = options->video_count};
     int status = 0;
 
     if (options->input_count + options->video_count > 0)

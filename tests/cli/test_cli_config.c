@@ -209,9 +209,9 @@ static void test_hostile(void **state)
     (void)state;
     expect(2, "aliases", "prompt: &a cat\ninput: *a\n");
     expect(2, "run.yaml:3", "prompt: cat\nfps: 2\n<<: {a: b}\n");
-    expect(2, "not a plain value", "prompt: [[cat]]\n");
-    expect(2, "not a plain value", "prompt: [cat, {a: b}]\n");
-    expect(2, "not a plain value", "prompt: &x [cat, *x]\n");
+    expect(2, "other than plain values", "prompt: [[cat]]\n");
+    expect(2, "other than plain values", "prompt: [cat, {a: b}]\n");
+    expect(2, "other than plain values", "prompt: &x [cat, *x]\n");
     expect(2, "second YAML document", "fps: 1\n---\nfps: 2\n");
     expect(2, "zero byte", zero);
     expect(2, "not YAML", bytes);

@@ -273,7 +273,7 @@ static void test_spellings(void **state)
 static void test_as_video(void **state)
 {
     const char *const films[] = {"p", "odd.bin", "a.png", GIF};
-    struct inputs_options options = {.films = films, .film_count = 4};
+    struct inputs_options options = {.as_videos = films, .as_video_count = 4};
 
     (void)state;
     add("p/1.png", "image");

@@ -129,50 +129,50 @@ static struct sowlv2_tracks make_tracks(const int64_t *objects, size_t count, bo
 
 static void test_things(void **state)
 {
-    struct track_things things = {0};
-    struct track_thing *thing;
+    struct track_objects things = {0};
+    struct track_object *thing;
     struct output_object *objects;
     struct sowlv2_tracks tracks;
     size_t count;
 
     (void)state;
     for (int64_t id = 1; id <= 20; id++) {
-        assert_int_equal(track_things_add(&things, (int)(id % 2), 0.5f, 3, &thing), 0);
+        assert_int_equal(track_objects_add(&things, (int)(id % 2), 0.5f, 3, &thing), 0);
         assert_int_equal(thing->id, id);
         assert_int_equal(thing->last_seen, 3);
     }
     assert_int_equal(things.count, 20);
-    assert_null(track_things_find(&things, 21));
-    track_things_remove(&things, 19);
-    track_things_remove(&things, 0);
-    assert_null(track_things_find(&things, 20));
-    assert_int_equal(track_things_add(&things, 0, 0.5f, 4, &thing), 0);
+    assert_null(track_objects_find(&things, 21));
+    track_objects_remove(&things, 19);
+    track_objects_remove(&things, 0);
+    assert_null(track_objects_find(&things, 20));
+    assert_int_equal(track_objects_add(&things, 0, 0.5f, 4, &thing), 0);
     assert_int_equal(thing->id, 21); /* 20 is gone for good */
 
     /* Results are taken over by number; what is not seen keeps how it looked. */
     tracks = make_tracks((const int64_t[]){5, 99, 3}, 3, true);
-    track_things_take(&things, &tracks, 7);
+    track_objects_take(&things, &tracks, 7);
     sowlv2_tracks_free(&tracks);
-    thing = track_things_find(&things, 3);
+    thing = track_objects_find(&things, 3);
     assert_true(thing->visible && thing->last_seen == 7 && thing->mask.area == 72 && thing->mask.box[0] >= 20);
     assert_true(thing->pointer[2] >= 1);
-    assert_false(track_things_find(&things, 4)->visible);
+    assert_false(track_objects_find(&things, 4)->visible);
     tracks = make_tracks((const int64_t[]){3}, 1, false);
-    track_things_take(&things, &tracks, 8);
+    track_objects_take(&things, &tracks, 8);
     sowlv2_tracks_free(&tracks);
     assert_true(!thing->visible && thing->last_seen == 7 && thing->mask.area == 0 && thing->pointer[2] >= 1);
 
-    assert_int_equal(track_things_list(&things, &objects, &count), 0);
+    assert_int_equal(track_objects_list(&things, &objects, &count), 0);
     assert_int_equal(count, 19);
     for (size_t i = 0; i < count; i++) {
         assert_true(i == 0 || objects[i].id > objects[i - 1].id);
         assert_int_equal(objects[i].lost, objects[i].id != 5);
         assert_false(objects[i].interpolated);
     }
-    assert_ptr_not_equal(objects[3].mask.runs, track_things_find(&things, 5)->mask.runs);
+    assert_ptr_not_equal(objects[3].mask.runs, track_objects_find(&things, 5)->mask.runs);
     output_objects_free(objects, count);
     output_objects_free(NULL, 3);
-    track_things_free(&things);
+    track_objects_free(&things);
     assert_null(things.items);
 }
 
@@ -185,7 +185,7 @@ static struct track_candidate candidate(int x0, int x1, int prompt, float score)
 
 static void test_match(void **state)
 {
-    struct track_things things = {0};
+    struct track_objects things = {0};
     struct track_candidates candidates = {.items = calloc(5, sizeof(*candidates.items)), .count = 5};
     const struct {
         int x0, x1, prompt;
@@ -194,9 +194,9 @@ static void test_match(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct track_thing *thing;
+        struct track_object *thing;
 
-        assert_int_equal(track_things_add(&things, rows[i].prompt, 0.5f, 1, &thing), 0);
+        assert_int_equal(track_objects_add(&things, rows[i].prompt, 0.5f, 1, &thing), 0);
         thing->visible = rows[i].visible;
         thing->mask = make_mask(rows[i].x0, rows[i].x1, 10);
     }
@@ -217,7 +217,7 @@ static void test_match(void **state)
     assert_int_equal(candidates.items[0].match, 1);
     track_candidates_free(&candidates);
     assert_null(candidates.items);
-    track_things_free(&things);
+    track_objects_free(&things);
 }
 
 /* ---- finds with their masks, new objects, lost ones ---- */
@@ -260,7 +260,7 @@ static void open_fixture(struct fixture *fixture)
 
 static void close_fixture(struct fixture *fixture)
 {
-    track_things_free(&fixture->run.things);
+    track_objects_free(&fixture->run.objects);
     sowlv2_track_session_free(&fixture->run.tracker);
     free(fixture->pixels);
 }
@@ -313,14 +313,14 @@ static void test_adopt(void **state)
     const struct sowlv2_detections detections = {.items = items, .count = 4};
     struct track_candidates candidates;
     struct sowlv2_tracks tracks;
-    struct track_thing *thing;
+    struct track_object *thing;
     struct fixture fixture;
 
     (void)state;
     open_fixture(&fixture);
     /* Object 1 is followed, 2 and 3 are lost: 2 looked like the find at 40, 3 was of another prompt. */
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(track_things_add(&fixture.run.things, i == 2, 0.3f, 0, &thing), 0);
+        assert_int_equal(track_objects_add(&fixture.run.objects, i == 2, 0.3f, 0, &thing), 0);
         thing->visible = i == 0;
         thing->pointer = calloc(FAKE_LOOKS, sizeof(float));
         thing->pointer_length = FAKE_LOOKS;
@@ -339,12 +339,12 @@ static void test_adopt(void **state)
     assert_int_equal(candidates.items[2].match, 2);
     assert_int_equal(candidates.items[3].match, 0);
     assert_true(fixture.run.told_full);
-    thing = track_things_find(&fixture.run.things, 2);
+    thing = track_objects_find(&fixture.run.objects, 2);
     assert_true(thing->visible && thing->last_seen == 1 && thing->mask.box[0] >= 40);
     assert_true(thing->score >= 0.7f);
-    thing = track_things_find(&fixture.run.things, 4);
+    thing = track_objects_find(&fixture.run.objects, 4);
     assert_true(thing->visible && thing->mask.box[0] >= 20 && thing->prompt == 0);
-    assert_false(track_things_find(&fixture.run.things, 3)->visible);
+    assert_false(track_objects_find(&fixture.run.objects, 3)->visible);
     /* Nothing is left of those that were tried. */
     assert_int_equal(sowlv2_track_remove(fixture.run.tracker, -2), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_track_remove(fixture.run.tracker, -3), SOWLV2_ERROR_ARGUMENT);

@@ -107,7 +107,7 @@ static void test_longer(void **state)
     run->options.plan = &plan;
     notices_begin();
     movie_track_all(run);
-    assert_non_null(strstr(notices(), "its frames go on to 2.00 s, beyond the 0.40 s that it says"));
+    assert_non_null(strstr(notices(), "its frames go on to 2.00 s, beyond the 0.40 s that it declares"));
     notices_end();
     movie_close(run);
     plan.end = 1.9;

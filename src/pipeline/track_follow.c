@@ -21,10 +21,10 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
     encoded = clock_seconds();
     run->report->encode_seconds += encoded - start;
     run->report->tracked++;
-    if (!status && run->things.count > 0)
+    if (!status && run->objects.count > 0)
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     if (!status)
-        track_things_take(&run->things, &tracks, frame->number);
+        track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     run->report->track_seconds += clock_seconds() - encoded;
     return status;
@@ -39,8 +39,8 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
     int status = track_candidates_make(run, run->tracker, detections, run->job->match_iou, &candidates);
 
     if (!status)
-        status = track_candidates_match(&candidates, &run->things, run->job->match_iou);
-    track_candidates_match_any(run, &candidates, &run->things);
+        status = track_candidates_match(&candidates, &run->objects, run->job->match_iou);
+    track_candidates_match_any(run, &candidates, &run->objects);
     if (!status)
         status = track_candidates_adopt(run, &candidates, frame->number);
     track_candidates_free(&candidates);
@@ -87,20 +87,20 @@ static int take_marks(struct track_run *run, int64_t frame)
     if (!status && run->job->dedupe_iou > 0)
         status = choose_marks(run, keep);
     for (size_t i = 0; !status && i < count; i++) {
-        struct track_thing *thing;
+        struct track_object *object;
 
         if (!keep[i])
             continue;
-        status = track_things_add(&run->things, -1, 0, frame, &thing);
+        status = track_objects_add(&run->objects, -1, 0, frame, &object);
         if (!status)
-            status = track_ask(run, run->tracker, thing->id, &run->job->marks[i], thing);
+            status = track_ask(run, run->tracker, object->id, &run->job->marks[i], object);
         if (status)
             status = marks_explain(status, run->options->name, run->job, i);
     }
     free(keep);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_things_take(&run->things, &tracks, frame);
+    track_objects_take(&run->objects, &tracks, frame);
     sowlv2_tracks_free(&tracks);
     run->marks_taken = true;
     return status;
@@ -110,16 +110,17 @@ int track_give_up(struct track_run *run, int64_t frame)
 {
     int status = 0;
 
-    for (size_t i = run->things.count; !status && i-- > 0;) {
-        const struct track_thing *thing = &run->things.items[i];
+    for (size_t i = run->objects.count; !status && i-- > 0;) {
+        const struct track_object *object = &run->objects.items[i];
 
-        if (frame - thing->last_seen <= run->job->lost_after)
+        if (frame - object->last_seen <= run->job->lost_after)
             continue;
-        log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", thing->id, thing->last_seen);
-        status = track_emitter_end_object(run->emitter, thing->id);
+        log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", object->id,
+                  object->last_seen);
+        status = track_emitter_end_object(run->emitter, object->id);
         if (!status)
-            status = sowlv2_track_remove(run->tracker, thing->id);
-        track_things_remove(&run->things, i);
+            status = sowlv2_track_remove(run->tracker, object->id);
+        track_objects_remove(&run->objects, i);
     }
     return status;
 }
@@ -132,7 +133,7 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
     *tracked = false;
     const bool marks = run->job->marks && !run->marks_taken;
 
-    if (!status && (run->things.count > 0 || detections.count > 0 || marks)) {
+    if (!status && (run->objects.count > 0 || detections.count > 0 || marks)) {
         *tracked = true;
         status = follow(run, frame);
         if (!status && marks)
@@ -143,7 +144,7 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
             status = track_give_up(run, frame->number);
     }
     if (!status && detect)
-        track_schedule_done(run->schedule, frame, run->things.count > 0);
+        track_schedule_done(run->schedule, frame, run->objects.count > 0);
     sowlv2_detections_free(&detections);
     return status;
 }
