@@ -100,7 +100,7 @@ static void decode(const struct sam2 *model, struct compute *compute, const stru
                    const float *boxes, int64_t count, int runs, const char *folder)
 {
     const int64_t area = sam2_get_config(model)->mask_side * sam2_get_config(model)->mask_side;
-    struct segment_prompt *prompts = calloc((size_t)count, sizeof(*prompts));
+    struct sowlv2_segment_prompt *prompts = calloc((size_t)count, sizeof(*prompts));
     const struct sam2_output out = {allocate((size_t)(count * area) * sizeof(float)),
                                     allocate((size_t)count * sizeof(float)), allocate((size_t)count * sizeof(float)),
                                     NULL};

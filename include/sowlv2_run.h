@@ -275,13 +275,13 @@ struct sowlv2_key_frames_options {
     /* Which part of the source. */
     double fps;        /* frames a second that the scorer sees, 0: all; of a folder every image is seen; default 6 */
     double start, end; /* seconds: only this part; end 0: to the end */
-    int64_t first_frame, last_frame; /* only these, from 1, of the frames at `source_fps`; 0: no limit */
-    double source_fps;    /* frames a second that first_frame and last_frame count, 0: all; at which a folder's
-                             images follow each other, 0: `fps`, or 25 */
-    int64_t max_pixels;   /* larger pictures are refused; 0: 178956970 */
-    bool allow_truncated; /* take what is there of an image that was cut, with a notice */
-    bool allow_playlists; /* the video may list other files and addresses */
-    bool quiet;           /* no notices about the source: it is read again, and they are given then */
+    struct sowlv2_frame_range frames; /* only these of the frames at `source_fps` */
+    double source_fps;                /* frames a second that `frames` counts, 0: all; at which a folder's images follow
+                                         each other, 0: `fps`, or 25 */
+    int64_t max_pixels;               /* larger pictures are refused; 0: 178956970 */
+    bool allow_truncated;             /* take what is there of an image that was cut, with a notice */
+    bool allow_playlists;             /* the video may list other files and addresses */
+    bool quiet;                       /* no notices about the source: it is read again, and they are given then */
 
     const struct sowlv2_score_options *score;   /* NULL: its defaults. Its callback for features is called here too, its
                                                    progress is not used. */

@@ -128,11 +128,3 @@ void importance_mix(const float *a, const float *b, float weight, int64_t count,
     for (int64_t i = 0; i < count; i++)
         out[i] = (1.0F - weight) * a[i] + weight * b[i];
 }
-
-void importance_spread(const float *scores, int64_t tubelets, int64_t tubelet_size, int64_t frames, float *out)
-{
-    for (int64_t i = 0; i < frames; i++) {
-        const int64_t tubelet = i / tubelet_size;
-        out[i] = scores[tubelet < tubelets ? tubelet : tubelets - 1];
-    }
-}

@@ -53,10 +53,6 @@ void importance_normalise_window(const float *scores, int64_t first, int64_t cou
 /* out[i] = (1 - weight) a[i] + weight b[i]. `out` may be either. */
 void importance_mix(const float *a, const float *b, float weight, int64_t count, float *out);
 
-/* Scores of tubelets of `tubelet_size` frames to `frames` frames: each frame has its tubelet's; frames behind the
- * last whole tubelet have the last one's. */
-void importance_spread(const float *scores, int64_t tubelets, int64_t tubelet_size, int64_t frames, float *out);
-
 /* What to choose. */
 struct importance_choice {
     int64_t wanted;        /* how many frames; more than there are: all */

@@ -1,4 +1,4 @@
-/* Where one scene ends and the next begins, from how much the pixels change. */
+/* Where one scene ends and the next begins. */
 #include "analysis/importance.h"
 
 /* A cut changes much of the picture at once, and far more than the frames around it: motion, a moving camera and

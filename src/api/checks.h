@@ -8,14 +8,11 @@
 
 enum { API_MAX_BATCH = 4096 }; /* images of one call */
 
-/* Errors: ARGUMENT (no pixels, a size below 1x1, a stride less than a row, or more than memory has). */
-int check_images(const struct sowlv2_image *images, size_t count);
+/* The callers' images, as image_take_view() (media/image.h) takes them, into out[count]. Errors: ARGUMENT. */
+int take_images(const struct sowlv2_image *images, size_t count, struct sowlv2_image *out);
 
 /* The same for an image whose masks are asked for. Errors: ARGUMENT (also more pixels than a mask's runs can count). */
-int check_segment_image(const struct sowlv2_image *image);
-
-/* Bytes from row to row. */
-size_t image_row_bytes(const struct sowlv2_image *image);
+int take_segment_image(const struct sowlv2_image *image, struct sowlv2_image *out);
 
 /* The folder of the model that the options name, for what models of `kind` do (weights/model_kind.h), downloaded where
  * that is needed and allowed, and, unless `device` is NULL, the device to compute on, closed with

@@ -1,4 +1,4 @@
-/* Detection in images. */
+/* Detection in images: one thread's session, and what it finds. */
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
@@ -8,9 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+int sowlv2_detect_session_create(const sowlv2_detector *detector, sowlv2_detect_session **out)
+{
+    if (out)
+        *out = NULL;
+    if (!detector || !out)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect_session_create: a detector and out are needed");
+    sowlv2_detect_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return error_memory("session");
+    session->detector = detector;
+    const int status = detect_session_create(detector->detector, &session->session);
+    if (status != 0) {
+        free(session);
+        return status;
+    }
+    *out = session;
+    return 0;
+}
+
+void sowlv2_detect_session_free(sowlv2_detect_session **session)
+{
+    if (!session || !*session)
+        return;
+    detect_session_free(&(*session)->session);
+    free(*session);
+    *session = NULL;
+}
+
 /* One sowlv2_detect(). */
 struct call {
-    const struct sowlv2_detect_options *options;
     struct sowlv2_detections *out; /* [count] */
     int64_t taken;
 };
@@ -34,29 +61,16 @@ static int take(int64_t image, const struct detect_result *result, void *user_da
     return 0;
 }
 
-static bool report_progress(int done, int total, void *user_data)
-{
-    const struct call *const call = user_data;
-    return call->options->progress(done, total, call->options->progress_user_data);
-}
-
 static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
     struct sowlv2_image *const views = calloc(count, sizeof(*views));
     const struct detector_prompts **const asked = calloc(count, sizeof(*asked));
-    if (!views || !asked) {
-        free(views);
-        free(asked);
-        return error_memory("images");
-    }
-    for (size_t i = 0; i < count; i++) {
+    int status = views && asked ? take_images(images, count, views) : error_memory("images");
+    for (size_t i = 0; i < count && status == 0; i++)
         asked[i] = (options->image_prompts ? options->image_prompts[i] : prompts)->prompts;
-        views[i] =
-            (struct sowlv2_image){images[i].pixels, images[i].width, images[i].height, image_row_bytes(&images[i])};
-    }
-    struct call call = {.options = options, .out = out};
-    const struct model_control control = {options->progress ? report_progress : NULL, &call};
+    struct call call = {.out = out};
+    const struct model_control control = {options->progress, options->progress_user_data};
     const struct detect_request request = {.images = views,
                                            .count = (int64_t)count,
                                            .prompts = asked,
@@ -64,7 +78,8 @@ static int detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
                                            .nms_iou = options->nms_iou,
                                            .clip = options->clip,
                                            .objectness = options->objectness};
-    const int status = detect_session_run(session->session, &request, &control, take, &call);
+    if (status == 0)
+        status = detect_session_run(session->session, &request, &control, take, &call);
     free(views);
     free(asked);
     for (int64_t i = 0; i < call.taken && status != 0; i++)
@@ -103,8 +118,6 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
         status = check_prompts(session, prompts, 0);
     for (size_t i = 0; mine.image_prompts && i < count && status == 0; i++)
         status = check_prompts(session, mine.image_prompts[i], i);
-    if (status == 0)
-        status = check_images(images, count);
     return status == 0 && count > 0 ? detect(session, prompts, images, count, &mine, out) : status;
 }
 

@@ -105,7 +105,7 @@ int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *a
     if (!device || !total || !available)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory: a device, total and available are needed");
     if (strncmp(device->name, "cuda", 4) == 0)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: how much memory a GPU has is not told yet: see nvidia-smi",
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: how much memory a GPU has is not reported yet: see nvidia-smi",
                          device->name);
     memory_read(total, available); /* the CPU's sets compute in the host's */
     return 0;

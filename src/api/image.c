@@ -30,7 +30,7 @@ int sowlv2_image_decode(const char *name, const void *data, size_t size, const s
                   : image_read_with(name, &inner, &image);
     if (status != 0)
         return status;
-    out->image = (struct sowlv2_image){.pixels = image.pixels, .width = image.width, .height = image.height};
+    out->image = image_view(&image);
     out->pixels = image.pixels;
     return 0;
 }

@@ -17,7 +17,7 @@ static void tell_unknown(const sowlv2_detector *detector, const char *const *pro
             string_append_format(&unknown, "%s\"%s\"", unknown.length > 0 ? ", " : "", prompts[i]);
     char *known = unknown.length > 0 ? known_words_list(detector->words) : NULL;
     if (known && !unknown.failed)
-        log_notice("prompt %s: this small model was not taught that: it knows %s", unknown.data, known);
+        log_notice("prompt %s: this small model was not trained on that: it knows %s", unknown.data, known);
     free(known);
     string_free(&unknown);
 }

@@ -3,6 +3,7 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "media/image.h"
 
 #include <stdlib.h>
 
@@ -90,11 +91,9 @@ int sowlv2_score_push(sowlv2_score_session *session, const struct sowlv2_image *
 {
     if (!session || !image)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_score_push: a session and an image are needed");
-    const int status = check_images(image, 1);
-    if (status)
-        return status;
-    const struct sowlv2_image frame = {image->pixels, image->width, image->height, image_row_bytes(image)};
-    return scoring_push(session->scoring, &frame, time, source_number);
+    struct sowlv2_image frame;
+    const int status = image_take_view("image", image, &frame);
+    return status ? status : scoring_push(session->scoring, &frame, time, source_number);
 }
 
 int sowlv2_score_finish(sowlv2_score_session *session)

@@ -1,4 +1,4 @@
-/* The masks of prompts on the session's image. */
+/* A segment session's image, and the masks of prompts on it. */
 #include "api/checks.h"
 #include "api/segment_parts.h"
 #include "api/segment_prompts.h"
@@ -17,12 +17,6 @@ struct call {
     const struct sowlv2_segment_options *options;
     struct sowlv2_mask *out;
 };
-
-static bool report_progress(int done, int total, void *user_data)
-{
-    const struct sowlv2_segment_options *const options = user_data;
-    return options->progress(done, total, options->progress_user_data);
-}
 
 int segment_take_pixels(struct segment_session *session, const uint8_t *pixels, bool pixels_too,
                         struct sowlv2_mask *out)
@@ -58,21 +52,25 @@ static int take(int64_t index, const struct segment_result *result, void *user_d
     return segment_take_pixels(call->session->session, result->pixels, call->options->pixels, mask);
 }
 
-int segment_check_options(const struct sowlv2_segment_options *options)
+int segment_take_rules(float threshold, int fill_holes, int remove_sprinkles, struct mask_rules *out)
 {
-    if (!isfinite(options->mask_threshold))
+    if (!isfinite(threshold))
         return error_set(SOWLV2_ERROR_ARGUMENT, "mask threshold: not a finite number");
-    if (options->fill_holes < 0 || options->remove_sprinkles < 0)
+    if (fill_holes < 0 || remove_sprinkles < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "areas of holes and sprinkles: below 0");
+    *out = (struct mask_rules){.threshold = threshold, .hole_area = fill_holes, .sprinkle_area = remove_sprinkles};
     return 0;
 }
 
 /* All that is wrong is said before anything is computed. */
-static int check(const struct call *call, const struct sowlv2_segment_prompt *prompts, size_t count)
+static int check(const struct call *call, const struct sowlv2_segment_prompt *prompts, size_t count,
+                 struct mask_rules *rules)
 {
+    const struct sowlv2_segment_options *const options = call->options;
     const sowlv2_segment_session *const session = call->session;
     const int side = sowlv2_segmenter_mask_side(session->segmenter);
-    int width, height, status = segment_check_options(call->options);
+    int width, height;
+    int status = segment_take_rules(options->mask_threshold, options->fill_holes, options->remove_sprinkles, rules);
     if (status == 0 && !segment_session_has_image(session->session))
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment: no image: call sowlv2_segment_set_image first");
     segment_session_size(session->session, &width, &height);
@@ -87,19 +85,21 @@ static int check(const struct call *call, const struct sowlv2_segment_prompt *pr
     return status;
 }
 
-static int run(struct call *call, const struct segment_prompt *prompts, size_t count)
+int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv2_image *image,
+                             const struct sowlv2_segment_options *options)
 {
-    struct sowlv2_segment_options options = *call->options;
-    const struct model_control control = {options.progress ? report_progress : NULL, &options};
-    const struct segment_request request = {.prompts = prompts,
-                                            .count = (int64_t)count,
-                                            .multimask = options.multimask,
-                                            .refine = options.refine,
-                                            .logits = options.logits,
-                                            .rules = {.threshold = options.mask_threshold,
-                                                      .hole_area = options.fill_holes,
-                                                      .sprinkle_area = options.remove_sprinkles}};
-    return segment_session_run(call->session->session, &request, &control, take, call);
+    struct sowlv2_segment_options mine;
+    struct sowlv2_image view;
+    if (!session || !image)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_segment_set_image: a session and an image are needed");
+    segment_session_forget(session->session); /* also where this image cannot be encoded */
+    int status = OPTIONS_TAKE(segment, options, &mine);
+    if (status == 0)
+        status = take_segment_image(image, &view);
+    if (status != 0)
+        return status;
+    const struct model_control control = {mine.progress, mine.progress_user_data};
+    return segment_session_encode(session->session, &view, &control);
 }
 
 int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_prompt *prompts, size_t count,
@@ -117,21 +117,17 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
     if (status != 0)
         return status;
     struct call call = {.session = session, .options = &mine, .out = out};
-    status = check(&call, prompts, count);
+    struct segment_request request = {.prompts = prompts,
+                                      .count = (int64_t)count,
+                                      .multimask = mine.multimask,
+                                      .refine = mine.refine,
+                                      .logits = mine.logits};
+    status = check(&call, prompts, count, &request.rules);
     if (status != 0 || count == 0)
         return status;
-    struct segment_prompt *const converted = calloc(count, sizeof(*converted));
-    int32_t *const ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
-    status = converted && ones ? 0 : error_memory("prompts");
-    for (int i = 0; i < SEGMENT_MAX_POINTS && status == 0; i++)
-        ones[i] = SEGMENT_INSIDE;
-    for (size_t i = 0; i < count && status == 0; i++)
-        converted[i] = segment_prompt_convert(&prompts[i], ones);
-    if (status == 0)
-        status = run(&call, converted, count);
+    const struct model_control control = {mine.progress, mine.progress_user_data};
+    status = segment_session_run(session->session, &request, &control, take, &call);
     if (status != 0)
         sowlv2_masks_free(out, count);
-    free(converted);
-    free(ones);
     return status;
 }

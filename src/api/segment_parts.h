@@ -5,8 +5,9 @@
 #include "engine/segmenter.h"
 #include "sowlv2.h"
 
-/* Errors: ARGUMENT (a threshold that is not finite, areas below 0). */
-int segment_check_options(const struct sowlv2_segment_options *options);
+/* How masks are made, from the options of a segment or a track session. Errors: ARGUMENT (a threshold that is not
+ * finite, areas below 0). */
+int segment_take_rules(float threshold, int fill_holes, int remove_sprinkles, struct mask_rules *out);
 
 /* Fills a mask's runs, area and box of pixels [height][width], and gives it a copy of them where `pixels_too`. Errors:
  * MEMORY; what `out` holds then is freed by the caller. */

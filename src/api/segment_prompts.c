@@ -76,14 +76,3 @@ int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t numb
         status = check_points(prompt, what, width, height);
     return status != 0 ? status : check_logits(prompt, what, mask_side);
 }
-
-struct segment_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones)
-{
-    return (struct segment_prompt){
-        .box = prompt->box,
-        .points = prompt->points,
-        .labels = prompt->labels ? prompt->labels : ones,
-        .point_count = (int)prompt->point_count,
-        .mask = prompt->logits,
-    };
-}

@@ -10,10 +10,6 @@
 int segment_prompt_check(const struct sowlv2_segment_prompt *prompt, size_t number, int width, int height,
                          int mask_side);
 
-/* The prompt as the model takes it. `ones` are at least as many ones as it has points, for points without
- * labels. */
-struct segment_prompt segment_prompt_convert(const struct sowlv2_segment_prompt *prompt, const int32_t *ones);
-
 enum { SEGMENT_MAX_POINTS = 1024, SEGMENT_MAX_COORDINATE = 10000000 };
 
 #endif

@@ -9,11 +9,8 @@
 
 enum { MOST_KEPT_FRAMES = 100000 };
 
-static int check_options(const struct sowlv2_track_options *options)
+static int check_options(const struct sowlv2_track_options *options, struct mask_rules *rules)
 {
-    const struct sowlv2_segment_options same = {.mask_threshold = options->mask_threshold,
-                                                .fill_holes = options->fill_holes,
-                                                .remove_sprinkles = options->remove_sprinkles};
     if (options->max_cond_frames == 0 || options->max_cond_frames < -1) {
         return error_set(SOWLV2_ERROR_ARGUMENT, "max_cond_frames: %d: give at least 1, or -1 for all",
                          options->max_cond_frames);
@@ -22,7 +19,7 @@ static int check_options(const struct sowlv2_track_options *options)
         return error_set(SOWLV2_ERROR_ARGUMENT, "keep_frames: %d is not from 0 to %d", options->keep_frames,
                          MOST_KEPT_FRAMES);
     }
-    return segment_check_options(&same);
+    return segment_take_rules(options->mask_threshold, options->fill_holes, options->remove_sprinkles, rules);
 }
 
 int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct sowlv2_track_options *options,
@@ -34,19 +31,15 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
     struct sowlv2_track_options mine;
     int status = OPTIONS_TAKE(track, options, &mine);
+    struct tracking_options wanted = {
+        .max_conditioning = mine.max_cond_frames, .keep_frames = mine.keep_frames, .separate = mine.separate};
     if (status == 0)
-        status = check_options(&mine);
+        status = check_options(&mine, &wanted.rules);
     if (status != 0)
         return status;
     sowlv2_track_session *session = calloc(1, sizeof(*session));
     if (!session)
         return error_memory("track session");
-    const struct tracking_options wanted = {.max_conditioning = mine.max_cond_frames,
-                                            .keep_frames = mine.keep_frames,
-                                            .separate = mine.separate,
-                                            .rules = {.threshold = mine.mask_threshold,
-                                                      .hole_area = mine.fill_holes,
-                                                      .sprinkle_area = mine.remove_sprinkles}};
     session->options = mine;
     status = tracking_create(segmenter->segmenter, &wanted, &session->tracking);
     if (status != 0) {
@@ -76,8 +69,7 @@ sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session)
 /* A mask prompt needs no more checks than the tracker's own. */
 static int check_prompt(const sowlv2_track_session *session, const struct sowlv2_track_prompt *prompt)
 {
-    const struct sowlv2_segment_prompt same = {
-        .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
+    const struct sowlv2_segment_prompt same = segment_prompt_of(prompt);
     int width, height;
     tracking_size(session->tracking, &width, &height);
     return segment_prompt_check(&same, 0, width, height, sowlv2_segmenter_mask_side(session->frame.segmenter));
@@ -91,25 +83,8 @@ int sowlv2_track_prompt(sowlv2_track_session *session, int64_t object, const str
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "sowlv2_track_prompt: no current frame: call sowlv2_track_set_frame first");
     }
-    int status = check_prompt(session, prompt);
-    if (status != 0)
-        return status;
-    int32_t *ones = malloc(SEGMENT_MAX_POINTS * sizeof(*ones));
-    if (!ones)
-        return error_memory("points");
-    for (int i = 0; i < SEGMENT_MAX_POINTS; i++)
-        ones[i] = SEGMENT_INSIDE;
-    const struct track_prompt converted = {.box = prompt->box,
-                                           .points = prompt->points,
-                                           .labels = prompt->labels ? prompt->labels : ones,
-                                           .point_count = (int)prompt->point_count,
-                                           .mask = prompt->mask,
-                                           .mask_width = prompt->mask_width,
-                                           .mask_height = prompt->mask_height,
-                                           .refine = prompt->refine};
-    status = tracking_prompt(session->tracking, object, &converted);
-    free(ones);
-    return status;
+    const int status = check_prompt(session, prompt);
+    return status != 0 ? status : tracking_prompt(session->tracking, object, prompt);
 }
 
 int sowlv2_track_remove(sowlv2_track_session *session, int64_t object)

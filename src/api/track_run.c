@@ -1,4 +1,5 @@
-/* All objects of a track session on its current frame. */
+/* The current frame of a track session, and all objects on it. */
+#include "api/checks.h"
 #include "api/segment_parts.h"
 #include "api/types.h"
 #include "base/error.h"
@@ -6,6 +7,32 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+static struct model_control control_of(sowlv2_track_session *session)
+{
+    return (struct model_control){session->options.progress, session->options.progress_user_data};
+}
+
+int sowlv2_track_set_frame(sowlv2_track_session *session, int64_t frame, const struct sowlv2_image *image)
+{
+    if (!session || !image)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_set_frame: a session and an image are needed");
+    segment_session_forget(session->frame.session); /* also where this frame cannot be encoded */
+    struct sowlv2_image view;
+    const int status = take_segment_image(image, &view);
+    if (status != 0)
+        return status;
+    const struct model_control control = control_of(session);
+    return tracking_set_frame(session->tracking, frame, &view, &control);
+}
+
+int sowlv2_track_return(sowlv2_track_session *session, int64_t frame)
+{
+    if (!session)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_return: a session is needed");
+    const struct model_control control = control_of(session);
+    return tracking_return(session->tracking, frame, &control);
+}
 
 /* One sowlv2_track_run(). */
 struct call {
@@ -38,12 +65,6 @@ static int take(const struct tracking_result *result, void *user_data)
                                &track->mask);
 }
 
-static bool report_progress(int done, int total, void *user_data)
-{
-    const struct sowlv2_track_options *const options = user_data;
-    return options->progress(done, total, options->progress_user_data);
-}
-
 int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,
                      struct sowlv2_tracks *out)
 {
@@ -59,7 +80,7 @@ int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_ru
     int status = OPTIONS_TAKE(track_run, options, &mine);
     if (status != 0)
         return status;
-    const struct model_control control = {session->options.progress ? report_progress : NULL, &session->options};
+    const struct model_control control = control_of(session);
     struct call call = {session, out};
     status = tracking_run(session->tracking, mine.reverse, mine.prompted_only, &control, take, &call);
     if (status != 0)

@@ -16,7 +16,7 @@ int file_open_regular(const char *path, int *descriptor, size_t *size)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const int why = errno;
     if (fd < 0 && why == ENOENT && file_is_broken_link(path))
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a broken link", path);
     if (fd < 0)
         return error_set(SOWLV2_ERROR_IO, "%s: cannot open: %s: check the path and its permissions", path,
                          strerror(why));

@@ -49,7 +49,7 @@ static const char *scalar_text(struct reader *reader)
     const char *text = (const char *)reader->event.data.scalar.value;
 
     if (strlen(text) != reader->event.data.scalar.length) {
-        wrong(reader, "a value holds a zero byte: remove it");
+        wrong(reader, "a value contains a zero byte: remove it");
         return NULL;
     }
     if (string_list_append(owned, text) != 0) {
@@ -100,7 +100,7 @@ static int read_list(struct reader *reader, const struct option_spec *spec)
         if (status || reader->event.type == YAML_SEQUENCE_END_EVENT)
             break;
         if (reader->event.type != YAML_SCALAR_EVENT)
-            status = wrong(reader, "a list holds something that is not a plain value: write one text an item");
+            status = wrong(reader, "a list contains something other than plain values: write one text per item");
         else if (items >= MOST_ITEMS)
             status = wrong(reader, "the list is too long");
         else if (one_by_one)
@@ -131,7 +131,7 @@ static int read_key(struct reader *reader, const struct option_spec **out)
         return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: '%.*s' is not a known key: use the flags' names without dashes",
                          reader->path, event_line(reader), LONGEST_QUOTE, key);
     if (reader->seen[index])
-        return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: '%s' stands twice: keep one", reader->path, event_line(reader),
+        return error_set(SOWLV2_ERROR_FORMAT, "%s:%zu: '%s' is given twice: keep one", reader->path, event_line(reader),
                          spec->name);
     reader->seen[index] = true;
     *out = spec;
@@ -186,7 +186,7 @@ static int read_stream(struct reader *reader)
     while ((status = next_event(reader)) == 0 && reader->event.type != YAML_STREAM_END_EVENT) {
         if (reader->event.type == YAML_DOCUMENT_START_EVENT) {
             if (document)
-                return wrong(reader, "a second document begins here: keep one");
+                return wrong(reader, "a second YAML document begins here: keep one of them");
             document = true;
         } else if (reader->event.type == YAML_MAPPING_START_EVENT) {
             status = read_mapping(reader);

@@ -87,7 +87,7 @@ bool download_update(const struct sowlv2_download *state, void *user_data)
         return true;
     if (download->start == 0) {
         download->start = now;
-        signals_set_message("interrupted: what was downloaded stays, the next run goes on there");
+        signals_set_message("interrupted: what was downloaded stays, and the next run continues from there");
     }
     say_once(download, state);
     if (terminal_is_live() && now - download->last >= 0.1) {

@@ -123,8 +123,8 @@ static int add_value(const struct settings *settings, const struct option_spec *
     case OPTION_TIME:
         write_number(option_number(settings, spec), spec->size == sizeof(float), number, sizeof(number));
         return add(job, spec->name, number);
-    case OPTION_FILMS: /* which paths are, their rows say */
-        return ((const struct films *)(const void *)at)->all ? add(job, spec->name, "on") : 0;
+    case OPTION_AS_VIDEO: /* which paths are, their rows say */
+        return ((const struct as_video *)(const void *)at)->all ? add(job, spec->name, "on") : 0;
     case OPTION_TEXTS:
     case OPTION_PATHS:
         return add_texts((const void *)at, spec->name, job);

@@ -42,14 +42,14 @@ static void print_image_timing(const struct sowlv2_run_part *part, double model_
         {"prompts", part->prompt_seconds, ""},
         {"detect", part->detect_seconds, ""},
         {"encode", part->encode_seconds, "image encoder of the masks"},
-        {"masks", part->mask_seconds, "mask decoder, masks brought to size"},
-        {"decode", part->read_seconds, "of files, beside the above, summed over threads"},
-        {"wait", part->wait_read_seconds, "of the computation for files, but for the first"},
-        {"write", part->write_seconds, "beside the above, summed over threads"},
+        {"masks", part->mask_seconds, "mask decoder, masks scaled to size"},
+        {"decode", part->read_seconds, "of files, alongside the above, summed over threads"},
+        {"wait", part->wait_read_seconds, "by the computation for files after the first"},
+        {"write", part->write_seconds, "alongside the above, summed over threads"},
         {"total", model_seconds + part->total_seconds, ""},
     };
 
-    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 12, part->images, "ms an image");
+    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 12, part->images, "ms per image");
 }
 
 static void print_video_timing(const struct sowlv2_run_part *part)
@@ -57,14 +57,14 @@ static void print_video_timing(const struct sowlv2_run_part *part)
     const struct row rows[] = {
         {"detect", part->detect_seconds, "detector"},
         {"encode", part->encode_seconds, "image encoder of the masks"},
-        {"track", part->mask_seconds, "memory, mask decoder, masks brought to size"},
-        {"wait to read", part->wait_read_seconds, "frames are read beside the above"},
+        {"track", part->mask_seconds, "memory, mask decoder, masks scaled to size"},
+        {"wait to read", part->wait_read_seconds, "frames are read alongside the above"},
         {"wait to write", part->wait_write_seconds, ""},
-        {"write", part->write_seconds, "beside the above"},
+        {"write", part->write_seconds, "alongside the above"},
         {"total", part->total_seconds, ""},
     };
 
-    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 14, part->frames, "ms a frame");
+    print_rows(rows, sizeof(rows) / sizeof(rows[0]), 14, part->frames, "ms per frame");
     terminal_say("%" PRId64 " frames: %" PRId64 " encoded, %" PRId64 " filled in, %" PRId64
                  " looked at by the detector",
                  part->frames, part->encoded, part->filled_in, part->detected_on);
@@ -92,7 +92,7 @@ static void report_images(const struct job_report *report, const struct sowlv2_r
     if (part->failed > 0)
         snprintf(failed, sizeof(failed), " (%" PRId64 " failed)", part->failed);
     if (part->skipped > 0)
-        snprintf(skipped, sizeof(skipped), " (%" PRId64 " more done before)", part->skipped);
+        snprintf(skipped, sizeof(skipped), " (%" PRId64 " more already done)", part->skipped);
     format_objects(part, objects, sizeof(objects));
     terminal_say("%" PRId64 " image%s%s%s, %s -> %s (%.1f s)%s", part->images, part->images == 1 ? "" : "s", failed,
                  skipped, objects, report->settings->run.output, report->model_seconds + part->total_seconds,
@@ -104,7 +104,7 @@ static void report_video(const struct job_report *report, const struct sowlv2_ru
     char objects[128];
 
     if (part->done_before) {
-        terminal_say("%s: done before -> %s", part->name, part->folder);
+        terminal_say("%s: already done -> %s", part->name, part->folder);
         return;
     }
     if (report->settings->verbose && !part->status)
@@ -117,7 +117,7 @@ static void report_video(const struct job_report *report, const struct sowlv2_ru
     terminal_say("%s: %" PRId64 " frame%s, %s -> %s (%.1f s)%s", part->name, part->frames, part->frames == 1 ? "" : "s",
                  objects, part->folder, part->total_seconds,
                  part->interrupted ? ", interrupted"
-                 : part->broken    ? ", broken off"
+                 : part->broken    ? ", cut short"
                                    : "");
 }
 

@@ -8,7 +8,6 @@
 #include "cli/download.h"
 #include "cli/exit_status.h"
 #include "cli/job.h"
-#include "cli/job_options.h"
 #include "cli/job_report.h"
 #include "cli/options.h"
 #include "cli/signals.h"
@@ -80,22 +79,22 @@ static int exit_status_of(const struct sowlv2_run_report *report)
     return report->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
-static int open_models(const struct settings *settings, const struct mark_objects *given,
+static int open_models(const struct settings *settings, const struct mark_objects *marks,
                        const struct sowlv2_device_options *device, bool tracks, sowlv2_detector **detector,
                        sowlv2_segmenter **segmenter)
 {
     int result = EXIT_DONE;
 
     terminal_progress("opening the models");
-    if (!given)
+    if (!marks)
         result = open_detector(settings, device, detector);
     if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, device, given, tracks, segmenter);
+        result = open_segmenter(settings, device, marks, tracks, segmenter);
     terminal_progress_end();
     return result;
 }
 
-static int start(const struct settings *settings, const struct mark_objects *given, sowlv2_run *run,
+static int start(const struct settings *settings, const struct mark_objects *marks, sowlv2_run *run,
                  struct job_report *job)
 {
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
@@ -106,7 +105,7 @@ static int start(const struct settings *settings, const struct mark_objects *giv
     int result = EXIT_DONE;
 
     if (inputs.work)
-        result = open_models(settings, given, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
+        result = open_models(settings, marks, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
     job->model_seconds = clock_seconds() - begin;
     if (result == EXIT_DONE) {
         const int status = sowlv2_run_start(run, detector, segmenter, &report);
@@ -125,7 +124,8 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
 
     if (inputs.images == 0 && !settings_want_masks(settings)) {
-        error_set(SOWLV2_ERROR_ARGUMENT, "%s: a video: objects are followed by their masks: not with --sam-model none",
+        error_set(SOWLV2_ERROR_ARGUMENT,
+                  "%s: is a video, where objects are followed by their masks: not with --sam-model none",
                   sowlv2_run_input(run, true, 0));
         return verb_fail(EXIT_USAGE);
     }
@@ -134,13 +134,69 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
         log_notice("--crops: for images only, not for videos");
     if (inputs.videos > 0 && settings->run.key_frames &&
         (settings->run.detect_every.frames > 0 || settings->run.detect_every.seconds > 0))
-        log_notice("--detect-every: without effect with --use-temporal-detection, which looks at key frames");
+        log_notice("--detect-every: has no effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();
     return EXIT_DONE;
 }
 
-static int run_job(const struct settings *settings, const struct mark_objects *given, struct job_options *options,
+/* The settings of detect and segment as options of a job. */
+struct job_options {
+    struct sowlv2_run_options run; /* points to what follows, and into the settings */
+    struct sowlv2_model_options scorer;
+    struct string_list job;
+};
+
+static void set_inputs(const struct settings *settings, struct sowlv2_run_options *run)
+{
+    run->inputs = (const char *const *)settings->inputs.items;
+    run->input_count = settings->inputs.count;
+    run->as_video = settings->as_video.all;
+    run->videos = (const char *const *)settings->as_video.paths.items;
+    run->video_count = settings->as_video.paths.count;
+}
+
+/* `*out` must not move. `marks` NULL: prompts. Errors: MEMORY. */
+static int make_options(const struct settings *settings, const struct mark_objects *marks, struct job_report *report,
+                        struct job_options *out)
+{
+    struct sowlv2_run_options *const run = &out->run;
+
+    progress_begin(&report->progress);
+    *out = (struct job_options){.run = settings->run};
+    out->scorer = sowlv2_scorer_options_default();
+    download_options(settings, settings->frames.model, NULL, &report->download, &out->scorer);
+    out->scorer.device_options = &report->device;
+    set_inputs(settings, run);
+    run->detect = &settings->detect;
+    run->segment = &settings->segment;
+    run->track = &settings->track;
+    run->scorer_model = settings->enable_vjepa2 && !marks ? &out->scorer : NULL;
+    if (marks) {
+        run->marks = marks->items;
+        run->mark_count = marks->count;
+    } else {
+        run->prompts = (const char *const *)settings->prompts.items;
+        run->prompt_count = settings->prompts.count;
+    }
+    run->pictures = settings->save_frames      ? SOWLV2_PICTURES_ALL
+                    : settings->no_save_frames ? SOWLV2_PICTURES_NONE
+                                               : SOWLV2_PICTURES_FEW;
+    if (settings->disable_gpu_batching)
+        run->batch_size = 1;
+    run->io_threads = (int)(settings->thread_pool_size > 0 ? settings->thread_pool_size : settings->max_workers);
+    run->stop = &signals_interrupted;
+    run->progress = job_report_progress;
+    run->part = job_report_part;
+    run->user_data = report;
+    const int status = job_describe(settings, marks ? FOR_SEGMENT : FOR_DETECT, &out->job);
+
+    run->job = (const char *const *)out->job.items;
+    run->job_count = out->job.count;
+    return status;
+}
+
+static int run_job(const struct settings *settings, const struct mark_objects *marks, struct job_options *options,
                    struct job_report *report)
 {
     sowlv2_run *run = NULL;
@@ -157,23 +213,23 @@ static int run_job(const struct settings *settings, const struct mark_objects *g
             result = verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED);
     }
     if (result == EXIT_DONE)
-        result = start(settings, given, run, report);
+        result = start(settings, marks, run, report);
     sowlv2_run_free(&run);
     return result;
 }
 
-int job_run(const struct settings *settings, const struct mark_objects *given)
+int job_run(const struct settings *settings, const struct mark_objects *marks)
 {
     struct job_report report = {.settings = settings};
     struct job_options options;
     int result = EXIT_DONE;
 
-    if (job_options_make(settings, given, &report, &options))
+    if (make_options(settings, marks, &report, &options))
         return verb_fail(EXIT_ALL_FAILED);
 #ifdef __AFL_HAVE_MANUAL_CONTROL /* tools/afl.sh: again and again; no thread runs in between */
     while (__AFL_LOOP(1000))
 #endif
-        result = run_job(settings, given, &options, &report);
-    job_options_free(&options);
+        result = run_job(settings, marks, &options, &report);
+    string_list_free(&options.job);
     return result;
 }

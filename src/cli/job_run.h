@@ -5,8 +5,8 @@
 #include "cli/marks.h"
 #include "cli/settings.h"
 
-/* Opens the models that are needed, does the job and reports. With `given` (NULL: detect the prompts) the objects are
+/* Opens the models that are needed, does the job and reports. With `marks` (NULL: detect the prompts) the objects are
  * those. Gives an enum exit_status. */
-int job_run(const struct settings *settings, const struct mark_objects *given);
+int job_run(const struct settings *settings, const struct mark_objects *marks);
 
 #endif

@@ -7,12 +7,14 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "cli/waiting.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_version(void)
 {
@@ -111,13 +113,32 @@ static bool computes(int argc, char **argv)
     return argc < 2 || (strcmp(argv[1], "pull") != 0 && strcmp(argv[1], "models") != 0);
 }
 
+/* OpenMP's threads spin for many milliseconds before they sleep, and where other programs use the machine too they spin
+ * while the thread they wait for has no processor: the run then takes several times as long. The runtime reads its
+ * setting before main, so where the user has set none this starts the program again with a shorter spin. Returns where
+ * that is not possible or not needed. */
+static void choose_waiting(char **argv)
+{
+    /* About half a millisecond: longer than between two products of a pass, shorter than a time slice. */
+    static const char *const spins = "10000";
+
+    if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") && setenv("GOMP_SPINCOUNT", spins, 1) == 0) {
+        char path[PATH_MAX]; /* the real path, so that process lists show the tool's name */
+        const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+        if (length > 0) {
+            path[length] = '\0';
+            execv(path, argv); /* comes back only where it failed: then all runs on as it was */
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     int result;
 
     signals_ignore_limit();
     if (computes(argc, argv))
-        waiting_choose(argv);
+        choose_waiting(argv);
     if (argc > 0 && strcmp(path_base(argv[0]), "sowlv2-detect") == 0)
         result = run_verb(verb_find("detect"), argc, argv);
     else

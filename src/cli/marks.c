@@ -110,8 +110,8 @@ void marks_tell_odd(const struct marks *marks)
         log_notice("--point: %g,%g lies in the first pixel: points are in pixels, not in fractions of the image",
                    (double)fraction->values[0], (double)fraction->values[1]);
     if (boxes == 0 && points_of_it == 0 && marks->count > 0)
-        log_notice("--point: every point has the label 0, not of the object: nothing says where the object is: add a "
-                   "--box, or a --point of the label 1");
+        log_notice("--point: every point has label 0 (not of the object), so nothing says where the object is: add a "
+                   "--box, or a --point with label 1");
 }
 
 void marks_free(struct marks *marks)
@@ -153,7 +153,7 @@ int marks_group(const struct marks *marks, struct mark_objects *out)
         boxes += marks->items[i].is_box;
     if (boxes > 0 && !marks->items[0].is_box)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "--point: stands before the first --box: a point belongs to the box before it");
+                         "--point: comes before the first --box: a point belongs to the box before it");
     out->items = calloc(marks->count + 1, sizeof(*out->items));
     out->points = calloc(marks->count + 1, 2 * sizeof(*out->points));
     out->labels = calloc(marks->count + 1, sizeof(*out->labels));

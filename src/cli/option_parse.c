@@ -183,8 +183,9 @@ static int unknown_option(const struct scan *scan, const char *word)
     copy_name(word + 2, name);
     nearest = nearest_option(scan, name, &matches);
     if (matches > 1)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--%s: could be several options: write it out, see 'sowlv2 %s --help'",
-                         name, scan->verb_name);
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "--%s: could be several options: write it in full, see 'sowlv2 %s --help'", name,
+                         scan->verb_name);
     if (matches == 1)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: this option takes no value: leave out what follows '='", word);
     if (file_exists(word))
@@ -237,7 +238,7 @@ static int take_option(struct scan *scan, const struct option_spec *spec, const 
                          "--%s: its value is missing: found %s instead (write --%s=%s if you mean it)", spec->name,
                          text, spec->name, text);
     scan->last = option_is_list(spec) ? spec : NULL;
-    scan->hungry = scan->last && !text && spec->kind != OPTION_FILMS;
+    scan->hungry = scan->last && !text && spec->kind != OPTION_AS_VIDEO;
     if (!scan->hungry)
         scan->given[scan->count++] = (struct given){spec, text};
     return 0;
@@ -258,9 +259,9 @@ static int take_word(struct scan *scan, const char *word, struct settings *setti
     if (option_after_dashes(word) && !file_exists(word))
         return refuse_dash(scan, word);
     if (file_exists(word) && option_find("input", scan->verb, NULL))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: write --input %s", word, word);
-    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: stands alone: put its option before it, see 'sowlv2 %s --help'", word,
-                     scan->verb_name);
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: unexpected argument: write --input %s", word, word);
+    return error_set(SOWLV2_ERROR_ARGUMENT, "%s: unexpected argument: put its option before it, see 'sowlv2 %s --help'",
+                     word, scan->verb_name);
 }
 
 /* One word, or an option with its value: what getopt made of it. */
@@ -327,11 +328,11 @@ static void clear_list(const struct option_spec *spec, struct settings *settings
 {
     void *const field = (char *)settings + spec->offset;
 
-    if (spec->kind == OPTION_FILMS) {
-        struct films *const films = field;
+    if (spec->kind == OPTION_AS_VIDEO) {
+        struct as_video *const as_video = field;
 
-        films->all = false;
-        string_list_free(&films->paths);
+        as_video->all = false;
+        string_list_free(&as_video->paths);
     } else {
         string_list_free(field);
     }

@@ -162,7 +162,7 @@ static int add_path(const char *where, const char *text, bool input, struct stri
 }
 
 /* A flag, or a path. */
-static int read_films(const char *where, const char *text, struct films *out)
+static int read_as_video(const char *where, const char *text, struct as_video *out)
 {
     bool on = true;
 
@@ -181,7 +181,7 @@ static int read_empty(const struct option_spec *spec, const char *where)
 
 bool option_is_list(const struct option_spec *spec)
 {
-    return spec->kind == OPTION_TEXTS || spec->kind == OPTION_PATHS || spec->kind == OPTION_FILMS;
+    return spec->kind == OPTION_TEXTS || spec->kind == OPTION_PATHS || spec->kind == OPTION_AS_VIDEO;
 }
 
 static int read_value(struct settings *settings, const struct option_spec *spec, const char *where, const char *text)
@@ -221,9 +221,9 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
                        : error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a %.*s", where,
                                    (int)strcspn(spec->value, "."), spec->value);
         break;
-    case OPTION_FILMS:
+    case OPTION_AS_VIDEO:
         status = text && !*text ? error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give a PATH", where)
-                                : read_films(where, text, field);
+                                : read_as_video(where, text, field);
         break;
     case OPTION_DRAW:
         status = read_draw(where, text, field);

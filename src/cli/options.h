@@ -16,7 +16,7 @@ enum option_kind {
     OPTION_NUMBER,   /* double or float in [minimum, maximum] */
     OPTION_TEXTS,    /* struct string_list: one or more values up to the next option */
     OPTION_PATHS,    /* the same, of paths */
-    OPTION_FILMS,    /* struct films: a flag, or paths */
+    OPTION_AS_VIDEO, /* struct as_video: a flag, or paths */
     OPTION_DRAW,     /* unsigned: a list of what to draw */
     OPTION_BOX,      /* struct marks: another box */
     OPTION_POINT,    /* struct marks: another point */

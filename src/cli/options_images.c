@@ -8,8 +8,8 @@ const struct option_spec options_images[] = {
      .verbs = FOR_DETECT,
      .offset = AT(prompts),
      .value = "TEXT...",
-     .help = "What to look for, in plain words; several after one --prompt, or --prompt again. Needed, or "
-             "--prompts-file."},
+     .help = "What to look for, in plain words; several after one --prompt, or --prompt again. Required unless "
+             "--prompts-file is given."},
     {.name = "prompts-file",
      .kind = OPTION_PATHS,
      .group = GROUP_MAIN,
@@ -26,7 +26,7 @@ const struct option_spec options_images[] = {
      .offset = AT(inputs),
      .value = "PATH...",
      .help = "Images, videos, folders of them, patterns such as 'photos/*.jpg' or 'photos/**/*.jpg', an image's or a "
-             "video's URL, a camera (/dev/video0), or - for an image or a video on standard input. Needed."},
+             "video's URL, a camera (/dev/video0), or - for an image or a video on standard input. Required."},
     {.name = "recursive",
      .kind = OPTION_FLAG,
      .group = GROUP_MAIN,
@@ -99,7 +99,7 @@ const struct option_spec options_images[] = {
      .verbs = FOR_IMAGES,
      .offset = AT(run.resume),
      .help =
-         "Go on where an earlier run of the same job into DIR ended: images and videos that are done are passed over. "
+         "Continue where an earlier run of the same job into DIR ended: images and videos that are done are skipped. "
          "Prompts and options that the results depend on must be as they were."},
     {.name = "draw",
      .kind = OPTION_DRAW,
@@ -134,7 +134,7 @@ const struct option_spec options_images[] = {
      .verbs = FOR_ALL & ~FOR_FRAMES,
      .offset = AT(revision),
      .value = "R",
-     .fallback = "that after the id's @, or main",
+     .fallback = "what follows @ in the id, or main",
      .help = "Branch, tag or commit of a model that is a hub id; in detect that of --owl-model."},
     {.name = "sam-revision",
      .kind = OPTION_TEXT,
@@ -150,7 +150,7 @@ const struct option_spec options_images[] = {
      .verbs = FOR_ALL,
      .offset = AT(cache_dir),
      .value = "DIR",
-     .help = "Hub cache to use instead of the one that HF_HUB_CACHE and HF_HOME say."},
+     .help = "Hub cache to use instead of the one that HF_HUB_CACHE or HF_HOME names."},
     {.name = "offline",
      .kind = OPTION_FLAG,
      .group = GROUP_MODEL,
@@ -256,7 +256,7 @@ const struct option_spec options_images[] = {
      .fallback = "4",
      .minimum = 1,
      .maximum = MOST_BATCH,
-     .help = "Images a forward pass. Fewer need less memory."},
+     .help = "Images per forward pass. Fewer need less memory."},
     {.name = "disable-gpu-batching",
      .kind = OPTION_FLAG,
      .group = GROUP_SPEED,
@@ -292,7 +292,7 @@ const struct option_spec options_images[] = {
      .fallback = "178956970",
      .minimum = 1,
      .maximum = 1e12,
-     .help = "Refuse images and films with more pixels in a picture than this."},
+     .help = "Refuse images and videos with more pixels in a picture than this."},
     {.name = "allow-truncated",
      .kind = OPTION_FLAG,
      .group = GROUP_SPEED,

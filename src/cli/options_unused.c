@@ -25,7 +25,7 @@ static bool is_of_images(const struct option_spec *spec)
 
 static bool is_of_videos(const struct option_spec *spec)
 {
-    return spec->group == GROUP_VIDEO && spec->kind != OPTION_FILMS; /* which says itself what became of it */
+    return spec->group == GROUP_VIDEO && spec->kind != OPTION_AS_VIDEO; /* which says itself what became of it */
 }
 
 static bool is_of_masks(const struct option_spec *spec)
@@ -45,7 +45,7 @@ static void tell(const struct settings *settings, bool (*is_of_kind)(const struc
             string_append_format(&names, "%s--%s", names.length > 0 ? ", " : "", spec->name);
     }
     if (names.length > 0 && !names.failed)
-        log_notice("%s: without effect: %s", names.data, why);
+        log_notice("%s: has no effect: %s", names.data, why);
     string_free(&names);
 }
 
@@ -73,7 +73,7 @@ static void tell_pairs(const struct settings *settings)
         const bool there = is_given(settings, pairs[i].other) || (second && is_given(settings, second));
 
         if (is_given(settings, pairs[i].name) && there == pairs[i].with)
-            log_notice("--%s: without effect %s --%s%s%s", pairs[i].name, there ? "with" : "without", pairs[i].other,
+            log_notice("--%s: has no effect %s --%s%s%s", pairs[i].name, there ? "with" : "without", pairs[i].other,
                        second ? " or --" : "", second ? second : "");
     }
 }

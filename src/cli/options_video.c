@@ -11,7 +11,7 @@ const struct option_spec options_video[] = {
      .fallback = "the source's rate",
      .minimum = 0.001,
      .maximum = 1000,
-     .help = "Frames a second taken from a video."},
+     .help = "Frames per second taken from a video."},
     {.name = "start",
      .kind = OPTION_TIME,
      .group = GROUP_VIDEO,
@@ -37,14 +37,14 @@ const struct option_spec options_video[] = {
      .fallback = "all",
      .help = "Only the frames A to B, counted from 1 at the rate of --fps; A: or :B leave one end open."},
     {.name = "as-video",
-     .kind = OPTION_FILMS,
+     .kind = OPTION_AS_VIDEO,
      .group = GROUP_VIDEO,
      .verbs = FOR_IMAGES,
      .offset = AT(as_video),
      .value = "[PATH...]",
      .help = "Take these as videos, whatever they look like; without a PATH all of --input. A folder of images is one "
-             "video, its images the frames in natural order; a GIF or an APNG is its animation; a file that nothing "
-             "is known of is tried."},
+             "video, its images the frames in natural order; a GIF or an APNG is its animation; a file of unknown kind "
+             "is tried."},
     {.name = "allow-playlists",
      .kind = OPTION_FLAG,
      .group = GROUP_VIDEO,
@@ -93,7 +93,7 @@ const struct option_spec options_video[] = {
      .fallback = "150",
      .minimum = 0,
      .maximum = MOST_FRAMES,
-     .help = "Give an object up that was out of sight for more than N frames. Its number is not used again."},
+     .help = "Give up an object that has been out of sight for more than N frames. Its number is not used again."},
     {.name = "max-objects",
      .kind = OPTION_INTEGER,
      .group = GROUP_VIDEO,
@@ -125,7 +125,7 @@ const struct option_spec options_video[] = {
      .group = GROUP_VIDEO,
      .verbs = FOR_IMAGES,
      .offset = AT(save_frames),
-     .help = "Write the pictures of every frame of a video too. On for videos of less than 500 frames."},
+     .help = "Write the pictures of every frame of a video too. On for videos of fewer than 500 frames."},
     {.name = "no-save-frames",
      .kind = OPTION_FLAG,
      .group = GROUP_VIDEO,
@@ -194,7 +194,7 @@ const struct option_spec options_video[] = {
      .group = GROUP_VIDEO,
      .verbs = FOR_DETECT,
      .offset = AT(run.scorer_required),
-     .help = "Fail where the V-JEPA 2 model cannot be had, instead of going on without it."},
+     .help = "Fail if the V-JEPA 2 model is not available, instead of going on without it."},
     {.name = "vjepa2-model",
      .kind = OPTION_PATH,
      .group = GROUP_VIDEO,
@@ -239,7 +239,7 @@ const struct option_spec options_video[] = {
      .fallback = "0.7",
      .minimum = 0,
      .maximum = 1,
-     .help = "IoU from which two detections of different key frames are one object."},
+     .help = "IoU from which two detections on different key frames count as one object."},
 
 };
 

@@ -131,15 +131,15 @@ static int check_prompt(const char *prompt)
                          "--prompt: '%.*s' names nothing: say what to look for, for example --prompt cat dog",
                          quote_length(prompt), prompt);
     if (strpbrk(prompt, "\r\n") && split(prompt, &parts) > 1)
-        log_notice("--prompt: '%.*s...' is looked for as one thing: --prompts-file FILE takes the lines of a file one "
-                   "by one",
-                   quote_length(prompt), prompt);
+        log_notice(
+            "--prompt: '%.*s...' is taken as one prompt: --prompts-file FILE takes each line of a file as a prompt",
+            quote_length(prompt), prompt);
     else if (split(prompt, &parts) > 1 && !parts.failed)
-        log_notice("--prompt: '%.*s' is looked for as one thing: for several write --prompt%s", quote_length(prompt),
+        log_notice("--prompt: '%.*s' is taken as one prompt: for several write --prompt%s", quote_length(prompt),
                    prompt, parts.data);
     else if (strchr(prompt, '.') && file_exists(prompt) && !file_is_directory(prompt))
-        log_notice("--prompt: '%s' is looked for in words, but there is a file of that name: --prompts-file %s takes "
-                   "the prompts in it",
+        log_notice("--prompt: '%s' is taken as a prompt, but there is a file of that name: --prompts-file %s takes the "
+                   "prompts in it",
                    prompt, prompt);
     string_free(&parts);
     return 0;
@@ -214,12 +214,12 @@ static int read_prompts(const char *path, struct string_list *prompts)
         status = take_lines(&reader, text, size);
     free(text);
     if (!status && reader.count == 0)
-        status = error_set(SOWLV2_ERROR_FORMAT, "%s: no prompt in it: write one a line", reader.name);
+        status = error_set(SOWLV2_ERROR_FORMAT, "%s: no prompts in it: write one per line", reader.name);
     if (status)
         return error_prefix(status, "--prompts-file");
     if (reader.several > 0)
-        log_notice("--prompts-file: %s:%zu: a line that is looked for as one thing%s: write one prompt a line",
-                   reader.name, reader.first_several, reader.several > 1 ? ", and others like it" : "");
+        log_notice("--prompts-file: %s:%zu: a line is taken as one prompt%s: write one prompt per line", reader.name,
+                   reader.first_several, reader.several > 1 ? ", and others like it" : "");
     return 0;
 }
 

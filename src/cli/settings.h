@@ -22,8 +22,8 @@ struct frames_settings {
     bool pooled, labels, whole;
 };
 
-/* What is taken as a film whatever it looks like: all of --input, or these paths, which need not be in --input. */
-struct films {
+/* What is taken as a video whatever it looks like: all of --input, or these paths, which need not be in --input. */
+struct as_video {
     bool all;
     struct string_list paths;
 };
@@ -38,7 +38,7 @@ struct settings {
     struct string_list texts;        /* positional arguments of tokenize and pull */
     struct marks marks;              /* boxes and points of segment */
     struct string_list inputs;       /* of detect and segment */
-    struct films as_video;
+    struct as_video as_video;
     const char *input; /* of frames */
 
     /* What detect and segment are asked for, as their job takes it; what it points to is set by job_run(). */

@@ -88,7 +88,7 @@ int verb_models(struct settings *settings)
     if (own == 0)
         terminal_say("no models in %s: 'sowlv2 pull ID' fetches one", cached.cache);
     if (others > 0)
-        terminal_say("%zu other%s (%s) that sowlv2 does not compute", others, others == 1 ? "" : "s", size);
+        terminal_say("%zu other%s (%s) that sowlv2 cannot run", others, others == 1 ? "" : "s", size);
     sowlv2_model_list_free(&cached);
     sowlv2_model_list_free(&installed);
     return status;

@@ -139,13 +139,6 @@ static int need_kept(const struct scorer_session *session)
     return session->kept.buffer ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "features: none of a clip were kept");
 }
 
-int scorer_session_classify(struct scorer_session *session, float *logits)
-{
-    const struct scorer *const scorer = session->scorer;
-    const int status = need_kept(session);
-    return status != 0 ? status : scorer->model->classify(scorer->weights, session->compute, session->kept, logits);
-}
-
 int scorer_session_predict(struct scorer_session *session, const struct scorer_positions *context,
                            const struct scorer_positions *target, const struct model_control *control, float *out)
 {

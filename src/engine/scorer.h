@@ -37,8 +37,7 @@ struct scorer_wanted {
 int scorer_session_encode(struct scorer_session *session, const struct scorer_clips *clips,
                           const struct model_control *control, const struct scorer_wanted *wanted);
 
-/* Of the features that were kept; ARGUMENT where there are none. Else as the functions of scorer_model. */
-int scorer_session_classify(struct scorer_session *session, float *logits);
+/* Of the features that were kept; ARGUMENT where there are none. Else as scorer_model's. */
 int scorer_session_predict(struct scorer_session *session, const struct scorer_positions *context,
                            const struct scorer_positions *target, const struct model_control *control, float *out);
 

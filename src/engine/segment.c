@@ -60,11 +60,6 @@ bool segment_session_has_image(const struct segment_session *session)
     return session->has_image;
 }
 
-uint64_t segment_session_images(const struct segment_session *session)
-{
-    return session->images;
-}
-
 void segment_session_size(const struct segment_session *session, int *width, int *height)
 {
     *width = session->width;
@@ -117,22 +112,25 @@ struct part {
     float *iou, *object_scores, *logits; /* [count], [count], [count][mask_side^2] or NULL */
 };
 
-/* The masks of prompts that belong to the part, batch by batch. `round` counts decodings of a prompt. */
-static void decode(const struct part *part, const struct segment_prompt *prompts, int round, bool multimask,
-                   const struct segment_best *out)
+/* The masks of the part's prompts, batch by batch; `before`: those that they gave in an earlier round; NULL: it is the
+ * first. */
+static void decode(const struct part *part, const struct tensor *before, bool multimask, const struct segment_best *out)
 {
     const struct segmenter *const segmenter = part->session->segmenter;
     const struct segmenter_model *const model = segmenter->model;
     struct compute *const compute = part->session->compute;
     const int64_t rounds = part->request->refine ? 2 : 1, all = part->request->count * rounds;
-    const int64_t done = part->first * rounds + round * part->count;
+    const int64_t done = part->first * rounds + (before ? part->count : 0);
+    const struct sowlv2_segment_prompt *const prompts = part->request->prompts + part->first;
     for (int64_t i = 0, n; i < part->count && model_keep_going(part->control, compute, done + i, all, "segmentation");
          i += n) {
         n = model->batch(segmenter->weights, prompts + i, part->count - i);
         const struct segment_best batch = {.masks = tensor_slice(out->masks, 0, i, n),
                                            .iou = tensor_slice(out->iou, 0, i, n),
                                            .object_scores = tensor_slice(out->object_scores, 0, i, n)};
-        model->decode(segmenter->weights, compute, part->session->features, prompts + i, n, multimask, &batch);
+        const struct tensor masks = before ? tensor_slice(*before, 0, i, n) : (struct tensor){0};
+        model->decode(segmenter->weights, compute, part->session->features, prompts + i, before ? &masks : NULL, n,
+                      multimask, &batch);
     }
     (void)model_keep_going(part->control, compute, done + part->count, all, "segmentation");
 }
@@ -144,26 +142,6 @@ static struct segment_best make_best(struct compute *compute, int64_t count, int
                                  .object_scores = COMPUTE_TENSOR(compute, DTYPE_F32, count, 1)};
 }
 
-/* Each prompt again, with the mask that it gave. */
-static void decode_again(const struct part *part, const struct tensor *masks, const struct segment_best *out)
-{
-    struct compute *const compute = part->session->compute;
-    struct segment_prompt *const prompts = calloc((size_t)part->count, sizeof(*prompts));
-    struct tensor *const given = calloc((size_t)part->count, sizeof(*given));
-    if (!prompts || !given)
-        compute_fail(compute, error_memory("prompts"));
-    for (int64_t i = 0; i < part->count && compute_status(compute) == 0; i++) {
-        given[i] = tensor_at(*masks, i);
-        prompts[i] = part->request->prompts[part->first + i];
-        prompts[i].mask = NULL;
-        prompts[i].mask_tensor = &given[i];
-    }
-    if (compute_status(compute) == 0)
-        decode(part, prompts, 1, false, out);
-    free(prompts);
-    free(given);
-}
-
 static int run_part(const struct part *part, segment_taker take, void *user_data)
 {
     struct segment_session *const session = part->session;
@@ -173,11 +151,11 @@ static int run_part(const struct part *part, segment_taker take, void *user_data
     const int64_t side = segmenter_mask_side(session->segmenter);
     compute_begin(compute);
     struct segment_best best = make_best(compute, part->count, side);
-    decode(part, request->prompts + part->first, 0, request->multimask, &best);
+    decode(part, NULL, request->multimask, &best);
     if (request->refine) {
         const struct tensor masks = best.masks;
         best = make_best(compute, part->count, side);
-        decode_again(part, &masks, &best);
+        decode(part, &masks, false, &best);
     }
     if (part->logits)
         op_download(compute, best.masks, part->logits);

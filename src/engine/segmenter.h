@@ -29,9 +29,8 @@ void segment_session_forget(struct segment_session *session);
 /* Encodes the image, which every run that follows is about. On error the session has none. */
 int segment_session_encode(struct segment_session *session, const struct sowlv2_image *image,
                            const struct model_control *control);
-/* Whether there is an image, how many were given so far, and the size of the last one. */
+/* Whether there is an image, and the size of the last one. */
 bool segment_session_has_image(const struct segment_session *session);
-uint64_t segment_session_images(const struct segment_session *session);
 void segment_session_size(const struct segment_session *session, int *width, int *height);
 
 /* How masks are made of logits. */
@@ -41,7 +40,7 @@ struct mask_rules {
 };
 
 struct segment_request {
-    const struct segment_prompt *prompts;
+    const struct sowlv2_segment_prompt *prompts;
     int64_t count;
     bool multimask; /* the best of several masks a prompt */
     bool refine;    /* decode twice, the first mask fed back */

@@ -153,7 +153,7 @@ int tracking_return(struct tracking *tracking, int64_t frame, const struct model
     return encode(tracking, frame, &image, control);
 }
 
-int tracking_prompt(struct tracking *tracking, int64_t object, const struct track_prompt *prompt)
+int tracking_prompt(struct tracking *tracking, int64_t object, const struct sowlv2_track_prompt *prompt)
 {
     return tracking->session->segmenter->model->prompt(tracking->tracker, object, tracking->number, prompt);
 }

@@ -29,7 +29,7 @@ bool tracking_has_frame(const struct tracking *tracking);
 void tracking_size(const struct tracking *tracking, int *width, int *height);
 
 /* Notes a prompt for an object on the current frame; it counts when that is run. ARGUMENT, MEMORY. */
-int tracking_prompt(struct tracking *tracking, int64_t object, const struct track_prompt *prompt);
+int tracking_prompt(struct tracking *tracking, int64_t object, const struct sowlv2_track_prompt *prompt);
 int tracking_remove(struct tracking *tracking, int64_t object);
 
 /* One object on the current frame. What it points to is valid during the call that gives it. */

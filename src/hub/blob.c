@@ -77,7 +77,7 @@ static int start_over(struct fetch *fetch)
 
 static int report_wrong_size(const struct fetch *fetch, int64_t found)
 {
-    return error_set(SOWLV2_ERROR_IO, "%s: %s: the hub sends %lld bytes, but said %lld: try again later",
+    return error_set(SOWLV2_ERROR_IO, "%s: %s: the hub sends %lld bytes, but announced %lld: try again later",
                      fetch->session->request->id, fetch->file->name, (long long)found, (long long)fetch->file->size);
 }
 
@@ -101,7 +101,8 @@ static int begin_body(struct fetch *fetch, const struct http_answer *answer)
     if (fetch->file->size >= 0 && total >= 0 && total != fetch->file->size)
         return report_wrong_size(fetch, total);
     if (part && answer->range_start != fetch->there)
-        return error_set(SOWLV2_ERROR_IO, "%s: %s: the hub sends another part than was asked for: try again later",
+        return error_set(SOWLV2_ERROR_IO,
+                         "%s: %s: the hub sends a different part than the one requested: try again later",
                          fetch->session->request->id, fetch->file->name);
     const int status = !part && fetch->there > 0 ? start_over(fetch) : 0; /* it does not know ranges */
     return status ? status : check_room(fetch);
@@ -135,7 +136,7 @@ static int take_body(const struct http_answer *answer, const void *bytes, size_t
     if (!status && fetch->there - fetch->told >= TELL_STEP) {
         fetch->told = fetch->there;
         if (!hub_session_alive(fetch->session))
-            status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run goes on where it was");
+            status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run continues from here");
     }
     return status;
 }
@@ -206,7 +207,7 @@ static int receive(struct fetch *fetch)
             unlink(fetch->temporary);
             fetch->session->state.done -= fetch->there;
             status = error_set(SOWLV2_ERROR_IO,
-                               "%s: %s: what came is not what the hub described (its hash differs): try again, and "
+                               "%s: %s: what arrived is not what the hub described (its hash differs): try again, and "
                                "check what stands between you and the hub",
                                fetch->session->request->id, fetch->file->name);
         }

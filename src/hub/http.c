@@ -180,7 +180,7 @@ static enum http_end explain(struct http *http, const char *host, CURLcode code,
 {
     const char *why = *http->curl_error ? http->curl_error : curl_easy_strerror(code);
     if (http->cancelled) {
-        *status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run goes on where it was");
+        *status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run continues from here");
         return HTTP_FAILED;
     }
     if (http->body_status) {

@@ -34,22 +34,23 @@ int hub_check_size(const struct hub_session *session, const char *name, int64_t 
     if (bytes <= limit)
         return 0;
     return error_set(SOWLV2_ERROR_IO,
-                     "%s: %s: is longer than %lld MB, as no such file of a model is: nothing of it is kept: check "
+                     "%s: %s: is larger than %lld MB, which no such model file is: nothing of it is kept: check "
                      "HF_ENDPOINT and what stands between you and the hub, or take a model that you trust",
                      session->request->id, name, (long long)(limit / MIB));
 }
 
 int hub_check_room(const struct hub_session *session, const char *name, int64_t needed)
 {
-    static const char advice[] = "make room and run it again, which goes on where it was, or give a folder on another "
-                                 "disk with --cache-dir or HF_HUB_CACHE";
+    static const char advice[] =
+        "make room and run it again, which continues where it stopped, or give a folder on another "
+        "disk with --cache-dir or HF_HUB_CACHE";
     const struct hub_request *request = session->request;
     const long long room = session->settings->free_space(request->repository);
     if (room < 0 || room >= (needed < 0 ? left_free : needed))
         return 0;
     if (needed < 0)
         return error_set(SOWLV2_ERROR_IO,
-                         "%s: %s: the hub does not say how long it is, so %.1f MB must be free on the disk of %s, "
+                         "%s: %s: the hub does not say how large it is, so %.1f MB must be free on the disk of %s, "
                          "which has %.1f MB left: %s",
                          request->id, name, (double)left_free / 1e6, request->cache, (double)room / 1e6, advice);
     return error_set(SOWLV2_ERROR_IO, "%s: %s: needs %.1f MB more on the disk of %s, which has %.1f MB left: %s",

@@ -73,7 +73,7 @@ static int open_file(const char *path, int *descriptor)
         *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (*descriptor < 0)
         return error_set(SOWLV2_ERROR_IO,
-                         "%s: cannot be written: %s: give a folder that can, with --cache-dir or HF_HUB_CACHE", path,
+                         "%s: cannot be written: %s: give a writable folder with --cache-dir or HF_HUB_CACHE", path,
                          strerror(errno));
     return 0;
 }
@@ -121,7 +121,7 @@ int hub_lock_take(const char *path, const char *what, const struct hub_settings 
         }
         close(descriptor);
         if (alive && !alive(user_data))
-            status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run goes on where it was");
+            status = error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run continues from here");
     }
     return status;
 }

@@ -79,7 +79,7 @@ static int report_no_config(struct hub_session *session)
         return hub_session_refused(session, "config.json", &missing);
     return error_set(SOWLV2_ERROR_MODEL,
                      "%s: is an adapter, not a whole model: merge it into the model that it was trained for with peft "
-                     "(merge_and_unload(), then save_pretrained()) and give the folder that comes of it",
+                     "(merge_and_unload(), then save_pretrained()) and give the resulting folder",
                      session->request->id);
 }
 

@@ -52,7 +52,7 @@ static int wait_for(struct hub_session *session, int64_t milliseconds)
     for (; milliseconds > 0; milliseconds -= SLICE_MS) {
         const struct timespec rest = {.tv_nsec = milliseconds * 1000000L};
         if (!hub_session_alive(session))
-            return error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run goes on where it was");
+            return error_set(SOWLV2_ERROR_CANCELLED, "download: stopped: the next run continues from here");
         nanosleep(milliseconds < SLICE_MS ? &rest : &slice, NULL);
     }
     return 0;
@@ -77,7 +77,7 @@ static int64_t pause_before(const struct hub_session *session, const struct http
 static int report_busy(const struct hub_session *session, const struct http_answer *answer)
 {
     if (answer->retry_after > LONGEST_RETRY_AFTER)
-        return error_set(SOWLV2_ERROR_IO, "%s: %s: asks to come back in %lld s: try again then, or set HF_TOKEN",
+        return error_set(SOWLV2_ERROR_IO, "%s: %s: asks to wait %lld s: try again then, or set HF_TOKEN",
                          session->request->id, session->settings->endpoint, (long long)answer->retry_after);
     return error_set(SOWLV2_ERROR_IO, "%s: %s: answers %ld%s%s: try again later", session->request->id,
                      session->settings->endpoint, answer->code, *answer->error_message ? ", " : "",
@@ -117,10 +117,11 @@ static int report_no_access(const struct hub_session *session, const struct http
 {
     const char *id = session->request->id, *endpoint = session->settings->endpoint;
     if (strcmp(answer->error_code, "GatedRepo") == 0)
-        return error_set(SOWLV2_ERROR_MODEL,
-                         "%s: is open only to those who agreed to its terms: agree at %s/%s, then give your token in "
-                         "HF_TOKEN or with 'hf auth login'",
-                         id, endpoint, id);
+        return error_set(
+            SOWLV2_ERROR_MODEL,
+            "%s: is open only to those who have agreed to its terms: agree at %s/%s, then give your token in "
+            "HF_TOKEN or with 'hf auth login'",
+            id, endpoint, id);
     if (session->settings->token)
         return error_set(SOWLV2_ERROR_MODEL,
                          "%s: %s refuses access (%ld) with the token that was given: check the name, and that the "

@@ -57,11 +57,11 @@ int hub_store_failed(const char *path, int code)
 {
     if (code == ENOSPC || code == EDQUOT || code == EFBIG)
         return error_set(SOWLV2_ERROR_IO,
-                         "%s: cannot be written: %s: make room and run it again, which goes on where it was, or give a "
-                         "folder on another disk with --cache-dir or HF_HUB_CACHE",
+                         "%s: cannot be written: %s: make room and run it again, which continues where it stopped, or "
+                         "give a folder on another disk with --cache-dir or HF_HUB_CACHE",
                          path, strerror(code));
     return error_set(SOWLV2_ERROR_IO,
-                     "%s: cannot be written: %s: give a folder that can, with --cache-dir or HF_HUB_CACHE", path,
+                     "%s: cannot be written: %s: give a writable folder with --cache-dir or HF_HUB_CACHE", path,
                      strerror(code));
 }
 

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/strings.h"
 #include "media/image_decoders.h"
 
 #include <errno.h>
@@ -28,6 +29,39 @@ int image_too_large(const char *name, int64_t width, int64_t height, int64_t max
     return error_set(SOWLV2_ERROR_ARGUMENT,
                      "%s: %lld x %lld is more than %lld pixels: make it smaller, or raise --max-pixels to %lld", name,
                      (long long)width, (long long)height, (long long)max_pixels, (long long)(width * height));
+}
+
+int image_take_view(const char *name, const struct sowlv2_image *given, struct sowlv2_image *out)
+{
+    *out = *given;
+    if (!given->pixels || given->width < 1 || given->height < 1)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: pixels and a size of at least 1x1 are needed", name);
+
+    const size_t row = 3 * (size_t)given->width;
+    if (given->stride != 0 && given->stride < row)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a stride of %zu bytes is less than a row", name, given->stride);
+    out->stride = given->stride != 0 ? given->stride : row;
+    if (out->stride > (size_t)PTRDIFF_MAX / (size_t)given->height)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: a stride of %zu bytes is more than memory has for %d rows", name,
+                         out->stride, given->height);
+    return 0;
+}
+
+int image_copy_view(const char *name, const struct sowlv2_image *view, struct image *out)
+{
+    const size_t row = 3 * (size_t)view->width;
+
+    if (out->width != view->width || out->height != view->height || !out->pixels) {
+        image_free(out);
+        out->pixels = malloc(row * (size_t)view->height);
+        if (!out->pixels)
+            return error_memory(name);
+        out->width = view->width;
+        out->height = view->height;
+    }
+    for (int y = 0; y < view->height; y++)
+        memcpy(out->pixels + (size_t)y * row, view->pixels + (size_t)y * view->stride, row);
+    return 0;
 }
 
 int image_check_size(const struct image_source *source, uint64_t width, uint64_t height)
@@ -106,7 +140,7 @@ void image_tell_hdr(const struct image_source *source, unsigned transfer)
 {
     enum { PQ = 16, HLG = 18 };
     if (transfer == PQ || transfer == HLG)
-        log_notice("%s: an HDR image (%s): it is not brought to standard range, and looks flat: export it as a plain "
+        log_notice("%s: an HDR image (%s): it is not converted to standard range, and looks flat: export it as a plain "
                    "JPEG or PNG if objects are not found in it",
                    source->name, transfer == PQ ? "PQ" : "HLG");
 }
@@ -129,34 +163,18 @@ void image_cmyk_to_rgb(const uint8_t *cmyk, bool light, uint8_t *rgb, size_t cou
 
 static int not_an_image(const char *name, const char *description)
 {
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF or HEIC image",
-                     name, description ? description : "not an image of a known format");
-}
-
-static int decode(const struct image_source *source, struct image *out, int *orientation)
-{
-    const char *description = NULL;
-    switch (image_format_detect(source->data, source->size, &description)) {
-    case IMAGE_FORMAT_JPEG:
-        return image_decode_jpeg(source, out, orientation);
-    case IMAGE_FORMAT_PNG:
-        return image_decode_png(source, out, orientation);
-    case IMAGE_FORMAT_BMP:
-        return image_decode_bmp(source, out, orientation);
-    case IMAGE_FORMAT_GIF:
-        return image_decode_gif(source, out, orientation);
-    case IMAGE_FORMAT_TIFF:
-        return image_decode_tiff(source, out, orientation);
-    case IMAGE_FORMAT_WEBP:
-        return image_decode_webp(source, out, orientation);
-    case IMAGE_FORMAT_AVIF:
-        return image_decode_avif(source, out, orientation);
-    case IMAGE_FORMAT_HEIF:
-        return image_decode_heif(source, out, orientation);
-    case IMAGE_FORMAT_OTHER:
-        break;
-    }
-    return not_an_image(source->name, description);
+    struct string known = {0};
+    for (size_t i = 0; image_format_at(i); i++)
+        string_append_format(&known, "%s%s",
+                             i == 0                   ? ""
+                             : image_format_at(i + 1) ? ", "
+                                                      : " or ",
+                             image_format_at(i)->name);
+    const int status =
+        error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is %s: give a %s image", name,
+                  description ? description : "not an image of a known format", known.failed ? "JPEG" : known.data);
+    string_free(&known);
+    return status;
 }
 
 int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
@@ -173,7 +191,9 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
     int orientation = 1;
     /* Some libraries blame the file when they get no memory: the allocator tells. */
     errno = 0;
-    int status = decode(&source, out, &orientation);
+    const char *description;
+    const struct image_format *const format = image_format_detect(data, size, &description);
+    int status = format ? format->decode(&source, out, &orientation) : not_an_image(name, description);
     if ((status == SOWLV2_ERROR_FORMAT || status == SOWLV2_ERROR_UNSUPPORTED) && errno == ENOMEM)
         status = error_memory(name);
     if (!status)
@@ -203,14 +223,14 @@ struct arrival {
     bool endless; /* nobody knows how much will come */
 };
 
-/* Nothing else is read to its end, be it a film of some gigabytes or an endless pipe. */
+/* Nothing else is read to its end, be it a video of some gigabytes or an endless pipe. */
 static int check_head(void *user_data, const char *data, size_t size, size_t *limit)
 {
     const struct arrival *arrival = user_data;
     const char *description = NULL;
     const uint8_t *bytes = (const uint8_t *)data;
-    enum image_format format = image_format_detect(bytes, size, &description);
-    if (format == IMAGE_FORMAT_OTHER && size > 0)
+    const struct image_format *const format = image_format_detect(bytes, size, &description);
+    if (!format && size > 0)
         return not_an_image(arrival->name, description);
     if (!arrival->endless)
         return 0;

@@ -3,9 +3,7 @@
 #ifndef MEDIA_IMAGE_H
 #define MEDIA_IMAGE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "sowlv2.h"
 
 /* An owned picture: RGB, rows top to bottom, no padding. */
 struct image {
@@ -40,6 +38,20 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
 
 /* The same from standard input. */
 int image_read_stdin(const struct image_options *options, struct image *out);
+
+/* What a caller holds, its stride filled in. Errors: ARGUMENT (no pixels, a size below 1x1, a stride less than a row,
+ * or more than memory has), about `name`. */
+int image_take_view(const char *name, const struct sowlv2_image *given, struct sowlv2_image *out);
+
+/* A copy of such a view; memory that `out` has for that size already is used again. Errors: MEMORY. */
+int image_copy_view(const char *name, const struct sowlv2_image *view, struct image *out);
+
+/* The picture as models take it. */
+static inline struct sowlv2_image image_view(const struct image *image)
+{
+    return (struct sowlv2_image){
+        .pixels = image->pixels, .width = image->width, .height = image->height, .stride = 3 * (size_t)image->width};
+}
 
 /* Sets the error of a picture of more than `max_pixels` and returns it. */
 int image_too_large(const char *name, int64_t width, int64_t height, int64_t max_pixels);

@@ -277,7 +277,7 @@ static int read_runs(const struct bmp *bmp, struct image *out)
     return 0;
 }
 
-int image_decode_bmp(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct bmp bmp = {.source = source};
     (void)orientation; /* the format has none */
@@ -294,3 +294,29 @@ int image_decode_bmp(const struct image_source *source, struct image *out, int *
         image_free(out);
     return status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "BM");
+}
+
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    (void)size;
+    (void)bytes;
+
+    if (image_read_low_u32(data + 14) == 12) {
+        *pixels = (uint64_t)(data[18] | data[19] << 8) * (uint64_t)(data[20] | data[21] << 8);
+        return;
+    }
+    int64_t height = (int32_t)image_read_low_u32(data + 22); /* negative: from the top */
+    *pixels = (uint64_t)image_read_low_u32(data + 18) * (uint64_t)(height < 0 ? -height : height);
+}
+
+const struct image_format image_format_bmp = {
+    .name = "BMP",
+    .suffixes = (const char *const[]){".bmp", ".dib", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+};

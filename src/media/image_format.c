@@ -1,42 +1,30 @@
-/* File formats by their first bytes: which decoder, or what an error can call the file. */
+/* File formats by their first bytes: those that are read, and what an error can call the others. */
 #include "media/image_decoders.h"
 
-#include <string.h>
+/* In the order in which messages name them. */
+extern const struct image_format image_format_png, image_format_tiff, image_format_webp, image_format_bmp,
+    image_format_avif, image_format_heif;
+static const struct image_format *const formats[] = {
+    &image_format_jpeg, &image_format_png, &image_format_tiff, &image_format_webp,
+    &image_format_bmp,  &image_format_gif, &image_format_avif, &image_format_heif,
+};
+
+enum { FORMAT_COUNT = sizeof(formats) / sizeof(formats[0]) };
 
 struct signature {
     size_t offset, length;
     const char *bytes;
-    enum image_format format;
-    const char *description; /* of IMAGE_FORMAT_OTHER */
+    const char *description;
 };
 
-#define DECODED(offset, bytes, format)                                                                                 \
-    {                                                                                                                  \
-        offset, sizeof(bytes) - 1, bytes, format, NULL                                                                 \
-    }
 #define SIGNATURE(offset, bytes, description)                                                                          \
     {                                                                                                                  \
-        offset, sizeof(bytes) - 1, bytes, IMAGE_FORMAT_OTHER, description                                              \
+        offset, sizeof(bytes) - 1, bytes, description                                                                  \
     }
 
-/* The first match wins: longer ones stand before their prefixes. */
-static const struct signature signatures[] = {
-    DECODED(0, "\xff\xd8\xff", IMAGE_FORMAT_JPEG),
-    DECODED(0, "\x89PNG\r\n\x1a\n", IMAGE_FORMAT_PNG),
-    DECODED(0, "GIF87a", IMAGE_FORMAT_GIF),
-    DECODED(0, "GIF89a", IMAGE_FORMAT_GIF),
-    DECODED(0, "II*\0", IMAGE_FORMAT_TIFF),
-    DECODED(0, "MM\0*", IMAGE_FORMAT_TIFF),
-    DECODED(0, "II+\0", IMAGE_FORMAT_TIFF),
-    DECODED(0, "MM\0+", IMAGE_FORMAT_TIFF),
-    DECODED(8, "WEBP", IMAGE_FORMAT_WEBP),
+/* What is not read. The first match wins: longer ones stand before their prefixes. */
+static const struct signature others[] = {
     SIGNATURE(8, "AVI ", "an AVI video"),
-    DECODED(4, "ftypavif", IMAGE_FORMAT_AVIF),
-    DECODED(4, "ftypavis", IMAGE_FORMAT_AVIF),
-    DECODED(4, "ftyphei", IMAGE_FORMAT_HEIF),
-    DECODED(4, "ftyphev", IMAGE_FORMAT_HEIF),
-    DECODED(4, "ftypmif1", IMAGE_FORMAT_HEIF),
-    DECODED(4, "ftypmsf1", IMAGE_FORMAT_HEIF),
     SIGNATURE(4, "ftypcrx ", "a raw camera image (CR3)"),
     SIGNATURE(4, "ftypqt  ", "a QuickTime video"),
     SIGNATURE(4, "moov", "a QuickTime video"),
@@ -59,13 +47,43 @@ static const struct signature signatures[] = {
     SIGNATURE(0, "<!doctype", "a web page, not an image"),
     SIGNATURE(0, "<html", "a web page, not an image"),
     SIGNATURE(0, "<HTML", "a web page, not an image"),
-    DECODED(0, "BM", IMAGE_FORMAT_BMP), /* two letters only: when nothing else fits */
 };
 
-static bool has_bytes(const uint8_t *data, size_t size, size_t offset, const char *bytes, size_t length)
+const struct image_format *image_format_at(size_t index)
 {
-    return size >= offset + length && memcmp(data + offset, bytes, length) == 0;
+    return index < FORMAT_COUNT ? formats[index] : NULL;
 }
+
+const struct image_format *image_format_detect(const uint8_t *data, size_t size, const char **description)
+{
+    *description = NULL;
+    for (size_t i = 0; i < FORMAT_COUNT; i++)
+        if (formats[i]->begins(data, size))
+            return formats[i];
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others) && !*description; i++) {
+        const struct signature *const other = &others[i];
+        if (size >= other->offset + other->length && memcmp(data + other->offset, other->bytes, other->length) == 0)
+            *description = other->description;
+    }
+    return NULL;
+}
+
+uint64_t image_most_bytes(const struct image_format *format, const uint8_t *data, size_t size, uint64_t max_pixels)
+{
+    static const uint64_t a_pixel = 16, beside = (uint64_t)64 << 20;
+    uint64_t pixels = max_pixels, bytes = 0;
+    if (size < 32)
+        return beside;
+    if (format && format->measure)
+        format->measure(data, size, &pixels, &bytes);
+    if (bytes > 0)
+        return bytes + beside;
+    if (pixels > max_pixels) /* which decoding refuses */
+        pixels = max_pixels;
+    return pixels > UINT32_MAX ? UINT64_MAX : pixels * a_pixel + beside;
+}
+
+/* ---- AVIF and HEIF ---- */
 
 /* Whether one of the brands that an ISO file names is AVIF: the general ones may be that too. */
 static bool has_avif_brand(const uint8_t *data, size_t size)
@@ -77,36 +95,14 @@ static bool has_avif_brand(const uint8_t *data, size_t size)
     return false;
 }
 
-enum image_format image_format_detect(const uint8_t *data, size_t size, const char **description)
+char image_container_kind(const uint8_t *data, size_t size)
 {
-    *description = NULL;
-    for (size_t i = 0; i < sizeof(signatures) / sizeof(*signatures); i++) {
-        const struct signature *s = &signatures[i];
-        if (!has_bytes(data, size, s->offset, s->bytes, s->length))
-            continue;
-        *description = s->description;
-        return s->format == IMAGE_FORMAT_HEIF && has_avif_brand(data, size) ? IMAGE_FORMAT_AVIF : s->format;
-    }
-    return IMAGE_FORMAT_OTHER;
-}
-
-/* JPEG's size is in a segment that any number of others precede. */
-static bool jpeg_pixels(const uint8_t *data, size_t size, uint64_t *pixels)
-{
-    for (size_t at = 2; size >= 9 && at <= size - 9;) {
-        unsigned marker = data[at + 1];
-        if (data[at] != 0xff || marker == 0xff) { /* stray bytes, fill bytes */
-            at++;
-            continue;
-        }
-        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-        if (frame) {
-            *pixels = (uint64_t)(data[at + 5] << 8 | data[at + 6]) * (uint64_t)(data[at + 7] << 8 | data[at + 8]);
-            return true;
-        }
-        at += 2 + (size_t)(data[at + 2] << 8 | data[at + 3]);
-    }
-    return false;
+    if (IMAGE_HAS(data, size, 4, "ftypavif") || IMAGE_HAS(data, size, 4, "ftypavis"))
+        return 'a';
+    if (!IMAGE_HAS(data, size, 4, "ftyphei") && !IMAGE_HAS(data, size, 4, "ftyphev") &&
+        !IMAGE_HAS(data, size, 4, "ftypmif1") && !IMAGE_HAS(data, size, 4, "ftypmsf1"))
+        return 0;
+    return has_avif_brand(data, size) ? 'a' : 'h';
 }
 
 /* End of the last of the boxes whose beginning is there; 0: its data goes on to the end of the file. */
@@ -126,52 +122,14 @@ static uint64_t boxes_end(const uint8_t *data, size_t size)
     return at;
 }
 
-static uint32_t low_first(const uint8_t *at)
+void image_container_measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
 {
-    return __builtin_bswap32(image_read_u32(at));
+    (void)pixels;
+    *bytes = boxes_end(data, size);
 }
 
-static uint64_t bmp_pixels(const uint8_t *data)
+bool image_container_moves(int file, const uint8_t *head, size_t size)
 {
-    if (low_first(data + 14) == 12)
-        return (uint64_t)(data[18] | data[19] << 8) * (uint64_t)(data[20] | data[21] << 8);
-    int64_t height = (int32_t)low_first(data + 22); /* negative: from the top */
-    return (uint64_t)low_first(data + 18) * (uint64_t)(height < 0 ? -height : height);
-}
-
-uint64_t image_most_bytes(enum image_format format, const uint8_t *data, size_t size, uint64_t max_pixels)
-{
-    static const uint64_t a_pixel = 16, beside = (uint64_t)64 << 20;
-    uint64_t pixels = max_pixels, end;
-    if (size < 32)
-        return beside;
-    switch (format) {
-    case IMAGE_FORMAT_JPEG:
-        if (!jpeg_pixels(data, size, &pixels))
-            pixels = max_pixels;
-        break;
-    case IMAGE_FORMAT_PNG:
-        pixels = (uint64_t)image_read_u32(data + 16) * image_read_u32(data + 20);
-        break;
-    case IMAGE_FORMAT_GIF:
-        pixels = (uint64_t)(data[6] | data[7] << 8) * (uint64_t)(data[8] | data[9] << 8);
-        break;
-    case IMAGE_FORMAT_BMP:
-        pixels = bmp_pixels(data);
-        break;
-    case IMAGE_FORMAT_WEBP:
-        return low_first(data + 4) + beside;
-    case IMAGE_FORMAT_AVIF:
-    case IMAGE_FORMAT_HEIF:
-        end = boxes_end(data, size);
-        if (end > 0)
-            return end + beside;
-        break;
-    case IMAGE_FORMAT_TIFF:
-    case IMAGE_FORMAT_OTHER:
-        break;
-    }
-    if (pixels > max_pixels) /* which decoding refuses */
-        pixels = max_pixels;
-    return pixels > UINT32_MAX ? UINT64_MAX : pixels * a_pixel + beside;
+    (void)file;
+    return IMAGE_HAS(head, size, 8, "avis") || IMAGE_HAS(head, size, 8, "hevc") || IMAGE_HAS(head, size, 8, "msf1");
 }

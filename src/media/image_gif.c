@@ -167,7 +167,7 @@ static int decode(struct gif_reader *reader, struct image *out)
     return status;
 }
 
-int image_decode_gif(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct gif_reader reader = {.source = source, .transparent = -1};
     int code = 0, status;
@@ -181,3 +181,33 @@ int image_decode_gif(const struct image_source *source, struct image *out, int *
         image_free(out);
     return status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "GIF87a") || IMAGE_HAS(data, size, 0, "GIF89a");
+}
+
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    (void)size;
+    (void)bytes;
+    *pixels = (uint64_t)(data[6] | data[7] << 8) * (uint64_t)(data[8] | data[9] << 8);
+}
+
+/* One that does not is a video of one frame. */
+static bool moves(int file, const uint8_t *head, size_t size)
+{
+    (void)file;
+    (void)head;
+    (void)size;
+    return true;
+}
+
+const struct image_format image_format_gif = {
+    .name = "GIF",
+    .suffixes = (const char *const[]){".gif", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+    .moves = moves,
+};

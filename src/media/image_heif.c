@@ -1,4 +1,6 @@
-/* HEIC and other HEIF through libheif, where it is built in: the primary picture, turned as the file says. */
+/* HEIC and other HEIF through libheif, where it is built in: the primary picture, turned as the file says.
+ * The time is asked before each of the pictures (tiles, layers) that one is made of and, with libde265, before each
+ * unit of their streams; without, it is the clock's, since libheif's decoder works in a thread of its own. */
 #include "media/image_decoders.h"
 
 #include "base/error.h"
@@ -70,7 +72,7 @@ static int decode_picture(const struct image_source *source, const struct heif_i
     return status;
 }
 
-int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     (void)orientation; /* the library turns: EXIF in this format is for show only */
     int status = image_reserve(source, 0);
@@ -98,7 +100,7 @@ int image_decode_heif(const struct image_source *source, struct image *out, int 
 
 #else
 
-int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     (void)out;
     (void)orientation;
@@ -107,3 +109,17 @@ int image_decode_heif(const struct image_source *source, struct image *out, int 
                      source->name);
 }
 #endif
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return image_container_kind(data, size) == 'h';
+}
+
+const struct image_format image_format_heif = {
+    .name = "HEIC",
+    .suffixes = (const char *const[]){".heic", ".heif", ".hif", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = image_container_measure,
+    .moves = image_container_moves,
+};

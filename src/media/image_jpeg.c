@@ -252,7 +252,7 @@ static void decode(struct jpeg_reader *reader)
     read_rows(reader);
 }
 
-/* Says where another picture begins right behind the first, as in a film of JPEG pictures. Pictures of cameras that
+/* Says where another picture begins right behind the first, as in a video of JPEG pictures. Pictures of cameras that
  * list their previews (MPF) are one all the same. */
 static void tell_stream(const struct jpeg_reader *reader)
 {
@@ -266,11 +266,11 @@ static void tell_stream(const struct jpeg_reader *reader)
     if (!at || end - at < (ptrdiff_t)sizeof(next) || memcmp(at, next, sizeof(next)) != 0)
         return;
     if (!memmem(data, (size_t)(at - data), "MPF", 4))
-        log_notice("%s: several JPEG pictures one behind another: the first is taken: --as-video takes all",
+        log_notice("%s: several JPEG pictures one after another: the first is taken: --as-video takes all",
                    reader->input->name);
 }
 
-int image_decode_jpeg(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct jpeg_reader reader = {
         .source = {.next_input_byte = source->data,
@@ -301,3 +301,35 @@ int image_decode_jpeg(const struct image_source *source, struct image *out, int 
     *orientation = reader.orientation;
     return reader.status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "\xff\xd8\xff");
+}
+
+/* JPEG's size is in a segment that any number of others precede. */
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    (void)bytes;
+    for (size_t at = 2; size >= 9 && at <= size - 9;) {
+        unsigned marker = data[at + 1];
+        if (data[at] != 0xff || marker == 0xff) { /* stray bytes, fill bytes */
+            at++;
+            continue;
+        }
+        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+        if (frame) {
+            *pixels = (uint64_t)(data[at + 5] << 8 | data[at + 6]) * (uint64_t)(data[at + 7] << 8 | data[at + 8]);
+            return;
+        }
+        at += 2 + (size_t)(data[at + 2] << 8 | data[at + 3]);
+    }
+}
+
+const struct image_format image_format_jpeg = {
+    .name = "JPEG",
+    .suffixes = (const char *const[]){".jpg", ".jpeg", ".jpe", ".jfif", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+};

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <spng.h>
 
@@ -216,7 +217,7 @@ static int decode(struct png_reader *reader, struct image *out, int *orientation
     return 0;
 }
 
-int image_decode_png(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct png_reader reader = {.source = source, .spng = spng_ctx_new(0)};
     if (!reader.spng)
@@ -227,3 +228,43 @@ int image_decode_png(const struct image_source *source, struct image *out, int *
         image_free(out);
     return status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "\x89PNG\r\n\x1a\n");
+}
+
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    (void)size;
+    (void)bytes;
+    *pixels = (uint64_t)image_read_u32(data + 16) * image_read_u32(data + 20);
+}
+
+/* Whether it says before its pixels that it is an animation. */
+static bool moves(int file, const uint8_t *head, size_t size)
+{
+    enum { MOST_CHUNKS = 4096 };
+    uint8_t chunk[8];
+    off_t at = 8;
+    (void)head;
+    (void)size;
+
+    for (int i = 0; i < MOST_CHUNKS && pread(file, chunk, sizeof(chunk), at) == sizeof(chunk); i++) {
+        if (memcmp(chunk + 4, "acTL", 4) == 0)
+            return true;
+        if (memcmp(chunk + 4, "IDAT", 4) == 0)
+            return false;
+        at += 12 + (off_t)image_read_u32(chunk);
+    }
+    return false;
+}
+
+const struct image_format image_format_png = {
+    .name = "PNG",
+    .suffixes = (const char *const[]){".png", ".apng", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+    .moves = moves,
+};

@@ -405,7 +405,7 @@ static int decode(struct tiff_reader *reader, struct image *out, int *orientatio
     return 0;
 }
 
-int image_decode_tiff(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     struct tiff_reader reader = {.source = source};
     int status = image_reserve(source, 0);
@@ -430,3 +430,16 @@ int image_decode_tiff(const struct image_source *source, struct image *out, int 
         image_free(out);
     return status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 0, "II*\0") || IMAGE_HAS(data, size, 0, "MM\0*") ||
+           IMAGE_HAS(data, size, 0, "II+\0") || IMAGE_HAS(data, size, 0, "MM\0+");
+}
+
+const struct image_format image_format_tiff = {
+    .name = "TIFF",
+    .suffixes = (const char *const[]){".tif", ".tiff", NULL},
+    .begins = begins,
+    .decode = decode_file,
+};

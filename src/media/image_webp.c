@@ -111,7 +111,7 @@ static int decode(const struct image_source *source, WebPDemuxer *demuxer, struc
     return status;
 }
 
-int image_decode_webp(const struct image_source *source, struct image *out, int *orientation)
+static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
     const WebPData data = {source->data, source->size};
     WebPDemuxState state;
@@ -135,3 +135,31 @@ int image_decode_webp(const struct image_source *source, struct image *out, int 
         image_free(out);
     return status;
 }
+
+static bool begins(const uint8_t *data, size_t size)
+{
+    return IMAGE_HAS(data, size, 8, "WEBP");
+}
+
+static void measure(const uint8_t *data, size_t size, uint64_t *pixels, uint64_t *bytes)
+{
+    enum { HEAD = 8 }; /* which is not counted */
+    (void)size;
+    (void)pixels;
+    *bytes = HEAD + (uint64_t)image_read_low_u32(data + 4);
+}
+
+static bool moves(int file, const uint8_t *head, size_t size)
+{
+    (void)file;
+    return size >= 21 && IMAGE_HAS(head, size, 12, "VP8X") && (head[20] & 2) != 0;
+}
+
+const struct image_format image_format_webp = {
+    .name = "WebP",
+    .suffixes = (const char *const[]){".webp", NULL},
+    .begins = begins,
+    .decode = decode_file,
+    .measure = measure,
+    .moves = moves,
+};

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The suffixes of images, for messages: ".jpg .jpeg ...". Static storage. */
-#define LISTING_IMAGE_SUFFIXES ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .tif .tiff .webp .gif .avif .heic .heif .hif"
+/* Appends the suffixes of images, for messages: ".jpg .jpeg ...". */
+void listing_append_suffixes(struct string *text);
 
-/* Whether the name ends in one of LISTING_IMAGE_SUFFIXES (any case). */
+/* Whether the name ends in one of them (any case). */
 bool listing_is_image_name(const char *name);
 /* Whether the name ends as those of videos do (any case): .mp4, .avi and so on. */
 bool listing_is_video_name(const char *name);

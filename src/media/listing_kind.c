@@ -22,10 +22,21 @@ static bool has_suffix(const char *name, const char *const *suffixes)
 
 bool listing_is_image_name(const char *name)
 {
-    static const char *const suffixes[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",  ".apng", ".bmp", ".dib", ".tif",
-                                           ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif", NULL};
+    const struct image_format *format;
 
-    return has_suffix(name, suffixes);
+    for (size_t i = 0; (format = image_format_at(i)); i++)
+        if (has_suffix(name, format->suffixes))
+            return true;
+    return false;
+}
+
+void listing_append_suffixes(struct string *text)
+{
+    const struct image_format *format;
+
+    for (size_t i = 0; (format = image_format_at(i)); i++)
+        for (size_t j = 0; format->suffixes[j]; j++)
+            string_append_format(text, "%s%s", i + j > 0 ? " " : "", format->suffixes[j]);
 }
 
 bool listing_is_video_name(const char *name)
@@ -141,20 +152,20 @@ static bool is_text(const uint8_t *head, size_t size)
 
 /* Whether an image is rather a video, by its name: a GIF that is called one, a stream of JPEG pictures, which begins as
  * one of them does. */
-static bool is_moving_name(const char *name, enum image_format format)
+static bool is_moving_name(const char *name, const struct image_format *format)
 {
     static const char *const streams[] = {".mjpeg", ".mjpg", ".mjp", NULL};
 
-    return (format == IMAGE_FORMAT_JPEG && has_suffix(name, streams)) ||
-           (format == IMAGE_FORMAT_GIF && listing_is_video_name(name));
+    return (format == &image_format_jpeg && has_suffix(name, streams)) ||
+           (format == &image_format_gif && listing_is_video_name(name));
 }
 
 enum listing_kind listing_kind_of(const char *name, const uint8_t *head, size_t size)
 {
     const char *description = NULL;
-    const enum image_format format = image_format_detect(head, size, &description);
+    const struct image_format *const format = image_format_detect(head, size, &description);
 
-    if (format != IMAGE_FORMAT_OTHER)
+    if (format)
         return is_moving_name(name, format) ? LISTING_VIDEO : LISTING_IMAGE;
     if (listing_is_video_name(name) || is_video_head(head, size) || is_playlist(head, size))
         return LISTING_VIDEO;
@@ -207,26 +218,9 @@ enum listing_kind listing_kind_in_folder(const char *path)
     if (known)
         return kind_of_read(path, head, size);
     /* Behind other suffixes images are copies, previews, and raw pictures of cameras, which begin as TIFF does. */
-    if (size > 0 && image_format_detect(head, (size_t)size, &description) != IMAGE_FORMAT_OTHER)
+    if (size > 0 && image_format_detect(head, (size_t)size, &description))
         return has_no_suffix(path) ? LISTING_IMAGE : LISTING_OTHER;
     return size > 0 && is_video_head(head, (size_t)size) ? LISTING_VIDEO : LISTING_OTHER;
-}
-
-/* Whether a PNG says before its pixels that it is an animation. */
-static bool is_animated_png(int file)
-{
-    enum { MOST_CHUNKS = 4096 };
-    uint8_t chunk[8];
-    off_t at = 8;
-
-    for (int i = 0; i < MOST_CHUNKS && pread(file, chunk, sizeof(chunk), at) == sizeof(chunk); i++) {
-        if (memcmp(chunk + 4, "acTL", 4) == 0)
-            return true;
-        if (memcmp(chunk + 4, "IDAT", 4) == 0)
-            return false;
-        at += 12 + (off_t)image_read_u32(chunk);
-    }
-    return false;
 }
 
 bool listing_is_still(const char *path)
@@ -234,33 +228,13 @@ bool listing_is_still(const char *path)
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     uint8_t head[LISTING_HEAD];
     const ssize_t size = file >= 0 ? read(file, head, sizeof(head)) : -1;
+    const size_t known = size > 0 ? (size_t)size : 0;
     const char *description;
-    bool still = true;
+    const struct image_format *const format = image_format_detect(head, known, &description);
+    bool still = format && !(format->moves && format->moves(file, head, known));
 
-    switch (image_format_detect(head, size > 0 ? (size_t)size : 0, &description)) {
-    case IMAGE_FORMAT_GIF:
-        still = false;
-        break;
-    case IMAGE_FORMAT_PNG:
-        still = !is_animated_png(file);
-        break;
-    case IMAGE_FORMAT_WEBP:
-        still = size < 21 || memcmp(head + 12, "VP8X", 4) != 0 || !(head[20] & 2);
-        break;
-    case IMAGE_FORMAT_AVIF:
-    case IMAGE_FORMAT_HEIF:
-        still =
-            memcmp(head + 8, "avis", 4) != 0 && memcmp(head + 8, "hevc", 4) != 0 && memcmp(head + 8, "msf1", 4) != 0;
-        break;
-    case IMAGE_FORMAT_JPEG:
+    if (format == &image_format_jpeg)
         still = listing_is_image_name(path); /* else perhaps a stream of them */
-        break;
-    case IMAGE_FORMAT_OTHER:
-        still = false;
-        break;
-    default:
-        break;
-    }
     if (file >= 0)
         close(file);
     return still;

@@ -155,8 +155,7 @@ static int take_entry(struct walk *walk, DIR *stream, const struct dirent *entry
     if (entry->d_name[0] == '.')
         return 0;
     if (++walk->looked_at == MANY)
-        log_notice("%s: over %d files and folders were looked at, and there are more: Ctrl-C ends this", walk->root,
-                   MANY);
+        log_notice("%s: over %d files and folders so far, and there are more: Ctrl-C stops this", walk->root, MANY);
     if (walk->options->most > 0 && walk->looked_at > walk->options->most) {
         walk->out->cut = walk->finished = true;
         return 0;

@@ -16,7 +16,7 @@ struct model_trace {
 /* `keep_going` (may be NULL) is asked between the parts of a pass; when it returns false the pass ends with
  * CANCELLED. */
 struct model_control {
-    bool (*keep_going)(int done, int total, void *user_data);
+    sowlv2_progress_callback keep_going;
     void *user_data;
 };
 

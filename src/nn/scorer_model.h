@@ -65,13 +65,9 @@ struct scorer_model {
     int (*encode)(const void *weights, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_control *control, const struct scorer_output *out);
 
-    /* The following are of features [batch, tokens, width] that were kept. */
-
-    /* logits[batch][label_count]. Errors: UNSUPPORTED (no classifier), MEMORY. */
-    int (*classify)(const void *weights, struct compute *compute, struct tensor features, float *logits);
-    /* What the model, knowing them at `context`, expects at `target`: out[batch][target count][width]. NULL stands for
-     * all tokens. Context positions lie inside the clip, targets may lie behind its end. Errors: ARGUMENT, UNSUPPORTED
-     * (no predictor), CANCELLED, MEMORY. */
+    /* What the model, knowing features [batch, tokens, width] that were kept at `context`, expects at `target`:
+     * out[batch][target count][width]. NULL stands for all tokens. Context positions lie inside the clip, targets may
+     * lie behind its end. Errors: ARGUMENT, UNSUPPORTED (no predictor), CANCELLED, MEMORY. */
     int (*predict)(const void *weights, struct compute *compute, struct tensor features,
                    const struct scorer_positions *context, const struct scorer_positions *target,
                    const struct model_control *control, float *out);

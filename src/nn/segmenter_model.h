@@ -6,7 +6,7 @@
 #include "nn/pass.h"
 #include "ops/ops.h"
 
-/* A point's label. */
+/* A point's label; callers give SEGMENT_OUTSIDE and SEGMENT_INSIDE. */
 enum segment_label {
     SEGMENT_PADDING = POINT_PADDING, /* ignored; but its token is there, as in the reference's padded batches */
     SEGMENT_NOT_A_POINT = POINT_NONE,
@@ -16,16 +16,19 @@ enum segment_label {
     SEGMENT_BOTTOM_RIGHT = 3,
 };
 
-/* What one mask is asked by: a box, points, a mask, or any of them together; nothing at all asks for
- * whatever there is. Coordinates are pixels of the image, also outside of it; they must be finite. */
-struct segment_prompt {
-    const float *box;      /* x0, y0, x1, y1; or NULL */
-    const float *points;   /* [point_count][2]: x, y */
-    const int32_t *labels; /* [point_count]: enum segment_label */
-    int point_count;
-    const float *mask; /* logits [mask_side][mask_side], such as an earlier low-resolution mask; or NULL */
-    const struct tensor *mask_tensor; /* the same on the device, [mask_side, mask_side]; or NULL */
-};
+/* Prompts are those of sowlv2.h, whose logits must be of the model's side, and whose labels may be any of
+ * enum segment_label: */
+static inline int32_t segment_label_of(const struct sowlv2_segment_prompt *prompt, size_t point)
+{
+    return prompt->labels ? prompt->labels[point] : SEGMENT_INSIDE;
+}
+
+/* Where a prompt of a frame says that its object is, without its mask. */
+static inline struct sowlv2_segment_prompt segment_prompt_of(const struct sowlv2_track_prompt *prompt)
+{
+    return (struct sowlv2_segment_prompt){
+        .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
+}
 
 /* Of each of n prompts the mask that counts, into the caller's tensors. */
 struct segment_best {
@@ -42,18 +45,6 @@ struct tracker_options {
     int window;
     bool reference_rules; /* where the reference's rules differ from the published code's; for parity */
     size_t scratch_limit; /* bytes that bound how many objects make one batch; 0: a default */
-};
-
-/* What an object is asked by on one frame: a box, points, both, or a mask alone. Coordinates are pixels of the
- * frame. */
-struct track_prompt {
-    const float *box;      /* x0, y0, x1, y1; or NULL */
-    const float *points;   /* [point_count][2] */
-    const int32_t *labels; /* [point_count]: enum segment_label */
-    int point_count;
-    const uint8_t *mask; /* [mask_height][mask_width], not 0: the object; any size; or NULL */
-    int mask_width, mask_height;
-    bool refine; /* the points come in addition to those that the object has on this frame */
 };
 
 struct track_run {
@@ -102,12 +93,14 @@ struct segmenter_model {
                   const struct pixel_scale *scale, const struct model_control *control, void *features);
 
     /* ARGUMENT where a coordinate is not finite or a label unknown. */
-    int (*check)(const void *weights, const struct segment_prompt *prompt);
+    int (*check)(const void *weights, const struct sowlv2_segment_prompt *prompt);
     /* How many of the prompts, from the first one on, make one batch. */
-    int64_t (*batch)(const void *weights, const struct segment_prompt *prompts, int64_t count);
-    /* Within a pass of the caller: a batch of checked prompts. `multimask`: the best of several masks a prompt. */
+    int64_t (*batch)(const void *weights, const struct sowlv2_segment_prompt *prompts, int64_t count);
+    /* Within a pass of the caller: a batch of checked prompts. `masks` [n, mask_side, mask_side], logits on the device,
+     * counts in place of theirs; NULL: theirs. `multimask`: the best of several masks a prompt. */
     void (*decode)(const void *weights, struct compute *compute, const void *features,
-                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct segment_best *out);
+                   const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t n, bool multimask,
+                   const struct segment_best *out);
 
     /* ---- tracking; NULL, all of them, where the model does none ---- */
 
@@ -119,7 +112,7 @@ struct segmenter_model {
     /* Errors: ARGUMENT, MEMORY. */
     int (*tracker_create)(const void *video, const struct tracker_options *options, void **out);
     void (*tracker_free)(void *tracker);
-    int (*prompt)(void *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt);
+    int (*prompt)(void *tracker, int64_t object, int64_t frame, const struct sowlv2_track_prompt *prompt);
     int (*remove)(void *tracker, int64_t object); /* ARGUMENT where there is none */
     /* Begins a pass; its caller finishes it, then keeps or drops the frame. On error the tracker is as it was.
      * Errors: ARGUMENT, CANCELLED, MEMORY. */

@@ -310,7 +310,7 @@ void output_claim_close(struct output_claim **closed)
 
 const char *output_claim_folder(const struct output_claim *claim)
 {
-    return claim->folder;
+    return claim ? claim->folder : NULL;
 }
 
 const char *output_claim_job(const struct output_claim *claim)

@@ -26,6 +26,7 @@ int output_claim_open(const struct output_claim_options *options, struct output_
 /* Ends it too. Where nothing was begun and nothing was there, what was made for the lock goes away again. */
 void output_claim_close(struct output_claim **claim);
 
+/* NULL for NULL. */
 const char *output_claim_folder(const struct output_claim *claim);
 /* What rows say of the job; NULL where nothing is known of it. */
 const char *output_claim_job(const struct output_claim *claim);

@@ -25,7 +25,7 @@ static int unknown_journal(const char *path)
 {
     return error_set(
         SOWLV2_ERROR_FORMAT,
-        "%s: damaged, or of another version of sowlv2: leave out --resume to begin anew, or choose another "
+        "%s: damaged, or of another version of sowlv2: leave out --resume to start over, or choose another "
         "--output folder",
         path);
 }
@@ -162,7 +162,7 @@ static int read_records(struct output_claim *claim, FILE *stream, struct string_
         else if (is_line(&line, "video", 5))
             status = error_set(SOWLV2_ERROR_ARGUMENT,
                                "--resume: %s: it holds the results of a video, %s: choose another --output folder for "
-                               "images, or leave out --resume to begin anew",
+                               "images, or leave out --resume to start over",
                                claim->folder, line.fields[1]);
     }
     journal_line_free(&line);
@@ -263,13 +263,13 @@ static int take_row(void *user_data, const struct output_row *row)
     if (!record)
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "--resume: %s/results.jsonl:%zu: it is not known what this row was made from: choose another "
-                         "--output folder, or leave out --resume to begin anew",
+                         "--output folder, or leave out --resume to start over",
                          claim->folder, row->line);
     if (strcmp(job, claim->job_id ? claim->job_id : "") != 0)
         return error_set(
             SOWLV2_ERROR_ARGUMENT,
             "--resume: %s/results.jsonl:%zu: the row is one of another job: choose another --output folder, "
-            "or leave out --resume to begin anew",
+            "or leave out --resume to start over",
             claim->folder, row->line);
     record->stays = row->has_files;
     return set_row(claim, row->line, row->has_files ? (size_t)(record - claim->records) : NO_RECORD);

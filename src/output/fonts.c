@@ -84,6 +84,7 @@ bool fonts_ready(void)
         return true;
     }
     if (!atomic_exchange(&short_of, true))
-        log_notice("memory or threads are short: text in pictures is drawn with a small face of its own");
+        log_notice(
+            "too little memory or too few threads for fonts: text in pictures is drawn with a small built-in font");
     return false;
 }

@@ -47,7 +47,7 @@ static int64_t time_of(const struct stat *info)
     return (int64_t)info->st_mtim.tv_sec * INT64_C(1000000000) + info->st_mtim.tv_nsec;
 }
 
-/* The images of a folder that is a film. The folder's own time would change with an output in it. */
+/* The images of a folder that is a video. The folder's own time would change with an output in it. */
 static void measure_folder(const char *folder, struct output_identity *out)
 {
     struct string_list names;

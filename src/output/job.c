@@ -73,8 +73,8 @@ int output_job_check(const char *folder, const struct string_list *there, const 
     show_values(there, name, &before);
     show_values(now, name, &after);
     error_set(SOWLV2_ERROR_ARGUMENT,
-              "--resume: %s: its results were made with %s%s, now%s: ask for the same, leave out --resume to begin "
-              "anew, or choose another --output folder",
+              "--resume: %s: its results were made with %s%s, now%s: ask for the same, leave out --resume to start "
+              "over, or choose another --output folder",
               folder, name, before.failed ? "" : before.data, after.failed ? "" : after.data);
     string_free(&before);
     string_free(&after);

@@ -240,8 +240,8 @@ static int plain_stems(const char *const *inputs, size_t count, bool folders, st
 static void tell_stems(const struct few *renamed)
 {
     if (renamed->count > 0 && !renamed->text.failed)
-        log_notice("%zu input%s named like another one, but for folder and suffix: %s pictures have a number in their "
-                   "names: %s",
+        log_notice("%zu input%s named like another one except for folder and suffix: %s pictures have a number in "
+                   "their names: %s",
                    renamed->count, renamed->count == 1 ? " is" : "s are", renamed->count == 1 ? "its" : "their",
                    renamed->text.data);
 }

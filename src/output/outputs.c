@@ -56,7 +56,9 @@ void sink_scratch_free(struct sink_scratch *scratch)
 
 const char *sink_prompt(const struct sink_context *context, int prompt)
 {
-    return prompt >= 0 && (size_t)prompt < context->prompt_count ? context->prompts[prompt] : NULL;
+    const struct sowlv2_run_options *const job = context->options.job;
+
+    return prompt >= 0 && (size_t)prompt < job->prompt_count ? job->prompts[prompt] : NULL;
 }
 
 const char *sink_slug(const struct sink_context *context, int prompt)
@@ -104,7 +106,7 @@ int outputs_open(const struct sink_context *context, struct outputs **out)
     if (!outputs)
         return error_memory("output");
     outputs->context = *context;
-    status = names_slugs(context->prompts, context->prompt_count, &outputs->context.slugs);
+    status = names_slugs(options->job->prompts, options->job->prompt_count, &outputs->context.slugs);
     for (size_t i = 0; !status && context->claim && i < TABLE_COUNT; i++)
         status = open_sink(outputs, sink_table[i]);
     for (size_t i = 0; !status && i < options->more_count; i++)

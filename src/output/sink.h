@@ -29,8 +29,6 @@ struct sink_context {
     struct output_claim *claim; /* NULL: no files are wanted, the sinks of the options alone are opened */
     const char *folder;         /* the claim's */
     struct output_options options;
-    const char *const *prompts; /* [prompt_count], bare */
-    size_t prompt_count;
     bool masks; /* objects have masks */
 
     /* Of a video; NULL and zeros for images. */

@@ -5,7 +5,7 @@
 
 static bool is_wanted(const struct sink_context *context)
 {
-    return context->masks && context->options.crops && context->options.pictures;
+    return context->masks && context->options.job->crops && !context->video;
 }
 
 static int open_crops(struct sink_context *context, void **state)

@@ -6,7 +6,7 @@
 
 static bool is_wanted(const struct sink_context *context)
 {
-    return context->masks && context->options.binary && (context->options.pictures || context->videos);
+    return context->masks && context->options.job->masks && (context->options.pictures || context->videos);
 }
 
 static int open_masks(struct sink_context *context, void **state)
@@ -14,7 +14,7 @@ static int open_masks(struct sink_context *context, void **state)
     const struct pictures wanted = {.object = NAMES_OBJECT_MASK,
                                     .merged = NAMES_MERGED_MASK,
                                     .has_objects = true,
-                                    .has_merged = context->options.merged};
+                                    .has_merged = context->options.job->merged};
 
     return pictures_open(context, &wanted, state);
 }

@@ -10,9 +10,9 @@
 
 static bool is_wanted(const struct sink_context *context)
 {
-    const struct output_options *options = &context->options;
+    const struct sowlv2_run_options *const job = context->options.job;
 
-    return options->overlay && (options->pictures || context->videos) && (context->masks || options->merged);
+    return job->overlays && (context->options.pictures || context->videos) && (context->masks || job->merged);
 }
 
 static int open_overlays(struct sink_context *context, void **state)
@@ -20,7 +20,7 @@ static int open_overlays(struct sink_context *context, void **state)
     const struct pictures wanted = {.object = NAMES_OBJECT_OVERLAY,
                                     .merged = NAMES_MERGED_OVERLAY,
                                     .has_objects = context->masks,
-                                    .has_merged = context->options.merged};
+                                    .has_merged = context->options.job->merged};
 
     return pictures_open(context, &wanted, state);
 }
@@ -68,7 +68,8 @@ static void blend_mask(uint8_t *pixels, const struct sowlv2_mask *mask, int colo
 static int draw(const struct sink_context *context, const struct output_frame *frame, const struct picture *picture,
                 const struct image *out)
 {
-    const unsigned draw = context->options.draw;
+    const unsigned otherwise = SOWLV2_DRAW_LABELS | (context->masks ? SOWLV2_DRAW_MASKS : SOWLV2_DRAW_BOXES);
+    const unsigned draw = context->options.job->draw ? context->options.job->draw : otherwise;
     const unsigned parts =
         (draw & SOWLV2_DRAW_BOXES ? OVERLAY_BOXES : 0U) | (draw & SOWLV2_DRAW_LABELS ? OVERLAY_LABELS : 0U);
     struct overlay_item *items = calloc(picture->count + 1, sizeof(*items));

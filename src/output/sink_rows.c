@@ -15,9 +15,10 @@ static int open_rows(struct sink_context *context, void **state)
 /* Rows hold the masks where no file does. */
 static bool wants_rle(const struct sink_context *context)
 {
-    const struct output_options *options = &context->options;
+    const struct sowlv2_run_options *const job = context->options.job;
 
-    return context->masks && (options->rle || !options->binary || !options->pictures);
+    /* Rows of images hold masks where no file does, and only there. */
+    return context->masks && ((job->rle && context->video) || !job->masks || !context->options.pictures);
 }
 
 static size_t count_parts(const void *state, const struct output_frame *frame)

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "output/sink.h"
 #include "output/videos.h"
+#include "video/video_out.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,23 +108,29 @@ static int add_group(struct output_videos *videos, int64_t id)
 static int take_up(struct output_videos *videos, int64_t id)
 {
     const struct sink_context *context = videos->context;
-    const int most = context->options.max_object_videos;
+    const int64_t most = context->options.job->max_object_films;
 
     if (most >= 0 && videos->count - 1 < (size_t)most)
         return add_group(videos, id);
     if (!videos->noticed)
-        log_notice("%s: more than %d objects: object %lld and those after it have no videos of their own",
-                   context->video, most, (long long)id);
+        log_notice("%s: more than %lld objects: object %lld and those after it have no videos of their own",
+                   context->video, (long long)most, (long long)id);
     videos->noticed = true;
     return 0;
+}
+
+static enum video_codec codec_of(const struct sink_context *context, enum names_kind kind)
+{
+    const bool lossless = is_mask(kind) && context->options.job->mask_codec == SOWLV2_MASK_FFV1;
+
+    return lossless ? VIDEO_CODEC_FFV1 : VIDEO_CODEC_H264;
 }
 
 /* The path below the output folder; NULL with an error set: out of memory. */
 static char *name_file(const struct sink_context *context, enum names_kind kind, const struct output_object *object)
 {
-    const enum video_codec codec = is_mask(kind) ? context->options.mask_codec : VIDEO_CODEC_H264;
     char *below = names_video_path(kind, object ? object->id : 0, object ? sink_slug(context, object->prompt) : NULL,
-                                   video_codec_suffix(codec));
+                                   video_codec_suffix(codec_of(context, kind)));
 
     if (!below)
         error_memory("file names");
@@ -179,15 +186,15 @@ static int open_writer(const struct sink_context *context, enum names_kind kind,
         .height = context->height,
         .channels = (int)channels_of(kind),
         .frame_rate = context->frame_rate,
-        .codec = is_mask(kind) ? options->mask_codec : VIDEO_CODEC_H264,
+        .codec = codec_of(context, kind),
         .threads = 1, /* the videos are the threads' work */
         .preset = whole ? MERGED_PRESET : QUICK_PRESET,
         .quality = whole ? MERGED_QUALITY : 0,
         .keep = true,
         .audio_source = is_mask(kind) ? NULL : options->audio_source,
         .audio_origin = options->audio_origin,
-        .audio_playlists = options->audio_playlists,
-        .audio_quiet = options->merged && object, /* the merged overlay says it */
+        .audio_playlists = options->job->allow_playlists,
+        .audio_quiet = options->job->merged && object, /* the merged overlay says it */
     };
     char *below = name_file(context, kind, object), *path = below ? path_join(context->folder, below) : NULL;
     const int status = path ? video_writer_open(path, &settings, &video->writer) : error_memory("file names");
@@ -256,7 +263,7 @@ int output_videos_add(struct output_videos *videos, enum names_kind kind, const 
 
 static bool is_wanted(const struct sink_context *context)
 {
-    return context->options.videos && context->video;
+    return context->options.job->films && context->video;
 }
 
 static int open_videos(struct sink_context *context, void **state)

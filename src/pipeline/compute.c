@@ -45,9 +45,7 @@ static void abandon(struct run *run, struct job *job)
 /* Whether to stop; the first time, nothing more is started. */
 static bool is_stopping(struct run *run)
 {
-    const volatile sig_atomic_t *interrupted = run->options->interrupted;
-
-    if (!run->stopping && ((interrupted && *interrupted) || ledger_status(run->ledger) != 0)) {
+    if (!run->stopping && (*run->job->stop || ledger_status(run->ledger) != 0)) {
         run->stopping = true;
         ledger_stop(run->ledger);
     }
@@ -60,7 +58,7 @@ static size_t collect(struct run *run, struct job **batch)
 {
     size_t count = 0, bytes = 0;
 
-    while (count < (size_t)run->options->batch_size && bytes < run->batch_bytes) {
+    while (count < (size_t)run->job->batch_size && bytes < run->batch_bytes) {
         struct job *job = next_in_order(run);
 
         if (!job)
@@ -85,13 +83,11 @@ static int detect(struct run *run, struct job *const *batch, size_t count, struc
     int status = 0;
 
     for (size_t i = 0; i < count; i++) {
-        images[i] = (struct sowlv2_image){.pixels = batch[i]->frame.image.pixels,
-                                          .width = batch[i]->frame.image.width,
-                                          .height = batch[i]->frame.image.height};
+        images[i] = image_view(&batch[i]->frame.image);
         found[i] = (struct sowlv2_detections){0};
     }
-    if (!run->options->given)
-        status = sowlv2_detect(run->session, run->prompts, images, count, &run->options->detect, found);
+    if (!run->job->marks)
+        status = sowlv2_detect(run->session, run->prompts, images, count, run->job->detect, found);
     run->detect_seconds += clock_seconds() - start;
     for (size_t i = 0; i < count; i++)
         if (status)
@@ -159,7 +155,7 @@ static void report_progress(const struct run *run, const char *name)
 
 void compute_all(struct run *run)
 {
-    size_t capacity = (size_t)run->options->batch_size, count;
+    size_t capacity = (size_t)run->job->batch_size, count;
     struct job **batch = calloc(capacity, sizeof(*batch));
     struct sowlv2_image *images = calloc(capacity, sizeof(*images));
     struct sowlv2_detections *found = calloc(capacity, sizeof(*found));

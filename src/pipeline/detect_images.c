@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/first_error.h"
 #include "base/log.h"
+#include "pipeline/prompts.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
@@ -13,63 +14,34 @@
 /* Decoded pixels in hand that make no more images start: seven photographs of 12 megapixels. */
 static const size_t byte_budget = (size_t)256 << 20;
 
-static int check_options(const struct detect_images_options *options)
-{
-    if (!options->given && (!options->prompts || options->prompt_count < 1))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
-    if (options->input_count == 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "inputs: none given");
-    if (options->batch_size < 1 || options->batch_size > DETECT_IMAGES_MAX_BATCH)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "batch size: %d is not from 1 to %d", options->batch_size,
-                         DETECT_IMAGES_MAX_BATCH);
-    if (options->io_threads < 1 || options->io_threads > DETECT_IMAGES_MAX_THREADS)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "I/O threads: %d is not from 1 to %d", options->io_threads,
-                         DETECT_IMAGES_MAX_THREADS);
-    return 0;
-}
-
 static int open_outputs(struct run *run)
 {
-    const struct detect_images_options *options = run->options;
-    struct sink_context context = {.claim = run->claim,
-                                   .folder = options->output,
-                                   .options = options->outputs,
-                                   .prompts = options->prompts,
-                                   .prompt_count = options->prompt_count,
-                                   .masks = run->masks};
+    struct output_claim *const claim = run->options->claim;
+    struct sink_context context = {
+        .claim = claim, .folder = output_claim_folder(claim), .options = run->options->outputs, .masks = run->masks};
 
+    context.options.job = run->job;
     context.options.pictures = true;
     return outputs_open(&context, &run->outputs);
 }
 
-/* The output folder, and with --resume without the inputs that it has. What an earlier run left there is replaced only
- * when the first image is done: where none can be, it stays. */
+/* The output folder, and where it resumes without the inputs that it has. What an earlier run left there is replaced
+ * only when the first image is done: where none can be, it stays. */
 static int open_output(struct run *run, struct detect_images_report *report)
 {
-    const struct detect_images_options *options = run->options;
-    const struct output_claim_options wanted = {.folder = options->output, .resume = options->resume};
+    struct output_claim *const claim = run->options->claim;
+    const bool resumes = claim && output_claim_resumes(claim);
     struct string_list stems = {0};
-    int64_t done = 0;
-    int status = 0;
+    const int64_t done = resumes ? inputs_take_out_done(&run->inputs, claim) : 0;
+    int status = done < 0 ? (int)done : 0;
 
-    run->claim = options->claim;
-    if (!run->claim && options->output)
-        status = output_claim_open(&wanted, &run->claim);
-    if (!status && run->claim && output_claim_resumes(run->claim)) {
-        status = output_claim_load(run->claim);
-        if (!status)
-            done = inputs_take_out_done(&run->inputs, run->claim);
-        if (!status && done < 0)
-            status = (int)done;
-        if (!status)
-            status = output_claim_stems(run->claim, &stems);
-    }
+    if (!status && resumes)
+        status = output_claim_stems(claim, &stems);
     if (!status)
         status = inputs_name_files(&run->inputs, &stems);
     if (!status)
         status = open_outputs(run);
-    if (!status && run->claim &&
-        (output_claim_resumes(run->claim) || (run->inputs.names.count > 0 && !output_claim_has_results(run->claim))))
+    if (!status && claim && (resumes || (run->inputs.names.count > 0 && !output_claim_has_results(claim))))
         status = outputs_begin(run->outputs);
     string_list_free(&stems);
     report->skipped = done > 0 ? (size_t)done : 0;
@@ -79,34 +51,18 @@ static int open_output(struct run *run, struct detect_images_report *report)
 /* Closes it; an error before counts. */
 static int close_output(struct run *run, int status)
 {
-    const struct output_claim *claim = run->claim;
+    struct output_claim *const claim = run->options->claim;
     struct first_error error;
 
     if (!status && claim && run->inputs.names.count > 0 && !output_claim_has_begun(claim) &&
         output_claim_has_results(claim))
-        log_notice("%s: no image was done: the results of an earlier run there stay", run->options->output);
+        log_notice("%s: no image was done: the results of an earlier run there stay", output_claim_folder(claim));
     first_error_init(&error);
     first_error_keep(&error, status);
     first_error_keep(&error, outputs_close(&run->outputs));
     if (claim)
-        first_error_keep(&error, output_claim_end(run->claim));
-    if (claim != run->options->claim)
-        output_claim_close(&run->claim);
+        first_error_keep(&error, output_claim_end(claim));
     return first_error_end(&error);
-}
-
-static int encode_prompts(struct run *run, const sowlv2_detector *detector, double *seconds)
-{
-    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
-    double start = clock_seconds();
-    int status;
-
-    if (run->options->prompt_template)
-        options.prompt_template = run->options->prompt_template;
-    status =
-        sowlv2_prompts_encode(detector, run->options->prompts, run->options->prompt_count, &options, &run->prompts);
-    *seconds = clock_seconds() - start;
-    return status;
 }
 
 static int make_sessions(struct run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
@@ -114,8 +70,11 @@ static int make_sessions(struct run *run, const sowlv2_detector *detector, const
 {
     int status = 0;
 
-    if (!run->options->given) {
-        status = encode_prompts(run, detector, prompt_seconds);
+    if (!run->job->marks) {
+        const double start = clock_seconds();
+
+        status = prompts_encode(run->job, detector, &run->prompts);
+        *prompt_seconds = clock_seconds() - start;
         if (!status)
             status = sowlv2_detect_session_create(detector, &run->session);
     }
@@ -124,15 +83,16 @@ static int make_sessions(struct run *run, const sowlv2_detector *detector, const
     return status;
 }
 
-/* The inputs as somebody has listed them. */
-static int take_listed(const struct detect_images_options *options, struct inputs *out)
+/* Its own list, out of which go the inputs that are done. */
+static int copy_inputs(const struct inputs *from, struct inputs *out)
 {
     int status = 0;
 
-    for (size_t i = 0; !status && i < options->input_count; i++) {
-        status = string_list_append(&out->paths, options->inputs[i]);
+    out->memory = from->memory;
+    for (size_t i = 0; !status && i < from->paths.count; i++) {
+        status = string_list_append(&out->paths, from->paths.items[i]);
         if (!status)
-            status = string_list_append(&out->names, options->names[i]);
+            status = string_list_append(&out->names, from->names.items[i]);
     }
     return status;
 }
@@ -141,16 +101,10 @@ static int take_listed(const struct detect_images_options *options, struct input
 static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                    struct detect_images_report *report)
 {
-    const struct detect_images_options *options = run->options;
-    const struct inputs_options wanted = {.given = options->inputs,
-                                          .count = options->input_count,
-                                          .recursive = options->recursive,
-                                          .output = options->output};
-    int status = options->names ? take_listed(options, &run->inputs) : inputs_list(&wanted, &run->inputs);
+    const struct sowlv2_run_options *const job = run->job;
+    int status = copy_inputs(run->options->inputs, &run->inputs);
 
-    run->inputs.interrupted = options->interrupted;
-    run->inputs.memory = options->memory;
-
+    run->inputs.interrupted = job->stop;
     run->masks = segmenter;
     if (!status)
         status = make_sessions(run, detector, segmenter, &report->prompt_seconds);
@@ -159,11 +113,11 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     if (status)
         return status;
     /* One batch being computed, the next being decoded, and one image for each thread. */
-    run->window = 2 * (size_t)options->batch_size + (size_t)options->io_threads;
+    run->window = 2 * (size_t)job->batch_size + (size_t)job->io_threads;
     run->batch_bytes = byte_budget / 2;
     run->pending = calloc(run->window, sizeof(struct job *));
     run->decoded = queue_create(run->window);
-    run->computed = queue_create(run->window * ((size_t)options->io_threads + 1));
+    run->computed = queue_create(run->window * ((size_t)job->io_threads + 1));
     run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->outputs);
     if (!run->pending || !run->decoded || !run->computed || !run->ledger)
         return error_memory("image queues");
@@ -187,7 +141,6 @@ static void release(struct run *run)
 /* Threads on, images through, threads off. */
 static int process(struct run *run, struct detect_images_report *report)
 {
-    const volatile sig_atomic_t *interrupted = run->options->interrupted;
     struct ledger_totals totals;
     int status = stages_start(run);
 
@@ -202,7 +155,7 @@ static int process(struct run *run, struct detect_images_report *report)
     report->failed = totals.failed;
     report->objects = totals.objects;
     report->interrupted = run->stopping && ledger_status(run->ledger) == 0;
-    if (interrupted && *interrupted)
+    if (*run->job->stop)
         report->interrupted = true;
     report->decode_seconds = totals.decode_seconds;
     report->write_seconds = totals.write_seconds;
@@ -217,19 +170,14 @@ static int process(struct run *run, struct detect_images_report *report)
 int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                   const struct detect_images_options *options, struct detect_images_report *report)
 {
-    struct detect_images_options mine = *options;
-    struct run run = {.options = &mine};
+    struct run run = {.options = options, .job = options->job};
     double start = clock_seconds();
     int status;
 
     *report = (struct detect_images_report){0};
-    mine.detect.clip = true;                           /* rows hold clipped boxes */
-    mine.segment.pixels = mine.segment.logits = false; /* runs are small */
     pthread_mutex_init(&run.asking, NULL);
     pthread_mutex_init(&run.writing, NULL);
-    status = check_options(&mine);
-    if (!status)
-        status = prepare(&run, detector, segmenter, report);
+    status = prepare(&run, detector, segmenter, report);
     if (!status)
         status = process(&run, report);
     status = close_output(&run, status);

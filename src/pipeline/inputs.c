@@ -61,17 +61,6 @@ bool inputs_is_memory(const char *path)
     return *path == *MEMORY_MARK;
 }
 
-static int check_pixels(const char *name, const struct sowlv2_image *image, int64_t max_pixels)
-{
-    if (!image->pixels || image->width < 1 || image->height < 1 ||
-        (image->stride > 0 && image->stride < 3 * (size_t)image->width))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: no pixels, or not as struct sowlv2_image says", name);
-    if ((int64_t)image->width * image->height > max_pixels)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: %d x %d pixels are more than max_pixels, %" PRId64, name,
-                         image->width, image->height, max_pixels);
-    return 0;
-}
-
 static int copy_memory(const struct inputs *inputs, size_t index, const struct image_options *options,
                        struct image *out)
 {
@@ -82,17 +71,14 @@ static int copy_memory(const struct inputs *inputs, size_t index, const struct i
     int status = memory->load(place, &image, memory->user_data);
 
     if (status)
-        return error_set(status < 0 ? status : SOWLV2_ERROR_IO, "%s: the caller could not give its pixels", name);
-    status = check_pixels(name, &image, options->max_pixels);
-    if (!status) {
-        const size_t row = 3 * (size_t)image.width, stride = image.stride > 0 ? image.stride : row;
-
-        *out =
-            (struct image){.pixels = malloc(row * (size_t)image.height), .width = image.width, .height = image.height};
-        for (int y = 0; out->pixels && y < image.height; y++)
-            memcpy(out->pixels + (size_t)y * row, image.pixels + (size_t)y * stride, row);
-        status = out->pixels ? 0 : error_memory(name);
-    }
+        return error_set(status < 0 ? status : SOWLV2_ERROR_IO, "%s: the calling program could not give its pixels",
+                         name);
+    struct sowlv2_image view;
+    status = image_take_view(name, &image, &view);
+    if (!status && (int64_t)view.width * view.height > options->max_pixels)
+        status = image_too_large(name, view.width, view.height, options->max_pixels);
+    if (!status)
+        status = image_copy_view(name, &view, out);
     if (memory->release)
         memory->release(place, &image, memory->user_data);
     return status;

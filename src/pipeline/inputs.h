@@ -20,10 +20,10 @@ struct inputs_options {
     bool recursive;     /* folders in folders too */
     const char *output; /* a folder that is left out; may be NULL */
 
-    bool videos;              /* take videos too: else one that is given is refused */
-    bool as_video;            /* folders of images are videos, and all but images that do not move */
-    const char *const *films; /* [film_count] given as videos, whatever they look like; may be NULL */
-    size_t film_count;
+    bool videos;                  /* take videos too: else one that is given is refused */
+    bool as_video;                /* folders of images are videos, and all but images that do not move */
+    const char *const *as_videos; /* [as_video_count] given as videos, whatever they look like; may be NULL */
+    size_t as_video_count;
 };
 
 struct inputs {

@@ -65,7 +65,8 @@ void inputs_tell_left_out(const char *given, size_t files, size_t folders, const
         log_notice("%s: %zu file%s left out, neither images nor videos: %s", given, files, files == 1 ? "" : "s",
                    text.data);
     if (folders > 0)
-        log_notice("%s: %zu folder%s in it not gone into: --recursive does", given, folders, folders == 1 ? "" : "s");
+        log_notice("%s: %zu folder%s in it skipped: --recursive includes them", given, folders,
+                   folders == 1 ? "" : "s");
     string_free(&text);
 }
 
@@ -76,6 +77,7 @@ static int no_images(const char *folder, const struct listing *listing, bool rec
     const bool below = !recursive && listing->folders > 0 && listing_walk(folder, &options, &deeper) == 0 &&
                        deeper.images.count + deeper.videos.count > 0;
     const bool cut = deeper.cut;
+    struct string suffixes = {0};
 
     listing_free(&deeper);
     if (below)
@@ -83,12 +85,14 @@ static int no_images(const char *folder, const struct listing *listing, bool rec
                          "%s: no image in this folder, but in folders below it: add --recursive to take them", folder);
     if (cut)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: no image in this folder, nor a video; of the many folders below it not all were looked "
-                         "at: give the one that is meant",
+                         "%s: no image in this folder, nor a video, and too many folders below it to look into all: "
+                         "give the one that you mean",
                          folder);
-    return error_set(SOWLV2_ERROR_ARGUMENT,
-                     "%s: no image in this folder, nor a video: it needs " LISTING_IMAGE_SUFFIXES " files, or films",
-                     folder);
+    listing_append_suffixes(&suffixes);
+    error_set(SOWLV2_ERROR_ARGUMENT, "%s: no image in this folder, nor a video: it needs %s files, or videos", folder,
+              suffixes.failed ? ".jpg" : suffixes.data);
+    string_free(&suffixes);
+    return SOWLV2_ERROR_ARGUMENT;
 }
 
 int inputs_folder_error(const char *path)
@@ -169,7 +173,7 @@ static int add_file(struct inputs_lister *lister, const char *path)
 
     if (!options->videos && listing_is_video_name(path))
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: a video: give an image, or a folder of images", path);
-    if (lister->film)
+    if (lister->forced)
         video = true;
     else if (!video && options->as_video)
         video = !listing_is_still(path);
@@ -179,7 +183,7 @@ static int add_file(struct inputs_lister *lister, const char *path)
 
 const char *inputs_option(const struct inputs_lister *lister)
 {
-    return lister->film ? "--as-video" : "--input";
+    return lister->forced ? "--as-video" : "--input";
 }
 
 int inputs_path_error(const char *path, int why, const char *option)
@@ -187,7 +191,7 @@ int inputs_path_error(const char *path, int why, const char *option)
     const size_t user = *path == '~' ? strcspn(path + 1, "/") : 0;
 
     if (why == ENOENT && file_is_broken_link(path))
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a link to what is not there", path);
+        return error_set(SOWLV2_ERROR_IO, "%s: cannot open: it is a broken link", path);
     if (why == ENOENT && user > 0) /* where there is such a user the path is that user's long since */
         return error_set(SOWLV2_ERROR_IO, "%s: cannot open: there is no such file, nor a user '%.*s'", path, (int)user,
                          path + 1);
@@ -207,13 +211,13 @@ int inputs_add_path(struct inputs_lister *lister, const char *path)
         return 0;
     }
     if (S_ISDIR(info.st_mode))
-        return lister->film || lister->options->as_video ? add_folder_of_frames(lister, path)
-                                                         : add_folder(lister, path);
+        return lister->forced || lister->options->as_video ? add_folder_of_frames(lister, path)
+                                                           : add_folder(lister, path);
     if (S_ISREG(info.st_mode))
         return add_file(lister, path);
     /* Cameras and pipes; one that is named like an image is no video. */
     if (lister->options->videos && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)) &&
-        (lister->film || !listing_is_image_name(path)))
+        (lister->forced || !listing_is_image_name(path)))
         return inputs_add(lister, path_base(path), path, true);
     return error_set(SOWLV2_ERROR_ARGUMENT, "%s: neither a file nor a folder: give an image or a folder of images",
                      path);
@@ -259,7 +263,7 @@ static size_t peek_standard_input(uint8_t head[LISTING_HEAD])
 static int add_standard_input(struct inputs_lister *lister)
 {
     uint8_t head[LISTING_HEAD];
-    bool video = lister->film || lister->options->as_video;
+    bool video = lister->forced || lister->options->as_video;
 
     if (!video && lister->options->videos)
         video = listing_kind_of("", head, peek_standard_input(head)) == LISTING_VIDEO;
@@ -272,7 +276,7 @@ static bool is_video_address(const struct inputs_lister *lister, const char *url
     uint8_t head[LISTING_HEAD];
     int count;
 
-    if (lister->film || listing_is_video_name(name))
+    if (lister->forced || listing_is_video_name(name))
         return true;
     if (!url_has_scheme(url, "http") && !url_has_scheme(url, "https") && !url_has_scheme(url, "ftp"))
         return true;
@@ -308,12 +312,12 @@ static bool is_pattern(const char *given)
 }
 
 /* One value of --input. */
-static int add_given(struct inputs_lister *lister, const char *given, bool film)
+static int add_given(struct inputs_lister *lister, const char *given, bool forced)
 {
     const size_t good = lister->good;
     int status;
 
-    lister->film = film;
+    lister->forced = forced;
     if (!*given)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: an empty path: give an image or a folder of images",
                          inputs_option(lister));
@@ -361,8 +365,8 @@ static int make_list(struct inputs_lister *lister, struct inputs *out)
 
     for (size_t i = 0; !status && i < options->count; i++)
         status = add_given(lister, options->given[i], false);
-    for (size_t i = 0; !status && i < options->film_count; i++)
-        status = add_given(lister, options->films[i], true);
+    for (size_t i = 0; !status && i < options->as_video_count; i++)
+        status = add_given(lister, options->as_videos[i], true);
     if (!status && lister->good == 0)
         status = lister->failure;
     if (!status && lister->stills > 0)
@@ -383,7 +387,7 @@ int inputs_list(const struct inputs_options *options, struct inputs *out)
     struct inputs_lister lister = {.options = options};
     int status;
 
-    if (options->count + options->film_count == 0)
+    if (options->count + options->as_video_count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--input: missing: give an image or a folder of images");
     status = make_list(&lister, out);
     for (size_t i = 0; i < lister.count; i++) {

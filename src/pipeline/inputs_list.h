@@ -17,7 +17,7 @@ struct inputs_lister {
     struct inputs_entry *items;
     size_t count, capacity;
     size_t given;   /* the value in hand */
-    bool film;      /* it is a video, whatever it looks like */
+    bool forced;    /* it is a video, whatever it looks like */
     size_t good;    /* values, or files that a pattern matches, that are there */
     int failure;    /* of the last that was no good; its message is the thread's */
     size_t results; /* of the tool, which were left out */

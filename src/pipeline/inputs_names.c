@@ -79,8 +79,8 @@ static void tell_repeats(const struct inputs_options *options, const size_t *rep
 {
     struct few single = {0};
 
-    for (size_t i = 0; i < options->count + options->film_count; i++) {
-        const char *const given = i < options->count ? options->given[i] : options->films[i - options->count];
+    for (size_t i = 0; i < options->count + options->as_video_count; i++) {
+        const char *const given = i < options->count ? options->given[i] : options->as_videos[i - options->count];
 
         if (repeats[i] == 1)
             few_add(&single, "%s", last[i] ? last[i] : given);
@@ -118,7 +118,7 @@ static void drop_equal(struct inputs_entry *items, const struct place *places, s
 
 int inputs_drop_repeats(const struct inputs_options *options, struct inputs_entry *items, size_t *count)
 {
-    const size_t values = options->count + options->film_count;
+    const size_t values = options->count + options->as_video_count;
     struct resolver resolver = {0};
     struct place *const places = calloc(*count + 1, sizeof(*places));
     char **const keys = calloc(*count + 1, sizeof(*keys));

@@ -131,7 +131,7 @@ static int take_match(struct inputs_lister *lister, const char *path, bool all, 
 
 int inputs_add_pattern(struct inputs_lister *lister, const char *pattern)
 {
-    const bool all = takes_all(pattern) && !lister->film;
+    const bool all = takes_all(pattern) && !lister->forced;
     const bool deep = find_deep(pattern);
     const size_t before = lister->count + lister->results;
     struct string_list matches = {0};

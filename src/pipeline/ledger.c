@@ -1,6 +1,7 @@
 /* Which images may start, and what is done back in input order. */
 #include "pipeline/ledger.h"
 
+#include "base/error.h"
 #include "base/first_error.h"
 #include "base/log.h"
 
@@ -24,6 +25,24 @@ struct ledger {
     struct first_error error;
     struct job *waiting[]; /* [window]: finished jobs at their place modulo window */
 };
+
+void job_fail(struct job *job)
+{
+    job->failed = true;
+    free(job->failure);
+    job->failure = strdup(error_message());
+}
+
+void job_free(struct job **job)
+{
+    if (!*job)
+        return;
+    output_frame_free(&(*job)->frame);
+    sowlv2_detections_free(&(*job)->detections);
+    free((*job)->failure);
+    free(*job);
+    *job = NULL;
+}
 
 struct ledger *ledger_create(size_t total, size_t window, size_t byte_budget, struct outputs *outputs)
 {

@@ -13,6 +13,7 @@
 
 struct run {
     const struct detect_images_options *options;
+    const struct sowlv2_run_options *job;
     struct inputs inputs;
     struct output_claim *claim;
     bool masks; /* are made */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
-#include "pipeline/given.h"
+#include "pipeline/prompts.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
@@ -12,29 +12,28 @@
 /* Encodes the image and decodes all its objects. */
 static int find_objects(struct run *run, const struct job *job, struct sowlv2_objects *out)
 {
-    const struct detect_images_options *options = run->options;
+    const struct sowlv2_segment_prompt *const marks = run->job->marks;
     const struct output_frame *frame = &job->frame;
-    const struct sowlv2_image image = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
-    const size_t count = options->given ? options->given_count : job->detections.count;
+    const struct sowlv2_image image = image_view(&frame->image);
+    const size_t count = marks ? run->job->mark_count : job->detections.count;
     struct sowlv2_find_options find = sowlv2_find_options_default();
     const double start = clock_seconds();
     double encoded;
     int status;
 
-    find.segment = &options->segment;
-    find.dedupe_iou = options->dedupe_iou;
+    find.segment = run->job->segment;
+    find.dedupe_iou = run->job->dedupe_iou;
     if (count == 0)
         return 0;
-    status = sowlv2_segment_set_image(run->segment_session, &image, &options->segment);
+    status = sowlv2_segment_set_image(run->segment_session, &image, run->job->segment);
     encoded = clock_seconds();
     run->encode_seconds += encoded - start;
     if (!status)
-        status = sowlv2_segment_objects(run->segment_session, options->given ? NULL : job->detections.items,
-                                        options->given, count, &find, out);
+        status = sowlv2_segment_objects(run->segment_session, marks ? NULL : job->detections.items, marks, count, &find,
+                                        out);
     run->mask_seconds += clock_seconds() - encoded;
-    if (status && options->given)
-        return given_explain(status, frame->name, options->given, count, GIVEN_ANY);
+    if (status && marks)
+        return marks_explain(status, frame->name, run->job, MARKS_ANY);
     if (!status && out->duplicates > 0)
         log_debug("%s: %zu of %zu objects dropped: other masks cover them", frame->name, out->duplicates, count);
     run->covered += status ? 0 : out->duplicates;
@@ -71,7 +70,7 @@ static void count_bytes(struct run *run, struct job *job)
 
 int segment_job(struct run *run, struct job *job)
 {
-    const struct sowlv2_segment_prompt *given = run->options->given;
+    const struct sowlv2_segment_prompt *const marks = run->job->marks;
     struct sowlv2_objects objects = {0};
     const size_t found = job->detections.count;
     int status = run->segment_session ? find_objects(run, job, &objects) : 0;
@@ -84,7 +83,7 @@ int segment_job(struct run *run, struct job *job)
     for (size_t i = 0; !status && i < objects.count; i++) {
         struct sowlv2_object *object = &objects.items[i];
 
-        take(&job->frame, &object->detection, !given || given[object->index].box, &object->mask);
+        take(&job->frame, &object->detection, !marks || marks[object->index].box, &object->mask);
     }
     for (size_t i = 0; !status && !run->segment_session && i < found; i++)
         take(&job->frame, &job->detections.items[i], true, NULL);

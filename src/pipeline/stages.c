@@ -23,8 +23,8 @@ static void decode(struct run *run, struct job *job)
     double start = clock_seconds();
     struct image_options options = image_options_default();
 
-    options.max_pixels = run->options->max_pixels;
-    options.allow_truncated = run->options->allow_truncated;
+    options.max_pixels = run->job->max_pixels;
+    options.allow_truncated = run->job->allow_truncated;
     job->frame.name = run->inputs.names.items[job->index];
     job->frame.stem = run->inputs.stems.items[job->index];
     /* Before it is read: what changes meanwhile is not what was done. */
@@ -77,8 +77,8 @@ static bool start_thread(struct run *run, void *(*body)(void *))
 
 int stages_start(struct run *run)
 {
-    int decoders = (run->options->io_threads + 1) / 2;
-    int writers = run->options->io_threads - decoders > 0 ? run->options->io_threads - decoders : 1;
+    int decoders = (run->job->io_threads + 1) / 2;
+    int writers = run->job->io_threads - decoders > 0 ? run->job->io_threads - decoders : 1;
     int started = 0;
 
     run->threads = calloc((size_t)(decoders + writers), sizeof(*run->threads));
@@ -88,12 +88,12 @@ int stages_start(struct run *run)
     for (int i = 0; i < writers; i++)
         started += start_thread(run, write_thread);
     if (started == 0)
-        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the limit of processes (ulimit -u)");
+        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the process limit (ulimit -u)");
     started = 0;
     for (int i = 0; i < decoders; i++)
         started += start_thread(run, decode_thread);
     if (started == 0)
-        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the limit of processes (ulimit -u)");
+        return error_set(SOWLV2_ERROR_MEMORY, "threads: none can be started: raise the process limit (ulimit -u)");
     if (started < decoders && atomic_fetch_sub(&run->decoders_left, decoders - started) == decoders - started)
         queue_close(run->decoded);
     return 0;

@@ -7,6 +7,8 @@
 #include "base/first_error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "output/claim.h"
+#include "pipeline/prompts.h"
 #include "pipeline/track_both.h"
 #include "pipeline/track_run.h"
 
@@ -14,35 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_options(const struct track_options *options)
-{
-    if (!options->given && (!options->prompts || options->prompt_count < 1))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "prompts: none given: name what to look for");
-    if (!options->source)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "inputs: none given");
-    if (!(options->budget > 0 && options->budget <= 1))
-        return error_set(SOWLV2_ERROR_ARGUMENT, "frame budget: %g is not over 0 and at most 1", options->budget);
-    if (options->max_objects < 1 || options->lost_after < 0 || options->every_frames < 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "objects and frames cannot be below 0");
-    return 0;
-}
-
-static int encode_prompts(struct track_run *run)
-{
-    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
-
-    if (run->options->prompt_template)
-        options.prompt_template = run->options->prompt_template;
-    return sowlv2_prompts_encode(run->detector, run->options->prompts, run->options->prompt_count, &options,
-                                 &run->prompts);
-}
-
 static bool wants_pictures(const struct track_options *options, const struct video_info *info)
 {
-    if (options->pictures >= 0 || (info->frames > 0 && info->frames < TRACK_FEW_FRAMES))
-        return options->pictures != 0;
-    if (options->outputs.binary)
-        log_notice("%s: %s: no PNG a frame is written, results.jsonl holds the masks: --save-frames writes them",
+    const enum sowlv2_frame_pictures pictures = options->job->pictures;
+
+    if (pictures != SOWLV2_PICTURES_FEW || (info->frames > 0 && info->frames < TRACK_FEW_FRAMES))
+        return pictures != SOWLV2_PICTURES_NONE;
+    if (options->job->masks)
+        log_notice("%s: %s: no PNG files of its frames are written, and results.jsonl holds the masks: --save-frames "
+                   "writes them",
                    options->source,
                    info->frames > 0 ? "500 frames or more" : "it is not known how many frames there are");
     return false;
@@ -51,7 +33,9 @@ static bool wants_pictures(const struct track_options *options, const struct vid
 /* Whose sound the overlay videos get; NULL: there is none, or nobody wants it, or it has gone by, which is said. */
 static const char *find_audio(const struct track_options *options, const struct video_info *info)
 {
-    if (!options->audio || !options->outputs.videos || !options->outputs.overlay || !info->has_audio)
+    const struct sowlv2_run_options *const job = options->job;
+
+    if (!job->audio || !job->films || !job->overlays || !info->has_audio)
         return NULL;
     if (info->again)
         return options->source;
@@ -64,22 +48,21 @@ static const char *find_audio(const struct track_options *options, const struct 
 int track_open_output(struct track_run *run, const struct video_info *info)
 {
     const struct track_options *options = run->options;
-    struct track_output_options output = {.folder = options->output,
+    const int threads = run->job->io_threads;
+    struct track_output_options output = {.folder = output_claim_folder(options->claim),
                                           .claim = options->claim,
                                           .source = options->source,
                                           .name = options->name,
-                                          .prompts = options->prompts,
-                                          .prompt_count = options->prompt_count,
                                           .width = info->width,
                                           .height = info->height,
                                           .frame_rate = info->frame_rate,
                                           .outputs = options->outputs,
-                                          .threads = options->io_threads};
+                                          .threads = threads < TRACK_MOST_THREADS ? threads : TRACK_MOST_THREADS};
 
+    output.outputs.job = run->job;
     output.outputs.pictures = wants_pictures(options, info);
     output.outputs.audio_source = find_audio(options, info);
     output.outputs.audio_origin = info->origin;
-    output.outputs.audio_playlists = options->reader.allow_playlists;
     return track_output_open(&output, &run->output);
 }
 
@@ -87,10 +70,10 @@ int track_open_feed(struct track_run *run, struct track_feed **out)
 {
     const struct track_feed_options options = {.source = run->options->source,
                                                .reader = run->options->reader,
-                                               .cuts = run->options->cuts,
+                                               .cuts = run->job->cuts,
                                                .ahead = run->options->plan,
-                                               .realtime = run->options->realtime,
-                                               .interrupted = run->options->interrupted};
+                                               .realtime = run->job->realtime,
+                                               .interrupted = run->job->stop};
 
     return track_feed_open(&options, out);
 }
@@ -139,19 +122,19 @@ float track_importance(const struct track_plan *plan, const struct track_feed_fr
 /* One frame of the forward pass, to the end of the line. */
 static int step(struct track_run *run, struct track_feed_frame *frame, struct budget_stream *budget)
 {
-    const bool searching = run->things.count == 0;
-    const bool detect = !run->options->given && track_schedule_wants(run->schedule, frame, searching);
+    const bool searching = run->objects.count == 0;
+    const bool detect = !run->job->marks && track_schedule_wants(run->schedule, frame, searching);
     struct output_object *objects = NULL;
     size_t count = 0;
     bool tracked = true;
     int status;
 
-    if (run->options->budget < 1 &&
+    if (run->job->frame_budget < 1 &&
         !budget_stream_next(budget, track_importance(run->options->plan, frame), detect || searching || frame->cut))
         return track_emitter_add(run->emitter, frame, false, NULL, 0);
     status = track_frame_run(run, frame, detect, &tracked);
     if (!status)
-        status = track_things_list(&run->things, &objects, &count);
+        status = track_objects_list(&run->objects, &objects, &count);
     if (status) {
         image_free(&frame->image);
         return status;
@@ -161,7 +144,7 @@ static int step(struct track_run *run, struct track_feed_frame *frame, struct bu
 
 int track_forward(struct track_run *run, struct track_feed *feed)
 {
-    const struct budget budget = {.fraction = run->options->budget, .most_gap = BUDGET_MOST_GAP};
+    const struct budget budget = {.fraction = run->job->frame_budget, .most_gap = BUDGET_MOST_GAP};
     struct budget_stream stream;
     int status = budget_stream_open(&budget, &stream);
 
@@ -204,11 +187,10 @@ int track_end(struct track_run *run, struct track_feed *feed)
 /* All but the closing. */
 static int process(struct track_run *run)
 {
-    const struct track_plan *plan = run->options->plan;
     struct track_feed *feed = NULL;
     int status;
 
-    if (plan && plan->both_ways)
+    if (run->options->plan && run->job->key_frames)
         return track_both_ways(run);
     status = track_open_feed(run, &feed);
     if (!status)
@@ -223,14 +205,12 @@ static int process(struct track_run *run)
 
 static int prepare(struct track_run *run)
 {
-    int status = check_options(run->options);
+    int status = run->job->marks ? 0 : prompts_encode(run->job, run->detector, &run->prompts);
 
-    if (!status && !run->options->given)
-        status = encode_prompts(run);
-    if (!status && !run->options->given)
+    if (!status && !run->job->marks)
         status = sowlv2_detect_session_create(run->detector, &run->session);
     if (!status)
-        status = sowlv2_track_session_create(run->segmenter, &run->options->track, &run->tracker);
+        status = sowlv2_track_session_create(run->segmenter, run->job->track, &run->tracker);
     if (!status)
         status = track_schedule_create(run->options, &run->schedule);
     if (!status)
@@ -254,14 +234,12 @@ static int close_output(struct track_run *run, int status)
 int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter, const struct track_options *options,
                 struct track_report *report)
 {
-    struct track_options mine = *options;
-    struct track_run run = {.options = &mine, .detector = detector, .segmenter = segmenter, .report = report};
+    struct track_run run = {
+        .options = options, .job = options->job, .detector = detector, .segmenter = segmenter, .report = report};
     const double start = clock_seconds();
     int status;
 
     *report = (struct track_report){0};
-    mine.detect.clip = true;
-    mine.track.pixels = false;
     status = prepare(&run);
     if (!status)
         status = process(&run);
@@ -269,10 +247,10 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
     if (report->interrupted && status == SOWLV2_ERROR_CANCELLED)
         status = 0;
     status = close_output(&run, status);
-    report->objects = run.things.next_id > 0 ? run.things.next_id - 1 : 0;
+    report->objects = run.objects.next_id > 0 ? run.objects.next_id - 1 : 0;
     track_emitter_free(&run.emitter);
     track_schedule_free(&run.schedule);
-    track_things_free(&run.things);
+    track_objects_free(&run.objects);
     sowlv2_track_session_free(&run.tracker);
     sowlv2_detect_session_free(&run.session);
     sowlv2_prompts_free(&run.prompts);

@@ -4,59 +4,44 @@
 
 #include <stdlib.h>
 
-struct sowlv2_segment_options track_segment_options(const struct track_run *run)
-{
-    const struct sowlv2_track_options *const track = &run->options->track;
-    struct sowlv2_segment_options options = sowlv2_segment_options_default();
-
-    options.multimask = run->options->multimask;
-    options.refine = run->options->refine;
-    options.mask_threshold = track->mask_threshold;
-    options.fill_holes = track->fill_holes;
-    options.remove_sprinkles = track->remove_sprinkles;
-    options.pixels = options.logits = false;
-    return options;
-}
-
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou)
 {
-    const double dedupe = (double)run->options->dedupe_iou;
+    const double dedupe = (double)run->job->dedupe_iou;
 
-    return (prompt == other && iou >= run->options->match_iou) || (dedupe > 0 && iou > dedupe);
+    return (prompt == other && iou >= run->job->match_iou) || (dedupe > 0 && iou > dedupe);
 }
 
-static int ask_by_mask(sowlv2_track_session *session, int64_t object, const struct sowlv2_mask *mask,
-                       struct track_thing *thing)
+static int ask_by_mask(sowlv2_track_session *session, int64_t id, const struct sowlv2_mask *mask,
+                       struct track_object *object)
 {
     uint8_t *const pixels = malloc((size_t)mask->width * (size_t)mask->height);
     const struct sowlv2_track_prompt prompt = {.mask = pixels, .mask_width = mask->width, .mask_height = mask->height};
     int status = pixels ? sowlv2_mask_to_pixels(mask, pixels) : error_memory("mask");
 
     if (!status)
-        status = sowlv2_track_prompt(session, object, &prompt);
-    if (!status && thing) {
-        thing->asked_score = mask->mask_score;
-        thing->asked_object_score = mask->object_score;
+        status = sowlv2_track_prompt(session, id, &prompt);
+    if (!status && object) {
+        object->asked_score = mask->mask_score;
+        object->asked_object_score = mask->object_score;
     }
     free(pixels);
     return status;
 }
 
-int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_t object,
-              const struct sowlv2_segment_prompt *prompt, struct track_thing *thing)
+int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_t id,
+              const struct sowlv2_segment_prompt *prompt, struct track_object *object)
 {
     const struct sowlv2_track_prompt same = {
         .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
-    const struct sowlv2_segment_options options = track_segment_options(run);
+    const struct sowlv2_segment_options *const options = run->job->segment;
     struct sowlv2_mask mask = {0};
     int status;
 
-    if (!options.multimask && !options.refine)
-        return sowlv2_track_prompt(session, object, &same);
-    status = sowlv2_segment(sowlv2_track_frame(session), prompt, 1, &options, &mask);
+    if (!options->multimask && !options->refine)
+        return sowlv2_track_prompt(session, id, &same);
+    status = sowlv2_segment(sowlv2_track_frame(session), prompt, 1, options, &mask);
     if (!status)
-        status =
-            mask.area > 0 ? ask_by_mask(session, object, &mask, thing) : sowlv2_track_prompt(session, object, &same);
+        status = mask.area > 0 ? ask_by_mask(session, id, &mask, object) : sowlv2_track_prompt(session, id, &same);
     sowlv2_masks_free(&mask, 1);
     return status;
 }

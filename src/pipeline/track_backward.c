@@ -1,6 +1,7 @@
 /* The second of three passes: from the last seed's frame to the first frame, in chunks that are read again. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "output/claim.h"
 #include "pipeline/track_both.h"
 
 #include <stdlib.h>
@@ -123,7 +124,7 @@ static int keep(struct backward *backward, struct sowlv2_tracks *tracks, int64_t
         }
         if (!begins(both, i, frame))
             spooled[count++] = (struct track_spooled){i, track->mask}; /* a view */
-        if (active->last_seen - frame > both->run->options->lost_after)
+        if (active->last_seen - frame > both->run->job->lost_after)
             status = stop_following(backward, i);
     }
     if (!status && count > 0)
@@ -146,7 +147,7 @@ static int run_frame(struct backward *backward, int64_t frame)
     report->read_seconds += clock_seconds() - start;
     start = clock_seconds();
     if (!status) {
-        const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
+        const struct sowlv2_image view = image_view(image);
 
         status = sowlv2_track_set_frame(backward->session, frame, &view);
     }
@@ -205,9 +206,9 @@ int track_both_backward(struct track_both *both)
     int status = backward.active && backward.chunk ? 0 : error_memory("frames");
 
     if (!status)
-        status = track_spool_open(run->options->output, both->last, &both->spool);
+        status = track_spool_open(output_claim_folder(run->options->claim), both->last, &both->spool);
     if (!status)
-        status = sowlv2_track_session_create(run->segmenter, &run->options->track, &backward.session);
+        status = sowlv2_track_session_create(run->segmenter, run->job->track, &backward.session);
     for (int64_t frame = both->last; !status && frame >= both->first; frame = next_frame(&backward, frame)) {
         if (track_is_interrupted(run)) {
             status = error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", run->options->source);

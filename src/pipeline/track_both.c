@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a film's length: frames that come later are more than a mistake of rounding. */
+/* Of a video's length: frames that come later are more than a mistake of rounding. */
 static const double FAR_BEYOND = 1.1;
 
 /* The seed that a seed turned out to be, in the end. */
@@ -22,13 +22,13 @@ static struct track_seed *resolve(const struct track_both *both, size_t seed)
 }
 
 /* The object of a seed, made when it first comes into a row. Errors: MEMORY. */
-static int get_thing(struct track_both *both, struct track_seed *seed, int64_t frame, struct track_thing **out)
+static int get_object(struct track_both *both, struct track_seed *seed, int64_t frame, struct track_object **out)
 {
     int status = 0;
 
-    *out = seed->id > 0 ? track_things_find(&both->run->things, seed->id) : NULL;
+    *out = seed->id > 0 ? track_objects_find(&both->run->objects, seed->id) : NULL;
     if (!*out && seed->id == 0) {
-        status = track_things_add(&both->run->things, seed->prompt, seed->score, frame, out);
+        status = track_objects_add(&both->run->objects, seed->prompt, seed->score, frame, out);
         if (!status) {
             seed->id = (*out)->id;
             (*out)->objectness = seed->objectness;
@@ -46,18 +46,18 @@ static int take_spooled(struct track_both *both, int64_t frame)
 
     for (size_t i = 0; !status && i < count; i++) {
         struct track_seed *seed = &both->seeds[spooled[i].object];
-        struct track_thing *thing;
+        struct track_object *object;
 
         if (seed->same_as >= 0 || frame < seed->first)
             continue;
-        status = get_thing(both, seed, frame, &thing);
-        if (status || !thing)
+        status = get_object(both, seed, frame, &object);
+        if (status || !object)
             continue;
-        sowlv2_masks_free(&thing->mask, 1);
-        thing->mask = spooled[i].mask;
+        sowlv2_masks_free(&object->mask, 1);
+        object->mask = spooled[i].mask;
         spooled[i].mask = (struct sowlv2_mask){0};
-        thing->visible = thing->mask.area > 0;
-        thing->last_seen = frame; /* it is coming */
+        object->visible = object->mask.area > 0;
+        object->last_seen = frame; /* it is coming */
     }
     track_spooled_free(spooled, count);
     return status;
@@ -69,11 +69,11 @@ static int64_t find_followed(const struct track_both *both, const struct track_s
 {
     const struct track_run *run = both->run;
 
-    for (size_t i = 0; i < run->things.count; i++) {
-        const struct track_thing *thing = &run->things.items[i];
+    for (size_t i = 0; i < run->objects.count; i++) {
+        const struct track_object *object = &run->objects.items[i];
 
-        if (thing->visible && track_is_same(run, thing->prompt, seed->prompt, sowlv2_mask_iou(&thing->mask, mask)))
-            return thing->id;
+        if (object->visible && track_is_same(run, object->prompt, seed->prompt, sowlv2_mask_iou(&object->mask, mask)))
+            return object->id;
     }
     return 0;
 }
@@ -84,24 +84,23 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     struct track_run *run = both->run;
     struct track_seed *seed = resolve(both, index);
     const struct sowlv2_segment_prompt prompt = {.box = both->seeds[index].box};
-    struct track_thing *thing;
+    struct track_object *object;
     int status = 0;
 
-    if (seed->id == 0 && run->things.count > 0) {
-        const struct sowlv2_segment_options options = track_segment_options(run);
+    if (seed->id == 0 && run->objects.count > 0) {
         const struct sowlv2_segment_prompt box = {.box = seed->box};
         struct sowlv2_mask mask = {0};
 
-        status = sowlv2_segment(sowlv2_track_frame(run->tracker), &box, 1, &options, &mask);
+        status = sowlv2_segment(sowlv2_track_frame(run->tracker), &box, 1, run->job->segment, &mask);
         if (!status)
             seed->id = find_followed(both, seed, &mask);
         sowlv2_masks_free(&mask, 1);
     }
     if (!status)
-        status = get_thing(both, seed, frame, &thing);
-    if (!status && thing) { /* else it was given up before */
-        track_thing_see(thing, both->seeds[index].score, both->seeds[index].objectness);
-        status = track_ask(run, run->tracker, thing->id, &prompt, thing);
+        status = get_object(both, seed, frame, &object);
+    if (!status && object) { /* else it was given up before */
+        track_object_see(object, both->seeds[index].score, both->seeds[index].objectness);
+        status = track_ask(run, run->tracker, object->id, &prompt, object);
     }
     return status;
 }
@@ -114,7 +113,7 @@ static bool is_needed(const struct track_both *both, int64_t frame)
 
         if (seed->frame == frame)
             return true;
-        if (seed->frame < frame && seed->id > 0 && track_things_find(&both->run->things, seed->id))
+        if (seed->frame < frame && seed->id > 0 && track_objects_find(&both->run->objects, seed->id))
             return true;
     }
     return false;
@@ -124,8 +123,7 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
 {
     struct track_run *run = both->run;
     const struct sowlv2_track_run_options fresh = track_fresh_only(run);
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     struct sowlv2_tracks tracks = {0};
     double start = clock_seconds();
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
@@ -135,14 +133,14 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
     start = clock_seconds();
     if (!status)
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
-    track_things_take(&run->things, &tracks, frame->number);
+    track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     for (size_t i = 0; !status && i < both->seed_count; i++)
         if (both->seeds[i].frame == frame->number)
             status = begin_seed(both, i, frame->number);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_things_take(&run->things, &tracks, frame->number);
+    track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     if (!status)
         status = track_give_up(run, frame->number);
@@ -158,17 +156,17 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
     const struct track_known *known = track_both_known(both, frame->number);
     const bool tracked =
         known ? known->tracked
-              : run->things.count == 0 ||
+              : run->objects.count == 0 ||
                     budget_stream_next(&both->budget, track_importance(run->options->plan, frame), frame->cut);
     int status = 0;
 
-    if (!tracked && run->options->budget < 1)
+    if (!tracked && run->job->frame_budget < 1)
         return track_emitter_add(run->emitter, frame, false, NULL, 0);
     status = take_spooled(both, frame->number);
     if (!status && is_needed(both, frame->number))
         status = follow(both, frame);
     if (!status)
-        status = track_things_list(&run->things, &objects, &count);
+        status = track_objects_list(&run->objects, &objects, &count);
     if (status) {
         image_free(&frame->image);
         return status;
@@ -182,8 +180,8 @@ static void tell_longer(const struct track_both *both, double end)
     const struct track_plan *plan = both->run->options->plan;
 
     if (plan->steps > 0 && plan->end > 0 && end > plan->end * FAR_BEYOND + 1)
-        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it says: no key frame lies in the rest: "
-                   "--detect-every looks there, without --use-temporal-detection",
+        log_notice("%s: its frames go on to %.2f s, beyond the %.2f s that it declares: no key frame lies in the rest: "
+                   "use --detect-every without --use-temporal-detection to look there",
                    both->run->options->source, end, plan->end);
 }
 
@@ -216,7 +214,7 @@ static bool is_interrupted(void *user_data)
 
 int track_both_open_budget(struct track_both *both)
 {
-    const struct budget budget = {.fraction = both->run->options->budget, .most_gap = BUDGET_MOST_GAP};
+    const struct budget budget = {.fraction = both->run->job->frame_budget, .most_gap = BUDGET_MOST_GAP};
 
     return budget_stream_open(&budget, &both->budget);
 }

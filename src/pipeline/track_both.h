@@ -16,17 +16,6 @@
  * only, with a notice. */
 int track_both_ways(struct track_run *run);
 
-/* Parts of track.c. */
-int track_open_output(struct track_run *run, const struct video_info *info);
-int track_open_feed(struct track_run *run, struct track_feed **out);
-int track_forward(struct track_run *run, struct track_feed *feed);
-/* After the last frame: writes what waits, and says whether the source ended before it should. */
-int track_end(struct track_run *run, struct track_feed *feed);
-void track_tell_progress(const struct track_run *run, const struct video_info *info);
-/* The same for a pass before the one that writes. */
-void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, const char *pass);
-float track_importance(const struct track_plan *plan, const struct track_feed_frame *frame);
-
 /* An object as the key frames show it. */
 struct track_seed {
     int prompt;

@@ -17,7 +17,7 @@ enum { MASKS_AN_OBJECT = 4 };
 
 bool track_is_interrupted(const struct track_run *run)
 {
-    return run->options->interrupted && *run->options->interrupted;
+    return *run->job->stop != 0;
 }
 
 void track_candidates_free(struct track_candidates *candidates)
@@ -30,9 +30,9 @@ void track_candidates_free(struct track_candidates *candidates)
 
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out)
 {
-    const struct sowlv2_image view = {.pixels = image->pixels, .width = image->width, .height = image->height};
+    const struct sowlv2_image view = image_view(image);
     const double start = clock_seconds();
-    int status = sowlv2_detect(run->session, run->prompts, &view, 1, &run->options->detect, out);
+    int status = sowlv2_detect(run->session, run->prompts, &view, 1, run->job->detect, out);
 
     run->report->detect_seconds += clock_seconds() - start;
     run->report->detections++;
@@ -63,7 +63,7 @@ static void drop(struct track_candidates *candidates, size_t index)
             (candidates->count - index) * sizeof(*candidates->items));
 }
 
-/* Whether another find is the same thing, and better. */
+/* Whether another find is the same object, and better. */
 static bool is_double(const struct track_candidates *candidates, size_t index, double iou)
 {
     const struct track_candidate *mine = &candidates->items[index];
@@ -95,7 +95,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
         scores[i] = candidates->items[i].detection.score;
     }
     if (kept == 0)
-        kept = masks_dedupe(masks, scores, count, (double)run->options->dedupe_iou, keep);
+        kept = masks_dedupe(masks, scores, count, (double)run->job->dedupe_iou, keep);
     for (size_t i = count; kept >= 0 && i-- > 0;)
         if (!keep[i])
             drop(candidates, i);
@@ -108,8 +108,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
 int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
                           const struct sowlv2_detections *detections, double iou, struct track_candidates *out)
 {
-    const struct sowlv2_segment_options options = track_segment_options(run);
-    const float least = least_score(detections, (size_t)run->options->max_objects * MASKS_AN_OBJECT);
+    const float least = least_score(detections, (size_t)run->job->max_objects * MASKS_AN_OBJECT);
     struct sowlv2_segment_prompt *prompts = calloc(detections->count + 1, sizeof(*prompts));
     struct sowlv2_mask *masks = calloc(detections->count + 1, sizeof(*masks));
     int status = 0;
@@ -123,7 +122,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = 0; i < out->count; i++)
         prompts[i].box = out->items[i].detection.box;
     if (!status)
-        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, &options, masks);
+        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, run->job->segment, masks);
     for (size_t i = 0; !status && i < out->count; i++)
         out->items[i].mask = masks[i];
     free(prompts);
@@ -131,7 +130,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = out->count; !status && i-- > 0;)
         if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
             drop(out, i);
-    if (!status && run->options->dedupe_iou > 0)
+    if (!status && run->job->dedupe_iou > 0)
         status = dedupe(run, out);
     if (status) {
         out->count = 0;
@@ -149,55 +148,55 @@ static bool is_taken(const struct track_candidates *candidates, int64_t id)
 }
 
 /* Greedy: the largest overlap of all first. */
-int track_candidates_match(struct track_candidates *candidates, struct track_things *things, double iou)
+int track_candidates_match(struct track_candidates *candidates, struct track_objects *objects, double iou)
 {
-    const size_t count = candidates->count, others = things->count;
+    const size_t count = candidates->count, others = objects->count;
     double *overlap = calloc(count * others + 1, sizeof(*overlap));
 
     if (!overlap)
         return error_memory("detections");
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < others; j++)
-            if (things->items[j].visible && things->items[j].prompt == candidates->items[i].detection.prompt)
-                overlap[i * others + j] = sowlv2_mask_iou(&candidates->items[i].mask, &things->items[j].mask);
+            if (objects->items[j].visible && objects->items[j].prompt == candidates->items[i].detection.prompt)
+                overlap[i * others + j] = sowlv2_mask_iou(&candidates->items[i].mask, &objects->items[j].mask);
     for (;;) {
         double best = 0;
         size_t at = 0;
 
         for (size_t i = 0; i < count * others; i++)
             if (overlap[i] > best && overlap[i] >= iou && candidates->items[i / others].match == 0 &&
-                !is_taken(candidates, things->items[i % others].id)) {
+                !is_taken(candidates, objects->items[i % others].id)) {
                 best = overlap[i];
                 at = i;
             }
         if (best <= 0)
             break;
 
-        struct track_thing *thing = &things->items[at % others];
+        struct track_object *object = &objects->items[at % others];
         struct track_candidate *candidate = &candidates->items[at / others];
 
-        candidate->match = thing->id;
-        track_thing_see(thing, candidate->detection.score, candidate->detection.objectness);
+        candidate->match = object->id;
+        track_object_see(object, candidate->detection.score, candidate->detection.objectness);
     }
     free(overlap);
     return 0;
 }
 
 void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
-                                const struct track_things *things)
+                                const struct track_objects *objects)
 {
-    for (size_t i = 0; run->options->dedupe_iou > 0 && i < candidates->count; i++) {
+    for (size_t i = 0; run->job->dedupe_iou > 0 && i < candidates->count; i++) {
         struct track_candidate *const candidate = &candidates->items[i];
-        double most = (double)run->options->dedupe_iou;
+        double most = (double)run->job->dedupe_iou;
         int64_t match = candidate->match;
 
-        for (size_t j = 0; candidate->match == 0 && j < things->count; j++) {
-            const struct track_thing *const thing = &things->items[j];
-            const double iou = thing->visible ? sowlv2_mask_iou(&candidate->mask, &thing->mask) : 0;
+        for (size_t j = 0; candidate->match == 0 && j < objects->count; j++) {
+            const struct track_object *const object = &objects->items[j];
+            const double iou = object->visible ? sowlv2_mask_iou(&candidate->mask, &object->mask) : 0;
 
             if (iou > most) {
                 most = iou;
-                match = thing->id;
+                match = object->id;
             }
         }
         candidate->match = match;
@@ -216,10 +215,10 @@ static double cosine(const float *a, const float *b, int length)
     return first > 0 && second > 0 ? dot / sqrt(first * second) : 0;
 }
 
-static bool has_lost(const struct track_things *things, int prompt)
+static bool has_lost(const struct track_objects *objects, int prompt)
 {
-    for (size_t i = 0; i < things->count; i++)
-        if (!things->items[i].visible && things->items[i].pointer && things->items[i].prompt == prompt)
+    for (size_t i = 0; i < objects->count; i++)
+        if (!objects->items[i].visible && objects->items[i].pointer && objects->items[i].prompt == prompt)
             return true;
     return false;
 }
@@ -231,17 +230,17 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
     double best = SAME_LOOK;
     int64_t found = 0;
 
-    for (size_t i = 0; i < run->things.count; i++) {
-        const struct track_thing *thing = &run->things.items[i];
+    for (size_t i = 0; i < run->objects.count; i++) {
+        const struct track_object *object = &run->objects.items[i];
         double like;
 
-        if (thing->visible || !thing->pointer || thing->prompt != prompt || is_taken(candidates, thing->id))
+        if (object->visible || !object->pointer || object->prompt != prompt || is_taken(candidates, object->id))
             continue;
-        like = cosine(thing->pointer, track->pointer, track->pointer_length);
-        log_debug("object %" PRId64 " is lost: a new find looks %.3f like it", thing->id, like);
+        like = cosine(object->pointer, track->pointer, track->pointer_length);
+        log_debug("object %" PRId64 " is lost: a new find looks %.3f like it", object->id, like);
         if (like >= best) {
             best = like;
-            found = thing->id;
+            found = object->id;
         }
     }
     return found;
@@ -261,7 +260,7 @@ static int relink(struct track_run *run, struct track_candidates *candidates)
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
 
-        if (candidate->match != 0 || !has_lost(&run->things, candidate->detection.prompt))
+        if (candidate->match != 0 || !has_lost(&run->objects, candidate->detection.prompt))
             continue;
         status = sowlv2_track_prompt(run->tracker, -1 - (int64_t)i, &prompt);
         tried += !status;
@@ -281,21 +280,21 @@ static int relink(struct track_run *run, struct track_candidates *candidates)
 /* A new object, where there is room. `*id` is 0 without. */
 static int add_new(struct track_run *run, const struct sowlv2_detection *detection, int64_t frame, int64_t *id)
 {
-    struct track_thing *thing;
+    struct track_object *object;
     int status;
 
     *id = 0;
-    if ((int64_t)run->things.count >= run->options->max_objects) {
+    if ((int64_t)run->objects.count >= run->job->max_objects) {
         if (!run->told_full)
             log_notice("%s: more than %" PRId64 " objects at frame %" PRId64
                        ": the others are left out: --max-objects N takes more",
-                       run->options->source, run->options->max_objects, frame);
+                       run->options->source, run->job->max_objects, frame);
         run->told_full = true;
         return 0;
     }
-    status = track_things_add(&run->things, detection->prompt, detection->score, frame, &thing);
+    status = track_objects_add(&run->objects, detection->prompt, detection->score, frame, &object);
     if (!status)
-        *id = thing->id;
+        *id = object->id;
     return status;
 }
 
@@ -304,7 +303,7 @@ struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
 {
     struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
 
-    options.prompted_only = !run->options->track.separate;
+    options.prompted_only = !run->job->track->separate;
     return options;
 }
 
@@ -328,17 +327,17 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
         if (candidate->match == 0)
             status = add_new(run, &candidate->detection, frame, &candidate->match);
         if (!status && candidate->match != 0) {
-            struct track_thing *thing = track_things_find(&run->things, candidate->match);
+            struct track_object *object = track_objects_find(&run->objects, candidate->match);
 
-            track_thing_see(thing, candidate->detection.score, candidate->detection.objectness);
-            status = track_ask(run, run->tracker, candidate->match, &prompt, thing);
+            track_object_see(object, candidate->detection.score, candidate->detection.objectness);
+            status = track_ask(run, run->tracker, candidate->match, &prompt, object);
             any = true;
         }
     }
     free(old);
     if (!status && any)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_things_take(&run->things, &tracks, frame);
+    track_objects_take(&run->objects, &tracks, frame);
     sowlv2_tracks_free(&tracks);
     return status;
 }

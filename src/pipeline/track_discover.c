@@ -14,8 +14,8 @@
 struct discovery {
     struct track_both *both;
     sowlv2_track_session *session;
-    struct track_things things; /* thing i is seed i: none is ever removed */
-    sowlv2_merger *merger;      /* its object i likewise */
+    struct track_objects objects; /* object i is seed i: none is ever removed */
+    sowlv2_merger *merger;        /* its object i likewise */
     struct track_keys keys;
     double *chosen; /* keys.times, where they were chosen anew */
     uint8_t grey[2][IMPORTANCE_GREY];
@@ -47,7 +47,7 @@ static int add_known(struct track_both *both, double time, bool tracked)
 static int add_seed(struct discovery *discovery, const struct sowlv2_detection *detection, int64_t frame)
 {
     struct track_both *both = discovery->both;
-    struct track_thing *thing;
+    struct track_object *object;
 
     if (both->seed_count == both->seed_capacity) {
         const size_t capacity = both->seed_capacity > 0 ? 2 * both->seed_capacity : 8;
@@ -60,7 +60,7 @@ static int add_seed(struct discovery *discovery, const struct sowlv2_detection *
     }
     both->seeds[both->seed_count++] =
         (struct track_seed){.prompt = detection->prompt, .frame = frame, .first = frame, .same_as = -1};
-    return track_things_add(&discovery->things, detection->prompt, detection->score, frame, &thing);
+    return track_objects_add(&discovery->objects, detection->prompt, detection->score, frame, &object);
 }
 
 /* Notes a detection of a seed. */
@@ -80,10 +80,10 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 {
     const struct track_run *run = discovery->both->run;
     bool *const taken = calloc(discovery->both->seed_count + candidates->count + 1, sizeof(*taken)); /* [seeds] */
-    int status = taken ? track_candidates_match(candidates, &discovery->things, run->options->plan->merge_iou)
-                       : error_memory("objects");
+    int status =
+        taken ? track_candidates_match(candidates, &discovery->objects, run->job->merge_iou) : error_memory("objects");
 
-    track_candidates_match_any(run, candidates, &discovery->things);
+    track_candidates_match_any(run, candidates, &discovery->objects);
     for (size_t i = 0; !status && i < candidates->count; i++)
         if (candidates->items[i].match != 0)
             taken[candidates->items[i].match - 1] = true; /* ids count from 1 */
@@ -96,7 +96,7 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 
         if (!followed) /* the tracker may have lost it between key frames */
             seed = sowlv2_merger_find(discovery->merger, &candidate->detection, taken);
-        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->options->max_objects)
+        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->job->max_objects)
             continue;
         status = sowlv2_merger_add(discovery->merger, seed, (size_t)frame, i, &candidate->detection, &object);
         if (!status && seed < 0)
@@ -107,7 +107,7 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
         taken[seed] = true;
         candidate->match = seed + 1;
         note(&discovery->both->seeds[seed], &candidate->detection, frame);
-        discovery->things.items[seed].prompt = discovery->both->seeds[seed].prompt;
+        discovery->objects.items[seed].prompt = discovery->both->seeds[seed].prompt;
         if (!followed)
             status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
@@ -120,8 +120,7 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
 {
     struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     struct track_run *run = discovery->both->run;
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     struct sowlv2_detections detections = {0};
     struct track_candidates candidates = {0};
     struct sowlv2_tracks tracks = {0};
@@ -129,21 +128,21 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     double start = clock_seconds();
 
     fresh.prompted_only = true;
-    if (!status && (detections.count > 0 || discovery->things.count > 0))
+    if (!status && (detections.count > 0 || discovery->objects.count > 0))
         status = sowlv2_track_set_frame(discovery->session, frame->number, &view);
     run->report->encode_seconds += clock_seconds() - start;
     start = clock_seconds();
-    if (!status && discovery->things.count > 0)
+    if (!status && discovery->objects.count > 0)
         status = sowlv2_track_run(discovery->session, NULL, &tracks);
-    track_things_take(&discovery->things, &tracks, frame->number);
+    track_objects_take(&discovery->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     if (!status && detections.count > 0)
-        status = track_candidates_make(run, discovery->session, &detections, run->options->match_iou, &candidates);
+        status = track_candidates_make(run, discovery->session, &detections, run->job->match_iou, &candidates);
     if (!status && candidates.count > 0)
         status = take_in(discovery, &candidates, frame->number);
     if (!status && candidates.count > 0)
         status = sowlv2_track_run(discovery->session, &fresh, &tracks);
-    track_things_take(&discovery->things, &tracks, frame->number);
+    track_objects_take(&discovery->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     track_candidates_free(&candidates);
     sowlv2_detections_free(&detections);
@@ -188,7 +187,7 @@ static void tell_late(const struct discovery *discovery)
     const size_t late = track_keys_after(&discovery->keys, discovery->end);
 
     if (late > 0)
-        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at instead",
                    discovery->both->run->options->source, discovery->end, late);
 }
 
@@ -223,9 +222,9 @@ static int read_frames(struct discovery *discovery, bool guess)
 static int open_trackers(struct discovery *discovery)
 {
     const struct track_run *const run = discovery->both->run;
-    const int status = sowlv2_track_session_create(run->segmenter, &run->options->track, &discovery->session);
+    const int status = sowlv2_track_session_create(run->segmenter, run->job->track, &discovery->session);
 
-    return status ? status : sowlv2_merger_create((float)run->options->plan->merge_iou, &discovery->merger);
+    return status ? status : sowlv2_merger_create((float)run->job->merge_iou, &discovery->merger);
 }
 
 /* Forgets the pass so far and goes back to the first frame. */
@@ -236,8 +235,8 @@ static int begin_again(struct discovery *discovery)
 
     both->known_count = 0;
     both->seed_count = 0;
-    track_things_free(&discovery->things);
-    discovery->things = (struct track_things){0};
+    track_objects_free(&discovery->objects);
+    discovery->objects = (struct track_objects){0};
     sowlv2_track_session_free(&discovery->session);
     sowlv2_merger_free(&discovery->merger);
     if (!status)
@@ -264,7 +263,7 @@ static int choose_anew(struct discovery *discovery)
     }
     log_notice("%s: its frames end at %.2f s, %s: key frames by equal steps at %s s", both->run->options->source,
                discovery->end,
-               plan->key_count > 0 ? "before the length that it gives" : "a length that it does not give",
+               plan->key_count > 0 ? "before the length that it declares" : "a length that it does not declare",
                text.failed ? "?" : text.data);
     string_free(&text);
     discovery->keys = (struct track_keys){discovery->chosen, count, 0};
@@ -297,7 +296,7 @@ int track_both_discover(struct track_both *both)
             both->last = both->seeds[i].frame;
     sowlv2_track_session_free(&discovery->session);
     sowlv2_merger_free(&discovery->merger);
-    track_things_free(&discovery->things);
+    track_objects_free(&discovery->objects);
     free(discovery->chosen);
     free(discovery);
     return status;

@@ -197,7 +197,7 @@ static int keep(struct track_emitter *emitter, const struct track_feed_frame *fr
 static int add_tracked(struct track_emitter *emitter, struct track_feed_frame *frame,
                        const struct output_object *objects, size_t count)
 {
-    const bool budget = emitter->run->options->budget < 1;
+    const bool budget = emitter->run->job->frame_budget < 1;
     struct between_picture picture = {0};
     int status = 0;
 

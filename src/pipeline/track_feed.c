@@ -33,7 +33,6 @@ struct track_feed {
     bool ended;
     int broken;    /* the error that ended reading before the source's own end; 0: none did */
     char *failure; /* its message */
-    struct video_damage damage;
     int64_t dropped;
     float missed; /* motion of the frames dropped since the last one in the ring */
 
@@ -119,7 +118,6 @@ static void *read_all(void *argument)
     video_frame_free(&frame);
     pthread_mutex_lock(&feed->lock);
     feed->ended = true;
-    feed->damage = *video_reader_damage(feed->reader);
     if (status == VIDEO_END)
         status = video_reader_broken(feed->reader);
     if (status < 0 && !is_stopped(feed)) {
@@ -244,16 +242,6 @@ int track_feed_broken(struct track_feed *feed)
         error_set(status, "%s", feed->failure ? feed->failure : "out of memory");
     pthread_mutex_unlock(&feed->lock);
     return status;
-}
-
-struct video_damage track_feed_damage(struct track_feed *feed)
-{
-    struct video_damage damage;
-
-    pthread_mutex_lock(&feed->lock);
-    damage = feed->damage;
-    pthread_mutex_unlock(&feed->lock);
-    return damage;
 }
 
 int64_t track_feed_dropped(struct track_feed *feed)

@@ -46,9 +46,7 @@ int track_feed_next(struct track_feed *feed, struct track_feed_frame *out);
  * gave, with this thread's message. */
 int track_feed_broken(struct track_feed *feed);
 
-/* What reading to the end found; zeros before, and where it was interrupted. */
-struct video_damage track_feed_damage(struct track_feed *feed);
-/* So far. */
+/* Frames so far that were dropped to keep up. */
 int64_t track_feed_dropped(struct track_feed *feed);
 
 /* Stops reading and frees all; clears the pointer; NULL inside is fine. */

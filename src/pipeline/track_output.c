@@ -141,8 +141,6 @@ static int open_outputs(struct track_output *output)
     const struct sink_context context = {.claim = output->claim,
                                          .folder = options->folder,
                                          .options = options->outputs,
-                                         .prompts = options->prompts,
-                                         .prompt_count = options->prompt_count,
                                          .masks = true,
                                          .video = options->name,
                                          .identity = &output->identity,

@@ -17,10 +17,8 @@ struct track_output_options {
     struct output_claim *claim; /* on it, the caller's; NULL: the folder is claimed for the call */
     const char *source;         /* what is tracked, for the journal; NULL: nothing tells */
     const char *name;           /* of the rows: "video" */
-    const char *const *prompts; /* bare prompts */
-    size_t prompt_count;
-    int width, height; /* of every frame */
-    double frame_rate; /* a hint; 0: unknown */
+    int width, height;          /* of every frame */
+    double frame_rate;          /* a hint; 0: unknown */
 
     struct output_options outputs;
     int threads; /* that draw and write, 1 to 64 */

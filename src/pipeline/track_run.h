@@ -10,7 +10,7 @@
 /* ---- objects ---- */
 
 /* An object that is followed. */
-struct track_thing {
+struct track_object {
     int64_t id; /* of rows; also its number in the track session */
     int prompt;
     float score;       /* best of its detections */
@@ -24,30 +24,31 @@ struct track_thing {
     int pointer_length;
 };
 
-struct track_things {
-    struct track_thing *items; /* in the order of their ids */
+struct track_objects {
+    struct track_object *items; /* in the order of their ids */
     size_t count, capacity;
     int64_t next_id;
 };
 
 /* A new object with the next id. Errors: MEMORY. */
-int track_things_add(struct track_things *things, int prompt, float score, int64_t frame, struct track_thing **out);
+int track_objects_add(struct track_objects *objects, int prompt, float score, int64_t frame, struct track_object **out);
 /* Takes the scores of a detection over where it is the best so far. */
-void track_thing_see(struct track_thing *thing, float score, float objectness);
-void track_things_remove(struct track_things *things, size_t index);
-void track_things_free(struct track_things *things);
-struct track_thing *track_things_find(const struct track_things *things, int64_t id);
+void track_object_see(struct track_object *object, float score, float objectness);
+void track_objects_remove(struct track_objects *objects, size_t index);
+void track_objects_free(struct track_objects *objects);
+struct track_object *track_objects_find(const struct track_objects *objects, int64_t id);
 
 /* Takes the masks (and pointers) of tracks over into the objects of their numbers; others are left. */
-void track_things_take(struct track_things *things, struct sowlv2_tracks *tracks, int64_t frame);
+void track_objects_take(struct track_objects *objects, struct sowlv2_tracks *tracks, int64_t frame);
 
 /* Copies of the objects as they are on the current frame, ids rising. Errors: MEMORY. */
-int track_things_list(const struct track_things *things, struct output_object **out, size_t *count);
+int track_objects_list(const struct track_objects *objects, struct output_object **out, size_t *count);
 
 /* ---- a run ---- */
 
 struct track_run {
     const struct track_options *options;
+    const struct sowlv2_run_options *job;
     const sowlv2_detector *detector;
     const sowlv2_segmenter *segmenter;
     struct track_report *report;
@@ -55,14 +56,27 @@ struct track_run {
     sowlv2_prompts *prompts;
     sowlv2_detect_session *session;
     sowlv2_track_session *tracker;
-    struct track_things things;
+    struct track_objects objects;
     struct track_emitter *emitter;
     struct track_schedule *schedule;
-    bool given_taken; /* what is given is followed */
+    bool marks_taken; /* what was marked is followed */
     bool told_full;   /* more objects than max_objects: said once */
 };
 
 bool track_is_interrupted(const struct track_run *run);
+
+/* ---- one pass over the video: track.c ---- */
+
+int track_open_output(struct track_run *run, const struct video_info *info);
+int track_open_feed(struct track_run *run, struct track_feed **out);
+/* Every frame from the feed, to the end of the line. */
+int track_forward(struct track_run *run, struct track_feed *feed);
+/* After the last frame: writes what waits, and says whether the source ended before it should. */
+int track_end(struct track_run *run, struct track_feed *feed);
+void track_tell_progress(const struct track_run *run, const struct video_info *info);
+/* The same for a pass before the one that writes. */
+void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, const char *pass);
+float track_importance(const struct track_plan *plan, const struct track_feed_frame *frame);
 
 /* ---- detecting on a frame ---- */
 
@@ -90,26 +104,23 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
 /* Gives candidates that nothing was matched with the visible object of whatever prompt whose mask they overlap most,
  * more than the run's dedupe_iou. */
 void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
-                                const struct track_things *things);
+                                const struct track_objects *objects);
 
 /* Gives each candidate the visible object of its prompt whose mask it overlaps most, at least `iou`; each object is
  * given once. An object's score rises to its candidate's. Errors: MEMORY. */
-int track_candidates_match(struct track_candidates *candidates, struct track_things *things, double iou);
+int track_candidates_match(struct track_candidates *candidates, struct track_objects *objects, double iou);
 
 /* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
  * many as there is room for. */
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame);
 
-/* How masks are made of boxes and points on a frame. */
-struct sowlv2_segment_options track_segment_options(const struct track_run *run);
-
 /* Whether two objects with these prompts, whose masks overlap so much, are one. */
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou);
 
 /* Asks a session for an object on its current frame: by the prompt, or by the mask that the image's decoder makes of
- * it. `thing` (may be NULL) keeps that mask's scores. Errors: as sowlv2_track_prompt, sowlv2_segment. */
-int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_t object,
-              const struct sowlv2_segment_prompt *prompt, struct track_thing *thing);
+ * it. `object` (may be NULL) keeps that mask's scores. Errors: as sowlv2_track_prompt, sowlv2_segment. */
+int track_ask(const struct track_run *run, sowlv2_track_session *session, int64_t id,
+              const struct sowlv2_segment_prompt *prompt, struct track_object *object);
 
 /* For a run after new prompts on a frame that was run already. */
 struct sowlv2_track_run_options track_fresh_only(const struct track_run *run);

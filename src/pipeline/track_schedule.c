@@ -64,7 +64,7 @@ static bool key_is_due(struct track_schedule *schedule, const struct track_feed_
     const size_t late = isinf(frame->until) ? track_keys_after(&schedule->keys, frame->time + frame->duration) : 0;
 
     if (late > 0)
-        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at for them",
+        log_notice("%s: it ends at %.2f s, before %zu of its key frames: the last frame is looked at instead",
                    schedule->options->source, frame->time + frame->duration, late);
     return track_keys_pass(&schedule->keys, frame->until);
 }
@@ -83,11 +83,13 @@ bool track_schedule_wants(struct track_schedule *schedule, const struct track_fe
     const bool key = key_is_due(schedule, frame);
 
     schedule->moved += (double)frame->motion;
-    if (!schedule->begun || key || (options->cuts && frame->cut))
+    if (!schedule->begun || key || (options->job->cuts && frame->cut))
         return true;
-    if (options->every_frames > 0 && frame->number - schedule->last_number >= options->every_frames)
+    if (options->job->detect_every.frames > 0 &&
+        frame->number - schedule->last_number >= options->job->detect_every.frames)
         return true;
-    if (options->every_seconds > 0 && frame->time - schedule->last_time >= options->every_seconds - 1e-6)
+    if (options->job->detect_every.seconds > 0 &&
+        frame->time - schedule->last_time >= options->job->detect_every.seconds - 1e-6)
         return true;
     return searching && search_is_due(schedule, frame->time);
 }

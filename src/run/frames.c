@@ -108,14 +108,13 @@ static int open_reader(struct frames_run *run)
 {
     const struct sowlv2_key_frames_options *const options = &run->options;
     const bool folder = file_is_directory(run->how.source);
-    const bool numbered = options->first_frame > 0 || options->last_frame > 0;
+    const bool numbered = options->frames.first > 0 || options->frames.last > 0;
     const bool thinned = !folder && numbered && options->fps > 0;
     const struct video_reader_options reader = {
         .fps = (folder ? options->source_fps > 0 : numbered) ? options->source_fps : options->fps,
         .start = options->start,
         .end = options->end,
-        .first_frame = options->first_frame,
-        .last_frame = options->last_frame,
+        .frames = options->frames,
         .max_pixels = options->max_pixels,
         .allow_truncated = options->allow_truncated,
         .allow_playlists = options->allow_playlists,
@@ -164,7 +163,7 @@ static int note_number(struct frames_run *run, size_t index)
 static int push_frame(struct frames_run *run)
 {
     const struct image *const image = &run->frame.image;
-    const struct sowlv2_image pixels = {image->pixels, image->width, image->height, 0};
+    const struct sowlv2_image pixels = image_view(image);
     const size_t index = sowlv2_score_count(run->session);
     int status = note_number(run, index);
     if (!status && run->keep)
@@ -220,7 +219,7 @@ static int look(struct frames_run *run)
 static int take_picture(const struct image *image, const struct sowlv2_frame *frame, void *user_data)
 {
     struct frames_run *const run = user_data;
-    const struct sowlv2_image pixels = {image->pixels, image->width, image->height, 0};
+    const struct sowlv2_image pixels = image_view(image);
     int status = run->options.pictures ? frames_picture_save(run->options.pictures, image, frame) : 0;
     if (!status && run->options.plot)
         status = frames_thumbs_add(&run->thumbs, image, frame);

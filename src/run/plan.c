@@ -107,8 +107,7 @@ static int choose_by_scorer(struct sowlv2_run *run, const struct track_options *
     wanted.source_fps = folder && reader->fps <= 0 ? VIDEO_FOLDER_RATE : reader->fps;
     wanted.start = reader->start;
     wanted.end = reader->end;
-    wanted.first_frame = reader->first_frame;
-    wanted.last_frame = reader->last_frame;
+    wanted.frames = reader->frames;
     wanted.max_pixels = reader->max_pixels;
     wanted.allow_truncated = reader->allow_truncated;
     wanted.allow_playlists = reader->allow_playlists;
@@ -134,10 +133,11 @@ static void find_part(const struct video_reader_options *reader, const struct vi
 
     *first = reader->start;
     *last = reader->end > 0 && (info->duration <= 0 || reader->end < info->duration) ? reader->end : info->duration;
-    if (rate > 0 && reader->last_frame > 0 && (*last <= 0 || reader->start + (double)reader->last_frame / rate < *last))
-        *last = reader->start + (double)reader->last_frame / rate;
-    if (rate > 0 && reader->first_frame > 0)
-        *first += (double)(reader->first_frame - 1) / rate;
+    if (rate > 0 && reader->frames.last > 0 &&
+        (*last <= 0 || reader->start + (double)reader->frames.last / rate < *last))
+        *last = reader->start + (double)reader->frames.last / rate;
+    if (rate > 0 && reader->frames.first > 0)
+        *first += (double)(reader->frames.first - 1) / rate;
 }
 
 /* Equal steps through the video's length, as far as it says it. Where the frames turn out to end elsewhere, the steps
@@ -197,11 +197,9 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     struct video_info info = {0};
 
     *out = (struct run_plan){0};
-    out->plan.merge_iou = run->options.merge_iou;
-    out->plan.both_ways = run->options.key_frames;
     if (options->reader.stream || !can_be_read_again(options->source)) {
         if (wanted)
-            log_notice("%s: it cannot be read twice: standard processing, forward only", options->name);
+            log_notice("%s: it cannot be read twice: objects are followed forward only", options->name);
         return 0;
     }
 
@@ -211,9 +209,9 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     if (wanted)
         return choose(run, options, &info, out);
     if (info.duration > LONG_VIDEO)
-        log_notice("%s: over a minute long: --enable-vjepa2 --use-temporal-detection looks for where things happen "
-                   "first",
-                   options->source);
+        log_notice(
+            "%s: over a minute long: --enable-vjepa2 --use-temporal-detection first looks for where things happen",
+            options->source);
     return 0;
 }
 

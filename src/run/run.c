@@ -68,8 +68,8 @@ static int list(struct sowlv2_run *run)
                                           .output = options->output,
                                           .videos = true,
                                           .as_video = options->as_video,
-                                          .films = options->videos,
-                                          .film_count = options->video_count};
+                                          .as_videos = options->videos,
+                                          .as_video_count = options->video_count};
     int status = 0;
 
     if (options->input_count + options->video_count > 0)
@@ -79,7 +79,7 @@ static int list(struct sowlv2_run *run)
     if (!status && run->inputs.paths.count + run->inputs.video_paths.count == 0)
         status =
             error_set(SOWLV2_ERROR_ARGUMENT, "--input: nothing but results of earlier runs, which are not taken as "
-                                             "input: copy what you want of them to another folder");
+                                             "input: copy the ones you want to another folder");
     return status;
 }
 
@@ -168,7 +168,7 @@ static int check_videos(struct sowlv2_run *run, const struct run_models *models)
         return 0;
     if (run->inputs.paths.count == 0)
         return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: a video: objects are followed by their masks: it needs a segmenter",
+                         "%s: is a video, where objects are followed by their masks: it needs a segmenter",
                          run->inputs.video_names.items[0]);
     log_notice("%zu video%s left out: objects are followed by their masks, and there is no segmenter", videos,
                videos == 1 ? " is" : "s are");
@@ -184,7 +184,8 @@ int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sow
     if (report)
         *report = mine;
     if (!run || run->started)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: %s", run ? "a run starts once" : "run is needed");
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: %s",
+                         run ? "a run can be started once only" : "run is needed");
 
     int status = sowlv2_run_claim(run);
     const bool work = sowlv2_run_inputs(run).work;

@@ -9,8 +9,8 @@
 #include "sowlv2_run.h"
 
 struct sowlv2_run {
-    struct sowlv2_run_options options; /* as given; what was left out is filled in */
-    struct sowlv2_detect_options detect;
+    struct sowlv2_run_options options;   /* as given; what was left out is filled in */
+    struct sowlv2_detect_options detect; /* what `options` point to, and so the next two */
     struct sowlv2_segment_options segment;
     struct sowlv2_track_options track;
     struct sowlv2_sink *sinks; /* [options.sink_count] */
@@ -40,8 +40,8 @@ void run_tell_progress(struct sowlv2_run *run, const char *input, const char *ac
 /* Tells the caller that a part is through, and counts it. */
 void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, struct sowlv2_run_report *report);
 
-/* What is written of images, or of videos, as the sinks know it. */
-struct output_options run_output_options(struct sowlv2_run *run, const struct run_models *models, bool video);
+/* The caller's sinks. */
+struct output_options run_output_options(struct sowlv2_run *run);
 
 /* All images: what became of them is in the report, and the error of a sink in `sink_status`. */
 void run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
@@ -53,7 +53,9 @@ void run_videos(struct sowlv2_run *run, const struct run_models *models, struct 
  * Errors: MEMORY. */
 int run_describe_job(const struct sowlv2_run *run, struct string_list *job);
 
-/* The options with what was left out; checks them. Errors: ARGUMENT. */
+/* The options whole, so that all that work for the job read it in them alone: of this version's size, with what was
+ * left out, `marks` NULL where there are none, `detect`, `segment` and `track` as the job needs them. Errors: ARGUMENT.
+ */
 int run_take_options(const struct sowlv2_run_options *given, struct sowlv2_run *run);
 
 #endif

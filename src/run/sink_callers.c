@@ -47,15 +47,14 @@ static int give_frame(void *state, const struct output_frame *frame)
     const struct sink_context *const context = state;
     struct sowlv2_run *const run = context->options.more_data;
     struct sowlv2_run_object *const objects = calloc(frame->count + 1, sizeof(*objects));
-    const struct sowlv2_run_frame given = {
-        .input = frame->name,
-        .is_video = context->video,
-        .number = frame->number,
-        .time = frame->time,
-        .duration = frame->duration,
-        .picture = {.pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height},
-        .objects = objects,
-        .count = frame->count};
+    const struct sowlv2_run_frame given = {.input = frame->name,
+                                           .is_video = context->video,
+                                           .number = frame->number,
+                                           .time = frame->time,
+                                           .duration = frame->duration,
+                                           .picture = image_view(&frame->image),
+                                           .objects = objects,
+                                           .count = frame->count};
     int status = objects ? 0 : error_memory("objects");
 
     for (size_t i = 0; !status && i < frame->count; i++)

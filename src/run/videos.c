@@ -23,53 +23,11 @@ static struct video_reader_options reader_options(const struct sowlv2_run *run, 
     return (struct video_reader_options){.fps = options->fps,
                                          .start = options->start,
                                          .end = options->end,
-                                         .first_frame = options->frames.first,
-                                         .last_frame = options->frames.last,
+                                         .frames = options->frames,
                                          .max_pixels = options->max_pixels,
                                          .allow_truncated = options->allow_truncated,
                                          .allow_playlists = options->allow_playlists,
                                          .stream = run_is_stream(run, video) ? options->stream : NULL};
-}
-
-static struct track_options make_options(struct sowlv2_run *run, const struct run_models *models, size_t video,
-                                         struct output_claim *claim)
-{
-    const struct sowlv2_run_options *const options = &run->options;
-
-    return (struct track_options){
-        .source = run->inputs.video_paths.items[video],
-        .name = run->inputs.video_names.items[video],
-        .output = claim ? output_claim_folder(claim) : NULL,
-        .claim = claim,
-        .reader = reader_options(run, video),
-        .given = options->mark_count > 0 ? options->marks : NULL,
-        .given_count = options->mark_count,
-        .prompts = options->prompts,
-        .prompt_count = options->prompt_count,
-        .prompt_template = options->prompt_template,
-        .detect = run->detect,
-        .track = run->track,
-        .multimask = run->segment.multimask,
-        .refine = run->segment.refine,
-        .dedupe_iou = options->dedupe_iou,
-        .cuts = options->cuts,
-        .every_frames = options->detect_every.frames,
-        .every_seconds = options->detect_every.seconds,
-        .match_iou = options->match_iou,
-        .lost_after = options->lost_after,
-        .max_objects = options->max_objects,
-        .budget = options->frame_budget,
-        .outputs = run_output_options(run, models, true),
-        .pictures = options->pictures == SOWLV2_PICTURES_ALL    ? 1
-                    : options->pictures == SOWLV2_PICTURES_NONE ? 0
-                                                                : -1,
-        .audio = options->audio,
-        .io_threads = options->io_threads < TRACK_MOST_THREADS ? options->io_threads : TRACK_MOST_THREADS,
-        .realtime = options->realtime,
-        .progress = tell_progress,
-        .progress_user_data = run,
-        .interrupted = options->stop,
-    };
 }
 
 static void fill_part(const struct track_report *report, struct sowlv2_run_part *part)
@@ -119,17 +77,23 @@ static int end_beside(struct output_claim *claim, struct output_claim **beside, 
 static void run_one(struct sowlv2_run *run, const struct run_models *models, size_t video, struct output_claim *claim,
                     struct sowlv2_run_report *report)
 {
-    struct sowlv2_run_part part = {.is_video = true,
-                                   .name = run->inputs.video_names.items[video],
-                                   .folder = claim ? output_claim_folder(claim) : NULL};
+    struct sowlv2_run_part part = {
+        .is_video = true, .name = run->inputs.video_names.items[video], .folder = output_claim_folder(claim)};
     struct output_claim *beside = NULL; /* where an earlier run's results stay until these are there */
     const bool again = claim && run->options.resume && output_claim_needs_beside(claim);
     int status = again ? output_claim_open_beside(claim, &beside) : 0;
-    struct track_options options = make_options(run, models, video, beside ? beside : claim);
+    struct track_options options = {.job = &run->options,
+                                    .source = run->inputs.video_paths.items[video],
+                                    .name = run->inputs.video_names.items[video],
+                                    .claim = beside ? beside : claim,
+                                    .reader = reader_options(run, video),
+                                    .outputs = run_output_options(run),
+                                    .progress = tell_progress,
+                                    .progress_user_data = run};
     struct track_report done = {0};
     struct run_plan plan = {0};
 
-    if (!status && !options.given)
+    if (!status && !run->options.marks)
         status = run_plan_make(run, &options, &plan);
     options.plan = plan.used ? &plan.plan : NULL;
     if (!status)

@@ -61,13 +61,6 @@ static int allocate_all(struct scoring_clips *clips)
     return 0;
 }
 
-static bool keep_going(int done, int total, void *user_data)
-{
-    const struct scoring_clips *const clips = user_data;
-    const sowlv2_progress_callback progress = clips->options->progress;
-    return !progress || progress(done, total, clips->options->progress_user_data);
-}
-
 int scoring_clips_open(const struct scorer *scorer, const struct sowlv2_score_options *options,
                        struct scoring_clips *out)
 {
@@ -81,7 +74,7 @@ int scoring_clips_open(const struct scorer *scorer, const struct sowlv2_score_op
         overlap = overlap > out->frames - predicted ? overlap : out->frames - predicted;
     }
     out->step = out->frames - overlap;
-    out->control = (struct model_control){keep_going, out};
+    out->control = (struct model_control){options->progress, options->progress_user_data};
     const int status = scorer_session_create(scorer, &out->session);
     return status ? status : allocate_all(out);
 }

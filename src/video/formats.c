@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Films and sound in one file each, elementary streams, and pictures (a film of one). Left out on purpose: what opens
+/* Videos and sound in one file each, elementary streams, and pictures (a video of one). Left out on purpose: what opens
  * files by names that it finds or makes up (hls, dash, concat, imf, image2, vobsub, mlv, sdp), and text as pictures
  * (tty). */
 #define FILMS                                                                                                          \

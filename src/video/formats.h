@@ -1,4 +1,4 @@
-/* Which of FFmpeg's formats and protocols an input may use. A film brings its pictures with it; what reads other
+/* Which of FFmpeg's formats and protocols an input may use. A video brings its pictures with it; what reads other
  * files, a playlist above all, is opened only where that was asked for. */
 #ifndef VIDEO_FORMATS_H
 #define VIDEO_FORMATS_H

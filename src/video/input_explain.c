@@ -100,16 +100,15 @@ static int explain_content(const char *name, const struct input *input, const st
     if (view->head_size == 0)
         return 0;
     if (is_zeros(view->head, view->head_size))
-        return error_set(
-            SOWLV2_ERROR_FORMAT,
-            "%s: cannot open as video: it begins with nothing but zeros, as a download or a copy leaves it "
-            "that was cut short: get it again",
-            name);
+        return error_set(SOWLV2_ERROR_FORMAT,
+                         "%s: cannot open as video: it begins with nothing but zeros, like a download or a copy that "
+                         "was cut short: get it again",
+                         name);
     if (!is_text(view->head, view->head_size))
         return 0;
     if (is_web_page((const char *)view->head)) /* zeros follow it */
         return error_set(SOWLV2_ERROR_FORMAT,
-                         "%s: cannot open as video: it is a web page: get the film itself from there", name);
+                         "%s: cannot open as video: it is a web page: get the video itself from there", name);
     return error_set(SOWLV2_ERROR_FORMAT, "%s: cannot open as video: it is text", name);
 }
 
@@ -124,8 +123,7 @@ static int explain_data(const char *name, const struct input *input, const struc
 {
     if (!address->playlists && formats_is_playlist(view->head, (size_t)view->head_size))
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: it is a playlist, which makes other files and addresses be read: --allow-playlists reads "
-                         "it",
+                         "%s: it is a playlist, which opens other files and addresses: --allow-playlists reads it",
                          name);
     if (formats_is_encrypted(view->head, (size_t)view->head_size))
         return input_refuse_encrypted(name);

@@ -131,13 +131,13 @@ static int take(struct video_reader *reader)
 {
     const struct video_reader_options *options = &reader->options;
     for (;;) {
-        if (options->last_frame > 0 && reader->number >= options->last_frame)
+        if (options->frames.last > 0 && reader->number >= options->frames.last)
             return VIDEO_END;
         int status = reader->sampled ? take_sampled(reader) : take_every(reader);
         if (status)
             return status;
         reader->number++;
-        if (reader->number >= options->first_frame)
+        if (reader->number >= options->frames.first)
             return 0;
     }
 }
@@ -153,10 +153,10 @@ static int check_options(const char *source, const struct video_reader_options *
     if (options->end > 0 && options->end <= options->start)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: from %g to %g s: the end is not after the start", name,
                          options->start, options->end);
-    if (options->first_frame < 0 || options->last_frame < 0 ||
-        (options->last_frame > 0 && options->last_frame < options->first_frame))
+    if (options->frames.first < 0 || options->frames.last < 0 ||
+        (options->frames.last > 0 && options->frames.last < options->frames.first))
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: frames %lld to %lld: give A:B with 1 <= A <= B", name,
-                         (long long)options->first_frame, (long long)options->last_frame);
+                         (long long)options->frames.first, (long long)options->frames.last);
     if (options->max_pixels < 0 || options->threads < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: negative limits", name);
     return 0;
@@ -180,10 +180,10 @@ static void fill_info(struct video_reader *reader)
         if (info->frame_rate <= 0 || options->fps < info->frame_rate)
             info->frame_rate = options->fps;
     }
-    if (options->last_frame > 0 && (frames <= 0 || frames > (double)options->last_frame))
-        frames = (double)options->last_frame;
-    if (options->first_frame > 1 && frames > 0)
-        frames -= (double)(options->first_frame - 1);
+    if (options->frames.last > 0 && (frames <= 0 || frames > (double)options->frames.last))
+        frames = (double)options->frames.last;
+    if (options->frames.first > 1 && frames > 0)
+        frames -= (double)(options->frames.first - 1);
     info->frames = frames >= 1 && frames < 9e15 ? (int64_t)(frames + 0.5) : 0;
 }
 
@@ -272,7 +272,7 @@ static void tell_damage(struct video_reader *reader)
         log_notice("%s: damaged: %s skipped: %lld, frames partly broken: %lld", name, reader->source->pieces,
                    (long long)damage->skipped, (long long)damage->concealed);
     if (damage->repaired > 0)
-        log_notice("%s: %lld of its times were repeated, out of order or far off: they were put right", name,
+        log_notice("%s: %lld of its times were repeated, out of order or far off: they were corrected", name,
                    (long long)damage->repaired);
     if (damage->joints > 0)
         log_notice("%s: its clock starts over %lld time%s: its parts are taken one after another", name,

@@ -57,8 +57,8 @@ static int read_picture(struct copy *copy)
     return 0;
 }
 
-/* Fragments do not say how long their picture is. The last one in the file fills the film's length up where another one
- * is shown later. */
+/* Fragments do not say how long their picture is. The last one in the file fills the video's length up where another
+ * one is shown later. */
 static int next_picture(struct copy *copy)
 {
     double unit = av_q2d(copy->from->streams[0]->time_base);

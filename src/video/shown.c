@@ -64,8 +64,8 @@ void shown_tell_colours(const char *name, const AVFrame *frame, const AVStream *
         log_notice("%s: its colour matrix (%s) is not supported: its colours are wrong: convert it to BT.709 first",
                    name, av_color_space_name(frame->colorspace));
     else if (kind == TONE_PQ)
-        log_notice("%s: HDR video (PQ, up to %.0f nits): its pictures are brought to standard range, as players do",
+        log_notice("%s: HDR video (PQ, up to %.0f nits): its pictures are converted to standard range, as players do",
                    name, peak);
     else if (kind == TONE_HLG)
-        log_notice("%s: HDR video (HLG): its pictures are brought to standard range, as players do", name);
+        log_notice("%s: HDR video (HLG): its pictures are converted to standard range, as players do", name);
 }

@@ -25,32 +25,11 @@ static int end(struct memory *memory, int status, const char *why)
     return VIDEO_END;
 }
 
-static int copy(const struct memory *memory, const struct sowlv2_image *from, struct image *out)
-{
-    const size_t row = 3 * (size_t)from->width, stride = from->stride > 0 ? from->stride : row;
-
-    if (out->width != from->width || out->height != from->height || !out->pixels) {
-        image_free(out);
-        *out =
-            (struct image){.pixels = malloc(row * (size_t)from->height), .width = from->width, .height = from->height};
-        if (!out->pixels) {
-            *out = (struct image){0};
-            return error_memory(memory->source.name);
-        }
-    }
-    for (int y = 0; y < from->height; y++)
-        memcpy(out->pixels + (size_t)y * row, from->pixels + (size_t)y * stride, row);
-    return 0;
-}
-
 /* What is wrong with a frame; NULL: nothing. */
 static const char *find_fault(const struct memory *memory, const struct sowlv2_image *image, double time)
 {
     const struct video_info *const info = &memory->source.info;
 
-    if (!image->pixels || image->width < 1 || image->height < 1 ||
-        (image->stride > 0 && image->stride < 3 * (size_t)image->width))
-        return "a frame has no pixels, or not as struct sowlv2_image says";
     if (info->width > 0 && (image->width != info->width || image->height != info->height))
         return "a frame is of another size than the first one";
     if (!isfinite(time) || time < 0 || (memory->number > 0 && time <= memory->time))
@@ -65,16 +44,20 @@ static int read_next(struct memory *memory, struct image *out)
     const int status = memory->stream->next(&image, &time, memory->stream->user_data);
 
     if (status)
-        return status > 0 ? end(memory, 0, NULL) : end(memory, status, "the caller could not give its next frame");
+        return status > 0 ? end(memory, 0, NULL)
+                          : end(memory, status, "the calling program could not give its next frame");
 
-    const char *const fault = find_fault(memory, &image, time);
+    struct sowlv2_image view;
+    const char *const fault = image_take_view(memory->source.name, &image, &view) != 0
+                                  ? "a frame has no pixels, or not as struct sowlv2_image says"
+                                  : find_fault(memory, &image, time);
     if (fault)
         return end(memory, SOWLV2_ERROR_ARGUMENT, fault);
     if (memory->number > 0)
         memory->gap = time - memory->time;
     memory->time = time;
     memory->number++;
-    return copy(memory, &image, out);
+    return image_copy_view(memory->source.name, &view, out);
 }
 
 static int memory_read(struct source *source, struct picture *out)
@@ -135,8 +118,7 @@ static int find_size(struct memory *memory, const struct video_reader_options *o
     if (status)
         return status;
     if ((int64_t)memory->first.width * memory->first.height > options->max_pixels)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "%s: frames of %d x %d are more than max_pixels", memory->source.name,
-                         memory->first.width, memory->first.height);
+        return image_too_large(memory->source.name, memory->first.width, memory->first.height, options->max_pixels);
     info->width = memory->first.width;
     info->height = memory->first.height;
     return 0;

@@ -14,9 +14,7 @@
 #define VIDEO_VIDEO_IN_H
 
 #include "media/image.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "sowlv2_run.h"
 
 /* Rate at which a folder of images is shown when none is given: that of FFmpeg's image2. */
 #define VIDEO_FOLDER_RATE 25
@@ -24,22 +22,20 @@
 /* Not an error and not a frame: the sequence is over. */
 #define VIDEO_END 1
 
-struct sowlv2_frame_stream;
-
 /* All zero is the default. */
 struct video_reader_options {
     /* Frames a second. 0: every frame, at its own time. Else frame k is the last one that is not after
      * start + k / fps, and that is its time; a frame is never given twice, so a rate above the source's gives each
      * frame once. For a folder: the rate at which its images follow each other. */
     double fps;
-    double start, end;               /* seconds; frames with start <= time < end; end 0: to the end */
-    int64_t first_frame, last_frame; /* numbers A to B of the sampled sequence, from 1; 0: no limit */
-    int64_t max_pixels;              /* of a decoded picture; 0: IMAGE_DEFAULT_MAX_PIXELS */
-    int threads;                     /* of the decoder; 0: one a core, at most 4 */
-    bool allow_truncated;            /* of a folder of images, take what is there of those that were cut */
-    bool allow_playlists;            /* open what lists other files and addresses, and them */
-    bool check_length;               /* make sure that info.duration is no guess, and that of all pieces of a broadcast
-                                        that was joined; else it is 0 */
+    double start, end;                /* seconds; frames with start <= time < end; end 0: to the end */
+    struct sowlv2_frame_range frames; /* of the sampled sequence */
+    int64_t max_pixels;               /* of a decoded picture; 0: IMAGE_DEFAULT_MAX_PIXELS */
+    int threads;                      /* of the decoder; 0: one a core, at most 4 */
+    bool allow_truncated;             /* of a folder of images, take what is there of those that were cut */
+    bool allow_playlists;             /* open what lists other files and addresses, and them */
+    bool check_length;                /* make sure that info.duration is no guess, and that of all pieces of a broadcast
+                                         that was joined; else it is 0 */
     const struct sowlv2_frame_stream *stream; /* read the caller's frames; the source is only a name then; NULL: none */
     bool quiet;                               /* give no notices: another reader of the same source does */
 

@@ -147,11 +147,6 @@ void checkpoint_close(struct checkpoint **checkpoint)
     *checkpoint = NULL;
 }
 
-const char *checkpoint_folder(const struct checkpoint *checkpoint)
-{
-    return checkpoint->folder;
-}
-
 ptrdiff_t checkpoint_index(const struct checkpoint *checkpoint, const char *name)
 {
     const struct safetensors_entry key = {.name = name};

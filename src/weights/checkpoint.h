@@ -15,8 +15,6 @@ struct checkpoint;
 int checkpoint_open(const char *folder, struct checkpoint **out);
 void checkpoint_close(struct checkpoint **checkpoint);
 
-const char *checkpoint_folder(const struct checkpoint *checkpoint);
-
 /* NULL when there is none of that name. */
 const struct host_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 

@@ -154,7 +154,7 @@ static const struct published *find_by_content(const struct beginning *in)
 static int report_published(const char *what, const struct published *known)
 {
     if (!known->model)
-        return error_set(SOWLV2_ERROR_MODEL, "%s: is %s, which sowlv2 does not compute", what, known->what);
+        return error_set(SOWLV2_ERROR_MODEL, "%s: is %s, which sowlv2 cannot run", what, known->what);
     return error_set(SOWLV2_ERROR_MODEL,
                      "%s: is %s as Meta's code saves it, but sowlv2 reads models as transformers saves them: give %s, "
                      "which has the published weights, or convert weights that you trained with the conversion script "
@@ -250,7 +250,7 @@ static int report_adapter(const char *folder)
     const int status =
         error_set(SOWLV2_ERROR_MODEL,
                   "%s: is an adapter%s%s%s, trained for %s, not a whole model: merge the two with peft "
-                  "(merge_and_unload(), then save_pretrained()) and give the folder that comes of it",
+                  "(merge_and_unload(), then save_pretrained()) and give the resulting folder",
                   folder, type ? " (" : "", type ? type : "", type ? ")" : "", base ? base : "another model");
     config_close(&file);
     return status;

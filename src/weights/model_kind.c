@@ -41,8 +41,8 @@ static const struct type types[] = {
     {"edgetam", NULL, "an EdgeTAM model"},
     {"edgetam_video", NULL, "an EdgeTAM model"},
     {"vjepa", NULL, "a V-JEPA 1 model"},
-    {"vjepa21", NULL, "a V-JEPA 2.1 model, built otherwise than V-JEPA 2"},
-    {"vjepa2_1", NULL, "a V-JEPA 2.1 model, built otherwise than V-JEPA 2"},
+    {"vjepa21", NULL, "a V-JEPA 2.1 model, built differently from V-JEPA 2"},
+    {"vjepa2_1", NULL, "a V-JEPA 2.1 model, built differently from V-JEPA 2"},
     {"owlv2_vision_model", NULL, "the image tower of an OWLv2 model alone"},
     {"owlv2_text_model", NULL, "the text tower of an OWLv2 model alone"},
     {"sam2_vision_model", NULL, "the image encoder of a SAM 2 model alone, which makes no masks"},
@@ -90,9 +90,9 @@ const char *model_kind_task(const char *kind)
 static int report_unused(const char *what, const char *why, const char *description)
 {
     return error_set(SOWLV2_ERROR_MODEL,
-                     "%s: %s: this is %s, which sowlv2 does not compute: it needs %s for %s, %s for %s, %s for %s",
-                     what, why, description, kinds[0].model, kinds[0].task, kinds[1].model, kinds[1].task,
-                     kinds[2].model, kinds[2].task);
+                     "%s: %s: this is %s, which sowlv2 cannot run: it needs %s for %s, %s for %s, %s for %s", what, why,
+                     description, kinds[0].model, kinds[0].task, kinds[1].model, kinds[1].task, kinds[2].model,
+                     kinds[2].task);
 }
 
 /* The message for a model that `needed` (NULL: nothing in particular) cannot use; `why` tells how that shows. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# frozen.sh SOURCE LIBRARY CC: programs of older headers (tests/api/frozen/*.h) with today's library: their structs lie
-# as today's, or are the beginnings of today's, all that they call is there, and tests/api/frozen/client.c, compiled with
+# frozen.sh SOURCE LIBRARY CC: programs of older headers (tests/api/frozen/VERSION/) with today's library: their structs
+# lie as today's, or are the beginnings of today's, all that they call is there, and tests/api/frozen/client.c, compiled with
 # each, still does what it did.
 set -eu
 source=$1 library=$2 cc=$3
@@ -12,10 +12,10 @@ complain() {
   failures=$((failures + 1))
 }
 
-# layout HEADER OUT
+# layout FOLDER OUT: of the headers there, of which sowlv2_run.h includes the other
 layout() {
-  $cc -E -P "$1" | awk -f "$source/tests/api/layout.awk" >"$folder/layout.c"
-  $cc -std=c11 -DHEADER="\"$1\"" "$folder/layout.c" -o "$folder/layout"
+  $cc -E -P "$1/sowlv2_run.h" | awk -f "$source/tests/api/layout.awk" >"$folder/layout.c"
+  $cc -std=c11 -DHEADER="\"$1/sowlv2_run.h\"" "$folder/layout.c" -o "$folder/layout"
   "$folder/layout" >"$2"
 }
 
@@ -40,11 +40,11 @@ compare() {
     END { for (key in old) if (!(key in now)) print key " is gone" }' "$1" "$2"
 }
 
-# stub HEADER OUT: a library of what the header declares, whose types abidiff can compare.
+# stub FOLDER OUT: a library of what the headers declare, whose types abidiff can compare.
 stub() {
   {
-    printf '#include "%s"\n' "$1"
-    grep -v '^#' "$1" | tr '\n' ' ' | grep -oE 'SOWLV2_API [^;]*' | sed 's/$/ { __builtin_trap(); }/'
+    printf '#include "%s"\n' "$1/sowlv2_run.h"
+    cat "$1"/*.h | grep -v '^#' | tr '\n' ' ' | grep -oE 'SOWLV2_API [^;]*' | sed 's/$/ { __builtin_trap(); }/'
   } >"$folder/stub.c"
   $cc -std=c11 -g -shared -fPIC "$folder/stub.c" -o "$2"
 }
@@ -58,48 +58,56 @@ types() {
 printf '[suppress_type]\n  type_kind = struct\n  name_regexp = _options$\n  has_data_member_inserted_at = end\n' >"$folder/growing"
 abidiff=$(command -v abidiff || true)
 
-layout "$source/include/sowlv2.h" "$folder/today"
+layout "$source/include" "$folder/today"
 checked=0
-for header in "$source"/tests/api/frozen/*.h; do
-  layout "$header" "$folder/then"
+for then in "$source"/tests/api/frozen/*/; do
+  then=${then%/}
+  layout "$then" "$folder/then"
   checked=$((checked + $(wc -l <"$folder/then")))
   while read -r line; do
-    complain "$(basename "$header"): $line"
+    complain "$(basename "$then"): $line"
   done < <(compare "$folder/then" "$folder/today")
-  [ -z "$abidiff" ] || types "$header" "$source/include/sowlv2.h" >"$folder/said" ||
-    complain "$(basename "$header"): $(cat "$folder/said")"
-  $cc -std=c11 -Wall -Wextra -Werror -DHEADER="\"$header\"" "$source/tests/api/frozen/client.c" "$library" \
+  [ -z "$abidiff" ] || types "$then" "$source/include" >"$folder/said" ||
+    complain "$(basename "$then"): $(cat "$folder/said")"
+  $cc -std=c11 -Wall -Wextra -Werror -DHEADER="\"$then/sowlv2_run.h\"" "$source/tests/api/frozen/client.c" "$library" \
     -Wl,-rpath,"$(dirname "$library")" -lm -o "$folder/client" || {
-    complain "$(basename "$header"): its program does not link"
+    complain "$(basename "$then"): its program does not link"
     continue
   }
-  "$folder/client" "$source/tests/models/data" || complain "$(basename "$header"): its program fails"
+  "$folder/client" "$source/tests/models/data" || complain "$(basename "$then"): its program fails"
 done
 [ "$checked" -gt 100 ] || complain "only $checked fields were compared: is this script wrong?"
 
 # That it would say so: a field in the middle, one in padding, one that went, another value, a fixed struct that grew.
+change() { # SED-EXPRESSION
+  mkdir -p "$folder/changed"
+  for header in sowlv2.h sowlv2_run.h; do
+    sed -E "$1" "$source/include/$header" >"$folder/changed/$header"
+  done
+}
 wrong() { # WHAT SED-EXPRESSION
-  sed -E "$2" "$source/include/sowlv2.h" >"$folder/changed.h"
-  cmp -s "$source/include/sowlv2.h" "$folder/changed.h" && complain "$1: the test changes nothing"
-  layout "$folder/changed.h" "$folder/other"
+  change "$2"
+  cmp -s "$source/include/sowlv2.h" "$folder/changed/sowlv2.h" && cmp -s "$source/include/sowlv2_run.h" "$folder/changed/sowlv2_run.h" &&
+    complain "$1: the test changes nothing"
+  layout "$folder/changed" "$folder/other"
   [ -n "$(compare "$folder/today" "$folder/other")" ] || complain "$1 is not seen"
 }
 wrong "a field in the middle" 's/^    float nms_iou;/    float other;\n    float nms_iou;/'
 wrong "a field in padding" 's/^    bool prompted_only;/    bool prompted_only; bool padded;/'
 wrong "a field that went" 's/^    const char \*cache_dir;.*//'
 wrong "another value" 's/SOWLV2_ERROR_IO = -2/SOWLV2_ERROR_IO = -12/'
+wrong "a field of a job that moved" 's/^    bool resume; .*/    bool resume, later;/; s/^    const char \*output; .*/    bool early; const char *output;/'
 wrong "a fixed struct that grew" 's/^    int prompt;       /    double more; int prompt;       /'
-sed -E 's/^    sowlv2_device \*device; (.*)/    sowlv2_device *device; \1/; s/^(    const struct sowlv2_device_options \*device_options;)/\1\n    int later;/' \
-  "$source/include/sowlv2.h" >"$folder/grown.h"
-layout "$folder/grown.h" "$folder/other"
+change 's/^(    const struct sowlv2_device_options \*device_options;)/\1\n    int later;/'
+layout "$folder/changed" "$folder/other"
 [ -z "$(compare "$folder/today" "$folder/other")" ] || complain "options that grew at their end are taken for a fault"
 if [ -n "$abidiff" ]; then
-  types "$source/include/sowlv2.h" "$folder/grown.h" >"$folder/said" ||
+  types "$source/include" "$folder/changed" >"$folder/said" ||
     complain "options that grew at their end are a fault to abidiff: $(cat "$folder/said")"
-  sed -E 's/^    int prompt;       /    float prompt;     /' "$source/include/sowlv2.h" >"$folder/changed.h"
-  types "$source/include/sowlv2.h" "$folder/changed.h" >/dev/null && complain "a field of another type is not seen"
-  sed -E 's/(sowlv2_track_return\(sowlv2_track_session \*session, )int64_t/\1int32_t/' "$source/include/sowlv2.h" >"$folder/changed.h"
-  types "$source/include/sowlv2.h" "$folder/changed.h" >/dev/null && complain "a parameter of another type is not seen"
+  change 's/^    int prompt;       /    float prompt;     /'
+  types "$source/include" "$folder/changed" >/dev/null && complain "a field of another type is not seen"
+  change 's/(sowlv2_track_return\(sowlv2_track_session \*session, )int64_t/\1int32_t/'
+  types "$source/include" "$folder/changed" >/dev/null && complain "a parameter of another type is not seen"
 fi
 
 [ "$failures" = 0 ] && echo "frozen: $checked fields and values as they were, and programs that run"

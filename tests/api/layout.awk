@@ -7,7 +7,7 @@ function flush_struct() {
 BEGIN {
   print "#include HEADER\n#include <stddef.h>\n#include <stdio.h>\nint main(void)\n{"
 }
-/^enum [a-z0-9_]+ *\{/ { in_enum = 1 }
+/^enum *[a-z0-9_]* *\{/ { in_enum = 1 }
 in_enum {
   text = $0
   while (match(text, /SOWLV2_[A-Z0-9_]+/)) {
@@ -18,7 +18,7 @@ in_enum {
   if (/\}/) in_enum = 0
   next
 }
-/^struct [a-z0-9_]+ *\{/ { name = $2; sub(/\{.*/, "", name); in_struct = 1; first = 1; grows = 0; rest = ""; next }
+/^struct sowlv2_[a-z0-9_]+ *\{/ { name = $2; sub(/\{.*/, "", name); in_struct = 1; first = 1; grows = 0; rest = ""; next }
 in_struct && /^\};/ { flush_struct(); in_struct = 0; next }
 in_struct {
   rest = rest " " $0

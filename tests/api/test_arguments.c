@@ -1,6 +1,6 @@
 /* Every function of sowlv2.h with each of its pointers NULL in turn: ARGUMENT, a harmless value, and nothing left in
  * what `out` names. Things that are there are real: a model of each kind. */
-#include "goldens.h"
+#include "opened.h"
 #include "sowlv2_run.h"
 
 #include <math.h>
@@ -17,52 +17,6 @@
 
 /* What no function may leave where its result goes. */
 #define DIRT ((void *)(uintptr_t)0x51)
-
-static sowlv2_detector *detector;
-static sowlv2_prompts *prompts;
-static sowlv2_detect_session *session;
-static sowlv2_segmenter *segmenter;
-static sowlv2_segment_session *segment_session;
-static sowlv2_track_session *track;
-static sowlv2_scorer *scorer;
-static sowlv2_score_session *score;
-
-static uint8_t grey[30][40][3];
-static const struct sowlv2_image image = {&grey[0][0][0], 40, 30, 0};
-static const char *const words[] = {"cat", "dog"};
-
-static int set_up(void **state)
-{
-    (void)state;
-    struct sowlv2_model_options options = sowlv2_model_options_default();
-    options.model = MODELS "owlv2_tiny";
-    must(sowlv2_detector_open(&options, &detector));
-    must(sowlv2_prompts_encode(detector, words, 2, NULL, &prompts));
-    must(sowlv2_detect_session_create(detector, &session));
-    options.model = MODELS "vjepa2_tiny";
-    must(sowlv2_scorer_open(&options, &scorer));
-    must(sowlv2_score_session_create(scorer, NULL, &score));
-    segmenter = open_segmenter("sam2_video_tiny", 0);
-    must(sowlv2_segment_session_create(segmenter, &segment_session));
-    must(sowlv2_segment_set_image(segment_session, &image, NULL));
-    must(sowlv2_track_session_create(segmenter, NULL, &track));
-    must(sowlv2_track_set_frame(track, 0, &image));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sowlv2_track_session_free(&track);
-    sowlv2_segment_session_free(&segment_session);
-    sowlv2_segmenter_free(&segmenter);
-    sowlv2_score_session_free(&score);
-    sowlv2_scorer_free(&scorer);
-    sowlv2_detect_session_free(&session);
-    sowlv2_prompts_free(&prompts);
-    sowlv2_detector_free(&detector);
-    return 0;
-}
 
 static void test_values(void **state)
 {
@@ -223,13 +177,13 @@ static void test_images(void **state)
     (void)state;
     const struct sowlv2_image bad[] = {
         {NULL, 40, 30, 0},
-        {&grey[0][0][0], 0, 30, 0},
-        {&grey[0][0][0], 40, -1, 0},
-        {&grey[0][0][0], 40, 30, 119},
-        {&grey[0][0][0], 40, 30, SIZE_MAX},
-        {&grey[0][0][0], 40, 30, SIZE_MAX / 2},
-        {&grey[0][0][0], 40, 4, SIZE_MAX / 4 + 1}, /* times the height: 4 */
-        {&grey[0][0][0], INT32_MAX, INT32_MAX, 0},
+        {image.pixels, 0, 30, 0},
+        {image.pixels, 40, -1, 0},
+        {image.pixels, 40, 30, 119},
+        {image.pixels, 40, 30, SIZE_MAX},
+        {image.pixels, 40, 30, SIZE_MAX / 2},
+        {image.pixels, 40, 4, SIZE_MAX / 4 + 1}, /* times the height: 4 */
+        {image.pixels, INT32_MAX, INT32_MAX, 0},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]) - 1; i++) {
         struct sowlv2_detections out = {.items = DIRT, .count = 5};
@@ -308,7 +262,7 @@ static void test_track(void **state)
     BAD(sowlv2_track_prompt(track, 1, NULL));
     BAD(sowlv2_track_prompt(track, 1, &(struct sowlv2_track_prompt){0}));
     BAD(sowlv2_track_prompt(track, 1, &(struct sowlv2_track_prompt){.point_count = 2}));
-    BAD(sowlv2_track_prompt(track, 1, &(struct sowlv2_track_prompt){.mask = &grey[0][0][0]}));
+    BAD(sowlv2_track_prompt(track, 1, &(struct sowlv2_track_prompt){.mask = image.pixels}));
     BAD(sowlv2_track_remove(NULL, 1));
     BAD(sowlv2_track_remove(track, 1));
     struct sowlv2_tracks out = {.items = DIRT, .count = 5};
@@ -328,7 +282,7 @@ static void test_frames(void **state)
     BAD(sowlv2_score_push(NULL, &image, 0, 1));
     BAD(sowlv2_score_push(score, NULL, 0, 1));
     BAD(sowlv2_score_push(score, &(struct sowlv2_image){NULL, 4, 4, 0}, 0, 1));
-    BAD(sowlv2_score_push(score, &(struct sowlv2_image){&grey[0][0][0], 40, 30, 7}, 0, 1));
+    BAD(sowlv2_score_push(score, &(struct sowlv2_image){image.pixels, 40, 30, 7}, 0, 1));
     BAD(sowlv2_score_finish(NULL));
     assert_int_equal(sowlv2_score_count(NULL) + sowlv2_score_final(NULL), 0);
     assert_null(sowlv2_score_frame(NULL, 0));
@@ -428,5 +382,5 @@ int main(void)
         cmocka_unit_test(test_find),    cmocka_unit_test(test_segment), cmocka_unit_test(test_track),
         cmocka_unit_test(test_frames),  cmocka_unit_test(test_runs),    cmocka_unit_test(test_log),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, opened_set_up, opened_tear_down);
 }

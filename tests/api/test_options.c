@@ -1,5 +1,5 @@
 /* Options of callers that know fewer fields than the library, or more. */
-#include "goldens.h"
+#include "opened.h"
 #include "sowlv2_run.h"
 
 #include <setjmp.h>
@@ -14,50 +14,11 @@
 
 enum { ROOM = 1024 };
 
-static sowlv2_detector *detector;
-static sowlv2_prompts *prompts;
-static sowlv2_detect_session *session;
-static sowlv2_segmenter *segmenter;
-static sowlv2_segment_session *segment_session;
-static sowlv2_track_session *track;
-static sowlv2_scorer *scorer;
-static sowlv2_score_session *score;
-
-static uint8_t grey[30][40][3];
-static const struct sowlv2_image image = {&grey[0][0][0], 40, 30, 0};
-static const char *const words[] = {"cat", "dog"};
-
 static int set_up(void **state)
 {
-    (void)state;
-    struct sowlv2_model_options options = sowlv2_model_options_default();
-    options.model = MODELS "owlv2_tiny";
-    must(sowlv2_detector_open(&options, &detector));
-    must(sowlv2_prompts_encode(detector, words, 2, NULL, &prompts));
-    must(sowlv2_detect_session_create(detector, &session));
-    segmenter = open_segmenter("sam2_video_tiny", 0);
-    must(sowlv2_segment_session_create(segmenter, &segment_session));
-    must(sowlv2_track_session_create(segmenter, NULL, &track));
-    must(sowlv2_track_set_frame(track, 0, &image));
-    options.model = MODELS "vjepa2_tiny";
-    must(sowlv2_scorer_open(&options, &scorer));
-    must(sowlv2_score_session_create(scorer, NULL, &score));
+    opened_set_up(state);
     must(sowlv2_score_push(score, &image, 0, 1));
     must(sowlv2_score_finish(score));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sowlv2_score_session_free(&score);
-    sowlv2_scorer_free(&scorer);
-    sowlv2_track_session_free(&track);
-    sowlv2_segment_session_free(&segment_session);
-    sowlv2_segmenter_free(&segmenter);
-    sowlv2_detect_session_free(&session);
-    sowlv2_prompts_free(&prompts);
-    sowlv2_detector_free(&detector);
     return 0;
 }
 
@@ -368,5 +329,5 @@ int main(void)
         cmocka_unit_test(reads_what_is_covered),
         cmocka_unit_test(fills_what_the_caller_has),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, opened_tear_down);
 }

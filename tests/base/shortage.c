@@ -1,8 +1,15 @@
 #include "base/shortage.h"
 
 #ifdef SHORTAGE
+#include "base/log.h"
+
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Those that follow take the place of the C library's in every library of the process. */
 #define EXPORTED __attribute__((visibility("default")))
@@ -57,5 +64,39 @@ EXPORTED int posix_memalign(void **out, size_t alignment, size_t size)
         return ENOMEM;
     *out = memory;
     return 0;
+}
+
+static void drop_message(enum sowlv2_log_level level, const char *message, void *user_data)
+{
+    (void)level;
+    (void)message;
+    (void)user_data;
+}
+
+int shortage_in_child(bool (*run)(const void *sample, long number), const void *sample, long number)
+{
+    int ended = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka's own would go on with the tests here */
+        signal(SIGABRT, SIG_DFL);
+        sowlv2_set_log(drop_message, NULL);
+        _exit(run(sample, number) ? 0 : 1);
+    }
+    if (child < 0 || waitpid(child, &ended, 0) != child)
+        abort();
+    return ended;
+}
+
+bool shortage_limit(long kilobytes)
+{
+    long pages = 0;
+    malloc_trim(0); /* what came before left */
+    FILE *const stream = fopen("/proc/self/statm", "r");
+    const bool known = stream && fscanf(stream, "%ld", &pages) == 1;
+    if (stream)
+        fclose(stream);
+    const rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)kilobytes * 1024;
+    return known && setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) == 0;
 }
 #endif

@@ -61,7 +61,7 @@ char *film_write(const char *name, int width, int height, int count, int empty, 
 int film_set_up_all(void **state)
 {
     (void)state;
-    film_scene = clip_read(CLIP, &(struct video_reader_options){.last_frame = 16});
+    film_scene = clip_read(CLIP, &(struct video_reader_options){.frames.last = 16});
     return 0;
 }
 

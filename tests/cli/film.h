@@ -6,6 +6,7 @@
 #include "pipeline/track_case.h"
 #include "tool.h"
 #include "video/support.h"
+#include "video/video_out.h"
 
 #define FILM_SEGMENTER TEST_DATA "/models/data/sam2_video_tiny"
 

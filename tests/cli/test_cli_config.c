@@ -186,8 +186,8 @@ static void test_errors(void **state)
     expect(2, "run.yaml:1: threshold: takes one value", "threshold: [0.1]\n");
     expect(2, "run.yaml:1: threshold: takes a plain value", "threshold: {a: 1}\n");
     expect(2, "run.yaml:1: quiet: 'perhaps' is not true or false", "quiet: perhaps\n");
-    expect(2, "run.yaml:2: 'fps' stands twice", "fps: 1\nfps: 2\n");
-    expect(2, "run.yaml:2: 'batch-size' stands twice", "batch_size: 1\nbatch-size: 2\n");
+    expect(2, "run.yaml:2: 'fps' is given twice", "fps: 1\nfps: 2\n");
+    expect(2, "run.yaml:2: 'batch-size' is given twice", "batch_size: 1\nbatch-size: 2\n");
     expect(2, "run.yaml:1: detect-every: '2m' is not an interval", "detect-every: 2m\n");
     expect(2, "run.yaml:1: frames: '5' is not a range", "frames: 5\n");
     expect(2, "run.yaml:1: start: 'soon' is not a time", "start: soon\n");
@@ -209,10 +209,10 @@ static void test_hostile(void **state)
     (void)state;
     expect(2, "aliases", "prompt: &a cat\ninput: *a\n");
     expect(2, "run.yaml:3", "prompt: cat\nfps: 2\n<<: {a: b}\n");
-    expect(2, "not a plain value", "prompt: [[cat]]\n");
-    expect(2, "not a plain value", "prompt: [cat, {a: b}]\n");
-    expect(2, "not a plain value", "prompt: &x [cat, *x]\n");
-    expect(2, "second document", "fps: 1\n---\nfps: 2\n");
+    expect(2, "other than plain values", "prompt: [[cat]]\n");
+    expect(2, "other than plain values", "prompt: [cat, {a: b}]\n");
+    expect(2, "other than plain values", "prompt: &x [cat, *x]\n");
+    expect(2, "second YAML document", "fps: 1\n---\nfps: 2\n");
     expect(2, "zero byte", zero);
     expect(2, "not YAML", bytes);
     expect(2, "not YAML", "prompt: [cat\n");

@@ -100,7 +100,7 @@ static void test_resume_videos(void **state)
 
     struct tool_result result = tool_run(ARGUMENTS(FILM_DETECT, "--input", videos, "--resume"));
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.err, "a.mp4: done before"));
+    assert_non_null(strstr(result.err, "a.mp4: already done"));
     assert_non_null(strstr(result.err, "b.mp4: the earlier run did not finish it"));
     assert_non_null(strstr(result.err, "b.mp4: 60 frames"));
     tool_free(&result);
@@ -116,8 +116,8 @@ static void test_resume_videos(void **state)
 
     result = tool_run(ARGUMENTS(FILM_DETECT, "--input", videos, "--resume"));
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.err, "a.mp4: done before"));
-    assert_non_null(strstr(result.err, "b.mp4: done before"));
+    assert_non_null(strstr(result.err, "a.mp4: already done"));
+    assert_non_null(strstr(result.err, "b.mp4: already done"));
     tool_free(&result);
 
     /* One that has changed, and one whose pictures are gone. */
@@ -148,14 +148,14 @@ static void test_resume_alone(void **state)
     for (int again = 0; again < 2; again++) {
         result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", film_path, other, "--resume"));
         assert_int_equal(result.status, 0);
-        assert_non_null(strstr(result.err, "film.mp4: done before"));
+        assert_non_null(strstr(result.err, "film.mp4: already done"));
         assert_int_equal(!strstr(result.err, "film.mp4: 3 frames"), again);
         tool_free(&result);
         assert_int_equal(film_count_lines("film/results.jsonl"), 3);
     }
     result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", other, "--resume"));
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.err, "film.mp4: done before"));
+    assert_non_null(strstr(result.err, "film.mp4: already done"));
     tool_free(&result);
     after = film_read_text("results.jsonl");
     assert_string_equal(after, before);
@@ -240,10 +240,8 @@ static void test_own_output(void **state)
         assert_int_equal(film_count_lines("results.jsonl"), 1);
     }
     /* Nothing else is given: said, with what to do. */
-    tool_expect(4, "copy what you want of them to another folder",
-                ARGUMENTS(IMAGES, "--input", crops, "--output", second));
-    tool_expect(4, "copy what you want of them to another folder",
-                ARGUMENTS(IMAGES, "--input", out, "--output", second));
+    tool_expect(4, "copy the ones you want to another folder", ARGUMENTS(IMAGES, "--input", crops, "--output", second));
+    tool_expect(4, "copy the ones you want to another folder", ARGUMENTS(IMAGES, "--input", out, "--output", second));
     assert_int_equal(film_count_lines("results.jsonl"), 1);
     /* The folder that it runs in. */
     add_scene("here/1.jpg");
@@ -279,7 +277,7 @@ static void test_own_films(void **state)
         assert_int_equal(film_count_lines("results.jsonl"), 12);
         track_case_expect_file(film_output, "merged_overlay", false);
     }
-    tool_expect(4, "copy what you want of them", ARGUMENTS(FILM_DETECT, "--input", overlays));
+    tool_expect(4, "copy the ones you want", ARGUMENTS(FILM_DETECT, "--input", overlays));
     free(pattern);
     free(overlays);
 }

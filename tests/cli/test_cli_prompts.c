@@ -83,13 +83,13 @@ static void test_blank(void **state)
 static void test_several_in_one(void **state)
 {
     static const char *const pairs[][2] = {
-        {"fox, bus", "'fox, bus' is looked for as one thing: for several write --prompt fox bus"},
+        {"fox, bus", "'fox, bus' is taken as one prompt: for several write --prompt fox bus"},
         {"fox,red gnu,", "for several write --prompt fox \"red gnu\""},
         {"a; b; c; d", "for several write --prompt a b c ..."},
         {"a|b", "for several write --prompt a b"},
         {"fox . bus .", "for several write --prompt fox bus"},
         {"fox. bus.", "for several write --prompt fox bus"},
-        {"fox\nbus\n", "'fox...' is looked for as one thing: --prompts-file FILE takes the lines"},
+        {"fox\nbus\n", "'fox...' is taken as one prompt: --prompts-file FILE takes each line"},
     };
 
     (void)state;
@@ -104,7 +104,7 @@ static void test_several_in_one(void **state)
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
         struct tool_result result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--prompt", single[i]));
 
-        assert_null(strstr(result.err, "as one thing"));
+        assert_null(strstr(result.err, "as one prompt"));
         tool_free(&result);
     }
 }
@@ -135,7 +135,7 @@ static void test_file(void **state)
     tool_expect(0, "prompt \"owl\": this small", ARGUMENTS(TELL, "--config", config, "--prompts-file", more));
     /* One line that looks like several is said. */
     test_write_text(folder, "more.txt", "owl\nfox, bus\n");
-    tool_expect(0, "more.txt:2: a line that is looked for as one thing", ARGUMENTS(TELL, "--prompts-file", more));
+    tool_expect(0, "more.txt:2: a line is taken as one prompt", ARGUMENTS(TELL, "--prompts-file", more));
     free(config);
     free(more);
 }
@@ -149,7 +149,7 @@ static void test_bad_files(void **state)
     tool_expect(2, "--prompts-file: its value is missing: give one FILE or several",
                 ARGUMENTS(DETECT, "--prompts-file", "--input", PICTURE));
     test_write_text(folder, "classes.txt", "\n# nothing\n");
-    tool_expect(2, "no prompt in it", ARGUMENTS(DETECT, "--input", PICTURE, "--prompts-file", classes));
+    tool_expect(2, "no prompts in it", ARGUMENTS(DETECT, "--input", PICTURE, "--prompts-file", classes));
     test_write_text(folder, "classes.txt", "fox\n, \n");
     tool_expect(2, "classes.txt:2: ',' names nothing",
                 ARGUMENTS(DETECT, "--input", PICTURE, "--prompts-file", classes));

@@ -390,7 +390,7 @@ static void test_killed(void **state)
     before = row_count;
     assert_in_range(before, 1, MANY - 1);
     check_listed_files();
-    tool_expect(0, "more done before", ARGUMENTS(DETECT, "--resume"));
+    tool_expect(0, "more already done", ARGUMENTS(DETECT, "--resume"));
     read_rows();
     assert_int_equal(row_count, MANY);
     check_listed_files();

@@ -272,8 +272,8 @@ static void test_bad_usage(void **state)
     tool_expect(2, "--prompt: needs at least one", ARGUMENTS("detect", "--input", PICTURE, "--prompt"));
     tool_expect(2, "--input: its value is missing", ARGUMENTS("detect", "--prompt", "a", "--input", "--output", "x"));
     tool_expect(2, "value is missing", ARGUMENTS("detect", "--prompt", "a", "--input"));
-    tool_expect(2, "stands alone", ARGUMENTS("detect", "cat", "--input", PICTURE));
-    tool_expect(2, "stands alone", ARGUMENTS("detect", "--threshold", "0.2", "cat"));
+    tool_expect(2, "unexpected argument", ARGUMENTS("detect", "cat", "--input", PICTURE));
+    tool_expect(2, "unexpected argument", ARGUMENTS("detect", "--threshold", "0.2", "cat"));
     expect_with(2, "did you mean --threshold?", "--treshold", "0.1");
     expect_with(2, "no such option", "--frobnicate", NULL);
     expect_with(2, "no such option", "-x", NULL);
@@ -317,7 +317,8 @@ static void test_culprits(void **state)
         tool_expect(2, cases[i].part,
                     ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", "--quiet",
                               cases[i].words[0], cases[i].words[1], cases[i].words[2], cases[i].words[3]));
-    tool_expect(2, PICTURE ": stands alone: write --input " PICTURE, ARGUMENTS("detect", PICTURE, "--prompt", "cat"));
+    tool_expect(2, PICTURE ": unexpected argument: write --input " PICTURE,
+                ARGUMENTS("detect", PICTURE, "--prompt", "cat"));
     /* What is meant can be said. */
     expect_with(3, NO_MODEL, "--prompt=-0.5", NULL);
     expect_with(3, NO_MODEL, "--", "-0.5");
@@ -351,10 +352,10 @@ static void test_dashed_files(void **state)
 static void test_without_effect(void **state)
 {
     (void)state;
-    tool_expect(3, "sowlv2: --fps, --rle: without effect: for videos only",
+    tool_expect(3, "sowlv2: --fps, --rle: has no effect: for videos only",
                 ARGUMENTS("detect", "--owl-model", NO_MODEL, "--input", PICTURE, "--prompt", "cat", "--fps", "5",
                           "--rle", "--batch-size", "2"));
-    expect_with(3, "--dedupe: without effect: no masks are made with --sam-model none", "--sam-model=none",
+    expect_with(3, "--dedupe: has no effect: no masks are made with --sam-model none", "--sam-model=none",
                 "--dedupe=0.5");
 }
 
@@ -389,7 +390,7 @@ static void test_segment(void **state)
     expect_segment(3, "--box: 0.1,0.2,0.5,0.6 is no larger than a pixel: boxes are in pixels", "--box",
                    "0.1,0.2,0.5,0.6");
     expect_segment(3, "--point: 0.5,0.25 lies in the first pixel: points are in pixels", "--point", "0.5,0.25");
-    expect_segment(3, "--point: every point has the label 0", "--point", "5,6,0");
+    expect_segment(3, "--point: every point has label 0", "--point", "5,6,0");
     tool_expect(2, "before the first --box",
                 ARGUMENTS("segment", "--input", PICTURE, "--point", "1,2", "--box", "1,2,3,4"));
     tool_expect(2, "--input: missing", ARGUMENTS("segment", "--box", "1,2,3,4"));

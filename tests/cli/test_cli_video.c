@@ -343,7 +343,7 @@ static void test_options_of_images(void **state)
     result = tool_run(ARGUMENTS(FILM_DETECT, ROWS_ONLY, "--input", film_path, "--objectness", "--multimask", "--dedupe",
                                 "0.95", "--batch-size", "2"));
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.err, "--batch-size: without effect: for images only"));
+    assert_non_null(strstr(result.err, "--batch-size: has no effect: for images only"));
     assert_null(strstr(result.err, "--dedupe"));
     tool_free(&result);
     rows = film_rows("");

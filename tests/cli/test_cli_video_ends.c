@@ -118,7 +118,7 @@ static void test_unknown_length(void **state)
     shell("ffmpeg -v error -nostdin -y -i '%s' -c copy '%s'", film_path, raw);
     shell("ffmpeg -v error -nostdin -y -i '%s' -f lavfi -i sine=d=30 -c:v copy -c:a aac '%s'", film_path, sound);
     for (int i = 0; i < 2; i++) {
-        expect(0, i == 0 ? "a length that it does not give" : "before the length that it gives", NULL,
+        expect(0, i == 0 ? "a length that it does not declare" : "before the length that it declares", NULL,
                ARGUMENTS(FILM_DETECT, "--input", i == 0 ? raw : sound, ROWS_ONLY, "--use-temporal-detection"));
         rows = film_rows("");
         assert_true(film_check_rows(rows, i == 0 ? "raw.h264" : "sound.mkv", 1, FRAMES, WIDTH, HEIGHT, false) > 0);

@@ -96,12 +96,6 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
         check(scorer_session_predict(f->session, NULL, NULL, NULL, features));
         expected_compare("predicted", features, expected_tensor(&f->expected, "%d.predicted", set), 0, count);
     }
-    if (keep && labels > 0) {
-        for (int64_t i = 0; i < labels; i++)
-            logits[i] = FLT_MAX;
-        check(scorer_session_classify(f->session, logits));
-        expected_compare("logits again", logits, expected_tensor(&f->expected, "%d.logits", set), 0, labels);
-    }
     free(features);
     free(logits);
     free(frames);
@@ -208,10 +202,8 @@ static void test_nothing_kept(void **state)
     const int64_t tokens = clips.batch * scorer_tokens(f.scorer, clips.count);
     float *const out = new_floats(tokens * f.info->width);
     assert_int_equal(scorer_session_predict(f.session, NULL, NULL, NULL, out), SOWLV2_ERROR_ARGUMENT);
-    assert_int_equal(scorer_session_classify(f.session, out), SOWLV2_ERROR_ARGUMENT);
     check(scorer_session_encode(f.session, &clips, NULL, &keep));
     check(scorer_session_predict(f.session, NULL, NULL, NULL, out));
-    assert_int_equal(scorer_session_classify(f.session, out), SOWLV2_ERROR_UNSUPPORTED); /* it has no classifier */
     const struct model_control control = {stop, NULL};
     assert_int_equal(scorer_session_encode(f.session, &clips, &control, &keep), SOWLV2_ERROR_CANCELLED);
     assert_int_equal(scorer_session_predict(f.session, NULL, NULL, NULL, out), SOWLV2_ERROR_ARGUMENT);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sowlv2_set_log(drop_message, NULL);
 #ifdef FUZZ_FORMAT
     const char *description;
-    if (image_format_detect(data, size, &description) != FUZZ_FORMAT)
+    const struct image_format *const format = image_format_detect(data, size, &description);
+    if (!format || strcasecmp(format->name, FUZZ_FORMAT) != 0)
         return -1; /* not for this corpus */
 #endif
     uint8_t *copy = malloc(size ? size : 1);

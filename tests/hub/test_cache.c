@@ -52,7 +52,7 @@ static void a_disk_that_fills_up_keeps_what_came(void **state)
     small.rlim_cur = 1 << 20;
     sigaction(SIGXFSZ, &ignore, &before);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, ".incomplete: cannot be written", "goes on where it was");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, ".incomplete: cannot be written", "continues where it stopped");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     sigaction(SIGXFSZ, &before, NULL);
     hub_case_works(test);

@@ -51,7 +51,7 @@ static void the_next_run_goes_on_too(void **state)
 {
     struct hub_case *test = *state;
     test->stop_at = 1000000;
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_CANCELLED, "the next run goes on");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_CANCELLED, "the next run continues");
     const long size = partial_size(test);
     assert_true(size >= 1000000 && size < CASE_WEIGHTS);
     server_clear_log(test->server);
@@ -150,7 +150,7 @@ static void another_range_is_refused(void **state)
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_BREAK, WEIGHTS, 1, 500000, 0, NULL});
     server_fault(test->server, (struct fault){FAULT_WRONG_RANGE, WEIGHTS, 100, 0, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "another part than was asked for");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "a different part than the one requested");
     assert_int_equal(partial_size(test), 500000);
 }
 
@@ -158,9 +158,9 @@ static void wrong_sizes_are_refused(void **state)
 {
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_LENGTH, WEIGHTS, 1, 10, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "sends 3000010 bytes, but said 3000000");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "sends 3000010 bytes, but announced 3000000");
     server_fault(test->server, (struct fault){FAULT_LENGTH, WEIGHTS, 1, -10, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "sends 2999990 bytes, but said 3000000");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "sends 2999990 bytes, but announced 3000000");
     hub_case_works(test);
 }
 
@@ -233,7 +233,7 @@ static void too_long_a_wait_is_told(void **state)
 {
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_STATUS, "HEAD", 1, 0, 429, "Retry-After: 3600\r\n"});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "asks to come back in 3600 s");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "asks to wait 3600 s");
     assert_int_equal(server_count(test->server, "HEAD"), 1);
 }
 

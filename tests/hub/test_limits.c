@@ -44,7 +44,7 @@ static void an_endless_config_is_cut_off(void **state)
 {
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_ENDLESS, "/config.json", 100, ENDLESS, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: config.json: is longer than 4 MB", "HF_ENDPOINT");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: config.json: is larger than 4 MB", "HF_ENDPOINT");
     assert_int_equal(partial_size(test, "config.json"), -1); /* the next run does not begin behind it */
     assert_int_equal(blob_size(test, "config.json"), -1);
     assert_int_equal(server_count(test->server, "GET /org/name/resolve"), 1); /* and this one does not ask again */
@@ -54,7 +54,7 @@ static void an_endless_tokenizer_is_cut_off(void **state)
 {
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_ENDLESS, "/tokenizer.json", 100, ENDLESS, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: tokenizer.json: is longer than 64 MB");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: tokenizer.json: is larger than 64 MB");
     assert_int_equal(partial_size(test, "tokenizer.json"), -1);
     assert_int_equal(server_count(test->server, "GET /storage"), 0);
 }
@@ -64,7 +64,7 @@ static void too_long_a_length_is_refused(void **state)
 {
     struct hub_case *test = *state;
     server_fault(test->server, (struct fault){FAULT_LENGTH, "HEAD", 1, TEXT_LIMIT, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "config.json: is longer than 4 MB");
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "config.json: is larger than 4 MB");
     assert_int_equal(server_count(test->server, "GET "), 0);
 }
 
@@ -107,7 +107,7 @@ static void a_disk_that_fills_up_ends_what_has_no_length(void **state)
     test->settings.free_space = shrinking_space;
     room = 60LL * MB;
     server_fault(test->server, (struct fault){FAULT_ENDLESS, "/model.safetensors", 100, ENDLESS, 0, NULL});
-    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: model.safetensors: the hub does not say how long it is",
+    HUB_CASE_FAILS(test, "owlv2", SOWLV2_ERROR_IO, "org/name: model.safetensors: the hub does not say how large it is",
                    "33.6 MB must be free on the disk of", test->cache, "MB left: make room", "--cache-dir");
     assert_true(room > 30LL * MB);
     assert_in_range(partial_size(test, "model.safetensors"), 1, 60 * MB);

@@ -396,7 +396,7 @@ static void test_jpeg_streams(void **state)
         assert_string_equal(notices, "");
         memcpy(bytes + count, bytes, count);
         read_bytes(bytes, 2 * count);
-        assert_non_null(strstr(notices, "several JPEG pictures one behind another: the first is taken: --as-video"));
+        assert_non_null(strstr(notices, "several JPEG pictures one after another: the first is taken: --as-video"));
         assert_ptr_equal(strchr(notices, '\n'), strrchr(notices, '\n'));
         read_bytes(bytes, count + 1);
         assert_string_equal(notices, "");

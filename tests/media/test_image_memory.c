@@ -5,15 +5,12 @@
 #include "base/shortage.h"
 #include "media/image.h"
 
-#include <malloc.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,13 +18,6 @@
 #define SLOW TEST_DATA "/media/slow/"
 
 #ifdef SHORTAGE
-static void drop_message(enum sowlv2_log_level level, const char *message, void *user_data)
-{
-    (void)level;
-    (void)message;
-    (void)user_data;
-}
-
 /* Whether that is a right answer, which it prints otherwise. */
 static bool is_right(const char *path, const char *when, int status, const struct image *image,
                      const struct image *whole)
@@ -71,26 +61,18 @@ static void free_sample(struct sample *sample)
     free(sample->data);
 }
 
-/* Runs in a process of its own, so that a crash is one line of the result. */
-static int in_child(bool (*run)(const struct sample *, long), const struct sample *sample, long number)
+static int in_child(bool (*run)(const void *, long), const struct sample *sample, long number)
 {
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0) {
-        signal(SIGSEGV, SIG_DFL); /* cmocka's own would go on with the tests here */
-        sowlv2_set_log(drop_message, NULL);
-        _exit(run(sample, number) ? 0 : 1);
-    }
-    int ended = 0;
-    assert_int_equal(waitpid(child, &ended, 0), child);
+    const int ended = shortage_in_child(run, sample, number);
     if (WIFSIGNALED(ended))
         print_error("%s: %ld: signal %d\n", sample->path, number, WTERMSIG(ended));
     return ended != 0;
 }
 
 /* With the n-th allocation failing until none is left to fail. */
-static bool survives_each(const struct sample *sample, long lasting)
+static bool survives_each(const void *data, long lasting)
 {
+    const struct sample *const sample = data;
     for (long n = 0;; n++) {
         struct image image;
         char when[64];
@@ -133,18 +115,12 @@ static void test_every_allocation(void **state)
 }
 
 /* With `more` kilobytes of addresses beyond those in use. */
-static bool survives_limit(const struct sample *sample, long more)
+static bool survives_limit(const void *data, long more)
 {
-    long pages = 0;
-    malloc_trim(0); /* what reading the sample left */
-    FILE *stream = fopen("/proc/self/statm", "r");
-    if (!stream || fscanf(stream, "%ld", &pages) != 1)
-        return false;
-    fclose(stream);
-    rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)more * 1024;
+    const struct sample *const sample = data;
     char when[64];
     struct image image;
-    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0)
+    if (!shortage_limit(more))
         return false;
     snprintf(when, sizeof(when), "%ld KB more", more);
     int status = image_decode("photo", sample->data, sample->size, IMAGE_DEFAULT_MAX_PIXELS, &image);

@@ -167,12 +167,13 @@ void sam2_case_prompts(const struct sam2_case *test, const char *set, struct sam
         memcpy(out->labels, labels->data, labels->bytes);
     }
     for (int64_t i = 0; i < out->count; i++) {
-        out->prompts[i] = (struct segment_prompt){
+        out->prompts[i] = (struct sowlv2_segment_prompt){
             .box = out->boxes ? out->boxes + 4 * i : NULL,
             .points = out->points ? out->points + 2 * per_prompt * i : NULL,
             .labels = out->labels ? out->labels + per_prompt * i : NULL,
-            .point_count = (int)per_prompt,
-            .mask = out->masks ? out->masks + area * i : NULL,
+            .point_count = (size_t)per_prompt,
+            .logits = out->masks ? out->masks + area * i : NULL,
+            .logits_side = (int)test->config->mask_side,
         };
     }
 }

@@ -63,7 +63,7 @@ struct sam2_case_prompts {
     int image;
     float *boxes, *points, *masks;
     int32_t *labels;
-    struct segment_prompt *prompts;
+    struct sowlv2_segment_prompt *prompts;
 };
 void sam2_case_prompts(const struct sam2_case *test, const char *set, struct sam2_case_prompts *out);
 void sam2_case_prompts_free(struct sam2_case_prompts *prompts);

@@ -125,11 +125,11 @@ void sam2_session_prompt(struct sam2_session *session, const char *run, int step
         int32_t label_values[16] = {0};
         for (int i = 0; points && i < points->dim[0]; i++)
             label_values[i] = sam2_whole(labels, i);
-        const struct track_prompt prompt = {
+        const struct sowlv2_track_prompt prompt = {
             .box = box_values,
             .points = point_values,
             .labels = label_values,
-            .point_count = points ? (int)points->dim[0] : 0,
+            .point_count = points ? (size_t)points->dim[0] : 0,
             .mask = mask ? mask->data : NULL,
             .mask_height = mask ? (int)mask->dim[0] : 0,
             .mask_width = mask ? (int)mask->dim[1] : 0,

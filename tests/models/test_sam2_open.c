@@ -144,7 +144,7 @@ static void test_files(void **state)
 }
 
 static void expect_decode_failure(struct sam2_case *test, const struct sam2_features *features,
-                                  const struct segment_prompt *prompt, const char *message)
+                                  const struct sowlv2_segment_prompt *prompt, const char *message)
 {
     const struct sam2_output none = {0};
     assert_int_equal(sam2_decode(test->model, test->compute, features, prompt, 1, false, 0, NULL, NULL, &none),
@@ -163,26 +163,29 @@ static void test_prompts(void **state)
     const float point[2] = {3.0F, 4.0F};
     const int32_t inside = 1, unknown = 4, low = -2;
     sam2_check(sam2_features_create(test.model, &features));
-    expect_decode_failure(&test, features, &(struct segment_prompt){.box = box}, "no image");
+    expect_decode_failure(&test, features, &(struct sowlv2_segment_prompt){.box = box}, "no image");
     struct sowlv2_image image = sam2_case_image(&test, 0);
     image.width = 0;
     assert_int_equal(sam2_encode(test.model, test.compute, &image, NULL, NULL, NULL, features), SOWLV2_ERROR_ARGUMENT);
     sam2_features_free(&features);
     features = sam2_case_features(&test, 0, NULL);
-    expect_decode_failure(&test, features, &(struct segment_prompt){.box = nan_box}, "not finite");
-    expect_decode_failure(&test, features, &(struct segment_prompt){.points = far, .labels = &inside, .point_count = 1},
+    expect_decode_failure(&test, features, &(struct sowlv2_segment_prompt){.box = nan_box}, "not finite");
+    expect_decode_failure(&test, features,
+                          &(struct sowlv2_segment_prompt){.points = far, .labels = &inside, .point_count = 1},
                           "not finite");
     expect_decode_failure(&test, features,
-                          &(struct segment_prompt){.points = point, .labels = &unknown, .point_count = 1}, "label 4");
-    expect_decode_failure(&test, features, &(struct segment_prompt){.points = point, .labels = &low, .point_count = 1},
+                          &(struct sowlv2_segment_prompt){.points = point, .labels = &unknown, .point_count = 1},
+                          "label 4");
+    expect_decode_failure(&test, features,
+                          &(struct sowlv2_segment_prompt){.points = point, .labels = &low, .point_count = 1},
                           "label -2");
     /* Nothing asked, nothing written; and a box the wrong way round is still a question. */
     const struct sam2_output none = {0};
     sam2_check(sam2_decode(test.model, test.compute, features, NULL, 0, false, 0, NULL, NULL, &none));
     const int64_t area = test.config->mask_side * test.config->mask_side;
     const struct sam2_output out = {sam2_floats(area), sam2_floats(1), NULL, NULL};
-    sam2_check(sam2_decode(test.model, test.compute, features, &(struct segment_prompt){.box = box}, 1, false, 0, NULL,
-                           NULL, &out));
+    sam2_check(sam2_decode(test.model, test.compute, features, &(struct sowlv2_segment_prompt){.box = box}, 1, false, 0,
+                           NULL, NULL, &out));
     assert_true(isfinite(out.iou[0]) && isfinite(out.masks[area - 1]));
     free(out.masks);
     free(out.iou);
@@ -213,8 +216,8 @@ static void test_cancel(void **state)
     const float box[4] = {1.0F, 2.0F, 30.0F, 40.0F};
     const struct sam2_output none = {0};
     last = 0;
-    assert_int_equal(sam2_decode(test.model, test.compute, features, &(struct segment_prompt){.box = box}, 1, false, 0,
-                                 NULL, &control, &none),
+    assert_int_equal(sam2_decode(test.model, test.compute, features, &(struct sowlv2_segment_prompt){.box = box}, 1,
+                                 false, 0, NULL, &control, &none),
                      SOWLV2_ERROR_CANCELLED);
     sam2_features_free(&features);
     sam2_case_close(&test);

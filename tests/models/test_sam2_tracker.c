@@ -10,7 +10,7 @@
 
 static const char *const model = "sam2_video_tiny";
 static const float box[] = {8.0F, 9.0F, 30.0F, 25.0F};
-static const struct track_prompt boxed = {.box = box};
+static const struct sowlv2_track_prompt boxed = {.box = box};
 
 static float noise(uint32_t *seed)
 {
@@ -178,13 +178,13 @@ static void test_objects_and_errors(void **state)
     const float point[] = {3.0F, NAN};
     const int32_t inside = SEGMENT_INSIDE;
     const uint8_t pixel = 1;
-    const struct track_prompt wrong[] = {
+    const struct sowlv2_track_prompt wrong[] = {
         {0},
         {.box = box, .mask = &pixel, .mask_width = 1, .mask_height = 1},
         {.mask = &pixel, .mask_width = 0, .mask_height = 1},
         {.points = point, .labels = &inside, .point_count = 1},
         {.box = box, .refine = true},
-        {.box = box, .point_count = -1},
+        {.box = box, .point_count = SIZE_MAX},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(sam2_tracker_prompt(tracker, 1, 0, &wrong[i]), SOWLV2_ERROR_ARGUMENT);

@@ -33,7 +33,7 @@ static void count_notices(enum sowlv2_log_level level, const char *message, void
 {
     (void)level;
     (void)user_data;
-    told += strstr(message, "small face of its own") != NULL;
+    told += strstr(message, "small built-in font") != NULL;
 }
 
 /* 0: drawn as it should be, with fonts; 1: with the plain face, and one notice; 2: short of memory; else wrong. */

@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "base/test_folder.h"
+#include "output/claim.h"
 #include "track_case.h"
+#include "video/video_out.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -103,22 +105,27 @@ struct movie_run *movie_open(const struct movie *movie)
     run->movie = *movie;
     run->source = movie_write(movie, run->folder, "clip.mkv");
     run->output = test_path(run->folder, "out");
-    run->options = (struct track_options){.source = run->source,
-                                          .name = "clip.mkv",
-                                          .output = run->output,
-                                          .prompts = prompts,
-                                          .prompt_count = 2,
-                                          .detect = {.threshold = 0.1f, .clip = true},
-                                          .track = {.max_cond_frames = 4},
-                                          .cuts = true,
-                                          .match_iou = 0.5,
-                                          .lost_after = 5,
-                                          .max_objects = 8,
-                                          .budget = 1,
-                                          .outputs = {.merged = true, .rle = true},
-                                          .pictures = 0,
-                                          .io_threads = 2,
-                                          .interrupted = &fake_detector.interrupted};
+    run->detect = (struct sowlv2_detect_options){.threshold = 0.1f, .clip = true};
+    run->track = (struct sowlv2_track_options){.max_cond_frames = 4};
+    run->job = (struct sowlv2_run_options){.output = run->output,
+                                           .prompts = prompts,
+                                           .prompt_count = 2,
+                                           .detect = &run->detect,
+                                           .segment = &run->segment,
+                                           .track = &run->track,
+                                           .cuts = true,
+                                           .key_frames = true, /* where there is a plan */
+                                           .merge_iou = 0.7,
+                                           .match_iou = 0.5,
+                                           .lost_after = 5,
+                                           .max_objects = 8,
+                                           .frame_budget = 1,
+                                           .merged = true,
+                                           .rle = true,
+                                           .pictures = SOWLV2_PICTURES_NONE,
+                                           .io_threads = 2,
+                                           .stop = &fake_detector.interrupted};
+    run->options = (struct track_options){.job = &run->job, .source = run->source, .name = "clip.mkv"};
     return run;
 }
 
@@ -133,7 +140,15 @@ void movie_close(struct movie_run *run)
 
 int movie_track(struct movie_run *run)
 {
-    int status = track_video(NULL, fake_segmenter, &run->options, &run->report);
+    const struct output_claim_options folder = {.folder = run->job.output};
+    struct output_claim *claim = NULL;
+    int status = output_claim_open(&folder, &claim);
+
+    run->report = (struct track_report){0};
+    run->options.claim = claim;
+    if (!status)
+        status = track_video(NULL, fake_segmenter, &run->options, &run->report);
+    output_claim_close(&claim);
 
     json_decref(run->rows);
     run->rows = NULL;

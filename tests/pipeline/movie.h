@@ -39,7 +39,12 @@ char *movie_write(const struct movie *movie, const char *folder, const char *nam
 struct movie_run {
     char *folder, *source, *output;
     struct movie movie;
-    struct track_options options; /* rows alone, with the masks; all frames; cuts; lost after 5 frames */
+    struct sowlv2_run_options job; /* rows alone, with the masks; all frames; cuts; lost after 5 frames; and what it
+                                      points to */
+    struct sowlv2_detect_options detect;
+    struct sowlv2_segment_options segment;
+    struct sowlv2_track_options track;
+    struct track_options options; /* of the job; movie_track() fills in the claim */
     struct track_report report;
     json_t *rows;
 };

@@ -6,6 +6,8 @@
 #include "fake_detector.h"
 #include "media/image.h"
 #include "media/png.h"
+#include "output/claim.h"
+#include "pipeline/inputs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,18 +44,22 @@ struct run_case *open_case(void)
     run->output = test_path(run->folder, "out/put");
     run->input = run->photos;
     test_write_text(run->folder, "photos/.keep", "");
-    run->options = (struct detect_images_options){
-        .prompts = run_prompts,
-        .prompt_count = 2,
-        .inputs = &run->input,
-        .input_count = 1,
-        .output = run->output,
-        .detect = {.threshold = 0.1f},
-        .outputs = {.binary = true, .merged = true, .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS},
-        .batch_size = 4,
-        .io_threads = 4,
-        .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
-        .interrupted = &fake_detector.interrupted};
+    run->detect = (struct sowlv2_detect_options){.threshold = 0.1f, .clip = true};
+    run->job = (struct sowlv2_run_options){.prompts = run_prompts,
+                                           .prompt_count = 2,
+                                           .inputs = &run->input,
+                                           .input_count = 1,
+                                           .output = run->output,
+                                           .detect = &run->detect,
+                                           .segment = &run->segment,
+                                           .masks = true,
+                                           .merged = true,
+                                           .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS,
+                                           .batch_size = 4,
+                                           .io_threads = 4,
+                                           .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
+                                           .stop = &fake_detector.interrupted};
+    run->options.job = &run->job;
     return run;
 }
 
@@ -90,12 +96,35 @@ void add_pictures(const struct run_case *run, int count)
     }
 }
 
+int process_images(struct run_case *run, struct detect_images_report *report)
+{
+    const struct inputs_options wanted = {
+        .given = run->job.inputs, .count = run->job.input_count, .output = run->job.output};
+    const struct output_claim_options folder = {.folder = run->job.output, .resume = run->job.resume};
+    struct inputs inputs = {0};
+    struct output_claim *claim = NULL;
+    int status = inputs_list(&wanted, &inputs);
+
+    *report = (struct detect_images_report){0};
+    if (!status)
+        status = output_claim_open(&folder, &claim);
+    if (!status && run->job.resume)
+        status = output_claim_load(claim);
+    run->options.inputs = &inputs;
+    run->options.claim = claim;
+    if (!status)
+        status = detect_images(NULL, run->segmenter, &run->options, report);
+    output_claim_close(&claim);
+    inputs_free(&inputs);
+    return status;
+}
+
 /* Runs it and reads the rows. */
 int process(struct run_case *run)
 {
     char *path = test_path(run->output, "results.jsonl"), *text = NULL;
     size_t size;
-    int status = detect_images(NULL, run->segmenter, &run->options, &run->report);
+    int status = process_images(run, &run->report);
 
     for (size_t i = 0; i < run->row_count; i++)
         json_decref(run->rows[i]);

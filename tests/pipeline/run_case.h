@@ -13,9 +13,12 @@ extern const char *const run_prompts[2];
 /* A folder with photos/ and the options of a run over it into out/put/. */
 struct run_case {
     char *folder, *photos, *output;
-    const char *input;                 /* what the options give: photos/ at first */
+    const char *input;                 /* what the job gives: photos/ at first */
     const sowlv2_segmenter *segmenter; /* NULL: boxes only */
-    struct detect_images_options options;
+    struct sowlv2_run_options job;     /* and what it points to */
+    struct sowlv2_detect_options detect;
+    struct sowlv2_segment_options segment;
+    struct detect_images_options options; /* of the job; process() fills in the inputs and the claim */
     struct detect_images_report report;
     json_t *rows[128];
     size_t row_count;
@@ -38,7 +41,10 @@ void add_picture(const struct run_case *run, const char *name, int width, int he
 /* 1.png, 2.png, ... of widths 11, 12, ... */
 void add_pictures(const struct run_case *run, int count);
 
-/* Runs it and reads the rows. */
+/* Lists the inputs, claims the output folder, and runs it. */
+int process_images(struct run_case *run, struct detect_images_report *report);
+
+/* The same, and reads the rows. */
 int process(struct run_case *run);
 
 const char *row_name(const struct run_case *run, size_t index);

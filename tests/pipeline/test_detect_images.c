@@ -30,8 +30,8 @@ static void test_order(void **state)
         for (size_t b = 0; b < 3; b++) {
             struct run_case *run = open_case();
 
-            run->options.io_threads = threads[t];
-            run->options.batch_size = batches[b];
+            run->job.io_threads = threads[t];
+            run->job.batch_size = batches[b];
             add_pictures(run, 25);
             assert_int_equal(process(run), 0);
             assert_int_equal(run->report.images, 25);
@@ -173,7 +173,7 @@ static void test_overlays(void **state)
     (void)state;
     add_picture(run, "a.jpg", 20, 8); /* the content decides, not the suffix */
     add_picture(run, "a.png", 32, 8);
-    run->options.outputs.overlay = true;
+    run->job.overlays = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.failed, 0);
     assert_int_equal(run->row_count, 2);
@@ -200,7 +200,7 @@ static void test_overlay_fails(void **state)
     add_picture(run, "a.png", 20, 8);
     add_picture(run, "b.png", 20, 8);
     test_write_text(run->output, "overlay/merged/a_merged_overlay.png/in-the-way", "");
-    run->options.outputs.overlay = true;
+    run->job.overlays = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 2);
     assert_int_equal(run->report.failed, 1);
@@ -238,7 +238,7 @@ static void test_broken_rows(void **state)
     free(path);
     run->options.progress = close_reader;
     run->options.progress_user_data = &reader;
-    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_int_equal(process_images(run, &run->report), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "results.jsonl"));
     assert_int_equal(run->report.objects, 0);
     close_case(run);
@@ -246,7 +246,7 @@ static void test_broken_rows(void **state)
 
 static void check_error(struct run_case *run, int status, const char *part)
 {
-    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), status);
+    assert_int_equal(process_images(run, &run->report), status);
     assert_non_null(strstr(sowlv2_error_message(), part));
     assert_int_equal(run->report.images, 0);
     assert_false(file_exists(run->output));
@@ -267,14 +267,6 @@ static void test_errors(void **state)
     run->input = "/dev/null";
     check_error(run, SOWLV2_ERROR_ARGUMENT, "/dev/null");
     run->input = run->photos;
-    run->options.prompt_count = 0;
-    check_error(run, SOWLV2_ERROR_ARGUMENT, "prompts");
-    run->options.prompt_count = 2;
-    run->options.batch_size = 0;
-    check_error(run, SOWLV2_ERROR_ARGUMENT, "batch size");
-    run->options.batch_size = 1;
-    run->options.io_threads = 0;
-    check_error(run, SOWLV2_ERROR_ARGUMENT, "threads");
     free(missing);
     free(video);
     close_case(run);
@@ -287,7 +279,7 @@ static void test_output_errors(void **state)
     (void)state;
     add_pictures(run, 2);
     test_write_text(run->folder, "out", "a file where the folder should be");
-    assert_int_equal(detect_images(NULL, run->segmenter, &run->options, &run->report), SOWLV2_ERROR_IO);
+    assert_int_equal(process_images(run, &run->report), SOWLV2_ERROR_IO);
     assert_int_equal(fake_detector.calls, 0);
     close_case(run);
 }
@@ -332,7 +324,7 @@ static void test_large_images(void **state)
         snprintf(name, sizeof(name), "%d.png", i);
         test_link("0.png", run->photos, name);
     }
-    run->options.batch_size = 6;
+    run->job.batch_size = 6;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 6);
     assert_int_equal(run->report.failed, 0);

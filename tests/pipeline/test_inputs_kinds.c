@@ -131,8 +131,8 @@ static void test_folder(void **state)
     add("p/sub/deep.3g2", "film");
     add("p/sub/deep.png", "image");
     expect(plain, LIST("p"), LIST("b.jpg"), LIST("bare", "film.asf"));
-    expect_notices(LIST("p: 5 files left out, neither images nor videos: README, n9, n10, ...",
-                        "p: 1 folder in it not gone into"));
+    expect_notices(
+        LIST("p: 5 files left out, neither images nor videos: README, n9, n10, ...", "p: 1 folder in it skipped"));
     expect(recursive, LIST("p"), LIST("b.jpg", "sub/deep.png"), LIST("bare", "film.asf", "sub/deep.3g2"));
     expect_notices(LIST("p: 5 files left out"));
     /* Alone in a list of files nothing is left out: what is no image is tried as a film, but for text. */
@@ -177,7 +177,7 @@ static void test_much_below(void **state)
         }
     }
     assert_int_equal(list_with(plain, LIST("big")), SOWLV2_ERROR_ARGUMENT);
-    assert_non_null(strstr(error_message(), "not all were looked at"));
+    assert_non_null(strstr(error_message(), "too many folders below it to look into all"));
 }
 
 static void test_patterns(void **state)
@@ -273,7 +273,7 @@ static void test_spellings(void **state)
 static void test_as_video(void **state)
 {
     const char *const films[] = {"p", "odd.bin", "a.png", GIF};
-    struct inputs_options options = {.films = films, .film_count = 4};
+    struct inputs_options options = {.as_videos = films, .as_video_count = 4};
 
     (void)state;
     add("p/1.png", "image");

@@ -22,8 +22,8 @@ static struct run_case *open_rerun(void)
     struct run_case *run = open_case();
 
     run->segmenter = fake_segmenter;
-    run->options.batch_size = 1;
-    run->options.outputs.overlay = run->options.outputs.crops = true;
+    run->job.batch_size = 1;
+    run->job.overlays = run->job.crops = true;
     return run;
 }
 
@@ -50,12 +50,13 @@ static char *list_files(const char *folder)
 static void expect_fresh(struct run_case *run)
 {
     char *fresh = test_path(run->folder, "fresh"), *expected, *found = list_files(run->output);
-    struct detect_images_options options = run->options;
+    const struct sowlv2_run_options job = run->job;
     struct detect_images_report report;
 
-    options.output = fresh;
-    options.resume = false;
-    assert_int_equal(detect_images(NULL, run->segmenter, &options, &report), 0);
+    run->job.output = fresh;
+    run->job.resume = false;
+    assert_int_equal(process_images(run, &report), 0);
+    run->job = job;
     expected = list_files(fresh);
     assert_string_equal(found, expected);
     free(expected);
@@ -85,7 +86,7 @@ static void test_stale(void **state)
     assert_int_equal(run->report.objects, 15);
     add_picture(run, "2.png", 20, 8);
     assert_int_equal(unlink(gone), 0);
-    run->options.outputs.crops = false;
+    run->job.crops = false;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 4);
     assert_true(run->report.objects < 12);
@@ -106,7 +107,7 @@ static void test_own_files(void **state)
     for (size_t i = 0; i < 3; i++)
         test_write_text(run->output, own[i], "mine");
     for (int resume = 0; resume < 2; resume++) {
-        run->options.resume = resume != 0;
+        run->job.resume = resume != 0;
         add_picture(run, "1.png", 21 + resume, 8);
         assert_int_equal(process(run), 0);
         for (size_t i = 0; i < 3; i++) {
@@ -138,7 +139,7 @@ static void test_nothing_done(void **state)
     run->input = bad;
     messages.notices = 0;
     for (int resume = 0; resume < 2; resume++) {
-        run->options.resume = resume != 0;
+        run->job.resume = resume != 0;
         assert_int_equal(process(run), 0);
         assert_int_equal(run->report.failed, 5);
         assert_int_equal(run->row_count, 3);
@@ -165,7 +166,7 @@ static void test_added(void **state)
     add_picture(run, "b.png", 32, 8);
     assert_int_equal(process(run), 0);
     add_picture(run, "b.jpg", 20, 8);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 1);
     assert_int_equal(run->row_count, 2);
@@ -189,7 +190,7 @@ static void test_removed(void **state)
     assert_int_equal(run->row_count, 1);
     fake_detector_reset();
     assert_int_equal(unlink(gone), 0);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->row_count, 2);
     assert_string_equal(mask_of(run, 0), "binary/frames/a_obj1_cat_mask.png");
@@ -214,9 +215,9 @@ static void test_other_folder(void **state)
     assert_int_equal(process(run), 0);
     add_picture(run, "../e/1.png", 32, 8);
     add_picture(run, "../e/3.png", 32, 8);
-    run->options.resume = true;
-    run->options.inputs = both;
-    run->options.input_count = 2;
+    run->job.resume = true;
+    run->job.inputs = both;
+    run->job.input_count = 2;
     for (int again = 0; again < 2; again++) {
         assert_int_equal(process(run), 0);
         assert_int_equal(run->report.skipped, again ? 4 : 2);
@@ -225,8 +226,8 @@ static void test_other_folder(void **state)
     assert_string_equal(row_name(run, 2), path);
     assert_string_equal(mask_of(run, 2), "binary/frames/1~2_obj1_cat_mask.png");
     assert_string_equal(row_name(run, 3), "3.png");
-    run->options.inputs = &both[1]; /* alone it would be called 1.png */
-    run->options.input_count = 1;
+    run->job.inputs = &both[1]; /* alone it would be called 1.png */
+    run->job.input_count = 1;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 2);
     assert_int_equal(run->report.images, 0);
@@ -245,7 +246,7 @@ static void test_changed(void **state)
     add_picture(run, "2.png", 32, 8);
     assert_int_equal(process(run), 0);
     add_picture(run, "1.png", 20, 8);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 1);
     assert_int_equal(run->row_count, 2);
@@ -269,7 +270,7 @@ static void test_killed_before_row(void **state)
     assert_int_equal(file_read(results, 1 << 20, &text, &size), 0);
     assert_int_equal(truncate(results, strchr(text, '\n') + 1 - text), 0);
     assert_int_equal(unlink(gone), 0);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 1);
     assert_int_equal(run->row_count, 1);
@@ -297,7 +298,7 @@ static void test_blank_lines(void **state)
     assert_non_null(file);
     fprintf(file, "\n%.*s \t\r\n\n%s\n\n", (int)(end - text), text, end);
     assert_int_equal(fclose(file), 0);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 3);
     assert_int_equal(run->row_count, 3);
@@ -322,7 +323,7 @@ static void test_two_runs(void **state)
     before = list_files(run->output);
     assert_int_equal(output_claim_open(&(struct output_claim_options){.folder = run->output}, &claim), 0);
     for (int resume = 0; resume < 2; resume++) {
-        run->options.resume = resume != 0;
+        run->job.resume = resume != 0;
         assert_int_equal(process(run), SOWLV2_ERROR_ARGUMENT);
         assert_non_null(strstr(error_message(), "another run of sowlv2"));
     }

@@ -47,7 +47,8 @@ static const char *const prompts[] = {"cat", "a \"red\" bicycle", "dog"};
 
 static void check_row(struct output_frame *frame, bool masks, const char *expected)
 {
-    struct sink_context context = {.prompts = prompts, .prompt_count = 3, .masks = masks};
+    const struct sowlv2_run_options job = {.prompts = prompts, .prompt_count = 3};
+    struct sink_context context = {.options = {.job = &job}, .masks = masks};
     void *state = NULL;
     json_t *parsed;
 

@@ -21,13 +21,13 @@ static struct run_case *half_done(void)
     struct run_case *run = open_case();
 
     run->segmenter = fake_segmenter;
-    run->options.batch_size = 1;
+    run->job.batch_size = 1;
     add_pictures(run, 10);
     fake_detector.interrupt_at = 7; /* before its masks */
     assert_int_equal(process(run), 0);
     assert_int_equal(run->row_count, 6);
     fake_detector_reset();
-    run->options.resume = true;
+    run->job.resume = true;
     return run;
 }
 
@@ -112,7 +112,7 @@ static void test_leftovers(void **state)
     for (int resume = 0; resume < 2; resume++) {
         struct run_case *run = half_done();
 
-        run->options.resume = resume != 0;
+        run->job.resume = resume != 0;
         for (size_t i = 0; i < 3; i++)
             test_write_text(run->output, names[i], "half");
         assert_int_equal(process(run), 0);
@@ -150,14 +150,14 @@ static void test_stems(void **state)
 
     (void)state;
     run->segmenter = fake_segmenter;
-    run->options.batch_size = 1;
+    run->job.batch_size = 1;
     add_picture(run, "a.jpg", 20, 8);
     add_picture(run, "a.png", 32, 8);
     fake_detector.interrupt_at = 2;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->row_count, 1);
     fake_detector_reset();
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->row_count, 2);
     assert_string_equal(
@@ -173,7 +173,7 @@ static void test_first_run(void **state)
 
     (void)state;
     add_pictures(run, 5);
-    run->options.resume = true;
+    run->job.resume = true;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.skipped, 0);
     check_all(run, 5);
@@ -192,9 +192,9 @@ static void test_foreign_file(void **state)
         char *text;
 
         add_pictures(run, 5);
-        run->options.resume = true;
+        run->job.resume = true;
         test_write_text(run->output, "results.jsonl", texts[i]);
-        assert_int_equal(detect_images(NULL, NULL, &run->options, &run->report), SOWLV2_ERROR_FORMAT);
+        assert_int_equal(process_images(run, &run->report), SOWLV2_ERROR_FORMAT);
         assert_non_null(strstr(error_message(), "results.jsonl:1"));
         text = results(run, &size);
         assert_string_equal(text, texts[i]);
@@ -210,7 +210,7 @@ static void test_without(void **state)
     struct run_case *run = half_done();
 
     (void)state;
-    run->options.resume = false;
+    run->job.resume = false;
     assert_int_equal(process(run), 0);
     assert_int_equal(run->report.images, 10);
     check_all(run, 10);

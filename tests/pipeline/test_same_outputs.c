@@ -114,11 +114,11 @@ static void run_images(const char *name, bool masks, bool binary, bool merged)
     struct run_case *run = open_case();
 
     run->segmenter = masks ? fake_segmenter : NULL;
-    run->options.outputs.binary = binary;
-    run->options.outputs.overlay = true;
-    run->options.outputs.crops = true;
-    run->options.outputs.merged = merged;
-    run->options.outputs.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
+    run->job.masks = binary;
+    run->job.overlays = true;
+    run->job.crops = true;
+    run->job.merged = merged;
+    run->job.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
     add_pattern(run, "a.png", 40, 30);
     add_pattern(run, "b.png", 9, 12); /* nothing is found */
     add_pattern(run, "c.jpg.png", 64, 48);
@@ -135,12 +135,12 @@ static void run_video(const char *name, bool pictures, bool binary, bool merged,
     struct track_output *output;
 
     options.outputs.pictures = pictures;
-    options.outputs.binary = binary;
-    options.outputs.merged = merged;
-    options.outputs.rle = rle;
-    options.outputs.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
-    options.outputs.mask_codec = VIDEO_CODEC_FFV1;
-    options.outputs.max_object_videos = 2;
+    track_case_job.masks = binary;
+    track_case_job.merged = merged;
+    track_case_job.rle = rle;
+    track_case_job.draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_MASKS;
+    track_case_job.mask_codec = SOWLV2_MASK_FFV1;
+    track_case_job.max_object_films = 2;
     options.threads = 3;
     assert_int_equal(track_output_open(&options, &output), 0);
     for (int64_t number = 1; number <= FRAMES; number++) {

@@ -224,7 +224,7 @@ static struct run_case *open_images(bool pixels)
     struct run_case *run = open_case();
 
     run->segmenter = fake_segmenter;
-    run->options.outputs.overlay = true;
+    run->job.overlays = true;
     hire(&run->options.outputs, pixels);
     add_pictures(run, 40);
     return run;

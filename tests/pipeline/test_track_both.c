@@ -19,7 +19,7 @@ static double times[8];
 /* Key frames by their numbers, 0 at the end. */
 static struct track_plan make_plan(const int64_t *keys)
 {
-    struct track_plan plan = {.key_times = times, .merge_iou = 0.7, .both_ways = true};
+    struct track_plan plan = {.key_times = times};
 
     while (keys[plan.key_count] > 0) {
         times[plan.key_count] = (double)(keys[plan.key_count] - 1) / MOVIE_RATE;
@@ -130,7 +130,7 @@ static void test_gap_before(void **state)
     /* Longer than it is waited for: what was before is not known. */
     run = movie_open(&movie);
     run->options.plan = &plan;
-    run->options.lost_after = 2;
+    run->job.lost_after = 2;
     movie_track_all(run);
     movie_expect_none(run, 1, 17, 1);
     movie_expect_all(run, 18, 40, 1, &movie.things[0]);
@@ -164,7 +164,7 @@ static void test_chunks(void **state)
 
     (void)state;
     run->options.plan = &plan;
-    run->options.reader = (struct video_reader_options){.first_frame = 150, .last_frame = 290};
+    run->options.reader = (struct video_reader_options){.frames.first = 150, .frames.last = 290};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 141);
     movie_expect_all(run, 150, 290, 1, &movie.things[1]);
@@ -183,7 +183,7 @@ static void test_budget(void **state)
 
     (void)state;
     run->options.plan = &plan;
-    run->options.budget = 0.5;
+    run->job.frame_budget = 0.5;
     fake_tracker.memory = 40;
     movie_track_all(run);
     while (!movie_object(run, first, 1))
@@ -277,7 +277,7 @@ static void test_max_objects(void **state)
 
     (void)state;
     run->options.plan = &plan;
-    run->options.max_objects = 2;
+    run->job.max_objects = 2;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 2);
     movie_expect_none(run, 1, 20, 3);
@@ -294,7 +294,7 @@ static void test_keys_forward(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    plan.both_ways = false;
+    run->job.key_frames = false;
     run->options.plan = &plan;
     movie_track_all(run);
     assert_int_equal(run->report.detections, 3);

@@ -198,7 +198,7 @@ static void fill_noise(struct output_frame *frame)
 }
 
 /* A disk that is full, played by a limit on files: the overlay stays as far as it was written, and plays. */
-static void run_full_disk(enum video_codec mask_codec)
+static void run_full_disk(enum sowlv2_mask_codec mask_codec)
 {
     char *folder = test_folder_make(), *video = test_path(folder, "video/overlay/merged_overlay.mp4"),
          *videos = test_path(folder, "video/overlay");
@@ -211,7 +211,7 @@ static void run_full_disk(enum video_codec mask_codec)
 
     options.outputs.pictures = false;
     options.threads = 2;
-    options.outputs.mask_codec = mask_codec;
+    track_case_job.mask_codec = mask_codec;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
@@ -247,8 +247,8 @@ static void run_full_disk(enum video_codec mask_codec)
 static void test_full_disk(void **state)
 {
     (void)state;
-    run_full_disk(VIDEO_CODEC_H264);
-    run_full_disk(VIDEO_CODEC_FFV1);
+    run_full_disk(SOWLV2_MASK_H264);
+    run_full_disk(SOWLV2_MASK_FFV1);
 }
 
 /* Rows that cannot be written. */

@@ -33,16 +33,16 @@ static void test_dedupe(void **state)
 
     (void)state;
     fake_detector.doubles = true;
-    run->options.every_frames = 5;
+    run->job.detect_every.frames = 5;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 2);
     assert_string_equal(prompt_of(run, 30, 2), "dog");
-    run->options.dedupe_iou = 0.5f;
+    run->job.dedupe_iou = 0.5f;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 1);
     movie_expect_all(run, 1, 30, 1, &movie.things[0]);
     assert_string_equal(prompt_of(run, 1, 1), "cat"); /* 0.6 against 0.5 */
-    run->options.dedupe_iou = 1;                      /* more than all does not overlap */
+    run->job.dedupe_iou = 1;                          /* more than all does not overlap */
     movie_track_all(run);
     assert_int_equal(run->report.objects, 2);
     movie_close(run);
@@ -55,13 +55,13 @@ static void test_dedupe_later(void **state)
     const struct movie movie = {
         .frames = 40, .things = {{.look = 1, .first = 1, .last = 40, .x = 4, .y = 4, .speed = 1, .best = 25}}};
     double times[] = {0, 24.0 / MOVIE_RATE};
-    struct track_plan plan = {.key_times = times, .key_count = 2, .merge_iou = 0.7, .both_ways = true};
+    struct track_plan plan = {.key_times = times, .key_count = 2};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
     fake_detector.doubles = true;
-    run->options.dedupe_iou = 0.5f;
-    run->options.every_frames = 24;
+    run->job.dedupe_iou = 0.5f;
+    run->job.detect_every.frames = 24;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 1);
     assert_string_equal(prompt_of(run, 1, 1), "dog"); /* 0.8 against 0.3 */
@@ -73,7 +73,7 @@ static void test_dedupe_later(void **state)
     for (int64_t frame = 1; frame <= 40; frame++)
         assert_string_equal(prompt_of(run, frame, 1), "cat"); /* 0.84 on frame 25 */
     movie_expect_all(run, 1, 40, 1, &movie.things[0]);
-    run->options.dedupe_iou = 0;
+    run->job.dedupe_iou = 0;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 2);
     movie_close(run);
@@ -89,11 +89,11 @@ static void test_dedupe_given(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.given = given;
-    run->options.given_count = 3;
+    run->job.marks = given;
+    run->job.mark_count = 3;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 3);
-    run->options.dedupe_iou = 0.5f;
+    run->job.dedupe_iou = 0.5f;
     movie_track_all(run);
     assert_int_equal(run->report.objects, 2);
     for (int64_t frame = 1; frame <= 10; frame++)
@@ -107,13 +107,13 @@ static void test_masks(void **state)
 {
     const struct movie movie = {.frames = 20, .things = {square}};
     double times[] = {0, 10.0 / MOVIE_RATE};
-    struct track_plan plan = {.key_times = times, .key_count = 2, .merge_iou = 0.7, .both_ways = true};
+    struct track_plan plan = {.key_times = times, .key_count = 2};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
     movie_track_all(run);
     assert_int_equal(fake_tracker.masks + fake_detector.multimask + fake_detector.refined, 0);
-    run->options.multimask = true;
+    run->segment.multimask = true;
     fake_tracker_reset();
     movie_track_all(run);
     movie_expect_all(run, 1, 20, 1, &movie.things[0]);
@@ -121,8 +121,8 @@ static void test_masks(void **state)
     assert_int_equal(fake_detector.refined, 0);
     assert_int_equal(fake_tracker.masks, 1);
     assert_true(fabs(value_of(run, 1, 1, "mask_score") - 0.75) < 1e-6);
-    run->options.multimask = false;
-    run->options.refine = true;
+    run->segment.multimask = false;
+    run->segment.refine = true;
     run->options.plan = &plan;
     fake_tracker_reset();
     movie_track_all(run);
@@ -138,14 +138,14 @@ static void test_objectness(void **state)
     const struct movie movie = {
         .frames = 20, .things = {{.look = 1, .first = 1, .last = 20, .x = 4, .y = 4, .speed = 1, .best = 11}}};
     double times[] = {0, 10.0 / MOVIE_RATE};
-    struct track_plan plan = {.key_times = times, .key_count = 2, .merge_iou = 0.7, .both_ways = true};
+    struct track_plan plan = {.key_times = times, .key_count = 2};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.every_frames = 10;
+    run->job.detect_every.frames = 10;
     movie_track_all(run);
     assert_true(isnan(value_of(run, 1, 1, "objectness")));
-    run->options.detect.objectness = true;
+    run->detect.objectness = true;
     for (int pass = 0; pass < 2; pass++) {
         movie_track_all(run);
         for (int64_t frame = 1; frame <= 20; frame++) {
@@ -157,7 +157,7 @@ static void test_objectness(void **state)
         run->options.plan = &plan;
     }
     run->options.plan = NULL;
-    run->options.budget = 0.5; /* rows that are filled in too */
+    run->job.frame_budget = 0.5; /* rows that are filled in too */
     movie_track_all(run);
     for (int64_t frame = 1; frame <= 20; frame++)
         assert_false(isnan(value_of(run, frame, 1, "objectness")));

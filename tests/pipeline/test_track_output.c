@@ -260,8 +260,8 @@ static void test_overlay_pixels(void **state)
     struct image image;
 
     (void)state;
-    options.outputs.draw = SOWLV2_DRAW_MASKS;
-    options.outputs.videos = false;
+    track_case_job.draw = SOWLV2_DRAW_MASKS;
+    track_case_job.films = false;
     track_case_object(&frame, id, 0, false);
     assert_int_equal(track_output_open(&options, &output), 0);
     add(output, &frame);
@@ -295,8 +295,8 @@ static void run_rle(bool pictures, bool binary, bool rle)
     json_t *rows;
 
     options.outputs.pictures = pictures;
-    options.outputs.binary = binary;
-    options.outputs.rle = rle;
+    track_case_job.masks = binary;
+    track_case_job.rle = rle;
     write_case(&options, &report);
     rows = track_case_rows(folder);
     assert_int_equal(json_array_size(rows), FRAMES);
@@ -348,7 +348,7 @@ static void test_lossless(void **state)
     int64_t id = 2;
 
     (void)state;
-    options.outputs.mask_codec = VIDEO_CODEC_FFV1;
+    track_case_job.mask_codec = SOWLV2_MASK_FFV1;
     options.outputs.pictures = false;
     write_case(&options, NULL);
     clip = read_video(folder, "video/binary/obj2_a_red_bicycle__mask.mkv", ODD_WIDTH, ODD_HEIGHT,
@@ -443,7 +443,7 @@ static void test_many_objects(void **state)
 
     (void)state;
     notices_begin();
-    options.outputs.max_object_videos = 4;
+    track_case_job.max_object_films = 4;
     options.threads = 3;
     options.outputs.pictures = false;
     assert_int_equal(track_output_open(&options, &output), 0);
@@ -518,7 +518,7 @@ static void test_no_sound(void **state)
     write_case(&options, NULL);
     assert_int_equal(notices_count(), 1);
     assert_non_null(strstr(notices(), "merged_overlay.mp4: without sound: standard input"));
-    options.outputs.merged = false; /* then each says it */
+    track_case_job.merged = false; /* then each says it */
     write_case(&options, NULL);
     assert_int_equal(notices_count(), 5); /* and that the results before are replaced */
     notices_end();

@@ -78,7 +78,8 @@ static void test_schedule(void **state)
     double times[] = {0.35, 0.36, 1.0, 2.2}, late[] = {0.5, 3.5, 7};
     const struct track_plan plan = {.key_times = times, .key_count = 4};
     const struct track_plan too_long = {.key_times = late, .key_count = 3};
-    struct track_options options = {.cuts = true, .source = "clip"};
+    struct sowlv2_run_options job = {.cuts = true};
+    struct track_options options = {.job = &job, .source = "clip"};
 
     (void)state;
     /* Found at once: never again. Not found: every frame, then two a second. */
@@ -92,14 +93,14 @@ static void test_schedule(void **state)
     assert_int_equal(looks(&options, 30, 1, 0.01f, 12), FRAMES(1, 12));
     assert_int_equal(looks(&options, 24, 100, 0.01f, 15),
                      FRAMES(1, 2, 3, 4, 5, 6, 7, 8, 13, 15, 16, 17, 18, 19, 20, 21, 22));
-    options.cuts = false;
+    job.cuts = false;
     assert_int_equal(looks(&options, 30, 1, 0.01f, 12), FRAMES(1));
-    options.every_frames = 7;
+    job.detect_every.frames = 7;
     assert_int_equal(looks(&options, 30, 1, 0, 0), FRAMES(1, 8, 15, 22, 29));
-    options.every_frames = 0;
-    options.every_seconds = 0.3;
+    job.detect_every.frames = 0;
+    job.detect_every.seconds = 0.3;
     assert_int_equal(looks(&options, 12, 1, 0, 0), FRAMES(1, 4, 7, 10));
-    options.every_seconds = 0;
+    job.detect_every.seconds = 0;
     options.plan = &plan; /* the frame that is shown at each key time */
     assert_int_equal(looks(&options, 30, 1, 0.01f, 0), FRAMES(1, 4, 11, 23));
     /* Keys that come when all is over are the last frame's, which is said. */
@@ -128,50 +129,50 @@ static struct sowlv2_tracks make_tracks(const int64_t *objects, size_t count, bo
 
 static void test_things(void **state)
 {
-    struct track_things things = {0};
-    struct track_thing *thing;
+    struct track_objects things = {0};
+    struct track_object *thing;
     struct output_object *objects;
     struct sowlv2_tracks tracks;
     size_t count;
 
     (void)state;
     for (int64_t id = 1; id <= 20; id++) {
-        assert_int_equal(track_things_add(&things, (int)(id % 2), 0.5f, 3, &thing), 0);
+        assert_int_equal(track_objects_add(&things, (int)(id % 2), 0.5f, 3, &thing), 0);
         assert_int_equal(thing->id, id);
         assert_int_equal(thing->last_seen, 3);
     }
     assert_int_equal(things.count, 20);
-    assert_null(track_things_find(&things, 21));
-    track_things_remove(&things, 19);
-    track_things_remove(&things, 0);
-    assert_null(track_things_find(&things, 20));
-    assert_int_equal(track_things_add(&things, 0, 0.5f, 4, &thing), 0);
+    assert_null(track_objects_find(&things, 21));
+    track_objects_remove(&things, 19);
+    track_objects_remove(&things, 0);
+    assert_null(track_objects_find(&things, 20));
+    assert_int_equal(track_objects_add(&things, 0, 0.5f, 4, &thing), 0);
     assert_int_equal(thing->id, 21); /* 20 is gone for good */
 
     /* Results are taken over by number; what is not seen keeps how it looked. */
     tracks = make_tracks((const int64_t[]){5, 99, 3}, 3, true);
-    track_things_take(&things, &tracks, 7);
+    track_objects_take(&things, &tracks, 7);
     sowlv2_tracks_free(&tracks);
-    thing = track_things_find(&things, 3);
+    thing = track_objects_find(&things, 3);
     assert_true(thing->visible && thing->last_seen == 7 && thing->mask.area == 72 && thing->mask.box[0] >= 20);
     assert_true(thing->pointer[2] >= 1);
-    assert_false(track_things_find(&things, 4)->visible);
+    assert_false(track_objects_find(&things, 4)->visible);
     tracks = make_tracks((const int64_t[]){3}, 1, false);
-    track_things_take(&things, &tracks, 8);
+    track_objects_take(&things, &tracks, 8);
     sowlv2_tracks_free(&tracks);
     assert_true(!thing->visible && thing->last_seen == 7 && thing->mask.area == 0 && thing->pointer[2] >= 1);
 
-    assert_int_equal(track_things_list(&things, &objects, &count), 0);
+    assert_int_equal(track_objects_list(&things, &objects, &count), 0);
     assert_int_equal(count, 19);
     for (size_t i = 0; i < count; i++) {
         assert_true(i == 0 || objects[i].id > objects[i - 1].id);
         assert_int_equal(objects[i].lost, objects[i].id != 5);
         assert_false(objects[i].interpolated);
     }
-    assert_ptr_not_equal(objects[3].mask.runs, track_things_find(&things, 5)->mask.runs);
+    assert_ptr_not_equal(objects[3].mask.runs, track_objects_find(&things, 5)->mask.runs);
     output_objects_free(objects, count);
     output_objects_free(NULL, 3);
-    track_things_free(&things);
+    track_objects_free(&things);
     assert_null(things.items);
 }
 
@@ -184,7 +185,7 @@ static struct track_candidate candidate(int x0, int x1, int prompt, float score)
 
 static void test_match(void **state)
 {
-    struct track_things things = {0};
+    struct track_objects things = {0};
     struct track_candidates candidates = {.items = calloc(5, sizeof(*candidates.items)), .count = 5};
     const struct {
         int x0, x1, prompt;
@@ -193,9 +194,9 @@ static void test_match(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct track_thing *thing;
+        struct track_object *thing;
 
-        assert_int_equal(track_things_add(&things, rows[i].prompt, 0.5f, 1, &thing), 0);
+        assert_int_equal(track_objects_add(&things, rows[i].prompt, 0.5f, 1, &thing), 0);
         thing->visible = rows[i].visible;
         thing->mask = make_mask(rows[i].x0, rows[i].x1, 10);
     }
@@ -216,7 +217,7 @@ static void test_match(void **state)
     assert_int_equal(candidates.items[0].match, 1);
     track_candidates_free(&candidates);
     assert_null(candidates.items);
-    track_things_free(&things);
+    track_objects_free(&things);
 }
 
 /* ---- finds with their masks, new objects, lost ones ---- */
@@ -229,6 +230,9 @@ static const struct movie movie = {.frames = 4,
 
 /* A run with a tracker on the first frame of the movie. */
 struct fixture {
+    struct sowlv2_run_options job;
+    struct sowlv2_segment_options segment;
+    struct sowlv2_track_options track;
     struct track_options options;
     struct track_report report;
     struct track_run run;
@@ -241,17 +245,22 @@ static void open_fixture(struct fixture *fixture)
     struct sowlv2_image image = view;
 
     fake_tracker_reset();
-    *fixture = (struct fixture){.options = {.source = "clip", .max_objects = 8, .match_iou = 0.5},
+    *fixture = (struct fixture){.job = {.segment = &fixture->segment,
+                                        .track = &fixture->track,
+                                        .max_objects = 8,
+                                        .match_iou = 0.5,
+                                        .stop = &fake_detector.interrupted},
+                                .options = {.job = &fixture->job, .source = "clip"},
                                 .pixels = movie_picture(&movie, 1)};
-    fixture->run = (struct track_run){.options = &fixture->options, .report = &fixture->report};
+    fixture->run = (struct track_run){.options = &fixture->options, .job = &fixture->job, .report = &fixture->report};
     image.pixels = fixture->pixels;
-    assert_int_equal(sowlv2_track_session_create(fake_segmenter, &fixture->options.track, &fixture->run.tracker), 0);
+    assert_int_equal(sowlv2_track_session_create(fake_segmenter, &fixture->track, &fixture->run.tracker), 0);
     assert_int_equal(sowlv2_track_set_frame(fixture->run.tracker, 1, &image), 0);
 }
 
 static void close_fixture(struct fixture *fixture)
 {
-    track_things_free(&fixture->run.things);
+    track_objects_free(&fixture->run.objects);
     sowlv2_track_session_free(&fixture->run.tracker);
     free(fixture->pixels);
 }
@@ -281,7 +290,7 @@ static void test_candidates(void **state)
     track_candidates_free(&candidates);
 
     /* Many more than there is room for: the best get masks. */
-    fixture.options.max_objects = 1;
+    fixture.job.max_objects = 1;
     for (int i = 0; i < 6; i++)
         items[i] = detection(20 * (i % 4), i, 0.1f * (float)(i + 1));
     fake_detector.decoded = 0;
@@ -304,14 +313,14 @@ static void test_adopt(void **state)
     const struct sowlv2_detections detections = {.items = items, .count = 4};
     struct track_candidates candidates;
     struct sowlv2_tracks tracks;
-    struct track_thing *thing;
+    struct track_object *thing;
     struct fixture fixture;
 
     (void)state;
     open_fixture(&fixture);
     /* Object 1 is followed, 2 and 3 are lost: 2 looked like the find at 40, 3 was of another prompt. */
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(track_things_add(&fixture.run.things, i == 2, 0.3f, 0, &thing), 0);
+        assert_int_equal(track_objects_add(&fixture.run.objects, i == 2, 0.3f, 0, &thing), 0);
         thing->visible = i == 0;
         thing->pointer = calloc(FAKE_LOOKS, sizeof(float));
         thing->pointer_length = FAKE_LOOKS;
@@ -321,7 +330,7 @@ static void test_adopt(void **state)
     }
     assert_int_equal(sowlv2_track_run(fixture.run.tracker, NULL, &tracks), 0);
     sowlv2_tracks_free(&tracks);
-    fixture.options.max_objects = 4;
+    fixture.job.max_objects = 4;
     assert_int_equal(track_candidates_make(&fixture.run, fixture.run.tracker, &detections, 0.5, &candidates), 0);
     candidates.items[0].match = 1;
     assert_int_equal(track_candidates_adopt(&fixture.run, &candidates, 1), 0);
@@ -330,12 +339,12 @@ static void test_adopt(void **state)
     assert_int_equal(candidates.items[2].match, 2);
     assert_int_equal(candidates.items[3].match, 0);
     assert_true(fixture.run.told_full);
-    thing = track_things_find(&fixture.run.things, 2);
+    thing = track_objects_find(&fixture.run.objects, 2);
     assert_true(thing->visible && thing->last_seen == 1 && thing->mask.box[0] >= 40);
     assert_true(thing->score >= 0.7f);
-    thing = track_things_find(&fixture.run.things, 4);
+    thing = track_objects_find(&fixture.run.objects, 4);
     assert_true(thing->visible && thing->mask.box[0] >= 20 && thing->prompt == 0);
-    assert_false(track_things_find(&fixture.run.things, 3)->visible);
+    assert_false(track_objects_find(&fixture.run.objects, 3)->visible);
     /* Nothing is left of those that were tried. */
     assert_int_equal(sowlv2_track_remove(fixture.run.tracker, -2), SOWLV2_ERROR_ARGUMENT);
     assert_int_equal(sowlv2_track_remove(fixture.run.tracker, -3), SOWLV2_ERROR_ARGUMENT);
@@ -420,15 +429,16 @@ static struct output_object *make_objects(const int64_t *ids, size_t count, int 
  * with objects 1 and, from the second tracked one on, 2. Rows in order, each once. */
 static json_t *emit(const char *frames, const char *folder)
 {
-    struct track_options options = {.source = "clip", .name = "clip", .output = folder, .budget = 0.5};
+    const struct sowlv2_run_options job = {.frame_budget = 0.5, .stop = &fake_detector.interrupted};
+    const struct track_options options = {.job = &job, .source = "clip", .name = "clip"};
     struct track_report report = {0};
-    struct track_run run = {.options = &options, .report = &report};
+    struct track_run run = {.options = &options, .job = &job, .report = &report};
     struct track_output_options output = track_case_options(folder, MOVIE_WIDTH, MOVIE_HEIGHT);
     int64_t number = 1, tracked = 0;
     bool ended = false;
 
     fake_tracker_reset();
-    output.outputs.binary = output.outputs.overlay = output.outputs.videos = output.outputs.pictures = false;
+    track_case_job.masks = track_case_job.overlays = track_case_job.films = output.outputs.pictures = false;
     assert_int_equal(track_output_open(&output, &run.output), 0);
     assert_int_equal(track_emitter_create(&run, &run.emitter), 0);
     for (; *frames; frames++) {

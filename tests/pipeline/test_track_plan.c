@@ -37,7 +37,8 @@ static const struct plan_case cases[] = {
      5,
      5,
      true,
-     "its frames end at 2.00 s, before the length that it gives: key frames by equal steps at 0.20, 0.60, 1.00, 1.40, "
+     "its frames end at 2.00 s, before the length that it declares: key frames by equal steps at 0.20, 0.60, 1.00, "
+     "1.40, "
      "1.80 s"},
     {"for twice the length", {0.5, 1.5, 2.5, 3.5}, 4, 4, 2 + 4, true, "key frames by equal steps at 0.25, 0.75"},
     {"for no known length",
@@ -46,7 +47,7 @@ static const struct plan_case cases[] = {
      3,
      3,
      true,
-     "its frames end at 2.00 s, a length that it does not give: key frames by equal steps at 0.33, 1.00, 1.67 s"},
+     "its frames end at 2.00 s, a length that it does not declare: key frames by equal steps at 0.33, 1.00, 1.67 s"},
     {"chosen, and all but the last too late",
      {0.5, 9, 10},
      3,
@@ -62,11 +63,11 @@ static void run_case(const struct plan_case *one, bool both_ways)
 {
     struct movie_run *run = movie_open(&movie);
     double keys[MOST_KEYS];
-    const struct track_plan plan = {
-        .key_times = keys, .key_count = one->count, .steps = one->steps, .merge_iou = 0.7, .both_ways = both_ways};
+    const struct track_plan plan = {.key_times = keys, .key_count = one->count, .steps = one->steps};
 
     memcpy(keys, one->keys, sizeof(keys));
     run->options.plan = &plan;
+    run->job.key_frames = both_ways;
     notices_begin();
     movie_track_all(run);
     if (both_ways &&
@@ -99,14 +100,14 @@ static void test_forward(void **state)
 static void test_longer(void **state)
 {
     double keys[] = {0.1, 0.3};
-    struct track_plan plan = {.key_times = keys, .key_count = 2, .steps = 2, .end = 0.4, .both_ways = true};
+    struct track_plan plan = {.key_times = keys, .key_count = 2, .steps = 2, .end = 0.4};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
     run->options.plan = &plan;
     notices_begin();
     movie_track_all(run);
-    assert_non_null(strstr(notices(), "its frames go on to 2.00 s, beyond the 0.40 s that it says"));
+    assert_non_null(strstr(notices(), "its frames go on to 2.00 s, beyond the 0.40 s that it declares"));
     notices_end();
     movie_close(run);
     plan.end = 1.9;
@@ -123,12 +124,12 @@ static void test_longer(void **state)
 static void test_part(void **state)
 {
     double keys[] = {0.1, 0.2, 1.9};
-    const struct track_plan plan = {.key_times = keys, .key_count = 3, .merge_iou = 0.7, .both_ways = true};
+    const struct track_plan plan = {.key_times = keys, .key_count = 3};
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
     run->options.plan = &plan;
-    run->options.reader = (struct video_reader_options){.first_frame = 25, .last_frame = 30};
+    run->options.reader = (struct video_reader_options){.frames.first = 25, .frames.last = 30};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 6);
     assert_int_equal(run->report.detections, 2);
@@ -145,8 +146,7 @@ static void test_one_frame(void **state)
     (void)state;
     for (size_t steps = 0; steps < 6; steps += 5) {
         double keys[] = {0.005, 0.015, 0.025, 0.035, 0.045};
-        const struct track_plan plan = {
-            .key_times = keys, .key_count = 5, .steps = steps, .merge_iou = 0.7, .both_ways = true};
+        const struct track_plan plan = {.key_times = keys, .key_count = 5, .steps = steps};
         struct movie_run *run = movie_open(&one);
 
         run->options.plan = &plan;
@@ -164,14 +164,13 @@ static void test_cut(void **state)
     (void)state;
     for (int budget = 0; budget < 2; budget++) {
         double keys[] = {0.2, 0.6, 1.0, 1.4, 1.8};
-        const struct track_plan plan = {
-            .key_times = keys, .key_count = 5, .steps = 5, .merge_iou = 0.7, .both_ways = true};
+        const struct track_plan plan = {.key_times = keys, .key_count = 5, .steps = 5};
         struct movie_run *run = movie_open(&movie);
         int64_t count;
 
         shell("truncate -s $(( $(stat -c %%s '%s') / 2 )) '%s'", run->source, run->source);
         run->options.plan = &plan;
-        run->options.budget = budget ? 0.5 : 1;
+        run->job.frame_budget = budget ? 0.5 : 1;
         notices_begin();
         assert_int_equal(movie_track(run), SOWLV2_ERROR_FORMAT);
         assert_non_null(strstr(sowlv2_error_message(), "breaks off at"));

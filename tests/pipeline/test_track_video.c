@@ -93,8 +93,8 @@ static void test_linked_again(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.lost_after = 30;
-    run->options.every_frames = 10; /* looks at 1, 11, 21, 31 */
+    run->job.lost_after = 30;
+    run->job.detect_every.frames = 10; /* looks at 1, 11, 21, 31 */
     fake_tracker.memory = 3;
     movie_track_all(run);
     movie_expect_all(run, 1, 40, 1, &movie.things[0]);
@@ -125,7 +125,7 @@ static void test_given_up(void **state)
     movie_close(run);
 
     run = movie_open(&movie);
-    run->options.lost_after = 0;
+    run->job.lost_after = 0;
     movie_track_all(run);
     movie_expect_all(run, 1, 10, 1, &movie.things[0]);
     movie_expect_none(run, 11, 60, 1);
@@ -148,7 +148,7 @@ static void test_cuts(void **state)
     movie_close(run);
 
     run = movie_open(&movie);
-    run->options.cuts = false;
+    run->job.cuts = false;
     movie_track_all(run);
     movie_expect_none(run, 1, 40, 2);
     assert_int_equal(run->report.detections, 1);
@@ -161,14 +161,14 @@ static void test_every(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.every_frames = 9;
+    run->job.detect_every.frames = 9;
     movie_track_all(run);
     assert_int_equal(run->report.detections, 5); /* 1, 10, 19, 28, 37 */
     movie_expect_none(run, 1, 18, 2);
     movie_expect_all(run, 19, 40, 2, &movie.things[1]);
     assert_int_equal(run->report.objects, 2); /* what is found again is what is followed */
-    run->options.every_frames = 0;
-    run->options.every_seconds = 1; /* 20 frames */
+    run->job.detect_every.frames = 0;
+    run->job.detect_every.seconds = 1; /* 20 frames */
     movie_track_all(run);
     assert_int_equal(run->report.detections, 2);
     movie_expect_none(run, 1, 20, 2);
@@ -185,7 +185,7 @@ static void test_score(void **state)
     (void)state;
     movie.things[0].best = 11;
     run = movie_open(&movie);
-    run->options.every_frames = 5; /* 1, 6, 11, 16 */
+    run->job.detect_every.frames = 5; /* 1, 6, 11, 16 */
     movie_track_all(run);
     for (int64_t frame = 1; frame <= 20; frame++) {
         const double score = json_number_value(json_object_get(movie_object(run, frame, 1), "score"));
@@ -206,8 +206,8 @@ static void test_max_objects(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.max_objects = 2;
-    run->options.every_frames = 5;
+    run->job.max_objects = 2;
+    run->job.detect_every.frames = 5;
     notices_begin();
     movie_track_all(run);
     assert_non_null(strstr(notices(), "--max-objects"));
@@ -232,8 +232,8 @@ static void test_budget(void **state)
     int64_t interpolated = 0;
 
     (void)state;
-    run->options.budget = 0.5;
-    run->options.lost_after = 8;
+    run->job.frame_budget = 0.5;
+    run->job.lost_after = 8;
     movie_track_all(run);
     for (int64_t frame = 1; frame <= 60; frame++) {
         const json_t *object = movie_object(run, frame, 1);
@@ -259,7 +259,7 @@ static void test_budget_and_cuts(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.budget = 0.2;
+    run->job.frame_budget = 0.2;
     movie_track_all(run);
     assert_false(movie_is_interpolated(movie_object(run, 20, 1)));
     assert_true(run->report.interpolated > 10);
@@ -274,9 +274,9 @@ static void test_interrupted(void **state)
     for (int budget = 0; budget < 2; budget++) {
         struct movie_run *run = movie_open(&movie);
 
-        run->options.budget = budget ? 0.5 : 1;
-        run->options.outputs.videos = run->options.outputs.binary = run->options.outputs.overlay = true;
-        run->options.outputs.max_object_videos = 16;
+        run->job.frame_budget = budget ? 0.5 : 1;
+        run->job.films = run->job.masks = run->job.overlays = true;
+        run->job.max_object_films = 16;
         fake_tracker.interrupt_at = 12;
         assert_int_equal(movie_track(run), 0);
         assert_true(run->report.interrupted);
@@ -321,17 +321,6 @@ static void test_wrong(void **state)
     char *taken = test_path(run->folder, "taken");
 
     (void)state;
-    run->options.prompt_count = 0;
-    assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
-    run->options = good;
-    run->options.budget = 0;
-    assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
-    run->options.budget = NAN;
-    assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
-    run->options = good;
-    run->options.max_objects = 0;
-    assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
-    run->options = good;
     run->options.source = missing;
     assert_int_equal(movie_track(run), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "missing.mkv"));
@@ -342,12 +331,12 @@ static void test_wrong(void **state)
     assert_non_null(strstr(sowlv2_error_message(), "text.mkv"));
     run->options = good;
     test_write_text(run->folder, "taken", "a file");
-    run->options.output = taken;
+    run->job.output = taken;
     assert_int_equal(movie_track(run), SOWLV2_ERROR_IO);
     assert_non_null(strstr(sowlv2_error_message(), "taken"));
     assert_int_equal(fake_tracker.frames, 0);
-    run->options = good;
-    run->options.reader.first_frame = 10;
+    run->job.output = run->output;
+    run->options.reader.frames.first = 10;
     assert_int_equal(movie_track(run), SOWLV2_ERROR_ARGUMENT);
     free(missing);
     free(text);
@@ -385,7 +374,7 @@ static void test_range(void **state)
     struct movie_run *run = movie_open(&movie);
 
     (void)state;
-    run->options.reader = (struct video_reader_options){.first_frame = 11, .last_frame = 20};
+    run->options.reader = (struct video_reader_options){.frames.first = 11, .frames.last = 20};
     assert_int_equal(movie_track(run), 0);
     assert_int_equal(json_array_size(run->rows), 10);
     movie_expect_all(run, 11, 20, 1, &movie.things[0]);

@@ -15,26 +15,25 @@
 
 static const char *const prompts[] = {"cat", "a red bicycle!"};
 
+struct sowlv2_run_options track_case_job;
+
 struct track_output_options track_case_options(const char *folder, int width, int height)
 {
-    return (struct track_output_options){
-        .folder = folder,
-        .name = "clip.mp4",
-        .prompts = prompts,
-        .prompt_count = 2,
-        .width = width,
-        .height = height,
-        .frame_rate = 25,
-        .outputs = {.binary = true,
-                    .overlay = true,
-                    .merged = true,
-                    .videos = true,
-                    .pictures = true,
-                    .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS | SOWLV2_DRAW_MASKS,
-                    .mask_codec = VIDEO_CODEC_H264,
-                    .max_object_videos = 16},
-        .threads = 1,
-    };
+    track_case_job = (struct sowlv2_run_options){.prompts = prompts,
+                                                 .prompt_count = 2,
+                                                 .masks = true,
+                                                 .overlays = true,
+                                                 .merged = true,
+                                                 .films = true,
+                                                 .draw = SOWLV2_DRAW_BOXES | SOWLV2_DRAW_LABELS | SOWLV2_DRAW_MASKS,
+                                                 .max_object_films = 16};
+    return (struct track_output_options){.folder = folder,
+                                         .name = "clip.mp4",
+                                         .width = width,
+                                         .height = height,
+                                         .frame_rate = 25,
+                                         .outputs = {.job = &track_case_job, .pictures = true},
+                                         .threads = 1};
 }
 
 struct output_frame track_case_frame(int width, int height, int64_t number, double time)

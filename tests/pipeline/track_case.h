@@ -6,6 +6,9 @@
 
 #include <jansson.h>
 
+/* The job of the options that track_case_options() gave last. */
+extern struct sowlv2_run_options track_case_job;
+
 /* All outputs on, H.264, one thread, prompts "cat" and "a red bicycle!". */
 struct track_output_options track_case_options(const char *folder, int width, int height);
 

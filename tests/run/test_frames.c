@@ -177,8 +177,8 @@ static void takes_a_part(void **state)
     struct sowlv2_key_frames_options options = with_callbacks(&score, &seen);
     (void)state;
     options.progress = NULL;
-    options.first_frame = 4;
-    options.last_frame = 9;
+    options.frames.first = 4;
+    options.frames.last = 9;
     options.source_fps = 10;
     if (sowlv2_key_frames_run(scorer, video, &options, &report) != 0)
         fail_msg("%s", sowlv2_error_message());

@@ -2,6 +2,7 @@
 #include "base/test_folder.h"
 #include "sowlv2_run.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -410,8 +411,8 @@ static void test_options_that_cannot_be(void **state)
     const struct sowlv2_image_list list = {names, SCENES, load, release, &seen},
                                    loadless = {names, SCENES, NULL, NULL, NULL};
     const struct sowlv2_run_options good = options_of(&seen, sinks);
-    struct sowlv2_run_options bad[10];
-    const char *words[10];
+    struct sowlv2_run_options bad[12];
+    const char *words[12];
     sowlv2_run *run = (void *)&seen;
     size_t count = 0;
 
@@ -428,9 +429,11 @@ static void test_options_that_cannot_be(void **state)
     BAD(prompt_count = 0, "look for");
     BAD(mark_count = 1, "marks");
     BAD(frame_budget = 0, "frame_budget");
+    BAD(frame_budget = NAN, "frame_budget");
     BAD(sink_count = 0, "output");
     BAD(resume = true, "resume");
     BAD(batch_size = 0, "batch_size");
+    BAD(io_threads = -1, "io_threads");
     BAD(max_objects = 0, "max_objects");
     BAD(size = 3, "sowlv2_run_options_default");
     for (size_t i = 0; i < count; i++) {

@@ -130,7 +130,7 @@ static void test_range_before_cut(void **state)
     need_ffmpeg();
     char *folder = test_folder_make(), *path = film_make(folder, "a.mkv", SOURCE X264);
     shell("truncate -s $(( $(stat -c %%s '%s') / 2 )) '%s'", path, path);
-    struct clip clip = clip_read(path, &(struct video_reader_options){.last_frame = 10});
+    struct clip clip = clip_read(path, &(struct video_reader_options){.frames.last = 10});
     expect_whole("a range", &clip, 10);
     clip_free(&clip);
     clip = clip_read(path, &(struct video_reader_options){.fps = 5});

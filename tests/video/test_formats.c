@@ -209,10 +209,10 @@ static void test_ranges(void **state)
         {{.start = 1.01}, 11, 39, 1},
         {{.end = 2}, 0, 20, 1},
         {{.start = 3.3, .end = 3.5}, 33, 2, 1},
-        {{.first_frame = 5, .last_frame = 7}, 4, 3, 5},
-        {{.first_frame = 49}, 48, 2, 49},
-        {{.start = 2, .first_frame = 3, .last_frame = 3}, 22, 1, 3},
-        {{.end = 100, .last_frame = 1000}, 0, 50, 1},
+        {{.frames.first = 5, .frames.last = 7}, 4, 3, 5},
+        {{.frames.first = 49}, 48, 2, 49},
+        {{.start = 2, .frames.first = 3, .frames.last = 3}, 22, 1, 3},
+        {{.end = 100, .frames.last = 1000}, 0, 50, 1},
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
         struct clip clip = clip_read(path, &ranges[i].options);

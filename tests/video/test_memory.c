@@ -6,28 +6,17 @@
 #include "base/test_folder.h"
 #include "video/support.h"
 
-#include <malloc.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cmocka.h>
 
 #ifdef SHORTAGE
-static void drop_message(enum sowlv2_log_level level, const char *message, void *user_data)
-{
-    (void)level;
-    (void)message;
-    (void)user_data;
-}
-
 /* What reading a film gave. */
 struct answer {
     int status;
@@ -92,8 +81,9 @@ static long count_allocations(const struct sample *sample)
 }
 
 /* The ways memory runs out; false: the answer was not right, which is printed. */
-static bool with_failing(const struct sample *sample, long number)
+static bool with_failing(const void *data, long number)
 {
+    const struct sample *const sample = data;
     shortage.wanted = number;
     shortage.armed = true;
     const struct answer answer = read_film(sample->path, sample->threads);
@@ -101,16 +91,10 @@ static bool with_failing(const struct sample *sample, long number)
     return is_right(sample, &answer, shortage.lasting ? "allocation and all after it" : "allocation", number);
 }
 
-static bool with_limit(const struct sample *sample, long more)
+static bool with_limit(const void *data, long more)
 {
-    long pages = 0;
-    malloc_trim(0);
-    FILE *stream = fopen("/proc/self/statm", "r");
-    if (!stream || fscanf(stream, "%ld", &pages) != 1)
-        return false;
-    fclose(stream);
-    const rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)more * 1024;
-    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0)
+    const struct sample *const sample = data;
+    if (!shortage_limit(more))
         return false;
     const struct answer answer = read_film(sample->path, sample->threads);
     return is_right(sample, &answer, "KB more", more);
@@ -118,19 +102,9 @@ static bool with_limit(const struct sample *sample, long more)
 
 enum outcome { RIGHT, WRONG, CRASHED };
 
-/* In a process of its own. */
-static enum outcome in_child(bool (*read)(const struct sample *, long), const struct sample *sample, long number)
+static enum outcome in_child(bool (*read)(const void *, long), const struct sample *sample, long number)
 {
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0) {
-        signal(SIGSEGV, SIG_DFL); /* cmocka's own would go on with the tests here */
-        signal(SIGABRT, SIG_DFL);
-        sowlv2_set_log(drop_message, NULL);
-        _exit(read(sample, number) ? 0 : 1);
-    }
-    int ended = 0;
-    assert_int_equal(waitpid(child, &ended, 0), child);
+    const int ended = shortage_in_child(read, sample, number);
     return WIFSIGNALED(ended) ? CRASHED : ended != 0 ? WRONG : RIGHT;
 }
 

@@ -81,7 +81,7 @@ static void test_kinds(void **state)
         }
         visit(kinds[i][0], path, &(struct video_reader_options){0});
         visit(kinds[i][0], path, &(struct video_reader_options){.fps = 12});
-        visit(kinds[i][0], path, &(struct video_reader_options){.start = 1.5, .fps = 7, .first_frame = 3});
+        visit(kinds[i][0], path, &(struct video_reader_options){.start = 1.5, .fps = 7, .frames.first = 3});
         free(path);
     }
     char *images = test_path(folder, "images");

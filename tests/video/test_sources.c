@@ -200,11 +200,12 @@ static void test_no_video(void **state)
 
     expect_error(ffv1, &(struct video_reader_options){.max_pixels = 3000}, SOWLV2_ERROR_ARGUMENT, "64 x 48");
     expect_error(ffv1, &(struct video_reader_options){.start = 50}, SOWLV2_ERROR_ARGUMENT, "no frame in the range");
-    expect_error(ffv1, &(struct video_reader_options){.first_frame = 50}, SOWLV2_ERROR_ARGUMENT, "no frame");
+    expect_error(ffv1, &(struct video_reader_options){.frames.first = 50}, SOWLV2_ERROR_ARGUMENT, "no frame");
     expect_error(ffv1, &(struct video_reader_options){.fps = -1}, SOWLV2_ERROR_ARGUMENT, "frames a second");
     expect_error(ffv1, &(struct video_reader_options){.fps = 0.0 / 0.0}, SOWLV2_ERROR_ARGUMENT, "frames a second");
     expect_error(ffv1, &(struct video_reader_options){.start = 2, .end = 1}, SOWLV2_ERROR_ARGUMENT, "not after");
-    expect_error(ffv1, &(struct video_reader_options){.first_frame = 3, .last_frame = 2}, SOWLV2_ERROR_ARGUMENT, "A:B");
+    expect_error(ffv1, &(struct video_reader_options){.frames.first = 3, .frames.last = 2}, SOWLV2_ERROR_ARGUMENT,
+                 "A:B");
     free(sound);
     free(cover);
     free(none);

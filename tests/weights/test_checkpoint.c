@@ -20,7 +20,6 @@ static void single_file_is_opened(void **state)
     (void)state;
     struct checkpoint *checkpoint;
     assert_int_equal(checkpoint_open(TEST_DATA "/weights/data/single", &checkpoint), 0);
-    assert_string_equal(checkpoint_folder(checkpoint), TEST_DATA "/weights/data/single");
     assert_int_equal(checkpoint_find(checkpoint, "model.f32")->bytes, 24);
     assert_null(checkpoint_find(checkpoint, "model.f3"));
     assert_int_equal(checkpoint_read(checkpoint, checkpoint_find(checkpoint, "model.f32"), false), 0);

@@ -70,7 +70,7 @@ static void published_files_are_known_by_their_names(void **state)
         {"sam2.1_hiera_large-fp16.pth", "facebook/sam2.1-hiera-large,"},
         {"sam2.1_b.pt", "facebook/sam2.1-hiera-base-plus,"},
         {"vitg-384.pt", "facebook/vjepa2-vitg-fpc64-384,"},
-        {"sam_vit_h_4b8939.pth", "is SAM 1, which sowlv2 does not compute"},
+        {"sam_vit_h_4b8939.pth", "is SAM 1, which sowlv2 cannot run"},
         {"sam3.pt", "is SAM 3, which"},
         {"vjepa2_1_vitl_dist_vitG_384.pt", "is V-JEPA 2.1, which"},
     };

@@ -52,7 +52,7 @@ static void the_wrong_ones_are_named(void **state)
     expect_refused("sam2_video", "tokenizer", "a SAM 2 model", "OWLv2");
     expect_refused("bert", "owlv2", "model_type is \"bert\": this is another kind of model", "OWLv2");
     expect_refused("", "owlv2", "does not say what it is", "OWLv2");
-    expect_refused("sam3", NULL, "a SAM 3 model, which sowlv2 does not compute", "V-JEPA 2 for key frames");
+    expect_refused("sam3", NULL, "a SAM 3 model, which sowlv2 cannot run", "V-JEPA 2 for key frames");
     expect_refused("bert", NULL, "another kind of model", "OWLv2 for detection");
 }
 
@@ -78,12 +78,12 @@ static void parts_and_successors_are_named(void **state)
     expect_refused("sam2_vision_model", "sam2", "the image encoder of a SAM 2 model alone",
                    "facebook/sam2.1-hiera-small");
     expect_refused("owlv2_text_model", "owlv2", "the text tower of an OWLv2 model alone", "google/owlv2-");
-    expect_refused("vjepa21", "vjepa2", "a V-JEPA 2.1 model, built otherwise than V-JEPA 2", "facebook/vjepa2-vitl");
+    expect_refused("vjepa21", "vjepa2", "a V-JEPA 2.1 model, built differently from V-JEPA 2", "facebook/vjepa2-vitl");
     /* As a fork of transformers saves it. */
     expect_config_refused("{\"model_type\": \"vjepa2\", \"use_rope_interleave\": true}", "vjepa2",
                           "x/config.json: use_rope_interleave is on: this is a V-JEPA 2.1 model");
     expect_config_refused("{\"model_type\": \"vjepa2\", \"use_modality_embeddings\": true}", NULL,
-                          "a V-JEPA 2.1 model, built otherwise than V-JEPA 2, which sowlv2 does not compute");
+                          "a V-JEPA 2.1 model, built differently from V-JEPA 2, which sowlv2 cannot run");
     assert_int_equal(check_config("{\"model_type\": \"vjepa2\", \"use_rope_interleave\": false}", "vjepa2"), 0);
 }
 

@@ -16,7 +16,8 @@ size_t sam2_prompt_bytes(const struct sam2_config *config, int64_t tokens)
     return (size_t)(image + COPIES * all * config->decoder_heads * config->width) * sizeof(float);
 }
 
-int64_t sam2_batch(const struct sam2 *model, const struct segment_prompt *prompts, int64_t count, size_t scratch_limit)
+int64_t sam2_batch(const struct sam2 *model, const struct sowlv2_segment_prompt *prompts, int64_t count,
+                   size_t scratch_limit)
 {
     const int64_t tokens = sam2_prompt_tokens(&prompts[0]);
     const size_t most = scratch_limit > 0 ? scratch_limit : (size_t)device_hints(model->device).batch_bytes;
@@ -89,20 +90,21 @@ void sam2_pick(struct compute *compute, struct tensor x, struct tensor index, st
 }
 
 static struct sam2_decoded decode_batch(const struct sam2 *model, struct compute *compute,
-                                        const struct sam2_features *features, const struct segment_prompt *prompts,
+                                        const struct sam2_features *features,
+                                        const struct sowlv2_segment_prompt *prompts, const struct tensor *masks,
                                         int64_t n, const struct model_trace *trace)
 {
     struct tensor tokens = sam2_prompt_sparse(model, compute, features, prompts, n);
-    struct tensor image = sam2_prompt_dense(model, compute, features, prompts, n);
+    struct tensor image = sam2_prompt_dense(model, compute, features, prompts, masks, n);
     return sam2_decode_tokens(model, compute, features, tokens, image, trace);
 }
 
 void sam2_decode_best(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                      const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
-                      const struct segment_best *out)
+                      const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t n,
+                      bool multimask, const struct model_trace *trace, const struct segment_best *out)
 {
     const size_t mark = compute_mark(compute);
-    const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts, n, trace);
+    const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts, masks, n, trace);
     const struct tensor index = sam2_choose(model, compute, &decoded, multimask);
     sam2_pick(compute, decoded.masks, index, out->masks);
     sam2_pick(compute, decoded.iou, index, out->iou);
@@ -138,7 +140,7 @@ static void give(const struct sam2 *model, struct compute *compute, const struct
 }
 
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                const struct segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
+                const struct sowlv2_segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
                 const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out)
 {
     int status = 0;
@@ -152,7 +154,7 @@ int sam2_decode(const struct sam2 *model, struct compute *compute, const struct 
     for (int64_t i = 0, n; i < count && model_keep_going(control, compute, i, count, "segmentation"); i += n) {
         n = sam2_batch(model, prompts + i, count - i, scratch_limit);
         const size_t mark = compute_mark(compute);
-        const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts + i, n, trace);
+        const struct sam2_decoded decoded = decode_batch(model, compute, features, prompts + i, NULL, n, trace);
         give(model, compute, &decoded, multimask, i, out);
         compute_release(compute, mark);
     }

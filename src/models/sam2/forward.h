@@ -36,16 +36,17 @@ void sam2_neck(const struct sam2 *model, struct compute *compute, const struct t
                const struct model_trace *trace, const struct sam2_features *features);
 
 /* Number of a prompt's own tokens. */
-int64_t sam2_prompt_tokens(const struct segment_prompt *prompt);
+int64_t sam2_prompt_tokens(const struct sowlv2_segment_prompt *prompt);
 
 /* `count` prompts of as many tokens each -> tokens [count, 2 + mask_tokens + T, C], the output tokens first. */
 struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compute,
-                                 const struct sam2_features *features, const struct segment_prompt *prompts,
+                                 const struct sam2_features *features, const struct sowlv2_segment_prompt *prompts,
                                  int64_t count);
 
-/* The image embedding with the prompts' masks: [1, P, C] where no prompt has one, else [count, P, C]. */
+/* The image embedding with the prompts' masks, which are `masks` [count, mask_side, mask_side] unless that is NULL:
+ * [1, P, C] where no prompt has one, else [count, P, C]. */
 struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                                const struct segment_prompt *prompts, int64_t count);
+                                const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t count);
 
 /* The two-way transformer: tokens [n, T, C], image [1 or n, P, C] -> queries [n, T, C], keys [n, P, C]. */
 void sam2_two_way(const struct sam2 *model, struct compute *compute, struct tensor tokens, struct tensor image,

@@ -114,10 +114,9 @@ static void free_memories(struct sam2_memories *memories, struct sam2_bank *bank
     memset(memories, 0, sizeof(*memories));
 }
 
-static void free_input(struct sam2_input *input)
+void sam2_input_free(struct sam2_input *input)
 {
     free(input->points);
-    free(input->labels);
     free(input->mask);
 }
 
@@ -125,7 +124,7 @@ void sam2_object_free_input(struct sam2_object *object, int64_t frame)
 {
     struct sam2_input *input = sam2_object_input(object, frame);
     if (input) {
-        free_input(input);
+        sam2_input_free(input);
         *input = object->inputs[--object->input_count];
     }
 }
@@ -135,7 +134,7 @@ void sam2_object_free(struct sam2_object *object, struct sam2_bank *bank)
     free_memories(&object->conditioning, bank);
     free_memories(&object->tracked, bank);
     for (int64_t i = 0; i < object->input_count; i++)
-        free_input(&object->inputs[i]);
+        sam2_input_free(&object->inputs[i]);
     free(object->inputs);
     memset(object, 0, sizeof(*object));
 }

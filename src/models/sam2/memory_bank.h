@@ -42,11 +42,10 @@ struct sam2_memories {
 /* What an object was asked by on one frame. */
 struct sam2_input {
     int64_t frame;
-    bool fresh; /* not yet run */
-    int point_count;
-    float *points;   /* [point_count][2] */
-    int32_t *labels; /* a box is its two corners, first */
-    uint8_t *mask;   /* [mask_height][mask_width] or NULL */
+    bool fresh;                          /* not yet run */
+    struct sowlv2_segment_prompt prompt; /* points alone: a box is its two corners */
+    void *points;                        /* the memory that they and their labels lie in */
+    uint8_t *mask;                       /* [mask_height][mask_width] or NULL */
     int mask_width, mask_height;
 };
 
@@ -67,6 +66,7 @@ int sam2_memories_reserve(struct sam2_memories *memories);
 struct sam2_memory *sam2_memories_add(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame);
 void sam2_memories_remove(struct sam2_memories *memories, struct sam2_bank *bank, int64_t frame);
 
+void sam2_input_free(struct sam2_input *input);
 void sam2_object_free_input(struct sam2_object *object, int64_t frame);
 void sam2_object_free(struct sam2_object *object, struct sam2_bank *bank);
 

@@ -8,28 +8,29 @@
 
 enum { BOX_TOKENS = 3 }; /* two corners, and the padding point that the reference adds */
 
-int64_t sam2_prompt_tokens(const struct segment_prompt *prompt)
+int64_t sam2_prompt_tokens(const struct sowlv2_segment_prompt *prompt)
 {
+    const int64_t points = (int64_t)prompt->point_count;
     if (prompt->box)
-        return prompt->point_count + BOX_TOKENS;
+        return points + BOX_TOKENS;
     /* Nothing at all is one point that is not a point. */
-    return (prompt->point_count > 0 ? prompt->point_count : 1) + 1;
+    return (points > 0 ? points : 1) + 1;
 }
 
-int sam2_prompt_check(const struct sam2_config *config, const struct segment_prompt *prompt)
+int sam2_prompt_check(const struct sam2_config *config, const struct sowlv2_segment_prompt *prompt)
 {
-    if (prompt->point_count < 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: %d points", prompt->point_count);
+    if (prompt->point_count > SAM2_MAX_POINTS)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: %zu points are too many", prompt->point_count);
     for (int i = 0; prompt->box && i < 4; i++)
         if (!isfinite(prompt->box[i]))
             return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: the box has a coordinate that is not finite");
-    for (int i = 0; i < prompt->point_count; i++) {
-        const int32_t label = prompt->labels[i];
+    for (size_t i = 0; i < prompt->point_count; i++) {
+        const int32_t label = segment_label_of(prompt, i);
         if (!isfinite(prompt->points[2 * i]) || !isfinite(prompt->points[2 * i + 1]))
-            return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: point %d has a coordinate that is not finite", i);
+            return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: point %zu has a coordinate that is not finite", i);
         if (label != SEGMENT_PADDING && (label < SEGMENT_NOT_A_POINT || label >= config->point_kinds)) {
-            return error_set(SOWLV2_ERROR_ARGUMENT, "prompt: point %d has label %d: labels are 1 (inside), 0 (outside)",
-                             i, (int)label);
+            return error_set(SOWLV2_ERROR_ARGUMENT,
+                             "prompt: point %zu has label %d: labels are 1 (inside), 0 (outside)", i, (int)label);
         }
     }
     return 0;
@@ -52,10 +53,10 @@ static void put_point(struct points *points, float x, float y, int32_t kind)
 }
 
 /* All of a prompt, in the reference's order: points, corners, padding. */
-static void put_prompt(struct points *points, const struct segment_prompt *prompt)
+static void put_prompt(struct points *points, const struct sowlv2_segment_prompt *prompt)
 {
-    for (int i = 0; i < prompt->point_count; i++)
-        put_point(points, prompt->points[2 * i], prompt->points[2 * i + 1], prompt->labels[i]);
+    for (size_t i = 0; i < prompt->point_count; i++)
+        put_point(points, prompt->points[2 * i], prompt->points[2 * i + 1], segment_label_of(prompt, i));
     if (prompt->box) {
         put_point(points, prompt->box[0], prompt->box[1], SEGMENT_TOP_LEFT);
         put_point(points, prompt->box[2], prompt->box[3], SEGMENT_BOTTOM_RIGHT);
@@ -66,7 +67,7 @@ static void put_prompt(struct points *points, const struct segment_prompt *promp
 }
 
 struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compute,
-                                 const struct sam2_features *features, const struct segment_prompt *prompts,
+                                 const struct sam2_features *features, const struct sowlv2_segment_prompt *prompts,
                                  int64_t count)
 {
     const struct sam2_config *config = &model->config;
@@ -98,17 +99,16 @@ struct tensor sam2_prompt_sparse(const struct sam2 *model, struct compute *compu
     return out;
 }
 
-/* image [P, C] + the embedding of a mask -> out [P, C]. */
-static void embed_mask(const struct sam2 *model, struct compute *compute, const struct segment_prompt *prompt,
-                       struct tensor image, struct tensor out)
+/* image [P, C] + the embedding of a mask, `given` or `logits` -> out [P, C]. */
+static void embed_mask(const struct sam2 *model, struct compute *compute, const struct tensor *given,
+                       const float *logits, struct tensor image, struct tensor out)
 {
     const struct sam2_config *config = &model->config;
     const struct sam2_weights *weights = &model->weights;
     const int64_t side = config->mask_side, grid = config->grid, channels = config->mask_channels;
     const size_t mark = compute_mark(compute);
-    struct tensor x = prompt->mask_tensor
-                          ? TENSOR_RESHAPE(*prompt->mask_tensor, 1, side, side, 1)
-                          : op_upload(compute, DTYPE_F32, 4, (int64_t[]){1, side, side, 1}, prompt->mask);
+    struct tensor x = given ? TENSOR_RESHAPE(*given, 1, side, side, 1)
+                            : op_upload(compute, DTYPE_F32, 4, (int64_t[]){1, side, side, 1}, logits);
     struct tensor half = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 2 * grid, 2 * grid, channels / 4);
     struct tensor quarter = COMPUTE_TENSOR(compute, DTYPE_F32, 1, grid, grid, channels);
     struct tensor residual = TENSOR_RESHAPE(image, 1, grid, grid, config->width);
@@ -123,23 +123,20 @@ static void embed_mask(const struct sam2 *model, struct compute *compute, const 
     compute_release(compute, mark);
 }
 
-static bool has_mask(const struct segment_prompt *prompt)
-{
-    return prompt->mask || prompt->mask_tensor;
-}
-
 struct tensor sam2_prompt_dense(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                                const struct segment_prompt *prompts, int64_t count)
+                                const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t count)
 {
     const int64_t pixels = model->config.grid * model->config.grid, width = model->config.width;
-    bool masks = false;
+    bool any = masks != NULL;
     for (int64_t n = 0; n < count; n++)
-        masks = masks || has_mask(&prompts[n]);
-    struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, masks ? count : 1, pixels, width);
-    for (int64_t n = 0; n < out.dim[0]; n++)
-        if (has_mask(&prompts[n]))
-            embed_mask(model, compute, &prompts[n], features->embedding, tensor_at(out, n));
+        any = any || prompts[n].logits;
+    struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, any ? count : 1, pixels, width);
+    for (int64_t n = 0; n < out.dim[0]; n++) {
+        const struct tensor mask = masks ? tensor_at(*masks, n) : (struct tensor){0};
+        if (masks || prompts[n].logits)
+            embed_mask(model, compute, masks ? &mask : NULL, prompts[n].logits, features->embedding, tensor_at(out, n));
         else
             op_add(compute, features->embedding, model->weights.no_mask, tensor_at(out, n));
+    }
     return out;
 }

@@ -85,11 +85,6 @@ int sam2_features_width(const struct sam2_features *features)
     return features->width;
 }
 
-int sam2_features_height(const struct sam2_features *features)
-{
-    return features->height;
-}
-
 int sam2_encode(const struct sam2 *model, struct compute *compute, const struct sowlv2_image *image,
                 const struct pixel_scale *scale, const struct model_trace *trace, const struct model_control *control,
                 struct sam2_features *features)

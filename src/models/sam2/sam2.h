@@ -42,9 +42,8 @@ struct sam2_features;
 /* Empty features, for any number of images one after another. Must not outlive the model. */
 int sam2_features_create(const struct sam2 *model, struct sam2_features **out);
 void sam2_features_free(struct sam2_features **features);
-/* Size of the image that was encoded; 0 where none was. */
+/* Width of the image that was encoded; 0 where none was. */
 int sam2_features_width(const struct sam2_features *features);
-int sam2_features_height(const struct sam2_features *features);
 
 /* `scale` NULL: the model's for images. On error the features are empty. Errors: ARGUMENT (an image without pixels),
  * CANCELLED, MEMORY. */
@@ -70,23 +69,26 @@ int64_t sam2_masks_per_prompt(const struct sam2 *model, bool multimask);
  * mask that is not stable gives way to the best of the alternatives, where the model's configuration
  * says so. Errors: ARGUMENT (no image encoded, coordinates or labels), CANCELLED, MEMORY. */
 int sam2_decode(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                const struct segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
+                const struct sowlv2_segment_prompt *prompts, int64_t count, bool multimask, size_t scratch_limit,
                 const struct model_trace *trace, const struct model_control *control, const struct sam2_output *out);
 
 /* ---- prompts whose masks stay on the device ---- */
 
 /* How many of the prompts, from the first one on, make one batch: as many tokens each, within `scratch_limit` bytes of
  * scratch (0: what suits the device). */
-int64_t sam2_batch(const struct sam2 *model, const struct segment_prompt *prompts, int64_t count, size_t scratch_limit);
+int64_t sam2_batch(const struct sam2 *model, const struct sowlv2_segment_prompt *prompts, int64_t count,
+                   size_t scratch_limit);
 
-/* ARGUMENT where a coordinate is not finite or a label unknown. */
-int sam2_prompt_check(const struct sam2_config *config, const struct segment_prompt *prompt);
+enum { SAM2_MAX_POINTS = 1 << 16 }; /* of a prompt */
 
-/* Within a pass: the masks of a batch (sam2_batch) of prompts that were checked. With `multimask` it is the decoder's
- * best alternative, without it the single mask, or, where that is not stable and the model's configuration says so, the
- * best. */
+/* ARGUMENT where a coordinate is not finite, a label unknown, or there are too many points. */
+int sam2_prompt_check(const struct sam2_config *config, const struct sowlv2_segment_prompt *prompt);
+
+/* Within a pass: the masks of a batch (sam2_batch) of prompts that were checked; `masks` as in nn/segmenter_model.h.
+ * With `multimask` it is the decoder's best alternative, without it the single mask, or, where that is not stable and
+ * the model's configuration says so, the best. */
 void sam2_decode_best(const struct sam2 *model, struct compute *compute, const struct sam2_features *features,
-                      const struct segment_prompt *prompts, int64_t n, bool multimask, const struct model_trace *trace,
-                      const struct segment_best *out);
+                      const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t n,
+                      bool multimask, const struct model_trace *trace, const struct segment_best *out);
 
 #endif

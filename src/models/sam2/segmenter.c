@@ -42,20 +42,21 @@ static int encode(const void *weights, struct compute *compute, const struct sow
     return sam2_encode(weights, compute, image, scale, NULL, control, features);
 }
 
-static int check(const void *weights, const struct segment_prompt *prompt)
+static int check(const void *weights, const struct sowlv2_segment_prompt *prompt)
 {
     return sam2_prompt_check(sam2_get_config(weights), prompt);
 }
 
-static int64_t batch(const void *weights, const struct segment_prompt *prompts, int64_t count)
+static int64_t batch(const void *weights, const struct sowlv2_segment_prompt *prompts, int64_t count)
 {
     return sam2_batch(weights, prompts, count, 0);
 }
 
 static void decode(const void *weights, struct compute *compute, const void *features,
-                   const struct segment_prompt *prompts, int64_t n, bool multimask, const struct segment_best *out)
+                   const struct sowlv2_segment_prompt *prompts, const struct tensor *masks, int64_t n, bool multimask,
+                   const struct segment_best *out)
 {
-    sam2_decode_best(weights, compute, features, prompts, n, multimask, NULL, out);
+    sam2_decode_best(weights, compute, features, prompts, masks, n, multimask, NULL, out);
 }
 
 static int open_video(const char *folder, const void *weights, void **out)
@@ -96,7 +97,7 @@ static void free_tracker(void *tracker)
     sam2_tracker_free(&old);
 }
 
-static int note_prompt(void *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt)
+static int note_prompt(void *tracker, int64_t object, int64_t frame, const struct sowlv2_track_prompt *prompt)
 {
     return sam2_tracker_prompt(tracker, object, frame, prompt);
 }

@@ -33,13 +33,13 @@ static void take(const struct sam2_frame *frame, const struct sam2_decoded *deco
 
 /* The batch's image embeddings [1 or n, P, C] with the dense embedding of no mask. */
 static struct tensor embed(const struct sam2_frame *frame, const struct sam2_job *jobs,
-                           const struct segment_prompt *prompts, int64_t n)
+                           const struct sowlv2_segment_prompt *prompts, int64_t n)
 {
     const struct sam2_video *video = frame->tracker->video;
     const struct sam2_config *config = &video->model->config;
     struct compute *compute = frame->compute;
     if (jobs[0].kind == SAM2_JOB_SEGMENT)
-        return sam2_prompt_dense(video->model, compute, frame->features, prompts, n);
+        return sam2_prompt_dense(video->model, compute, frame->features, prompts, NULL, n);
     struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, n, config->grid * config->grid, config->width);
     struct sam2_recall *recalls = calloc((size_t)n, sizeof(*recalls));
     if (!recalls) {
@@ -59,7 +59,7 @@ static void decode_batch(struct sam2_frame *frame, int64_t first, int64_t n)
     const struct sam2 *model = frame->tracker->video->model;
     struct compute *compute = frame->compute;
     const struct sam2_job *jobs = frame->jobs + first;
-    struct segment_prompt *prompts = calloc((size_t)n, sizeof(*prompts));
+    struct sowlv2_segment_prompt *prompts = calloc((size_t)n, sizeof(*prompts));
     if (!prompts) {
         compute_fail(compute, error_memory("a frame's objects"));
         return;

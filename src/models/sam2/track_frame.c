@@ -32,13 +32,11 @@ static bool plan(const struct sam2_frame *frame, int64_t place, struct sam2_job 
     } else {
         /* A correction of a tracked frame has memories to go by. */
         job->kind = tracked && object->conditioning.count > 0 ? SAM2_JOB_TRACK : SAM2_JOB_SEGMENT;
-        job->prompt.points = input->points;
-        job->prompt.labels = input->labels;
-        job->prompt.point_count = input->point_count;
+        job->prompt = input->prompt;
     }
-    job->several = job->kind == SAM2_JOB_MASK
-                       ? tracker->options.reference_rules
-                       : wants_several(&tracker->video->config, job->kind == SAM2_JOB_SEGMENT, job->prompt.point_count);
+    job->several = job->kind == SAM2_JOB_MASK ? tracker->options.reference_rules
+                                              : wants_several(&tracker->video->config, job->kind == SAM2_JOB_SEGMENT,
+                                                              (int64_t)job->prompt.point_count);
     job->conditions = input && !(tracker->options.reference_rules && tracked);
     return true;
 }

@@ -45,7 +45,7 @@ struct tensor sam2_frame_full_mask(const struct sam2_frame *frame, const struct 
     return mask;
 }
 
-/* The mask as the prompt encoder takes it, [mask_side, mask_side]. */
+/* The mask as the prompt encoder takes it, [1, mask_side, mask_side]. */
 static struct tensor mask_prompt(const struct sam2_frame *frame, struct tensor mask)
 {
     const struct sam2_video *video = frame->tracker->video;
@@ -53,19 +53,19 @@ static struct tensor mask_prompt(const struct sam2_frame *frame, struct tensor m
     struct compute *compute = frame->compute;
     struct tensor small = COMPUTE_TENSOR(compute, DTYPE_F32, 1, side, side, 1);
     op_conv2d(compute, video->weights.mask_to_logits, TENSOR_RESHAPE(mask, 1, size, size, 1), NULL, small);
-    return tensor_at(
-        sam2_resize_planes(compute, TENSOR_RESHAPE(small, 1, side, side), video->model->config.mask_side, true), 0);
+    return sam2_resize_planes(compute, TENSOR_RESHAPE(small, 1, side, side), video->model->config.mask_side, true);
 }
 
 /* The decoder on the features without memory, asked by the mask. */
-static struct sam2_decoded decode(const struct sam2_frame *frame, const struct segment_prompt *prompt)
+static struct sam2_decoded decode(const struct sam2_frame *frame, struct tensor mask)
 {
+    const struct sowlv2_segment_prompt prompt = {0};
     const struct sam2 *model = frame->tracker->video->model;
     struct compute *compute = frame->compute;
     struct sam2_features plain = *frame->features;
     plain.embedding = frame->image;
-    struct tensor image = sam2_prompt_dense(model, compute, &plain, prompt, 1);
-    struct tensor tokens = sam2_prompt_sparse(model, compute, frame->features, prompt, 1);
+    struct tensor image = sam2_prompt_dense(model, compute, &plain, &prompt, &mask, 1);
+    struct tensor tokens = sam2_prompt_sparse(model, compute, frame->features, &prompt, 1);
     return sam2_decode_tokens(model, compute, frame->features, tokens, image, frame->run.trace);
 }
 
@@ -95,14 +95,13 @@ void sam2_frame_decode_mask(struct sam2_frame *frame, int64_t row)
     struct tensor any = COMPUTE_TENSOR(compute, DTYPE_F32, 1, 1);
     const struct tensor binary = mask_at_size(frame, job->input);
     const struct tensor low = mask_prompt(frame, binary);
-    const struct segment_prompt prompt = {.mask_tensor = &low};
     op_max_rows(compute, TENSOR_RESHAPE(binary, 1, size * size), any);
     op_step(compute, binary, 0.0F, OUTSIDE, INSIDE, binary);
     op_copy(compute, sam2_resize_planes(compute, binary, config->mask_side, true),
             sam2_frame_row(frame->results.masks, row));
     op_step(compute, any, 0.0F, OUTSIDE, INSIDE, sam2_frame_row(frame->results.object_scores, row));
     op_fill(compute, 1.0F, sam2_frame_row(frame->results.iou, row));
-    const struct sam2_decoded decoded = decode(frame, &prompt);
+    const struct sam2_decoded decoded = decode(frame, low);
     take_decoded(frame, &decoded, job->several, any, row);
     compute_release(compute, mark);
 }

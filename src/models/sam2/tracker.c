@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_POINTS = 1 << 16, MAX_MASK_SIDE = 1 << 15 };
+enum { MAX_MASK_SIDE = 1 << 15 };
 
 int sam2_video_open(const char *folder, const struct sam2 *model, struct sam2_video **out)
 {
@@ -139,10 +139,10 @@ int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object)
     return 0;
 }
 
-static int check_prompt(const struct sam2_video *video, const struct track_prompt *prompt)
+static int check_prompt(const struct sam2_video *video, const struct sowlv2_track_prompt *prompt)
 {
     const bool points = prompt->point_count > 0 || prompt->box != NULL;
-    if (prompt->point_count < 0 || prompt->point_count > MAX_POINTS || points == (prompt->mask != NULL))
+    if (points == (prompt->mask != NULL))
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a prompt is a box, points, both, or a mask alone");
     if (prompt->refine && prompt->box)
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a box cannot come in addition to earlier points");
@@ -151,41 +151,38 @@ static int check_prompt(const struct sam2_video *video, const struct track_promp
         return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: a mask of %d x %d pixels", prompt->mask_width,
                          prompt->mask_height);
     }
-    const struct segment_prompt same = {
-        .box = prompt->box, .points = prompt->points, .labels = prompt->labels, .point_count = prompt->point_count};
+    const struct sowlv2_segment_prompt same = segment_prompt_of(prompt);
     return sam2_prompt_check(&video->model->config, &same);
 }
 
 /* Points in the order of the reference's video processor: those from before, a box's corners, the new ones. */
-static int copy_points(const struct sam2_input *before, const struct track_prompt *prompt, struct sam2_input *out)
+static int copy_points(const struct sam2_input *before, const struct sowlv2_track_prompt *prompt,
+                       struct sam2_input *out)
 {
-    static const int32_t corners[] = {SEGMENT_TOP_LEFT, SEGMENT_BOTTOM_RIGHT};
-    const int old = before && prompt->refine ? before->point_count : 0, boxed = prompt->box ? 2 : 0;
-    const int count = old + boxed + prompt->point_count;
-    if (count > MAX_POINTS)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: %d points on one frame", count);
-    out->points = calloc((size_t)count + 1, 2 * sizeof(*out->points));
-    out->labels = calloc((size_t)count + 1, sizeof(*out->labels));
-    if (!out->points || !out->labels)
+    const float *const box = prompt->box;
+    const struct sowlv2_segment_prompt parts[] = {before && prompt->refine ? before->prompt
+                                                                           : (struct sowlv2_segment_prompt){0},
+                                                  {.points = box,
+                                                   .labels = (const int32_t[]){SEGMENT_TOP_LEFT, SEGMENT_BOTTOM_RIGHT},
+                                                   .point_count = box ? 2 : 0},
+                                                  segment_prompt_of(prompt)};
+    const size_t count = parts[0].point_count + parts[1].point_count + parts[2].point_count;
+    if (count > SAM2_MAX_POINTS)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "tracker: %zu points on one frame", count);
+    float *const points = out->points = calloc(count + 1, 2 * sizeof(*points) + sizeof(int32_t));
+    if (!points)
         return error_memory("points");
-    out->point_count = count;
-    if (old > 0) {
-        memcpy(out->points, before->points, (size_t)old * 2 * sizeof(*out->points));
-        memcpy(out->labels, before->labels, (size_t)old * sizeof(*out->labels));
-    }
-    if (boxed > 0) {
-        memcpy(out->points + (size_t)2 * old, prompt->box, 4 * sizeof(*out->points));
-        memcpy(out->labels + old, corners, sizeof(corners));
-    }
-    if (prompt->point_count > 0) {
-        memcpy(out->points + (size_t)2 * (old + boxed), prompt->points,
-               (size_t)prompt->point_count * 2 * sizeof(*out->points));
-        memcpy(out->labels + old + boxed, prompt->labels, (size_t)prompt->point_count * sizeof(*out->labels));
-    }
+    int32_t *const labels = (int32_t *)(void *)(points + 2 * count);
+    for (size_t i = 0, at = 0; i < 3; i++)
+        for (size_t j = 0; j < parts[i].point_count; j++, at++) {
+            memcpy(points + 2 * at, parts[i].points + 2 * j, 2 * sizeof(*points));
+            labels[at] = segment_label_of(&parts[i], j);
+        }
+    out->prompt = (struct sowlv2_segment_prompt){.points = points, .labels = labels, .point_count = count};
     return 0;
 }
 
-static int copy_mask(const struct track_prompt *prompt, struct sam2_input *out)
+static int copy_mask(const struct sowlv2_track_prompt *prompt, struct sam2_input *out)
 {
     const size_t bytes = (size_t)prompt->mask_width * (size_t)prompt->mask_height;
     out->mask = malloc(bytes);
@@ -221,7 +218,8 @@ static int reserve(struct sam2_tracker *tracker, struct sam2_object **object, in
     return 0;
 }
 
-int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt)
+int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
+                        const struct sowlv2_track_prompt *prompt)
 {
     int status = check_prompt(tracker->video, prompt);
     if (status != 0)
@@ -233,9 +231,7 @@ int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t fr
     if (status == 0)
         status = reserve(tracker, &found, object);
     if (status != 0) {
-        free(input.points);
-        free(input.labels);
-        free(input.mask);
+        sam2_input_free(&input);
         return status;
     }
     sam2_object_free_input(found, frame);

@@ -17,9 +17,9 @@ struct sam2_job {
     int64_t place;            /* of the object among all */
     struct sam2_input *input; /* a fresh one, or NULL */
     enum sam2_job_kind kind;
-    bool several;                 /* the decoder's best alternative is taken, not its single mask */
-    bool conditions;              /* the frame becomes a conditioning one for the object */
-    struct segment_prompt prompt; /* points of `input`'s */
+    bool several;                        /* the decoder's best alternative is taken, not its single mask */
+    bool conditions;                     /* the frame becomes a conditioning one for the object */
+    struct sowlv2_segment_prompt prompt; /* `input`'s points */
     struct sam2_recalled recalled;
     struct tensor features, pointer, mask; /* the new memory's, of the bank; mask where it conditions */
 };

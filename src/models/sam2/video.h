@@ -45,7 +45,8 @@ void sam2_tracker_free(struct sam2_tracker **tracker);
 
 /* Notes a prompt for `object`, a number of the caller's (a new one is a new object), on frame `frame`; it counts when
  * that frame is run. Errors: ARGUMENT, MEMORY. */
-int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame, const struct track_prompt *prompt);
+int sam2_tracker_prompt(struct sam2_tracker *tracker, int64_t object, int64_t frame,
+                        const struct sowlv2_track_prompt *prompt);
 
 /* Forgets the object. ARGUMENT where there is none. */
 int sam2_tracker_remove(struct sam2_tracker *tracker, int64_t object);

@@ -47,11 +47,6 @@ static int encode(const void *weights, struct compute *compute, const struct sco
     return vjepa2_encode(weights, compute, clips, NULL, control, out);
 }
 
-static int classify(const void *weights, struct compute *compute, struct tensor features, float *logits)
-{
-    return vjepa2_classify(weights, compute, features, NULL, NULL, logits);
-}
-
 static int predict(const void *weights, struct compute *compute, struct tensor features,
                    const struct scorer_positions *context, const struct scorer_positions *target,
                    const struct model_control *control, float *out)
@@ -67,6 +62,5 @@ const struct scorer_model vjepa2_scorer = {
     .tubelets = tubelets,
     .shrink = shrink,
     .encode = encode,
-    .classify = classify,
     .predict = predict,
 };

@@ -107,15 +107,6 @@ int vjepa2_features_check(const struct vjepa2 *model, struct tensor features)
     return fits ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "features: not [clips, tokens, the model's width]");
 }
 
-static int need_classifier(const struct vjepa2 *model)
-{
-    if (model->weights.has_classifier)
-        return 0;
-    return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                     "this V-JEPA 2 checkpoint has no classifier: give one with labels, for example "
-                     "facebook/vjepa2-vitl-fpc16-256-ssv2");
-}
-
 enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
 
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
@@ -126,11 +117,14 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
         return error_set(SOWLV2_ERROR_ARGUMENT, "%lld clips of %lld frames: at least one frame is needed, at most %d",
                          (long long)clips->batch, (long long)clips->count, (int)MAX_FRAMES);
     }
-    int status;
-    if (wants_classes && (status = need_classifier(model)) != 0)
-        return status;
+    if (wants_classes && !model->weights.has_classifier) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "this V-JEPA 2 checkpoint has no classifier: give one with labels, for example "
+                         "facebook/vjepa2-vitl-fpc16-256-ssv2");
+    }
     const int64_t dim[] = {clips->batch, vjepa2_tokens(&model->config, clips->count), model->config.encoder.width};
     const bool kept = out->kept;
+    int status;
     if (kept &&
         ((status = vjepa2_features_check(model, *out->kept)) != 0 || memcmp(out->kept->dim, dim, sizeof(dim)) != 0)) {
         return status != 0 ? status
@@ -144,16 +138,5 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     if (wants_classes)
         classify(model, compute, kept || out->features ? copy_features(compute, x) : x, trace, out->pooled,
                  out->logits);
-    return compute_finish(compute);
-}
-
-int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, struct tensor features,
-                    const struct model_trace *trace, float *pooled, float *logits)
-{
-    int status = need_classifier(model);
-    if (status != 0 || (status = vjepa2_features_check(model, features)) != 0)
-        return status;
-    compute_begin(compute);
-    classify(model, compute, copy_features(compute, features), trace, pooled, logits);
     return compute_finish(compute);
 }

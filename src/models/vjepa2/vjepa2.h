@@ -51,11 +51,6 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
                   const struct model_trace *trace, const struct model_control *control,
                   const struct scorer_output *out);
 
-/* Pools and classifies features [batch, tokens, width] that a device tensor kept; pooled and logits as above, either
- * may be NULL. */
-int vjepa2_classify(const struct vjepa2 *model, struct compute *compute, struct tensor features,
-                    const struct model_trace *trace, float *pooled, float *logits);
-
 /* What the predictor expects at `target` after it has seen `context` of features [batch, tokens, width] that a device
  * tensor kept; into out [batch][target count][width]. NULL stands for all tokens. Context positions lie inside
  * the clip, targets may lie behind its end. Errors: ARGUMENT, UNSUPPORTED (no predictor), CANCELLED, MEMORY. */

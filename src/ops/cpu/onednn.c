@@ -59,10 +59,10 @@ static int start_threads(int threads)
 {
     if (guarded_threads_start(threads) == dnnl_success)
         return 0;
-    return error_set(SOWLV2_ERROR_MEMORY,
-                     "threads: %d cannot be started: use fewer, close other programs or raise the limit of processes "
-                     "(ulimit -u)",
-                     threads);
+    return error_set(
+        SOWLV2_ERROR_MEMORY,
+        "threads: %d cannot be started: use fewer, close other programs or raise the process limit (ulimit -u)",
+        threads);
 }
 
 static int threads_for(int64_t multiplications, int threads)

@@ -1,13 +1,23 @@
-/* What is wrong with an object that was marked, in the user's words. */
-#include "pipeline/given.h"
+/* Prompts of a job for its detector, and what is wrong with a mark, in the user's words. */
+#include "pipeline/prompts.h"
 
 #include "base/error.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int given_explain(int status, const char *name, const struct sowlv2_segment_prompt *given, size_t count, size_t index)
+int prompts_encode(const struct sowlv2_run_options *job, const sowlv2_detector *detector, sowlv2_prompts **out)
 {
+    struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
+
+    if (job->prompt_template)
+        options.prompt_template = job->prompt_template;
+    return sowlv2_prompts_encode(detector, job->prompts, job->prompt_count, &options, out);
+}
+
+int marks_explain(int status, const char *name, const struct sowlv2_run_options *job, size_t index)
+{
+    const size_t count = job->mark_count;
     static const char word[] = "prompt";
     char *const message = strdup(error_message()), *rest = message;
 
@@ -24,7 +34,7 @@ int given_explain(int status, const char *name, const struct sowlv2_segment_prom
     }
     if (strncmp(rest, ": ", 2) == 0 && index < count) {
         rest += 2;
-        if (!given[index].box)
+        if (!job->marks[index].box)
             error_set(status, "%s: --point: %s", name, rest);
         else if (count == 1)
             error_set(status, "%s: --box: %s", name, rest);

@@ -1,5 +1,5 @@
-/* A copy of include/sowlv2.h as programs were built with it, without its key frames: never changed, tests/api/frozen.sh
- * holds today's library to it. */
+/* A copy of include/sowlv2.h as programs were built with it: never changed, tests/api/frozen.sh holds today's library
+ * to it. */
 /* sowlv2: find, segment and track anything you can name.
  *
  * Every function that can fail returns 0 for success or a negative enum sowlv2_status;
@@ -82,8 +82,9 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 /* Where and how to compute. */
 struct sowlv2_device_options {
     size_t size;
-    const char *device;    /* "auto", or the name of one of sowlv2_devices_list() */
-    const char *precision; /* "auto" or "f32" */
+    const char *device; /* "auto", or the name of one of sowlv2_devices_list(); "cuda" or "cuda:N", a GPU of NVIDIA's:
+                           its number N */
+    const char *precision; /* "auto" or "f32"; of a GPU also "bf16", which is its "auto" */
     const char *cpu_level; /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                               else one of "reference", "avx2", "avx512", "avx512_vnni",
                               "avx512_bf16", "amx" */
@@ -609,6 +610,197 @@ SOWLV2_API void sowlv2_tracks_free(struct sowlv2_tracks *tracks);
 /* The current frame as a segment session's image: sowlv2_segment() on it costs the decoder only, and knows nothing of
  * objects. Belongs to the track session; sowlv2_segment_set_image() on it ends the current frame. NULL for NULL. */
 SOWLV2_API sowlv2_segment_session *sowlv2_track_frame(sowlv2_track_session *session);
+
+/* ---- key frames: V-JEPA 2 ---------------------------------------------------------------------- */
+
+typedef struct sowlv2_scorer sowlv2_scorer;               /* V-JEPA 2 weights, ready to compute; immutable */
+typedef struct sowlv2_score_session sowlv2_score_session; /* one sequence of frames that is scored */
+
+/* sowlv2_model_options_default() with the default V-JEPA 2 model. */
+SOWLV2_API void sowlv2_scorer_options_init(struct sowlv2_model_options *options, size_t size);
+static inline struct sowlv2_model_options sowlv2_scorer_options_default(void)
+{
+    struct sowlv2_model_options options;
+    sowlv2_scorer_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* Opens a V-JEPA 2 checkpoint, with or without predictor and classifier. Errors: as sowlv2_detector_open. */
+SOWLV2_API int sowlv2_scorer_open(const struct sowlv2_model_options *options, sowlv2_scorer **out);
+SOWLV2_API void sowlv2_scorer_free(sowlv2_scorer **scorer);
+
+struct sowlv2_scorer_info {
+    int crop_size;       /* side of the square that the model sees of a frame, in pixels */
+    int frames_per_clip; /* it was trained with; it takes others */
+    int tubelet_size;    /* frames of a tubelet */
+    int width;           /* of a feature */
+    int grid;            /* a tubelet has grid * grid patches */
+    int label_count;     /* classes of the classifier; 0: it has none */
+    bool predictor;      /* it can be surprised */
+};
+
+/* All 0 for NULL. */
+SOWLV2_API struct sowlv2_scorer_info sowlv2_scorer_info(const sowlv2_scorer *scorer);
+
+/* Name of a class; NULL where there is none of that number, or no scorer. Belongs to the scorer. */
+SOWLV2_API const char *sowlv2_scorer_label(const sowlv2_scorer *scorer, int label);
+
+/* What makes a moment of a video important; docs/key-frames.md says how well each does. */
+enum sowlv2_importance {
+    SOWLV2_IMPORTANCE_VARIANCE, /* how different the patches of a tubelet are */
+    SOWLV2_IMPORTANCE_CHANGE,   /* how different a tubelet is from those before it */
+    SOWLV2_IMPORTANCE_SURPRISE, /* how wrong the predictor is about a tubelet to come */
+};
+
+/* "variance", ...; NULL: it is none of them. Static storage. */
+SOWLV2_API const char *sowlv2_importance_name(enum sowlv2_importance importance);
+
+/* One frame that the model saw. */
+struct sowlv2_frame {
+    int64_t number;        /* from 1, among the frames seen */
+    int64_t source_number; /* from 1, among all frames of the source */
+    double time;           /* seconds */
+    float score;           /* 0 to 1, within the video */
+    float importance;      /* as computed; NaN where there is none, as at the beginning */
+    float motion;          /* mean change of the pixels since the frame before, 0 to 1 */
+    bool scene_start, chosen;
+};
+
+/* One clip as the model saw it, and what the classifier makes of it. */
+enum { SOWLV2_CLIP_LABELS = 5 };
+struct sowlv2_clip {
+    double start, end;                      /* times of its first and last frame */
+    int labels[SOWLV2_CLIP_LABELS];         /* classes, the likeliest first; -1: none */
+    float label_scores[SOWLV2_CLIP_LABELS]; /* their probabilities */
+};
+
+struct sowlv2_frames {
+    struct sowlv2_frame *items; /* [count], in time order */
+    size_t count;
+    size_t chosen_count, scene_count;
+    struct sowlv2_clip *clips; /* [clip_count] */
+    size_t clip_count;
+    int frames_per_clip, clip_step; /* frames from the beginning of a clip to that of the next */
+};
+
+SOWLV2_API void sowlv2_frames_free(struct sowlv2_frames *frames);
+
+/* Features of one clip: values[rows][width], a row a token (tubelet by tubelet, its patches row by row), or a row a
+ * tubelet where they are pooled. `first` counts from 0 among the frames seen. */
+struct sowlv2_clip_features {
+    const float *values; /* valid during the call */
+    int64_t rows, width;
+    int64_t first, frames;
+};
+
+/* Make one with sowlv2_score_options_default() and change fields. */
+struct sowlv2_score_options {
+    size_t size;                       /* of the struct, as the caller knows it */
+    int frames_per_clip;               /* 0: as the model was trained */
+    int clip_overlap;                  /* frames that two clips share, whose scores are averaged; default 0 */
+    bool whole_frame;                  /* show whole frames stretched to the square, not their centre */
+    enum sowlv2_importance importance; /* default: the best one of docs/key-frames.md */
+    float motion_weight;               /* share of pixel motion in the scores, 0 to 1 */
+    int64_t score_window;              /* scores run from 0 to 1 over this many frames up to each; 0: over all frames */
+    bool labels;                       /* classify clips */
+    bool pooled;                       /* features are means over each tubelet's patches */
+    bool (*features)(const struct sowlv2_clip_features *features, void *user_data); /* receives those of each clip as it
+                                                                                       is computed; false ends the call
+                                                                                       as cancelled; NULL: none */
+    void *features_user_data;
+    sowlv2_progress_callback progress; /* of one clip; NULL: none */
+    void *progress_user_data;
+};
+
+/* Fills the first `size` bytes of the options with their defaults. */
+SOWLV2_API void sowlv2_score_options_init(struct sowlv2_score_options *options, size_t size);
+
+static inline struct sowlv2_score_options sowlv2_score_options_default(void)
+{
+    struct sowlv2_score_options options;
+    sowlv2_score_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* What the options ask that this scorer cannot give, before anything is computed; sowlv2_score_session_create() checks
+ * it too. Errors: ARGUMENT (a clip shorter than a tubelet, an overlap as long as a clip, values out of range),
+ * UNSUPPORTED (labels or surprise of a checkpoint without them). */
+SOWLV2_API int sowlv2_score_check(const sowlv2_scorer *scorer, const struct sowlv2_score_options *options);
+
+/* Begins a sequence, of a video or of pictures in memory. A session holds one clip of what the model sees and a few
+ * numbers a frame. `options` may be NULL; they are copied. The scorer must outlive the session. Errors: those of
+ * sowlv2_score_check(), MEMORY. */
+SOWLV2_API int sowlv2_score_session_create(const sowlv2_scorer *scorer, const struct sowlv2_score_options *options,
+                                           sowlv2_score_session **out);
+SOWLV2_API void sowlv2_score_session_free(sowlv2_score_session **session);
+
+/* Takes the next frame: its pixels, which are not needed any more when the call returns, its time in seconds, which
+ * rises from frame to frame, and its number in the source, which is only handed through. Whenever a clip is full it is
+ * computed, within this call. After an error other than ARGUMENT the session takes no more frames. Errors: ARGUMENT,
+ * CANCELLED, MEMORY. */
+SOWLV2_API int sowlv2_score_push(sowlv2_score_session *session, const struct sowlv2_image *image, double time,
+                                 int64_t source_number);
+
+/* The sequence is over: computes the clip that holds its last frames, where they are in none yet, and makes all numbers
+ * final. Errors: as sowlv2_score_push(). */
+SOWLV2_API int sowlv2_score_finish(sowlv2_score_session *session);
+
+/* How many frames were taken, and of how many of these, from the first on, the numbers are final. 0 for NULL.
+ *
+ * The importance of a frame is final when no later clip can hold it: most are when the clip after their own has been
+ * computed, since the last clip of all reaches back. Whether a scene begins at a frame is known four frames later. The
+ * score is final with them where there is a score window; without one it is NaN until sowlv2_score_finish(). SURPRISE
+ * compares its errors over all clips: there everything is final after sowlv2_score_finish(). */
+SOWLV2_API size_t sowlv2_score_count(const sowlv2_score_session *session);
+SOWLV2_API size_t sowlv2_score_final(const sowlv2_score_session *session);
+
+/* A frame, by its index from 0; NULL: there is none. Of one that is not final yet the importance is the mean over its
+ * clips so far, NaN before the first of them, and the score NaN. It is not `chosen`: see sowlv2_score_choose(). Good
+ * until the session takes the next frame or is finished. */
+SOWLV2_API const struct sowlv2_frame *sowlv2_score_frame(const sowlv2_score_session *session, size_t index);
+
+/* Make one with sowlv2_choice_options_default() and change fields. */
+struct sowlv2_choice_options {
+    size_t size;            /* of the struct, as the caller knows it */
+    int64_t target_frames;  /* how many to choose; 0: 8 */
+    double target_fraction; /* or this part of them, at least one; 0: not used */
+    int64_t spacing;        /* least distance of chosen frames, halved where too few are left; default 10 */
+};
+
+/* Fills the first `size` bytes of the options with their defaults. */
+SOWLV2_API void sowlv2_choice_options_init(struct sowlv2_choice_options *options, size_t size);
+
+static inline struct sowlv2_choice_options sowlv2_choice_options_default(void)
+{
+    struct sowlv2_choice_options options;
+    sowlv2_choice_options_init(&options, sizeof(options));
+    return options;
+}
+
+/* Whether the options are in range; sowlv2_score_choose() checks it too. Errors: ARGUMENT. */
+SOWLV2_API int sowlv2_choice_check(const struct sowlv2_choice_options *options);
+
+/* Chooses among the frames of a session that is finished, as often as one likes. `out` has all frames and clips and is
+ * given to sowlv2_frames_free(); on error it is empty. `options` may be NULL. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_score_choose(const sowlv2_score_session *session, const struct sowlv2_choice_options *options,
+                                   struct sowlv2_frames *out);
+
+/* Chooses min(wanted, count) frames by scores of any origin, the highest first: first the best of each scene, then
+ * others at least `spacing` apart, which is halved where too few are left. `scenes`: first frames of scenes, rising
+ * from 0, or NULL. Their indices go to chosen[min(wanted, count)] in time order, how many to *chosen_count.
+ * Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_select_frames(const float *scores, size_t count, size_t wanted, size_t spacing,
+                                    const size_t *scenes, size_t scene_count, size_t *chosen, size_t *chosen_count);
+
+/* The middles of `wanted` equal parts of `count` frames: what is left where nothing is known of them. */
+SOWLV2_API int sowlv2_uniform_frames(size_t count, size_t wanted, size_t *chosen, size_t *chosen_count);
+
+/* Decides which frames are worth tracking where only `fraction` of them can be, into tracked[count]: the choice that
+ * leaves least change between the frames left out and their tracked neighbours, with at most `most_gap` frames left out
+ * in a row. importance[count]: how much changes from the frame before; NULL: all alike. scene_starts[count], tracked
+ * in any case, may be NULL. Errors: ARGUMENT, MEMORY. */
+SOWLV2_API int sowlv2_budget_frames(const float *importance, const bool *scene_starts, size_t count, double fraction,
+                                    size_t most_gap, bool *tracked);
 
 /* One object that was detected on some of several frames. */
 struct sowlv2_merged_object {

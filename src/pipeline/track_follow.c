@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "masks/masks.h"
-#include "pipeline/given.h"
+#include "pipeline/prompts.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>
@@ -13,8 +13,7 @@
 /* Encodes the frame and finds again what is followed. */
 static int follow(struct track_run *run, const struct track_feed_frame *frame)
 {
-    const struct sowlv2_image view = {
-        .pixels = frame->image.pixels, .width = frame->image.width, .height = frame->image.height};
+    const struct sowlv2_image view = image_view(&frame->image);
     double start = clock_seconds(), encoded;
     struct sowlv2_tracks tracks = {0};
     int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
@@ -22,10 +21,10 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
     encoded = clock_seconds();
     run->report->encode_seconds += encoded - start;
     run->report->tracked++;
-    if (!status && run->things.count > 0)
+    if (!status && run->objects.count > 0)
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     if (!status)
-        track_things_take(&run->things, &tracks, frame->number);
+        track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     run->report->track_seconds += clock_seconds() - encoded;
     return status;
@@ -37,11 +36,11 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
 {
     struct track_candidates candidates = {0};
     double start = clock_seconds();
-    int status = track_candidates_make(run, run->tracker, detections, run->options->match_iou, &candidates);
+    int status = track_candidates_make(run, run->tracker, detections, run->job->match_iou, &candidates);
 
     if (!status)
-        status = track_candidates_match(&candidates, &run->things, run->options->match_iou);
-    track_candidates_match_any(run, &candidates, &run->things);
+        status = track_candidates_match(&candidates, &run->objects, run->job->match_iou);
+    track_candidates_match_any(run, &candidates, &run->objects);
     if (!status)
         status = track_candidates_adopt(run, &candidates, frame->number);
     track_candidates_free(&candidates);
@@ -49,21 +48,19 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
     return status;
 }
 
-/* Which of the given objects are followed: of those whose masks overlap too much, the best. */
-static int choose_given(const struct track_run *run, bool *keep)
+/* Which of the marked objects are followed: of those whose masks overlap too much, the best. */
+static int choose_marks(const struct track_run *run, bool *keep)
 {
-    const struct sowlv2_segment_options segment = track_segment_options(run);
-    const size_t count = run->options->given_count;
+    const size_t count = run->job->mark_count;
     struct sowlv2_find_options options = sowlv2_find_options_default();
     struct sowlv2_objects objects;
     int status;
 
-    options.segment = &segment;
-    options.dedupe_iou = run->options->dedupe_iou;
-    status =
-        sowlv2_segment_objects(sowlv2_track_frame(run->tracker), NULL, run->options->given, count, &options, &objects);
+    options.segment = run->job->segment;
+    options.dedupe_iou = run->job->dedupe_iou;
+    status = sowlv2_segment_objects(sowlv2_track_frame(run->tracker), NULL, run->job->marks, count, &options, &objects);
     if (status)
-        return given_explain(status, run->options->name, run->options->given, count, GIVEN_ANY);
+        return marks_explain(status, run->options->name, run->job, MARKS_ANY);
     run->report->covered = (int64_t)objects.duplicates;
     memset(keep, false, count);
     for (size_t i = 0; i < objects.count; i++)
@@ -75,11 +72,11 @@ static int choose_given(const struct track_run *run, bool *keep)
     return 0;
 }
 
-/* Begins to follow what was given. */
-static int take_given(struct track_run *run, int64_t frame)
+/* Begins to follow what was marked. */
+static int take_marks(struct track_run *run, int64_t frame)
 {
     struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
-    const size_t count = run->options->given_count;
+    const size_t count = run->job->mark_count;
     struct sowlv2_tracks tracks = {0};
     bool *const keep = malloc((count + 1) * sizeof(*keep));
     int status = keep ? 0 : error_memory("boxes and points");
@@ -87,25 +84,25 @@ static int take_given(struct track_run *run, int64_t frame)
     fresh.prompted_only = true;
     if (!status)
         memset(keep, true, count);
-    if (!status && run->options->dedupe_iou > 0)
-        status = choose_given(run, keep);
+    if (!status && run->job->dedupe_iou > 0)
+        status = choose_marks(run, keep);
     for (size_t i = 0; !status && i < count; i++) {
-        struct track_thing *thing;
+        struct track_object *object;
 
         if (!keep[i])
             continue;
-        status = track_things_add(&run->things, -1, 0, frame, &thing);
+        status = track_objects_add(&run->objects, -1, 0, frame, &object);
         if (!status)
-            status = track_ask(run, run->tracker, thing->id, &run->options->given[i], thing);
+            status = track_ask(run, run->tracker, object->id, &run->job->marks[i], object);
         if (status)
-            status = given_explain(status, run->options->name, run->options->given, count, i);
+            status = marks_explain(status, run->options->name, run->job, i);
     }
     free(keep);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_things_take(&run->things, &tracks, frame);
+    track_objects_take(&run->objects, &tracks, frame);
     sowlv2_tracks_free(&tracks);
-    run->given_taken = true;
+    run->marks_taken = true;
     return status;
 }
 
@@ -113,16 +110,17 @@ int track_give_up(struct track_run *run, int64_t frame)
 {
     int status = 0;
 
-    for (size_t i = run->things.count; !status && i-- > 0;) {
-        const struct track_thing *thing = &run->things.items[i];
+    for (size_t i = run->objects.count; !status && i-- > 0;) {
+        const struct track_object *object = &run->objects.items[i];
 
-        if (frame - thing->last_seen <= run->options->lost_after)
+        if (frame - object->last_seen <= run->job->lost_after)
             continue;
-        log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", thing->id, thing->last_seen);
-        status = track_emitter_end_object(run->emitter, thing->id);
+        log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", object->id,
+                  object->last_seen);
+        status = track_emitter_end_object(run->emitter, object->id);
         if (!status)
-            status = sowlv2_track_remove(run->tracker, thing->id);
-        track_things_remove(&run->things, i);
+            status = sowlv2_track_remove(run->tracker, object->id);
+        track_objects_remove(&run->objects, i);
     }
     return status;
 }
@@ -133,20 +131,20 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
     int status = detect ? track_detect(run, &frame->image, &detections) : 0;
 
     *tracked = false;
-    const bool give = run->options->given && !run->given_taken;
+    const bool marks = run->job->marks && !run->marks_taken;
 
-    if (!status && (run->things.count > 0 || detections.count > 0 || give)) {
+    if (!status && (run->objects.count > 0 || detections.count > 0 || marks)) {
         *tracked = true;
         status = follow(run, frame);
-        if (!status && give)
-            status = take_given(run, frame->number);
+        if (!status && marks)
+            status = take_marks(run, frame->number);
         if (!status && detections.count > 0)
             status = take_in(run, frame, &detections);
         if (!status)
             status = track_give_up(run, frame->number);
     }
     if (!status && detect)
-        track_schedule_done(run->schedule, frame, run->things.count > 0);
+        track_schedule_done(run->schedule, frame, run->objects.count > 0);
     sowlv2_detections_free(&detections);
     return status;
 }
