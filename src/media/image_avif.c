@@ -3,6 +3,7 @@
 #include "media/image_decoders.h"
 
 #include "base/error.h"
+#include "base/optional.h"
 
 #ifdef MEDIA_HAVE_AVIF
 #include "base/log.h"
@@ -108,7 +109,9 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
 
 static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {
-    int status = image_reserve(source, 0);
+    int status = optional_need("avif", source->name);
+    if (!status)
+        status = image_reserve(source, 0);
     if (status)
         return status;
     avifDecoder *decoder = avifDecoderCreate();
