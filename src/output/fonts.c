@@ -81,7 +81,7 @@ bool fonts_ready(void)
         return false;
     if (optional_missing("pango")) {
         if (!atomic_exchange(&short_of, true))
-            log_notice("Pango is not there (%s): text in pictures is drawn with a small face of its own",
+            log_notice("Pango is not there (%s): text in pictures is drawn with a small built-in font",
                        optional_missing("pango"));
         return false;
     }

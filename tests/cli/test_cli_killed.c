@@ -114,7 +114,7 @@ static void test_killed_again(void **state)
         tool_wait(tool);
         expect_sums(whole, "finished before");
     }
-    tool_expect(0, "long.mp4: done before", ARGUMENTS(FILM_DETECT, "--resume", "--input", film));
+    tool_expect(0, "long.mp4: already done", ARGUMENTS(FILM_DETECT, "--resume", "--input", film));
     expect_sums(whole, "finished before");
     free(before);
     free(whole);

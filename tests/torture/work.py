@@ -21,7 +21,7 @@ STATUSES = {0, 1, 2, 3, 4, 130}
 PROMPTS = ["--prompt", "turtle", "guitar", "banana", "bus"]
 MODELS = ["--owl-model", "demo", "--sam-model", "demo"]
 # Messages that say a picture or film is not as it would be otherwise.
-LESS = re.compile(r"Fontconfig|small face of its own|its index|plays|sound")
+LESS = re.compile(r"Fontconfig|small built-in font|its index|plays|sound")
 
 
 # Libraries that end the process where an allocation of their own fails. The tool asks ahead whether there is memory for
