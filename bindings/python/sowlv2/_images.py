@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ._library import NULL, call, encode_path, ffi, lib, view_of
+from ._library import NULL, Held, call, encode_path, ffi, lib, view_of
 from ._options import make
 
 if TYPE_CHECKING:
@@ -139,12 +139,12 @@ def pictures_of(values: Any) -> Tuple[List[Picture], bool]:
     return [picture_of(values)], True
 
 
-def c_images(pictures: Sequence[Picture]) -> Any:
-    """An array of `struct sowlv2_image`, good as long as the pictures."""
+def c_images(pictures: Sequence[Picture]) -> Held:
+    """An array of `struct sowlv2_image` for a call."""
     array = ffi.new("struct sowlv2_image[]", len(pictures))
     for index, picture in enumerate(pictures):
         picture.write_to(array[index])
-    return array
+    return Held(array, pictures)
 
 
 def as_file_path(path: ImageLike) -> str:

@@ -157,14 +157,14 @@ _Result = TypeVar("_Result")
 def call(function: Callable[..., int], *args: Any, path: Optional[str] = None) -> None:
     """Calls a function of the library that gives a status; raises what it says. The GIL is released meanwhile."""
     refuse_after_fork()
-    status = function(*[argument.c if type(argument) is Handle else argument for argument in args])
+    status = function(*[argument.c if isinstance(argument, (Handle, Held)) else argument for argument in args])
     if status != 0:
         raise error_of(status, ffi.string(lib.sowlv2_error_message()).decode("utf-8", "replace"), path)
 
 
 def get(function: Callable[..., Any], *args: Any) -> Any:
     """Calls a function of the library that gives a value and cannot fail."""
-    return function(*[argument.c if type(argument) is Handle else argument for argument in args])
+    return function(*[argument.c if isinstance(argument, (Handle, Held)) else argument for argument in args])
 
 
 class Callbacks:
@@ -232,6 +232,16 @@ class Handle:
     def free(self) -> None:
         """Gives it back now, which nothing may use any more."""
         self._finalizer()
+
+
+class Held:
+    """A C object for a call, and what must live as long as the call does."""
+
+    __slots__ = ("c", "keep")
+
+    def __init__(self, c: Any, keep: Any) -> None:
+        self.c = c
+        self.keep = keep
 
 
 def _give_back(free: Callable[..., object], arguments: Sequence[Any], parents: Sequence[Any]) -> None:

@@ -327,9 +327,9 @@ def resident():
 
 def test_memory_stays_flat(detector, segmenter, words):
     pixels = sowlv2.decode(DATA / "scene_001.jpg")
-    for index in range(300):
+    for index in range(120):
         found = sowlv2.find(pixels, words, detector=detector, segmenter=segmenter)
-        if index == 150:
+        if index == 40:
             gc.collect()
             before = resident()
     del found
