@@ -6,6 +6,8 @@ The output is a module of plain data (cffi's ABI mode): neither a compiler nor t
 is the same for every Python. The build runs this; nothing that it makes is kept in the tree.
 """
 
+import contextlib
+import io
 import re
 import sys
 from pathlib import Path
@@ -76,7 +78,8 @@ def write(include: Path, output: Path, module: str = "sowlv2._declarations") -> 
     ffi.cdef(declarations(include))
     ffi.set_source(module, None)
     output.parent.mkdir(parents=True, exist_ok=True)
-    ffi.emit_python_code(str(output))
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells what it does
+        ffi.emit_python_code(str(output))
 
 
 if __name__ == "__main__":
