@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers clean
+.PHONY: fuzz-afl all build demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
 
 all: build
 
@@ -34,6 +34,10 @@ demo: build ## find things in the samples with the demo model that comes along
 
 install: build ## install the tool, libraries, header and pkg-config file (PREFIX=/usr/local)
 	@cmake --install $(BUILD)
+
+wheel: ## the Python package as dist/*.whl, with the engine; checked by auditwheel where pip can get it
+	@tools/install_deps.sh --check
+	@tools/wheel.sh dist
 
 bench: build ## time every op at the models' shapes
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_ops

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from ._library import encode, ffi, lib
 
@@ -32,50 +32,90 @@ def _enum_value(kind: Any, value: Any, what: str) -> int:
     raise ValueError(f"{what}: {value!r} is none of {', '.join(names)}")
 
 
-def _set(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
-    try:
-        if kind.kind == "primitive" and kind.cname in ("bool", "_Bool"):
-            if not isinstance(value, (bool, int)):
-                raise TypeError(f"True or False is needed, not {type(value).__name__}")
-            setattr(target, name, bool(value))
-        elif kind.kind == "enum":
-            setattr(target, name, _enum_value(kind, value, name))
-        elif kind.kind == "pointer" and kind.item.cname in ("char", "const char") and isinstance(value, (str, bytes)):
-            text = ffi.new("char[]", encode(value, name) if isinstance(value, str) else value)
-            keep.append(text)
-            setattr(target, name, text)
-        elif kind.kind == "struct" and isinstance(value, Mapping):
-            fill(getattr(target, name), value, keep)
-        elif kind.kind == "struct" and isinstance(value, tuple):
-            for (part, field), item in zip(kind.fields, value):
-                _set(getattr(target, name), part, field.type, item, keep)
-        elif value is not None:
-            setattr(target, name, value)
-            keep.append(value)
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from None
-    except OverflowError:
-        raise ValueError(f"{name}: {value!r} is out of range") from None
+def _set_number(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    setattr(target, name, value)
 
 
-def fill(target: Any, values: Mapping[str, Any], keep: List[Any]) -> None:
-    """Sets fields of a struct by name; None leaves one at its default."""
-    kind = ffi.typeof(target)
-    struct = (kind.item if kind.kind == "pointer" else kind).cname.replace("struct ", "").rstrip(" &*")
-    known = fields_of(struct)
+def _set_flag(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    if not isinstance(value, (bool, int)):
+        raise TypeError(f"True or False is needed, not {type(value).__name__}")
+    setattr(target, name, bool(value))
+
+
+def _set_enum(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    setattr(target, name, _enum_value(kind, value, name))
+
+
+def _set_text(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    if isinstance(value, (str, bytes)):
+        value = ffi.new("char[]", encode(value, name) if isinstance(value, str) else value)
+    keep.append(value)
+    setattr(target, name, value)
+
+
+def _set_pointer(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    keep.append(value)
+    setattr(target, name, value)
+
+
+def _set_struct(target: Any, name: str, kind: Any, value: Any, keep: List[Any]) -> None:
+    """By a mapping of its fields, or a tuple of them in their order."""
+    parts = {field: each.type for field, each in kind.fields}
+    if isinstance(value, tuple):
+        value = dict(zip(parts, value))
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a dict of {', '.join(parts)} is needed, not {type(value).__name__}")
+    _fill(getattr(target, name), {field: (_setter(each), each) for field, each in parts.items()}, value, keep)
+
+
+def _setter(kind: Any) -> Callable[[Any, str, Any, Any, List[Any]], None]:
+    """How a field of this type is set."""
+    if kind.kind == "primitive":
+        return _set_flag if kind.cname in ("bool", "_Bool") else _set_number
+    if kind.kind == "pointer":
+        return _set_text if kind.item.cname in ("char", "const char") else _set_pointer
+    return {"enum": _set_enum, "struct": _set_struct}.get(kind.kind, _set_number)
+
+
+_Plan = Dict[str, Tuple[Callable[[Any, str, Any, Any, List[Any]], None], Any]]
+
+
+def _fill(target: Any, plan: _Plan, values: Mapping[str, Any], keep: List[Any]) -> None:
     for name, value in values.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+        if value is None and name in plan:
+            continue  # its default stays
+        try:
+            setter, kind = plan[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, plan, 1)
             hint = f": did you mean {near[0]}?" if near else ""
-            raise TypeError(f"{name}: there is no such option{hint}")
-        if value is not None:
-            _set(target, name, known[name], value, keep)
+            raise TypeError(f"{name}: there is no such option{hint}") from None
+        try:
+            setter(target, name, kind, value, keep)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
+        except OverflowError:
+            raise ValueError(f"{name}: {value!r} is out of range") from None
+
+
+_made: Dict[Tuple[str, str], Tuple[Any, bytes, _Plan]] = {}
 
 
 def make(struct: str, values: Mapping[str, Any], init: str = "") -> Tuple[Any, List[Any]]:
-    """A struct of options with the library's defaults and these values, and what must live as long as it."""
-    target = ffi.new(f"struct {struct} *")
-    getattr(lib, init or struct + "_init")(target, ffi.sizeof(f"struct {struct}"))
+    """A struct of options with the library's defaults and these values (None: the default), and what must live as long
+    as it."""
+    known = _made.get((struct, init))
+    if known is None:
+        # The library's defaults are asked for once.
+        pointer = ffi.typeof(f"struct {struct} *")
+        defaults = ffi.new(pointer)
+        size = ffi.sizeof(pointer.item)
+        getattr(lib, init or struct + "_init")(defaults, size)
+        plan = {name: (_setter(kind), kind) for name, kind in fields_of(struct).items()}
+        known = _made[struct, init] = pointer, bytes(ffi.buffer(defaults, size)), plan
+    pointer, defaults_, plan = known
+    target = ffi.new(pointer)
+    ffi.buffer(target)[:] = defaults_
     keep: List[Any] = [target]
-    fill(target, values, keep)
+    _fill(target, plan, values, keep)
     return target, keep
