@@ -2,6 +2,7 @@
 #include "media/image_decoders.h"
 
 #include "base/error.h"
+#include "base/optional.h"
 
 #ifdef MEDIA_HAVE_AVIF
 #include "base/log.h"
@@ -107,7 +108,9 @@ static int decode(const struct image_source *source, avifDecoder *decoder, struc
 
 int image_decode_avif(const struct image_source *source, struct image *out, int *orientation)
 {
-    int status = image_reserve(source, 0);
+    int status = optional_need("avif", source->name);
+    if (!status)
+        status = image_reserve(source, 0);
     if (status)
         return status;
     avifDecoder *decoder = avifDecoderCreate();

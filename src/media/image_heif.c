@@ -2,6 +2,7 @@
 #include "media/image_decoders.h"
 
 #include "base/error.h"
+#include "base/optional.h"
 
 #ifdef MEDIA_HAVE_HEIF
 #include "media/heif_hevc.h"
@@ -73,7 +74,9 @@ static int decode_picture(const struct image_source *source, const struct heif_i
 int image_decode_heif(const struct image_source *source, struct image *out, int *orientation)
 {
     (void)orientation; /* the library turns: EXIF in this format is for show only */
-    int status = image_reserve(source, 0);
+    int status = optional_need("heif", source->name);
+    if (!status)
+        status = image_reserve(source, 0);
     if (status)
         return status;
     struct heif_context *context = heif_context_alloc();

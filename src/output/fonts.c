@@ -2,6 +2,7 @@
 #include "output/fonts.h"
 
 #include "base/log.h"
+#include "base/optional.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,6 +42,12 @@ bool fonts_ready(void)
     static _Thread_local bool begun; /* every thread has a font map of its own, which loads all anew */
     if (atomic_load(&short_of))
         return false;
+    if (optional_missing("pango")) {
+        if (!atomic_exchange(&short_of, true))
+            log_notice("Pango is not there (%s): text in pictures is drawn with a small face of its own",
+                       optional_missing("pango"));
+        return false;
+    }
     if (has_memory(begun ? later : at_first) && has_thread()) {
         begun = true;
         return true;

@@ -2,6 +2,7 @@
 #include "output/plot.h"
 
 #include "base/error.h"
+#include "base/optional.h"
 #include "media/png.h"
 #include "output/fonts.h"
 #include "output/overlay_internal.h"
@@ -256,6 +257,10 @@ int plot_write(const char *path, const struct plot *plot)
 {
     const int64_t shown = plot->thumb_count < PLOT_MOST_THUMBS ? plot->thumb_count : PLOT_MOST_THUMBS;
     const int rows = (int)((shown + THUMBS_A_ROW - 1) / THUMBS_A_ROW);
+    const int needed = optional_need("pango", path);
+
+    if (needed)
+        return needed;
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, THUMBS_TOP + rows * THUMB_STEP_Y);
     cairo_t *cairo = cairo_create(surface);
     cairo_status_t drawn;

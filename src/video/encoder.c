@@ -162,13 +162,15 @@ int encoder_open(const char *name, const struct video_writer_options *options, s
 {
     *out = (struct encoder){
         .codec = options->codec, .width = options->width, .height = options->height, .channels = options->channels};
-    libav_start();
+    int status = libav_start(name);
+    if (status)
+        return status;
     /* Room for the padding and for three bytes a pixel in an int. */
     if (av_image_check_size2((unsigned)options->width + 1, (unsigned)options->height + 1, INT_MAX / 4, AV_PIX_FMT_NONE,
                              0, NULL) < 0)
         return error_set(SOWLV2_ERROR_ARGUMENT, "%s: pictures of %d x %d are too large for a video", name,
                          options->width, options->height);
-    int status = open_context(out, name, options);
+    status = open_context(out, name, options);
     return status ? status : open_frame(out, name);
 }
 

@@ -25,9 +25,11 @@ static int open_url(const char *url, const struct fetch_interrupt *interrupt, AV
 {
     const AVIOInterruptCB callback = {ask, (void *)(uintptr_t)interrupt};
     AVDictionary *options = NULL;
+    const int status = libav_start(url);
     int code;
 
-    libav_start();
+    if (status)
+        return status;
     if (av_dict_set(&options, "rw_timeout", PATIENCE, 0) < 0 ||
         av_dict_set(&options, "protocol_whitelist", "http,https,httpproxy,ftp,tcp,tls", 0) < 0) {
         av_dict_free(&options);

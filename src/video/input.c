@@ -212,8 +212,9 @@ int input_open(struct input *out, const char *source, bool playlists, const stru
 {
     struct address address = {.playlists = playlists};
     *out = (struct input){.descriptor = -1, .interrupt = interrupt};
-    libav_start();
-    int status = find_address(out, source, &address);
+    int status = libav_start(libav_source_name(source));
+    if (!status)
+        status = find_address(out, source, &address);
     if (!status)
         status = open_format(out, source, &address);
     free(address.url);

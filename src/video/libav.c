@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/optional.h"
 
 #include <errno.h>
 #include <libavutil/log.h>
@@ -42,10 +43,14 @@ static void start(void)
 #endif
 }
 
-void libav_start(void)
+int libav_start(const char *name)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, start);
+    const int status = optional_need("ffmpeg", name);
+
+    if (!status)
+        pthread_once(&once, start);
+    return status;
 }
 
 static int status_of(int code)

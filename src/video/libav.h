@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Sends FFmpeg's messages to log_debug and registers cameras; once a process. */
-void libav_start(void);
+/* Sends FFmpeg's messages to log_debug and registers cameras; once a process. UNSUPPORTED where FFmpeg is not there,
+ * for `name`. */
+int libav_start(const char *name);
 
 /* Sets "name: what: FFmpeg's text for code" and returns the status that fits: MEMORY, CANCELLED, FORMAT
  * (damaged or unknown data), IO. */

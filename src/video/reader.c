@@ -218,6 +218,8 @@ int video_reader_open(const char *source, const struct video_reader_options *opt
 {
     *out = NULL;
     int status = check_options(source, options);
+    if (!status) /* pictures from memory come in its frames too */
+        status = libav_start(libav_source_name(source));
     if (status)
         return status;
     struct video_reader *reader = calloc(1, sizeof(*reader));
