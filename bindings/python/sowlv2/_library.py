@@ -65,11 +65,18 @@ def _open() -> Any:
     path = _library_path()
     if not os.environ.get("SOWLV2_DATA") and (_HERE / "models" / "demo").is_dir():
         os.environ["SOWLV2_DATA"] = str(_HERE / "models")  # where the library finds the model "demo"
+    # How long threads spin that wait for work, unless the user says so: longer than between two products of a pass,
+    # shorter than a time slice, as the tool has it. OpenMP reads it when it is loaded; others' is theirs.
+    spins = not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
+    if spins:
+        os.environ["GOMP_SPINCOUNT"] = "10000"
     try:
-        opened = ffi.dlopen(path)
+        return ffi.dlopen(path)
     except OSError as error:
         raise ImportError(f"sowlv2: the C library cannot be loaded: {_explain(path, str(error))}") from None
-    return opened
+    finally:
+        if spins:
+            del os.environ["GOMP_SPINCOUNT"]
 
 
 def _explain(path: str, message: str) -> str:
