@@ -98,10 +98,16 @@ def find(
     cutter = opened(Segmenter, segmenter, device)
     if not pictures:
         return []
-    encoded = prompts if isinstance(prompts, Prompts) else finder.encode(prompts, template=template)
+    each = finder._prompts_of_each(prompts, len(pictures), template)
     callbacks = Callbacks()
     options, _keep = find_options(
-        {"threshold": threshold, "nms_iou": nms, "objectness": objectness, "progress": tick(callbacks, progress)},
+        {
+            "threshold": threshold,
+            "nms_iou": nms,
+            "objectness": objectness,
+            "progress": tick(callbacks, progress),
+            "image_prompts": ffi.new("const sowlv2_prompts *[]", [one._c.c for one in each]),
+        },
         {**segment, "c_progress": tick(callbacks)},
         {"dedupe_iou": dedupe},
     )
@@ -110,12 +116,12 @@ def find(
         callbacks.run(
             lib.sowlv2_find,
             detect_session,
-            encoded._c,
+            each[0]._c,
             segment_session,
             c_images(pictures),
             len(pictures),
             options,
             out,
         )
-    results = [objects_of(out[index], encoded.texts, picture) for index, picture in enumerate(pictures)]
+    results = [objects_of(out[index], each[index].texts, picture) for index, picture in enumerate(pictures)]
     return results[0] if single else results

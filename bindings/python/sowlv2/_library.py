@@ -15,7 +15,7 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 import numpy as np
 
@@ -112,8 +112,9 @@ _log_callback: Any = None
 
 
 def _log(level: int, message: Any, user_data: Any) -> None:
-    text = ffi.string(message).decode("utf-8", "replace")
-    logger.log((logging.DEBUG, logging.INFO, logging.WARNING)[min(int(level), 2)], "%s", text)
+    weight = (logging.DEBUG, logging.INFO, logging.WARNING)[min(int(level), 2)]
+    if logger.isEnabledFor(weight):
+        logger.log(weight, "%s", ffi.string(message).decode("utf-8", "replace"))
 
 
 def _install_log(opened: Any) -> None:
@@ -157,9 +158,6 @@ def refuse_after_fork() -> None:
 
 
 # ---- calls --------------------------------------------------------------------------------------
-
-_Result = TypeVar("_Result")
-
 
 def call(function: Callable[..., int], *args: Any, path: Optional[str] = None) -> None:
     """Calls a function of the library that gives a status; raises what it says. The GIL is released meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -94,13 +95,14 @@ def _groups(points: Any) -> List[Any]:
 class SegmentSession:
     """One image, encoded once, of which any number of things are cut out: see Segmenter.image().
 
-    Belongs to one thread at a time.
+    Threads that share one wait for each other.
     """
 
     def __init__(self, segmenter: "Segmenter", picture: "Picture", c: Any) -> None:
         self._segmenter = segmenter
         self._picture = picture
         self._c = c
+        self._lock = threading.Lock()
 
     def segment(
         self,
@@ -138,7 +140,8 @@ class SegmentSession:
         )
         out = ffi.new("struct sowlv2_mask[]", max(marks.count, 1))
         if marks.count > 0:
-            callbacks.run(lib.sowlv2_segment, self._c, marks.c, marks.count, options, out)
+            with self._lock:
+                callbacks.run(lib.sowlv2_segment, self._c, marks.c, marks.count, options, out)
         return masks_of(out, marks.count)
 
     def close(self) -> None:

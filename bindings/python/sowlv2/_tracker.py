@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
@@ -71,6 +72,7 @@ class Tracker:
             "pixels": pixels,
         }
         self._callbacks = Callbacks()
+        self._lock = threading.RLock()
         options, _keep = make("sowlv2_track_options", {**self._options, "progress": tick(self._callbacks, progress)})
         out = ffi.new("sowlv2_track_session **")
         handle = self.segmenter._handle()
@@ -84,8 +86,9 @@ class Tracker:
     def _run(self, function: Any, *arguments: Any) -> None:
         if self._c is None:
             raise ValueError("Tracker: it is closed")
-        self._callbacks.exception = None
-        self._callbacks.run(function, self._c, *arguments)
+        with self._lock:
+            self._callbacks.exception = None
+            self._callbacks.run(function, self._c, *arguments)
 
     @property
     def frame_number(self) -> Optional[int]:

@@ -53,6 +53,8 @@ def test_wrong_prompts(detector, scene):
     other = sowlv2.Detector("demo").encode("cat")
     with pytest.raises(ValueError, match="another"):
         detector.detect(scene, other)
+    with pytest.raises(ValueError, match="another"):
+        sowlv2.find(scene, other, detector=detector, segmenter="demo")
     with pytest.raises(ValueError, match="1 for 2"):
         detector.detect([scene, scene], [detector.encode("cat")])
 

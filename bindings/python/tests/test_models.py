@@ -127,6 +127,8 @@ def test_prompts_of_their_own(detector):
     found = detector.detect(paths, own)
     assert sorted(found[0].labels) == ["bus", "fox"] and found[1].labels == ["airplane"]
     assert detector.encode(["bus", "fox"])._c is own[0]._c  # remembered
+    cut = sowlv2.find(paths, own, detector=detector, segmenter="demo")
+    assert [one.labels for one in cut] == [one.labels for one in found]
 
 
 def test_detect_options(scene, words, detector):
