@@ -34,8 +34,7 @@ static int take(const struct tracking_result *result, void *user_data)
     if (!track->pointer)
         return error_memory("object pointer");
     memcpy(track->pointer, result->pointer, bytes);
-    return segment_take_pixels(call->session->frame.session, result->pixels, call->session->options.pixels,
-                               &track->mask);
+    return segment_take_bits(call->session->frame.session, result->bits, call->session->options.pixels, &track->mask);
 }
 
 static bool report_progress(int done, int total, void *user_data)
