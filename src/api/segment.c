@@ -18,19 +18,17 @@ struct call {
     struct sowlv2_mask *out;
 };
 
-int segment_take_pixels(struct segment_session *session, const uint8_t *pixels, bool pixels_too,
-                        struct sowlv2_mask *out)
+int segment_take_bits(struct segment_session *session, const uint64_t *bits, bool wanted, struct sowlv2_mask *out)
 {
     int width, height;
     segment_session_size(session, &width, &height);
-    const int status = mask_set_pixels(out, pixels, width, height);
-    if (status != 0 || !pixels_too)
+    const int status = mask_set_bits(out, bits, width, height);
+    if (status != 0 || !wanted)
         return status;
-    const size_t count = (size_t)width * (size_t)height;
-    out->pixels = malloc(count);
+    out->pixels = calloc((size_t)height, (size_t)width);
     if (!out->pixels)
         return error_memory("mask");
-    memcpy(out->pixels, pixels, count);
+    mask_paint(out, 1, out->pixels);
     return 0;
 }
 
@@ -49,7 +47,7 @@ static int take(int64_t index, const struct segment_result *result, void *user_d
         memcpy(mask->logits, result->logits, bytes);
         mask->logits_side = side;
     }
-    return segment_take_pixels(call->session->session, result->pixels, call->options->pixels, mask);
+    return segment_take_bits(call->session->session, result->bits, call->options->pixels, mask);
 }
 
 int segment_take_rules(float threshold, int fill_holes, int remove_sprinkles, struct mask_rules *out)

@@ -9,9 +9,8 @@
  * finite, areas below 0). */
 int segment_take_rules(float threshold, int fill_holes, int remove_sprinkles, struct mask_rules *out);
 
-/* Fills a mask's runs, area and box of pixels [height][width], and gives it a copy of them where `pixels_too`. Errors:
- * MEMORY; what `out` holds then is freed by the caller. */
-int segment_take_pixels(struct segment_session *session, const uint8_t *pixels, bool pixels_too,
-                        struct sowlv2_mask *out);
+/* Fills a mask's runs, area and box of its bits (see struct segment_result), and its pixels where they are `wanted`.
+ * Errors: MEMORY; what `out` holds then is freed by the caller. */
+int segment_take_bits(struct segment_session *session, const uint64_t *bits, bool wanted, struct sowlv2_mask *out);
 
 #endif

@@ -61,8 +61,7 @@ static int take(const struct tracking_result *result, void *user_data)
     if (!track->pointer)
         return error_memory("object pointer");
     memcpy(track->pointer, result->pointer, bytes);
-    return segment_take_pixels(call->session->frame.session, result->pixels, call->session->options.pixels,
-                               &track->mask);
+    return segment_take_bits(call->session->frame.session, result->bits, call->session->options.pixels, &track->mask);
 }
 
 int sowlv2_track_run(sowlv2_track_session *session, const struct sowlv2_track_run_options *options,

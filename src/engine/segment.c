@@ -1,6 +1,7 @@
 /* One thread's session with a segmenter: an image, and the masks of prompts on it. */
 #include "engine/segmenter_parts.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ void segment_session_free(struct segment_session **session)
     compute_free(&old->compute);
     if (old->features)
         old->segmenter->model->features_free(old->features);
-    free(old->pixels);
+    free(old->bits);
     free(old);
     *session = NULL;
 }
@@ -66,26 +67,28 @@ void segment_session_size(const struct segment_session *session, int *width, int
     *height = session->height;
 }
 
-static size_t mask_pixels(const struct segment_session *session)
+size_t segment_session_words(const struct segment_session *session)
 {
-    return (size_t)session->width * (size_t)session->height;
+    return (size_t)bits_words(session->width) * (size_t)session->height;
 }
 
 int64_t segment_session_part(const struct segment_session *session, int64_t count)
 {
-    const int64_t most = device_hints(session->segmenter->device).transfer_bytes / (int64_t)mask_pixels(session);
+    const int64_t side = segmenter_mask_side(session->segmenter);
+    const int64_t bytes = 8 * (int64_t)segment_session_words(session) + side * side * (int64_t)sizeof(float);
+    const int64_t most = device_hints(session->segmenter->device).transfer_bytes / bytes;
     return most < 1 ? 1 : most < count ? most : count;
 }
 
 int segment_session_reserve(struct segment_session *session, int64_t count)
 {
-    const size_t needed = (size_t)count * mask_pixels(session);
-    if (session->pixels_capacity >= needed)
+    const size_t needed = (size_t)count * segment_session_words(session);
+    if (session->bits_capacity >= needed)
         return 0;
-    free(session->pixels);
-    session->pixels = malloc(needed);
-    session->pixels_capacity = session->pixels ? needed : 0;
-    return session->pixels ? 0 : error_memory("masks");
+    free(session->bits);
+    session->bits = malloc(needed * sizeof(*session->bits));
+    session->bits_capacity = session->bits ? needed : 0;
+    return session->bits ? 0 : error_memory("masks");
 }
 
 void segment_session_fetch(struct segment_session *session, struct tensor masks, float threshold)
@@ -95,9 +98,10 @@ void segment_session_fetch(struct segment_session *session, struct tensor masks,
     const size_t mark = compute_mark(compute);
     const struct resize vertical = op_filter_bilinear(compute, side, session->height, false);
     const struct resize horizontal = op_filter_bilinear(compute, side, session->width, false);
-    const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_U8, masks.dim[0], session->height, session->width);
+    const struct tensor out =
+        COMPUTE_TENSOR(compute, DTYPE_U8, masks.dim[0], session->height, bits_bytes(session->width));
     op_resize_planes_above(compute, masks, &vertical, &horizontal, threshold, out);
-    op_download(compute, out, session->pixels);
+    op_download(compute, out, session->bits);
     compute_release(compute, mark);
 }
 
@@ -167,7 +171,7 @@ static int run_part(const struct part *part, segment_taker take, void *user_data
     for (int64_t i = 0; i < part->count && status == 0; i++) {
         const struct segment_result result = {.iou = part->iou[i],
                                               .object_score = part->object_scores[i],
-                                              .pixels = session->pixels + (size_t)i * mask_pixels(session),
+                                              .bits = session->bits + (size_t)i * segment_session_words(session),
                                               .logits = part->logits ? part->logits + i * side * side : NULL};
         status = take(part->first + i, &result, user_data);
     }

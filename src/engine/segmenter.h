@@ -51,8 +51,8 @@ struct segment_request {
 /* One prompt's mask. What it points to is valid during the call that gives it. */
 struct segment_result {
     float iou, object_score;
-    const uint8_t *pixels; /* [height][width] 1: object, 0: not */
-    const float *logits;   /* [mask_side][mask_side], or NULL */
+    const uint64_t *bits; /* [height][bits_words(width)], rows as in base/bits.h; 1: object, 0: not */
+    const float *logits;  /* [mask_side][mask_side], or NULL */
 };
 /* Called for each prompt in order; not 0 ends the run with that status. */
 typedef int (*segment_taker)(int64_t index, const struct segment_result *result, void *user_data);

@@ -23,15 +23,17 @@ struct segment_session {
     bool has_image;                  /* the features are an image's */
     uint64_t images;                 /* given so far */
     const struct pixel_scale *scale; /* of a video's frames; NULL: of images */
-    uint8_t *pixels;                 /* masks at the image's size, some at a time */
-    size_t pixels_capacity;
+    uint64_t *bits;                  /* masks at the image's size, some at a time: see segment_result */
+    size_t bits_capacity;            /* words */
 };
 
 /* How many of `count` masks at the session's size are made before they are fetched. */
 int64_t segment_session_part(const struct segment_session *session, int64_t count);
-/* Room in session->pixels for so many. Errors: MEMORY. */
+/* Words of one mask's bits. */
+size_t segment_session_words(const struct segment_session *session);
+/* Room in session->bits for so many. Errors: MEMORY. */
 int segment_session_reserve(struct segment_session *session, int64_t count);
-/* Within a pass: masks [n, mask_side, mask_side] at the session's size, asked for into session->pixels. */
+/* Within a pass: masks [n, mask_side, mask_side] at the session's size, asked for into session->bits. */
 void segment_session_fetch(struct segment_session *session, struct tensor masks, float threshold);
 
 #endif

@@ -38,9 +38,9 @@ struct tracking_result {
     int64_t count, rank; /* objects on this frame; its place among them in the order in which they came, from 0 */
     bool conditioning;   /* this is a frame it was prompted on */
     float iou, object_score;
-    float confidence;      /* iou * sigmoid(object_score) */
-    const uint8_t *pixels; /* [height][width] 1: object, 0: not */
-    const float *pointer;  /* [pointer_width] */
+    float confidence;     /* iou * sigmoid(object_score) */
+    const uint64_t *bits; /* [height][bits_words(width)], rows as in base/bits.h; 1: object, 0: not */
+    const float *pointer; /* [pointer_width] */
     int64_t pointer_width;
 };
 typedef int (*tracking_taker)(const struct tracking_result *result, void *user_data);

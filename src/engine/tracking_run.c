@@ -46,7 +46,7 @@ static int64_t rank_of(const struct tracks *tracks, int64_t index)
 static int give(const struct run *run, int64_t first, int64_t n)
 {
     const struct segment_session *const session = run->tracking->session;
-    const size_t pixels = (size_t)session->width * (size_t)session->height;
+    const size_t words = segment_session_words(session);
     int status = 0;
     for (int64_t i = first; i < first + n && status == 0; i++) {
         const struct track *const track = &run->tracks->items[i];
@@ -58,7 +58,7 @@ static int give(const struct run *run, int64_t first, int64_t n)
             .iou = run->iou[i],
             .object_score = run->object_scores[i],
             .confidence = run->iou[i] / (1.0F + expf(-run->object_scores[i])),
-            .pixels = session->pixels + (size_t)(i - first) * pixels,
+            .bits = session->bits + (size_t)(i - first) * words,
             .pointer = run->pointers + i * run->pointer_width,
             .pointer_width = run->pointer_width,
         };

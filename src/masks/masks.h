@@ -8,6 +8,9 @@
  * other fields stay. width * height must be at most UINT32_MAX. Errors: MEMORY. */
 int mask_set_pixels(struct sowlv2_mask *mask, const uint8_t *pixels, int width, int height);
 
+/* The same from bits: [height][bits_words(width)], rows as in base/bits.h. */
+int mask_set_bits(struct sowlv2_mask *mask, const uint64_t *bits, int width, int height);
+
 /* Writes `value` to `out` [height][width] wherever the mask's runs are of the object; the rest stays. */
 void mask_paint(const struct sowlv2_mask *mask, uint8_t value, uint8_t *out);
 

@@ -1,6 +1,7 @@
 /* Masks as runs of equal pixels, row after row. */
 #include "masks/masks.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -12,18 +13,40 @@ struct builder {
     size_t count, capacity;
 };
 
+/* Room for `more` runs, at most 64. */
+static bool reserve(struct builder *builder, size_t more)
+{
+    if (builder->capacity - builder->count >= more)
+        return true;
+    const size_t capacity = builder->capacity > 0 ? 2 * builder->capacity : 64;
+    uint32_t *runs = realloc(builder->runs, capacity * sizeof(*runs));
+    if (!runs)
+        return false;
+    builder->runs = runs;
+    builder->capacity = capacity;
+    return true;
+}
+
 static bool append(struct builder *builder, size_t length)
 {
-    if (builder->count == builder->capacity) {
-        const size_t capacity = builder->capacity > 0 ? 2 * builder->capacity : 64;
-        uint32_t *runs = realloc(builder->runs, capacity * sizeof(*runs));
-        if (!runs)
-            return false;
-        builder->runs = runs;
-        builder->capacity = capacity;
-    }
+    if (!reserve(builder, 1))
+        return false;
     builder->runs[builder->count++] = (uint32_t)length;
     return true;
+}
+
+/* Hands the runs to the mask. `box` is of no meaning where there is no area. */
+static void finish(struct sowlv2_mask *mask, const struct builder *builder, int width, int height, int64_t area,
+                   const size_t box[4])
+{
+    uint32_t *exact = realloc(builder->runs, builder->count * sizeof(*exact));
+    mask->runs = exact ? exact : builder->runs;
+    mask->run_count = builder->count;
+    mask->width = width;
+    mask->height = height;
+    mask->area = area;
+    for (int i = 0; i < 4; i++)
+        mask->box[i] = area > 0 ? (float)box[i] : 0.0F;
 }
 
 /* Widens the box (whole numbers: left, top, right, bottom) by the pixels [begin, end) in row order. */
@@ -58,14 +81,81 @@ int mask_set_pixels(struct sowlv2_mask *mask, const uint8_t *pixels, int width, 
         free(builder.runs);
         return error_memory("mask");
     }
-    uint32_t *exact = realloc(builder.runs, builder.count * sizeof(*exact));
-    mask->runs = exact ? exact : builder.runs;
-    mask->run_count = builder.count;
-    mask->width = width;
-    mask->height = height;
-    mask->area = area;
-    for (int i = 0; i < 4; i++)
-        mask->box[i] = area > 0 ? (float)box[i] : 0.0F;
+    finish(mask, &builder, width, height, area, box);
+    return 0;
+}
+
+/* Where the runs have come to in row order. */
+struct progress {
+    size_t begin;  /* of the run at hand */
+    uint64_t last; /* the pixel before the next one */
+};
+
+/* The runs that end in a row of `width` pixels, of which the first is number `at`. */
+static bool add_row(struct builder *builder, const uint64_t *row, size_t width, size_t at, struct progress *progress)
+{
+    const size_t whole = width / 64;
+    uint64_t last = progress->last;
+    for (size_t i = 0;; i++) {
+        while (i < whole && row[i] == 0 - last) /* 64 times the last pixel */
+            i++;
+        if (64 * i >= width)
+            break;
+        const size_t count = i < whole ? 64 : width % 64;
+        uint64_t changes = (row[i] ^ (row[i] << 1 | last)) & (UINT64_MAX >> (64 - count));
+        if (!reserve(builder, 64))
+            return false;
+        last = row[i] >> (count - 1) & 1;
+        for (; changes != 0; changes &= changes - 1) {
+            const size_t end = at + 64 * i + (size_t)__builtin_ctzll(changes);
+            builder->runs[builder->count++] = (uint32_t)(end - progress->begin);
+            progress->begin = end;
+        }
+    }
+    progress->last = last;
+    return true;
+}
+
+/* Widens the box by row y of so many words. */
+static void widen_row(size_t box[4], const uint64_t *row, size_t words, size_t y)
+{
+    size_t first = 0, last = words;
+    while (first < words && row[first] == 0)
+        first++;
+    if (first == words)
+        return;
+    while (row[last - 1] == 0)
+        last--;
+    const size_t left = 64 * first + (size_t)__builtin_ctzll(row[first]);
+    const size_t right = 64 * last - (size_t)__builtin_clzll(row[last - 1]);
+    box[0] = left < box[0] ? left : box[0];
+    box[1] = y < box[1] ? y : box[1];
+    box[2] = right > box[2] ? right : box[2];
+    box[3] = y + 1;
+}
+
+int mask_set_bits(struct sowlv2_mask *mask, const uint64_t *bits, int width, int height)
+{
+    const size_t words = (size_t)bits_words(width), total = (size_t)width * (size_t)height;
+    struct builder builder = {0};
+    struct progress progress = {0};
+    size_t box[4] = {SIZE_MAX, SIZE_MAX, 0, 0};
+    bool complete = true;
+    int64_t area = 0;
+    for (size_t y = 0; y < (size_t)height && complete; y++) {
+        const uint64_t *const row = bits + y * words;
+        const size_t runs = builder.count;
+        complete = add_row(&builder, row, (size_t)width, y * (size_t)width, &progress);
+        if (builder.count > runs || progress.last != 0) /* else it is all background */
+            widen_row(box, row, words, y);
+    }
+    if (!complete || !append(&builder, total - progress.begin)) {
+        free(builder.runs);
+        return error_memory("mask");
+    }
+    for (size_t i = 1; i < builder.count; i += 2)
+        area += builder.runs[i];
+    finish(mask, &builder, width, height, area, box);
     return 0;
 }
 

@@ -397,7 +397,7 @@ void op_resize_image(struct compute *compute, struct tensor pixels, const struct
                      const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 
 /* out[n, oh, ow] = planes x[n, h, w], resized by `vertical` (h inputs, oh outputs) and `horizontal`; of the second op
- * (U8) 1 where such a value is over `threshold`, else 0. */
+ * out U8 [n, oh, bits_bytes(ow)], rows of bits (base/bits.h): 1 where such a value is over `threshold`, else 0. */
 void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
                       const struct resize *horizontal, struct tensor out);
 void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,

@@ -2,6 +2,7 @@
 #include "ops/check.h"
 #include "ops/filter.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -153,27 +154,30 @@ static bool check_resize(struct compute *compute, const char *op, struct operand
                           {"horizontal weights", &horizontal->weight, type, SHAPE(horizontal->outputs, ANY)});
 }
 
+/* `row`: what a row of out has, values or bytes of bits. */
 static void resize_planes(struct compute *compute, const char *op, struct tensor x, const struct resize *vertical,
-                          const struct resize *horizontal, float threshold, unsigned type, struct tensor out)
+                          const struct resize *horizontal, float threshold, unsigned type, int64_t row,
+                          struct tensor out)
 {
     const struct operand given = {"x", &x, IS_F32, SHAPE(ANY, ANY, ANY)};
-    const struct operand written = {"out", &out, type | IS_OUT, SHAPE(x.dim[0], ANY, ANY)};
+    const struct operand written = {"out", &out, type | IS_OUT, SHAPE(x.dim[0], ANY, row)};
     if (check_resize(compute, op, given, vertical, horizontal, IS_F32, written) &&
         check_sizes(compute, op, "vertical", vertical, x.dim[1], out.dim[1]) &&
-        check_sizes(compute, op, "horizontal", horizontal, x.dim[2], out.dim[2]) && tensor_count(&out) > 0)
+        check_sizes(compute, op, "horizontal", horizontal, x.dim[2], horizontal->outputs) && tensor_count(&out) > 0)
         set_of(compute)->resize_planes(compute, x, vertical, horizontal, threshold, out);
 }
 
 void op_resize_planes(struct compute *compute, struct tensor x, const struct resize *vertical,
                       const struct resize *horizontal, struct tensor out)
 {
-    resize_planes(compute, "op_resize_planes", x, vertical, horizontal, 0.0F, IS_F32, out);
+    resize_planes(compute, "op_resize_planes", x, vertical, horizontal, 0.0F, IS_F32, horizontal->outputs, out);
 }
 
 void op_resize_planes_above(struct compute *compute, struct tensor x, const struct resize *vertical,
                             const struct resize *horizontal, float threshold, struct tensor out)
 {
-    resize_planes(compute, "op_resize_planes_above", x, vertical, horizontal, threshold, IS_U8, out);
+    resize_planes(compute, "op_resize_planes_above", x, vertical, horizontal, threshold, IS_U8,
+                  bits_bytes(horizontal->outputs), out);
 }
 
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,

@@ -112,7 +112,7 @@ struct ops_set {
     void (*clean_masks)(struct compute *, struct tensor masks, float threshold, int64_t hole_area,
                         int64_t sprinkle_area);
     void (*separate_masks)(struct compute *, struct tensor masks, float outside);
-    /* out is F32, or U8: then 1 where the value is over `threshold`. */
+    /* out is F32, or U8: then rows of bits, 1 where the value is over `threshold`. */
     void (*resize_planes)(struct compute *, struct tensor x, const struct resize *vertical,
                           const struct resize *horizontal, float threshold, struct tensor out);
     /* pixels U8 [height, 3 width]; weights of the resizes F32, or I16 for both; out F32, or U8 without `scale`. */

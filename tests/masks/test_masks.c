@@ -1,6 +1,8 @@
 /* Masks as runs, in COCO's compressed form and compared with each other, against pycocotools. */
 #include "masks/masks.h"
 
+#include "base/bits.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,6 +68,34 @@ static struct sowlv2_mask case_mask(size_t index)
     return mask;
 }
 
+/* Rows of whole words, of pixels that are 0 or 1. */
+static uint64_t *pack(const uint8_t *pixels, int width, int height)
+{
+    const size_t words = (size_t)bits_words(width);
+    uint64_t *bits = calloc(words * (size_t)height, sizeof(*bits));
+    assert_non_null(bits);
+    for (int i = 0; i < width * height; i++) {
+        const size_t y = (size_t)(i / width), x = (size_t)(i % width);
+        bits[y * words + x / 64] |= (uint64_t)pixels[i] << x % 64;
+    }
+    return bits;
+}
+
+/* Runs, area and box are the same from bits. */
+static void check_bits(const struct sowlv2_mask *mask, const uint8_t *pixels)
+{
+    struct sowlv2_mask other = {0};
+    uint64_t *bits = pack(pixels, mask->width, mask->height);
+    assert_int_equal(mask_set_bits(&other, bits, mask->width, mask->height), 0);
+    assert_true(other.width == mask->width && other.height == mask->height);
+    assert_int_equal(other.area, mask->area);
+    assert_memory_equal(other.box, mask->box, sizeof(mask->box));
+    assert_int_equal(other.run_count, mask->run_count);
+    assert_memory_equal(other.runs, mask->runs, mask->run_count * sizeof(*mask->runs));
+    sowlv2_masks_free(&other, 1);
+    free(bits);
+}
+
 static void test_cases(void **state)
 {
     const json_t *cases = json_object_get(expected, "cases");
@@ -83,6 +113,7 @@ static void test_cases(void **state)
             assert_true(mask.box[side] == (float)json_number_value(json_array_get(box, side)));
         assert_int_equal(sowlv2_mask_to_pixels(&mask, back), 0);
         assert_memory_equal(back, pixels, total);
+        check_bits(&mask, pixels);
         assert_int_equal(sowlv2_mask_rle(&mask, &rle), 0);
         assert_string_equal(rle, json_string_value(json_object_get(item, "counts")));
         sowlv2_string_free(&rle);
@@ -97,6 +128,31 @@ static void test_cases(void **state)
         sowlv2_string_free(&rle);
         sowlv2_masks_free(&mask, 1);
         free(back);
+    }
+}
+
+/* Rows that end within a word and at its end; masks of noise, with few changes, empty and full. */
+static void test_bits(void **state)
+{
+    enum { WIDTH = 200, HEIGHT = 5 };
+    static const uint32_t every[] = {2, 3, 40, 500}; /* pixels to a change, about */
+    uint8_t pixels[WIDTH * HEIGHT];
+    uint32_t random = 1;
+    (void)state;
+    for (int width = 1; width <= WIDTH; width++) {
+        const int total = width * (1 + width % HEIGHT);
+        for (size_t kind = 0; kind < 6; kind++) {
+            uint8_t value = kind == 5;
+            for (int i = 0; i < total; i++) {
+                random = random * 1664525U + 1013904223U;
+                value ^= kind < 4 && (random >> 8) % every[kind] == 0;
+                pixels[i] = value;
+            }
+            struct sowlv2_mask mask = {0};
+            assert_int_equal(mask_set_pixels(&mask, pixels, width, total / width), 0);
+            check_bits(&mask, pixels);
+            sowlv2_masks_free(&mask, 1);
+        }
     }
 }
 
@@ -186,10 +242,8 @@ static void test_bad_masks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_dedupe),
-        cmocka_unit_test(test_bad_masks),
+        cmocka_unit_test(test_cases),  cmocka_unit_test(test_bits),      cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_dedupe), cmocka_unit_test(test_bad_masks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -4,10 +4,13 @@
 #include "ops/expected.h"
 #include "ops/sides.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* f32 sums of weights that add up to 1 times values to 255, scaled by 1/255 and divided by 0.26: some
  * roundings of 2^-24 * 4. */
@@ -106,7 +109,7 @@ static void test_any_filter(void **state)
     }
 }
 
-/* Planes with filters from the first size to the second, and where they are over a threshold. */
+/* Planes with filters from the first size to the second. */
 static void test_planes_expected(void **state)
 {
     (void)state;
@@ -128,23 +131,64 @@ static void test_planes_expected(void **state)
             const struct tensor in = expected_upload(compute, file, group, "x");
             const struct tensor planes = TENSOR_RESHAPE(in, 1, x->dim[0], x->dim[1]);
             const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, 1, y->dim[0], y->dim[1]);
-            const struct tensor above = COMPUTE_TENSOR(compute, DTYPE_U8, 1, y->dim[0], y->dim[1]);
             resize_planes(compute, planes, &vertical, &horizontal, NULL, out);
-            resize_planes(compute, planes, &vertical, &horizontal, &(const float){0.1F}, above);
             const struct tensor plane = tensor_at(out, 0);
             expected_compare(compute, &plane, file, group, "y", 1e-6, 1e-6);
-            uint8_t *const over = fetch_elements(compute, above);
-            float *const values = fetch_elements(compute, out);
-            for (int64_t i = 0; i < tensor_count(&out); i++)
-                assert_int_equal(over[i], values[i] > 0.1F);
-            free(over);
-            free(values);
         }
         filter_free(&vertical);
         filter_free(&horizontal);
     }
     assert_int_equal(cases, 5);
     safetensors_close(&file);
+}
+
+/* Where planes are over a threshold, as bits: of what the same device makes of them as values; NaN is not over it. Rows
+ * end anywhere in a byte and a word, and the bits after their last pixel are 0. */
+static void test_planes_above(void **state)
+{
+    (void)state;
+    enum { PLANES = 3, GAP = 5 };
+    static const int widths[] = {1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 71, 100, 127, 128, 131, 192, 250};
+    for (int n = 0; n < 2 * COUNT(widths); n++) {
+        const int width = widths[n / 2], height = (int)random_range(1, 9), rows = height + n % 2 * GAP;
+        const float threshold = n % 4 < 2 ? 0.1F : -0.1F;
+        struct filter vertical, horizontal;
+        assert_int_equal(filter_bilinear((int)random_range(1, 12), height, &vertical), 0);
+        assert_int_equal(filter_bilinear((int)random_range(1, 90), width, &horizontal), 0);
+        const struct tensor x = field_in(n % 2 == 0, -1.0F, 1.0F, DIMS(PLANES, vertical.inputs, horizontal.inputs));
+        *tensor_element(&x, random_range(0, tensor_count(&x) - 1)) = NAN;
+        fields_seal();
+        const int64_t row = bits_bytes(width);
+        uint8_t *const dirt = malloc((size_t)(PLANES * rows * row));
+        assert_non_null(dirt);
+        for (int side = 0; side < SIDES; side++) {
+            struct compute *const compute = sides.compute[side];
+            memset(dirt, 0xA5, (size_t)(PLANES * rows * row));
+            compute_begin(compute);
+            const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, PLANES, height, width);
+            const struct tensor whole = op_upload(compute, DTYPE_U8, 3, (int64_t[]){PLANES, rows, row}, dirt);
+            resize_planes(compute, x, &vertical, &horizontal, NULL, out);
+            resize_planes(compute, x, &vertical, &horizontal, &threshold, tensor_slice(whole, 1, 0, height));
+            uint8_t *const bits = fetch_elements(compute, whole);
+            float *const values = fetch_elements(compute, out);
+            for (int64_t i = 0; i < PLANES * rows * row * 8; i++) {
+                const int64_t column = i % (row * 8), y = i / (row * 8) % rows, plane = i / (row * 8) / rows;
+                const int bit = bits[i / 8] >> i % 8 & 1;
+                if (y >= height)
+                    assert_int_equal(bit, 0xA5 >> i % 8 & 1);
+                else if (column >= width)
+                    assert_int_equal(bit, 0);
+                else
+                    assert_int_equal(bit, values[(plane * height + y) * width + column] > threshold);
+            }
+            free(bits);
+            free(values);
+        }
+        fields_check();
+        free(dirt);
+        filter_free(&vertical);
+        filter_free(&horizontal);
+    }
 }
 
 static uint8_t *make_noise(int height, int width)
@@ -313,7 +357,7 @@ static void test_rejections(void **state)
                      {"out", F32(2, 3, 3), GIVEN_OUT});
     CHECK_REJECTIONS("op_resize_planes_above", call_planes_above, {"x", F32(2, 4, 4), 0}, {"vertical taps", TAPS, 0},
                      {"vertical weights", WEIGHT}, {"horizontal taps", TAPS, 0}, {"horizontal weights", WEIGHT},
-                     {"out", as_type(F32(5), DTYPE_U8, DIMS(2, 3, 3)), GIVEN_OUT});
+                     {"out", as_type(F32(12), DTYPE_U8, DIMS(2, 3, 8)), GIVEN_OUT});
 
     const struct resize resize = as_resize(TAPS, F32(3, 2));
     const struct tensor pixels = PIXELS;
@@ -324,6 +368,7 @@ static void test_rejections(void **state)
     REJECTED(op_resize_image, pixels, &resize, &resize, NULL, as_type(F32(7), DTYPE_U8, DIMS(3, 3, 3)));
     REJECTED(op_resize_planes, F32(1, 4, 5), &resize, &resize, F32(1, 3, 3));
     REJECTED(op_resize_planes, F32(1, 4, 4), &resize, &resize, F32(1, 3, 4));
+    REJECTED(op_resize_planes_above, F32(1, 4, 4), &resize, &resize, 0.5F, as_type(F32(3), DTYPE_U8, DIMS(1, 3, 3)));
 
     /* Taps outside of the inputs are seen when a filter goes to the device. */
     struct filter filter;
@@ -350,8 +395,8 @@ static void test_rejections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_blur),        TEST(test_antialias), TEST(test_any_filter), TEST(test_planes_expected),
-        TEST(test_u8_expected), TEST(test_parts),     TEST(test_rejections),
+        TEST(test_blur),         TEST(test_antialias),   TEST(test_any_filter), TEST(test_planes_expected),
+        TEST(test_planes_above), TEST(test_u8_expected), TEST(test_parts),      TEST(test_rejections),
     };
     return sides_run(tests, COUNT(tests));
 }

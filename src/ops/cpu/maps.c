@@ -3,6 +3,7 @@
 #include "ops/cpu/simd.h"
 
 #include <omp.h>
+#include <string.h>
 
 /* out[c] = maximum over the window whose corner is x[c]; NaN where one of them is. */
 static void pool_window(const float *x, int64_t row_stride, int64_t column_stride, int size, int64_t channels,
@@ -83,8 +84,13 @@ static void resize_plane_row(const float *rows, int64_t count, const struct filt
     }
     uint8_t *to = (uint8_t *)host_data(*out) + offset;
     resize_down(rows, count, vertical, y, line);
-    for (int64_t i = 0; i < count; i++)
-        to[i] = line[i] > threshold;
+    memset(to, 0, (size_t)out->dim[2]);
+    for (int64_t i = 0; i < count; i += SIMD_LANES) {
+        const int left = count - i < SIMD_LANES ? (int)(count - i) : SIMD_LANES;
+        const vfloat values = left == SIMD_LANES ? v_load(line + i) : v_load_part(line + i, left);
+        const uint32_t bits = v_over(values, v_set(threshold)) & ((1U << left) - 1U);
+        memcpy(to + i / 8, &bits, SIMD_LANES / 8);
+    }
 }
 
 void SIMD_NAME(kernel_resize_planes)(struct compute *compute, struct tensor x, const struct resize *vertical,

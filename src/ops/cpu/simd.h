@@ -65,6 +65,11 @@ SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm512_max_ps(a, b);
 }
+/* Bit i: lane i of a is over that of b; not so where one is NaN. */
+SIMD_INLINE uint32_t v_over(vfloat a, vfloat b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
 /* The larger one; NaN where either is. */
 SIMD_INLINE vfloat v_max_or_nan(vfloat a, vfloat b)
 {
@@ -215,6 +220,10 @@ SIMD_INLINE vfloat v_div(vfloat a, vfloat b)
 SIMD_INLINE vfloat v_max(vfloat a, vfloat b)
 {
     return _mm256_max_ps(a, b);
+}
+SIMD_INLINE uint32_t v_over(vfloat a, vfloat b)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
 SIMD_INLINE vfloat v_max_or_nan(vfloat a, vfloat b)
 {

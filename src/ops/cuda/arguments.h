@@ -224,11 +224,12 @@ struct cuda_taps {
 
 struct planes_arguments {
     const float *x;
-    void *out; /* float, or uint8_t: 1 over the threshold */
+    void *out; /* float, or bytes of bits that are 1 over the threshold */
     struct cuda_taps vertical, horizontal;
     int64_t x_stride[2], out_stride[2], count;
+    int64_t columns; /* values, or bytes, of a row of out */
     float threshold;
-    int32_t bytes;
+    int32_t padding;
 };
 
 struct image_arguments {
@@ -335,6 +336,7 @@ struct image_arguments {
     KERNEL(masks, clean_end, clean_arguments)                                                                          \
     KERNEL(masks, separate_masks, separate_arguments)                                                                  \
     KERNEL(resize, resize_planes, planes_arguments)                                                                    \
+    KERNEL(resize, planes_above, planes_arguments)                                                                     \
     KERNEL(resize, image_down, image_arguments)                                                                        \
     KERNEL(resize, image_across, image_arguments)                                                                      \
     KERNEL(resize, image_across_u8, image_arguments)                                                                   \

@@ -28,10 +28,10 @@ void cuda_resize_planes(struct compute *compute, struct tensor x, const struct r
         .x_stride = {x.stride[0], x.stride[1]},
         .out_stride = {out.stride[0], out.stride[1]},
         .count = tensor_count(&out),
+        .columns = out.dim[2],
         .threshold = threshold,
-        .bytes = out.dtype == DTYPE_U8,
     };
-    cuda_launch_each(compute, KERNEL_resize_planes, a.count, &a);
+    cuda_launch_each(compute, out.dtype == DTYPE_U8 ? KERNEL_planes_above : KERNEL_resize_planes, a.count, &a);
 }
 
 void cuda_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,

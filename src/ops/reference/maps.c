@@ -2,6 +2,7 @@
 #include "ops/reference/reference.h"
 
 #include <math.h>
+#include <string.h>
 
 /* row[c] = the maximum of its window, NaN where it holds one. `corner`: the window's first element. */
 static void window_maximum(const struct tensor *x, int64_t corner, int size, double *other, double *row)
@@ -56,12 +57,14 @@ void reference_resize_planes(struct compute *compute, struct tensor x, const str
         const float *plane = (const float *)host_data(x) + n * x.stride[0];
         for (int64_t y = 0; y < out.dim[1]; y++) {
             const int64_t row = n * out.stride[0] + y * out.stride[1];
-            for (int64_t i = 0; i < out.dim[2]; i++) {
+            if (out.dtype == DTYPE_U8)
+                memset((uint8_t *)host_data(out) + row, 0, (size_t)out.dim[2]);
+            for (int i = 0; i < across.outputs; i++) {
                 const float value = (float)resized(plane, x.stride[1], &down, &across, y, i);
-                if (out.dtype == DTYPE_U8)
-                    ((uint8_t *)host_data(out))[row + i] = value > threshold;
-                else
+                if (out.dtype == DTYPE_F32)
                     ((float *)host_data(out))[row + i] = value;
+                else if (value > threshold)
+                    ((uint8_t *)host_data(out))[row + i / 8] |= (uint8_t)(1 << i % 8);
             }
         }
     }

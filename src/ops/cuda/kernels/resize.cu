@@ -33,29 +33,55 @@ struct pixel {
     }
 };
 
+// Where value or byte i of the resized planes is.
+struct plane_place {
+    int64_t plane, y, column, at;
+    __device__ plane_place(const planes_arguments &a, int64_t i)
+    {
+        const quotient line = divide(i, a.columns), of = divide(line.whole, a.vertical.outputs);
+        plane = of.whole;
+        y = of.rest;
+        column = line.rest;
+        at = plane * a.out_stride[0] + y * a.out_stride[1] + column;
+    }
+};
+
+__device__ float resized(const planes_arguments &a, const plane_place &p, int64_t x)
+{
+    const float *const down = (const float *)a.vertical.weight + p.y * a.vertical.stride;
+    const float *const across = (const float *)a.horizontal.weight + x * a.horizontal.stride;
+    const float *const from = a.x + p.plane * a.x_stride[0] + a.horizontal.first[x];
+    float sum = 0.0f;
+    for (int j = 0; j < a.vertical.count[p.y]; j++) {
+        const float *const row = from + (a.vertical.first[p.y] + j) * a.x_stride[1];
+        float part = 0.0f;
+        for (int k = 0; k < a.horizontal.count[x]; k++)
+            part += across[k] * row[k];
+        sum += down[j] * part;
+    }
+    return sum;
+}
+
 } // namespace
 
 extern "C" __global__ void resize_planes(const planes_arguments a)
 {
     FOR_EACH(i, a.count) {
-        const quotient line = divide(i, a.horizontal.outputs), plane = divide(line.whole, a.vertical.outputs);
-        const int64_t y = plane.rest, x = line.rest;
-        const float *const down = (const float *)a.vertical.weight + y * a.vertical.stride;
-        const float *const across = (const float *)a.horizontal.weight + x * a.horizontal.stride;
-        const float *const from = a.x + plane.whole * a.x_stride[0] + a.horizontal.first[x];
-        float sum = 0.0f;
-        for (int j = 0; j < a.vertical.count[y]; j++) {
-            const float *const row = from + (a.vertical.first[y] + j) * a.x_stride[1];
-            float part = 0.0f;
-            for (int k = 0; k < a.horizontal.count[x]; k++)
-                part += across[k] * row[k];
-            sum += down[j] * part;
-        }
-        const int64_t at = plane.whole * a.out_stride[0] + y * a.out_stride[1] + x;
-        if (a.bytes)
-            ((uint8_t *)a.out)[at] = sum > a.threshold;
-        else
-            ((float *)a.out)[at] = sum;
+        const plane_place p(a, i);
+        ((float *)a.out)[p.at] = resized(a, p, p.column);
+    }
+}
+
+// A byte a thread.
+extern "C" __global__ void planes_above(const planes_arguments a)
+{
+    FOR_EACH(i, a.count) {
+        const plane_place p(a, i);
+        const int64_t first = 8 * p.column, left = a.horizontal.outputs - first;
+        unsigned bits = 0;
+        for (int bit = 0; bit < 8 && bit < left; bit++)
+            bits |= (unsigned)(resized(a, p, first + bit) > a.threshold) << bit;
+        ((uint8_t *)a.out)[p.at] = (uint8_t)bits;
     }
 }
 
