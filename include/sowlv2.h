@@ -82,11 +82,14 @@ struct sowlv2_device_options {
     size_t size;
     const char *device; /* "auto", or the name of one of sowlv2_devices_list(); "cuda" or "cuda:N", a GPU of NVIDIA's:
                            its number N */
-    const char *precision; /* "auto" or "f32"; of a GPU also "bf16", which is its "auto" */
-    const char *cpu_level; /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
-                              else one of "reference", "avx2", "avx512", "avx512_vnni",
-                              "avx512_bf16", "amx" */
-    int threads;           /* threads of one forward pass; 0: as many as the process may use */
+    const char *precision;  /* "auto" or "f32"; of a GPU also "bf16", which is its "auto" */
+    const char *cpu_level;  /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
+                               else one of "reference", "avx2", "avx512", "avx512_vnni",
+                               "avx512_bf16", "amx" */
+    int threads;            /* threads of one forward pass; 0: as many as the process may use */
+    int64_t memory_limit;   /* of a GPU alone: bytes of its memory that may be taken; 0: all there is */
+    double memory_fraction; /* the same as a part of its memory, 0 to 1; 0: no limit; the smaller of both counts */
+    bool memory_at_once;    /* take as much as they allow when it opens, as one block; else as it is needed */
 };
 
 SOWLV2_API void sowlv2_device_options_init(struct sowlv2_device_options *options, size_t size);
@@ -118,6 +121,23 @@ SOWLV2_API int sowlv2_device_threads(const sowlv2_device *device);
 /* The device's memory and what of it can be had now, in bytes, limits of the process included; 0 where the system does
  * not say. Errors: ARGUMENT. */
 SOWLV2_API int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available);
+
+/* The same, and of a GPU what this device's models and sessions take of it, in bytes; 0 where nothing says. */
+struct sowlv2_memory_use {
+    size_t size;       /* sizeof(struct sowlv2_memory_use), set by the caller */
+    int64_t total;     /* as sowlv2_device_memory() */
+    int64_t available; /* what is free of `reserved` included */
+    int64_t reserved;  /* taken of the GPU's driver */
+    int64_t used;      /* of that in use now */
+    int64_t peak;      /* and at most, since the device was opened */
+};
+
+/* Fills the first out->size bytes. Errors: ARGUMENT, UNSUPPORTED (the GPU's driver failed). */
+SOWLV2_API int sowlv2_device_memory_use(const sowlv2_device *device, struct sowlv2_memory_use *out);
+
+/* Gives a GPU's driver back what of its memory is taken and not in use, so that other programs can have it. It is taken
+ * again when it is needed. Errors: ARGUMENT, UNSUPPORTED (the driver failed). */
+SOWLV2_API int sowlv2_device_memory_release(const sowlv2_device *device);
 
 /* A device that this machine has. */
 struct sowlv2_device_entry {

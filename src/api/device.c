@@ -2,13 +2,37 @@
 #include "api/checks.h"
 #include "api/types.h"
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/options.h"
 #include "engine/devices.h"
 #include "engine/shared_device.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_STRUCT = 4096 /* bytes: no header of any version has one as large */ };
+
+/* What is said of a GPU's memory. */
+static int take_memory(const struct sowlv2_device_options *options, struct device_options *wanted)
+{
+    const bool host = strcmp(options->device, "cpu") == 0 || strcmp(options->device, "reference") == 0;
+    if (options->memory_limit < 0 || (uint64_t)options->memory_limit > SIZE_MAX)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "memory_limit: %" PRId64 " is not a number of bytes",
+                         options->memory_limit);
+    if (!(options->memory_fraction >= 0.0 && options->memory_fraction <= 1.0))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "memory_fraction: %g is not from 0 to 1", options->memory_fraction);
+    wanted->memory_limit = (size_t)options->memory_limit;
+    wanted->memory_fraction = options->memory_fraction;
+    wanted->memory_at_once = options->memory_at_once;
+    const bool limited = options->memory_limit > 0 || options->memory_fraction > 0.0;
+    if (options->memory_at_once && !limited)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "memory_at_once: set memory_limit or memory_fraction too, to say how much to take");
+    if (host && limited)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "memory_limit, memory_fraction: of a GPU only, not of device %s",
+                         options->device);
+    return 0;
+}
 
 int open_device(const struct sowlv2_device_options *given, struct device **out)
 {
@@ -18,6 +42,9 @@ int open_device(const struct sowlv2_device_options *given, struct device **out)
         return status;
     struct device_options wanted = {
         .device = options.device, .cpu_level = options.cpu_level, .threads = options.threads};
+    const int sized = take_memory(&options, &wanted);
+    if (sized != 0)
+        return sized;
     const int known = precision_of_name(options.device, options.precision, &wanted.precision);
     if (known != 0)
         return known;
@@ -98,17 +125,47 @@ int sowlv2_device_threads(const sowlv2_device *device)
 
 int sowlv2_device_memory(const sowlv2_device *device, int64_t *total, int64_t *available)
 {
+    struct device_memory memory = {0};
     if (total)
         *total = 0;
     if (available)
         *available = 0;
     if (!device || !total || !available)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory: a device, total and available are needed");
-    if (strncmp(device->name, "cuda", 4) == 0)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: how much memory a GPU has is not reported yet: see nvidia-smi",
-                         device->name);
-    memory_read(total, available); /* the CPU's sets compute in the host's */
-    return 0;
+    const int status = device_memory(device->device, &memory);
+    if (status == 0) {
+        *total = memory.total;
+        *available = memory.available;
+    }
+    return status;
+}
+
+int sowlv2_device_memory_use(const sowlv2_device *device, struct sowlv2_memory_use *out)
+{
+    struct sowlv2_memory_use use = {.size = out ? out->size : 0};
+    struct device_memory memory = {0};
+    if (!device || !out)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory_use: a device and out are needed");
+    if (use.size < offsetof(struct sowlv2_memory_use, available) || use.size > MOST_STRUCT || use.size % 8 != 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT,
+                         "sowlv2_device_memory_use: out->size is %zu: set it to sizeof(struct sowlv2_memory_use)",
+                         use.size);
+    const int status = device_memory(device->device, &memory);
+    use.total = memory.total;
+    use.available = memory.available;
+    use.reserved = memory.reserved;
+    use.used = memory.used;
+    use.peak = memory.peak;
+    memset(out, 0, use.size);
+    memcpy(out, &use, use.size < sizeof(use) ? use.size : sizeof(use));
+    return status;
+}
+
+int sowlv2_device_memory_release(const sowlv2_device *device)
+{
+    if (!device)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory_release: a device is needed");
+    return device_memory_release(device->device);
 }
 
 static int add(struct sowlv2_devices *out, const char *name, const char *kind)

@@ -11,4 +11,7 @@ const char *device_chosen(const struct settings *settings);
 /* Where and how models compute: that device, in the precision of --precision as it has it. */
 struct sowlv2_device_options device_options(const struct settings *settings);
 
+/* With --verbose, at the end of a run: what was taken of a GPU's memory. `device` may be NULL. */
+void device_tell_memory(const struct settings *settings, const sowlv2_device *device);
+
 #endif

@@ -14,7 +14,7 @@ static const char *const beside[] = {
     "input",           "output",           "recursive",   "config",     "resume",       "cache-dir",
     "offline",         "batch-size",       "max-workers", "max-pixels", "prompts-file", "disable-gpu-batching",
     "allow-truncated", "thread-pool-size", "device",      "threads",    "cpu",          "require-vjepa2",
-    "quiet",           "verbose",          "version",     "help",
+    "quiet",           "verbose",          "version",     "help",       "memory-limit",
 };
 
 static bool counts(const char *name)
@@ -136,6 +136,8 @@ static int add_value(const struct settings *settings, const struct option_spec *
         return add_marks((const void *)at, spec, job);
     case OPTION_INTERVAL:
         return add_interval((const void *)at, spec->name, job);
+    case OPTION_MEMORY: /* changes no results */
+        return 0;
     case OPTION_RANGE:
         snprintf(number, sizeof(number), "%" PRId64 ":%" PRId64, range->first, range->last);
         return add(job, spec->name, number);

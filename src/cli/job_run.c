@@ -101,11 +101,14 @@ static int start(const struct settings *settings, const struct mark_objects *mar
     struct sowlv2_run_report report = {0};
     sowlv2_detector *detector = NULL;
     sowlv2_segmenter *segmenter = NULL;
+    sowlv2_device *device = NULL; /* the models' */
     const double begin = clock_seconds();
     int result = EXIT_DONE;
 
-    if (inputs.work)
+    if (inputs.work) {
+        (void)sowlv2_device_open(&job->device, &device); /* where it fails, the models do, and say so */
         result = open_models(settings, marks, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
+    }
     job->model_seconds = clock_seconds() - begin;
     if (result == EXIT_DONE) {
         const int status = sowlv2_run_start(run, detector, segmenter, &report);
@@ -113,8 +116,10 @@ static int start(const struct settings *settings, const struct mark_objects *mar
         terminal_progress_end();
         result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&report);
     }
+    device_tell_memory(settings, device);
     sowlv2_segmenter_free(&segmenter);
     sowlv2_detector_free(&detector);
+    sowlv2_device_free(&device);
     return result;
 }
 

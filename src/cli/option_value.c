@@ -243,6 +243,9 @@ static int read_value(struct settings *settings, const struct option_spec *spec,
     case OPTION_RANGE:
         status = option_read_range(where, text, field);
         break;
+    case OPTION_MEMORY:
+        status = option_read_memory(where, text, field);
+        break;
     }
     return status;
 }

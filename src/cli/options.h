@@ -23,6 +23,7 @@ enum option_kind {
     OPTION_TIME,     /* double: seconds, or h:mm:ss */
     OPTION_INTERVAL, /* struct sowlv2_interval: frames, or seconds with an s */
     OPTION_RANGE,    /* struct sowlv2_frame_range: A:B */
+    OPTION_MEMORY,   /* struct memory_limit: a size, or a percentage */
 };
 
 enum option_group {
@@ -105,6 +106,9 @@ void options_tell_unused(const struct settings *settings, bool images, bool vide
 int option_read_time(const char *where, const char *text, double *out);
 int option_read_interval(const char *where, const char *text, struct sowlv2_interval *out);
 int option_read_range(const char *where, const char *text, struct sowlv2_frame_range *out);
+
+/* Bytes, or K, M, G or T of 1024, or a percentage above 0 to 100. Errors: ARGUMENT. */
+int option_read_memory(const char *where, const char *text, struct memory_limit *out);
 
 /* Reads words[1] to words[count-1], a verb's arguments, over the defaults and the configuration file; the
  * command line wins. Stops early, without checking values, where --help or --version is among them. Errors:

@@ -28,6 +28,12 @@ struct as_video {
     struct string_list paths;
 };
 
+/* What may be taken of a GPU's memory; 0 and 0: all. */
+struct memory_limit {
+    int64_t bytes;
+    double fraction;
+};
+
 /* Strings belong to the command line, to `owned`, or are static. */
 struct settings {
     bool help, version;
@@ -58,6 +64,7 @@ struct settings {
 
     const char *device, *precision, *cpu; /* cpu NULL: the best there is */
     int64_t threads;                      /* 0: automatic */
+    struct memory_limit memory_limit;
     bool quiet, verbose;
 
     struct string_list owned; /* values that came out of a configuration file, and paths that were expanded */

@@ -129,16 +129,13 @@ static int open_scorer(const struct settings *settings, sowlv2_device *device, s
 }
 
 /* The device is opened by itself, since one that is not there is a fault of the flags, not of the model. */
-static int open_model(const struct settings *settings, sowlv2_scorer **out)
+static int open_model(const struct settings *settings, sowlv2_device **device, sowlv2_scorer **out)
 {
     const struct sowlv2_device_options wanted = device_options(settings);
-    sowlv2_device *device = NULL;
-    const int status = sowlv2_device_open(&wanted, &device);
+    const int status = sowlv2_device_open(&wanted, device);
     if (status)
         return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
-    const int result = open_scorer(settings, device, out);
-    sowlv2_device_free(&device);
-    return result;
+    return open_scorer(settings, *device, out);
 }
 
 static int fail_status(int status)
@@ -177,6 +174,7 @@ static int run(const struct settings *settings, const sowlv2_scorer *scorer)
 int verb_frames(struct settings *settings)
 {
     sowlv2_scorer *scorer = NULL;
+    sowlv2_device *device = NULL;
     if (check_settings(settings))
         return verb_fail(EXIT_USAGE);
     if (strcmp(settings->input, "-") != 0 && !url_is(settings->input) && access(settings->input, R_OK) != 0) {
@@ -186,10 +184,12 @@ int verb_frames(struct settings *settings)
     device_chosen(settings); /* what it has to say is said first */
     signals_catch_interrupts();
     terminal_progress("opening the model");
-    int result = open_model(settings, &scorer);
+    int result = open_model(settings, &device, &scorer);
     terminal_progress_end();
     if (result == EXIT_DONE)
         result = run(settings, scorer);
+    device_tell_memory(settings, device);
     sowlv2_scorer_free(&scorer);
+    sowlv2_device_free(&device);
     return result;
 }

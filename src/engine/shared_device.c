@@ -14,6 +14,8 @@ struct shared {
     enum dtype precision;
     int threads;
     size_t memory_limit;
+    double memory_fraction;
+    bool memory_at_once;
     int users;
 };
 
@@ -31,7 +33,8 @@ static struct shared *find(const struct device_options *options)
     for (struct shared *shared = first; shared; shared = shared->next)
         if (strcmp(shared->wanted, given(options->device)) == 0 &&
             strcmp(shared->level, given(options->cpu_level)) == 0 && shared->precision == options->precision &&
-            shared->threads == options->threads && shared->memory_limit == options->memory_limit)
+            shared->threads == options->threads && shared->memory_limit == options->memory_limit &&
+            shared->memory_fraction == options->memory_fraction && shared->memory_at_once == options->memory_at_once)
             return shared;
     return NULL;
 }
@@ -52,6 +55,8 @@ static int open_new(const struct device_options *options, struct shared **out)
     shared->precision = options->precision;
     shared->threads = options->threads;
     shared->memory_limit = options->memory_limit;
+    shared->memory_fraction = options->memory_fraction;
+    shared->memory_at_once = options->memory_at_once;
     shared->wanted = strdup(given(options->device));
     shared->level = strdup(given(options->cpu_level));
     int status = shared->wanted && shared->level ? 0 : error_memory("a device");

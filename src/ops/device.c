@@ -2,6 +2,7 @@
 #include "ops/set.h"
 
 #include "base/error.h"
+#include "ops/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(allocate),
         ENTRY(release),
         ENTRY(guard),
+        ENTRY(memory),
+        ENTRY(memory_release),
         ENTRY(constant_create),
         ENTRY(linear_create),
         ENTRY(linear_free),
@@ -157,6 +160,22 @@ const char *device_name(const struct device *device)
 struct device_hints device_hints(const struct device *device)
 {
     return device->hints;
+}
+
+bool device_is_host(const struct device *device)
+{
+    return device->set->memory == host_memory;
+}
+
+int device_memory(struct device *device, struct device_memory *out)
+{
+    *out = (struct device_memory){0};
+    return device->set->memory(device, out);
+}
+
+int device_memory_release(struct device *device)
+{
+    return device->set->memory_release(device);
 }
 
 int device_tensor_create(struct device *device, enum dtype dtype, int rank, const int64_t *dim, struct tensor *out)

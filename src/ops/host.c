@@ -2,6 +2,7 @@
 #include "ops/host.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -149,6 +150,19 @@ void host_download(struct compute *compute, struct tensor from, void *to)
 void host_wait(struct compute *compute)
 {
     (void)compute; /* every op was done when it returned */
+}
+
+int host_memory(struct device *device, struct device_memory *out)
+{
+    (void)device;
+    memory_read(&out->total, &out->available);
+    return 0;
+}
+
+int host_memory_release(struct device *device)
+{
+    (void)device; /* free() has done it */
+    return 0;
 }
 
 int host_threads(const struct device_options *options, int *out)

@@ -68,11 +68,13 @@ struct tensor tensor_repeat(struct tensor tensor, int axis, int64_t count);
 struct device;
 
 struct device_options {
-    const char *device;    /* NULL or "auto" or "cpu"; "cuda", "cuda:N"; "reference": portable C, the oracle */
-    const char *cpu_level; /* of the CPU set: NULL or "auto": SOWLV2_CPU, else the best; see ops/cpu/level.h */
-    enum dtype precision;  /* what products, convolutions and attention compute in; DTYPE_F32 is 0 */
-    int threads;           /* of a forward pass on the CPU; 0: as many as the process may use */
-    size_t memory_limit;   /* bytes that may be taken of a GPU's memory; 0: what there is */
+    const char *device;     /* NULL or "auto" or "cpu"; "cuda", "cuda:N"; "reference": portable C, the oracle */
+    const char *cpu_level;  /* of the CPU set: NULL or "auto": SOWLV2_CPU, else the best; see ops/cpu/level.h */
+    enum dtype precision;   /* what products, convolutions and attention compute in; DTYPE_F32 is 0 */
+    int threads;            /* of a forward pass on the CPU; 0: as many as the process may use */
+    size_t memory_limit;    /* bytes that may be taken of a GPU's memory; 0: what there is */
+    double memory_fraction; /* the same as a part of it, up to 1; 0: no limit; the smaller one counts */
+    bool memory_at_once;    /* all of it is taken when the device opens, as one block; needs one of the two */
 };
 
 /* The CPU level is the library's for the whole process from the first device on: oneDNN takes one. A reference device
@@ -83,6 +85,19 @@ void device_close(struct device **device);
 int device_threads(const struct device *device);
 enum dtype device_precision(const struct device *device);
 const char *device_name(const struct device *device); /* "reference", "cpu avx512", ...: as long as the device */
+
+/* Whether it computes in the host's memory. */
+bool device_is_host(const struct device *device);
+
+/* A device's memory in bytes: 0 where nothing says. */
+struct device_memory {
+    int64_t total, available;     /* with the limits of the process and of the device's options; to be had now */
+    int64_t reserved, used, peak; /* of a GPU: taken of its driver; of that in use, now and at most */
+};
+/* Errors: MEMORY, UNSUPPORTED (the driver failed). */
+int device_memory(struct device *device, struct device_memory *out);
+/* Gives the driver back what is not in use. Errors: UNSUPPORTED (the driver failed). */
+int device_memory_release(struct device *device);
 
 /* What suits a device's memory; passes cut their work by it. */
 struct device_hints {

@@ -44,6 +44,9 @@ struct ops_set {
     void (*release)(struct device *, struct buffer *);
     /* For sanitizers: whether a part of a buffer may be touched. */
     void (*guard)(struct device *, const struct buffer *, size_t offset, size_t bytes, bool usable);
+    /* See device_memory() and device_memory_release(). `out` is empty before. */
+    int (*memory)(struct device *, struct device_memory *out);
+    int (*memory_release)(struct device *);
 
     /* ---- weights, prepared when a model opens ---- */
 

@@ -35,6 +35,7 @@ static struct sowlv2_find_options find_options;
 static struct sowlv2_track_options track_options;
 static struct sowlv2_track_run_options track_run_options;
 static struct sowlv2_device_options device_options;
+static struct sowlv2_memory_use memory_use = {.size = sizeof(memory_use)};
 static struct sowlv2_image_options image_options;
 static float box[4] = {3, 3, 20, 20};
 static struct sowlv2_segment_prompt segment_prompt = {.box = box};
@@ -73,6 +74,8 @@ CALL(tokenizer_encode, sowlv2_tokenizer_encode(a[0], a[1], a[2]), (void)a)
 CALL(detector_tokenize, sowlv2_detector_tokenize(a[0], a[1], a[2]), (void)a)
 CALL(device_open, sowlv2_device_open(a[0], a[1]), sowlv2_device_free(a[1]))
 CALL(device_memory, sowlv2_device_memory(a[0], a[1], a[2]), (void)a)
+CALL(device_memory_use, sowlv2_device_memory_use(a[0], a[1]), (void)a)
+CALL(device_memory_release, sowlv2_device_memory_release(a[0]), (void)a)
 CALL(devices_list, sowlv2_devices_list(a[0]), sowlv2_devices_free(a[0]))
 CALL(image_decode, sowlv2_image_decode(a[0], NULL, 0, a[1], a[2]), sowlv2_decoded_image_free(a[2]))
 CALL(prompts_encode, sowlv2_prompts_encode(a[0], (const char *const *)a[1], 2, a[2], a[3]), sowlv2_prompts_free(a[3]))
@@ -123,6 +126,8 @@ static const struct entry {
     ENTRY(detector_tokenize, "Dnw", 0, NULL, cat, ids),
     ENTRY(device_open, "oc", sizeof(void *), &device_options, out),
     ENTRY(device_memory, "Vcc", sizeof(int64_t), NULL, out, second),
+    ENTRY(device_memory_use, "Vw", 0, NULL, &memory_use),
+    ENTRY(device_memory_release, "V", 0, NULL),
     ENTRY(devices_list, "c", sizeof(struct sowlv2_devices), out),
     ENTRY(image_decode, "noc", sizeof(struct sowlv2_decoded_image), picture, &image_options, out),
     ENTRY(prompts_encode, "Dnoc", sizeof(void *), NULL, words, &prompt_options, out),

@@ -568,6 +568,12 @@ CONTROL void cuda_on_cpu_memory(size_t bytes)
 {
     memory_limit = bytes;
 }
+// Of device memory, in bytes.
+CONTROL long cuda_on_cpu_held_bytes()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    return (long)allocated;
+}
 // What was asked for and not given back: memory, pinned memory, streams, modules, contexts.
 CONTROL long cuda_on_cpu_held()
 {

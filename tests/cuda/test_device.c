@@ -13,7 +13,7 @@
 /* What the driver has for tests: see driver.cpp. */
 static void (*driver_fail)(long call);
 static long (*driver_calls)(void);
-static long (*driver_held)(void);
+static long (*driver_held)(void), (*driver_held_bytes)(void);
 static void (*driver_memory)(size_t bytes);
 static const char *(*driver_failed)(void);
 
@@ -34,6 +34,7 @@ static int set_up(void **state)
     find("cuda_on_cpu_fail", &driver_fail);
     find("cuda_on_cpu_calls", &driver_calls);
     find("cuda_on_cpu_held", &driver_held);
+    find("cuda_on_cpu_held_bytes", &driver_held_bytes);
     find("cuda_on_cpu_memory", &driver_memory);
     find("cuda_on_cpu_failed", &driver_failed);
     return 0;
@@ -153,6 +154,7 @@ static int use_everything(enum dtype precision)
     struct device *device = NULL;
     struct parameters *parameters = NULL;
     struct compute *compute = NULL;
+    struct device_memory memory;
     struct tensor kept = {0};
     float result[ROWS * WIDTH], other[3 * WIDTH], part[ROWS * 3];
     const struct host_tensor weight = {
@@ -171,6 +173,10 @@ static int use_everything(enum dtype precision)
         status = DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, ROWS, WIDTH);
     if (status == 0)
         status = compute_create(device, &compute);
+    if (status == 0)
+        status = device_memory(device, &memory);
+    if (status == 0)
+        status = device_memory_release(device);
     for (int pass = 0; status == 0 && pass < 2; pass++) {
         compute_begin(compute);
         const struct tensor x = op_upload(compute, DTYPE_F32, 2, (int64_t[]){ROWS, WIDTH}, values);
@@ -306,6 +312,68 @@ static void test_out_of_memory(void **state)
     assert_int_equal(driver_held(), 0);
 }
 
+/* A part of the card, taken as it is needed or at once; what is told of it; giving back what is not used. */
+static void test_memory_limits(void **state)
+{
+    (void)state;
+    enum { MEBI = 1 << 20 };
+    static const struct {
+        size_t limit;
+        double fraction;
+        bool at_once;
+        int64_t total, reserved; /* MiB: told, taken after opening */
+    } cases[] = {
+        {0, 0.0, false, 512, 0},
+        {(size_t)64 * MEBI, 0.0, false, 64, 0},
+        {0, 0.25, false, 128, 0},
+        {(size_t)64 * MEBI, 0.25, true, 64, 64},
+        {(size_t)900 * MEBI, 0.25, true, 128, 128},
+        {0, 1.0, true, 512, 512},
+    };
+    driver_memory((size_t)512 * MEBI);
+    for (int i = 0; i < COUNT(cases); i++) {
+        const struct device_options options = {.device = "cuda",
+                                               .memory_limit = cases[i].limit,
+                                               .memory_fraction = cases[i].fraction,
+                                               .memory_at_once = cases[i].at_once};
+        struct device_memory memory;
+        struct device *device;
+        struct tensor tensor, more = {0};
+        require(device_open(&options, &device));
+        assert_false(device_is_host(device));
+        require(device_memory(device, &memory));
+        assert_int_equal(memory.total, cases[i].total * MEBI);
+        assert_int_equal(memory.available, cases[i].total * MEBI);
+        assert_int_equal(memory.reserved, cases[i].reserved * MEBI);
+        assert_int_equal(memory.used, 0);
+        assert_int_equal(driver_held_bytes(), memory.reserved);
+        require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &tensor, 5 * MEBI));
+        require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &more, 5 * MEBI));
+        device_tensor_free(device, &more);
+        require(device_memory(device, &memory));
+        assert_int_equal(memory.used, 20 * MEBI);
+        assert_int_equal(memory.peak, 40 * MEBI);
+        assert_int_equal(memory.available, (cases[i].total - 20) * MEBI);
+        assert_true(memory.reserved >= 40 * MEBI && driver_held_bytes() == memory.reserved);
+        assert_int_equal(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &more, cases[i].total * MEBI / 4 + 64),
+                         SOWLV2_ERROR_MEMORY);
+        device_tensor_free(device, &tensor);
+        require(device_memory_release(device));
+        require(device_memory(device, &memory));
+        assert_int_equal(memory.reserved, 0);
+        assert_int_equal(driver_held_bytes(), 0);
+        require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &tensor, MEBI)); /* and it is taken again */
+        device_tensor_free(device, &tensor);
+        device_close(&device);
+    }
+    struct device *device;
+    assert_int_equal(
+        device_open(&(struct device_options){.device = "cuda", .memory_limit = 1, .memory_at_once = true}, &device),
+        SOWLV2_ERROR_MEMORY);
+    driver_memory((size_t)4096 * MEBI);
+    assert_int_equal(driver_held(), 0);
+}
+
 /* From the second pass on nothing is asked of the driver but copies, kernels and the wait. */
 static void test_steady(void **state)
 {
@@ -427,9 +495,9 @@ int main(void)
 {
     /* The last one leaves what calls lose that fail to give it back. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_memory_in_use),    cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_steady),  cmocka_unit_test(test_threads),          cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_every_call_fails),
+        cmocka_unit_test(test_weights), cmocka_unit_test(test_memory_in_use), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_steady),  cmocka_unit_test(test_threads),       cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_memory_limits), cmocka_unit_test(test_every_call_fails),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -4,6 +4,7 @@
 #include "api/types.h"
 #include "ops/cpu/level.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -236,11 +237,68 @@ static void test_queries(void **state)
     }
 }
 
+/* What may be said of a GPU's memory, and of which device; what a caller of an older or newer header is told. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *device;
+        int64_t limit;
+        double fraction;
+        bool at_once;
+        int status;
+        const char *message;
+    } cases[] = {
+        {"cpu", 1 << 30, 0, false, SOWLV2_ERROR_ARGUMENT, "of a GPU only, not of device cpu"},
+        {"reference", 0, 0.5, false, SOWLV2_ERROR_ARGUMENT, "of a GPU only, not of device reference"},
+        {"cuda", -1, 0, false, SOWLV2_ERROR_ARGUMENT, "memory_limit: -1 is not"},
+        {"cuda", 0, 1.5, false, SOWLV2_ERROR_ARGUMENT, "memory_fraction: 1.5 is not"},
+        {"cuda", 0, (double)NAN, false, SOWLV2_ERROR_ARGUMENT, "memory_fraction: "},
+        {"cuda", 0, 0, true, SOWLV2_ERROR_ARGUMENT, "memory_at_once: set memory_limit"},
+        {"cpu", 0, 0, false, 0, ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sowlv2_device_options wanted = sowlv2_device_options_default();
+        sowlv2_device *device;
+        wanted.device = cases[i].device;
+        wanted.memory_limit = cases[i].limit;
+        wanted.memory_fraction = cases[i].fraction;
+        wanted.memory_at_once = cases[i].at_once;
+        const int status = sowlv2_device_open(&wanted, &device);
+        if (status != cases[i].status || (status != 0 && !strstr(sowlv2_error_message(), cases[i].message)))
+            fail_msg("case %zu: status %d: %s", i, status, sowlv2_error_message());
+        sowlv2_device_free(&device);
+    }
+    struct sowlv2_device_options wanted = sowlv2_device_options_default();
+    sowlv2_device *device;
+    struct {
+        struct sowlv2_memory_use known;
+        int64_t later;
+    } use = {.later = 7};
+    wanted.device = "cpu";
+    check(sowlv2_device_open(&wanted, &device));
+    use.known.size = sizeof(use);
+    check(sowlv2_device_memory_use(device, &use.known));
+    assert_in_range(use.known.total, (int64_t)64 << 20, (int64_t)1 << 50);
+    assert_in_range(use.known.available, 1, use.known.total);
+    assert_int_equal(use.known.reserved + use.known.used + use.known.peak + use.later, 0);
+    use.known = (struct sowlv2_memory_use){.size = offsetof(struct sowlv2_memory_use, used), .used = 7, .peak = 7};
+    check(sowlv2_device_memory_use(device, &use.known));
+    assert_true(use.known.total > 0 && use.known.used == 7 && use.known.peak == 7);
+    for (size_t size = 0; size < 16; size += 5) {
+        use.known.size = size;
+        assert_int_equal(sowlv2_device_memory_use(device, &use.known), SOWLV2_ERROR_ARGUMENT);
+    }
+    check(sowlv2_device_memory_release(device));
+    sowlv2_device_free(&device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options), cmocka_unit_test(test_users),  cmocka_unit_test(test_refused),
         cmocka_unit_test(test_models),  cmocka_unit_test(test_handle), cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

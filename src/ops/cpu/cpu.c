@@ -145,11 +145,12 @@ RESIZE_IMAGE(avx512)
 #define TABLE(SUFFIX)                                                                                                  \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
-        .guard = host_guard, .constant_create = host_constant_create, .linear_create = cpu_linear_create,              \
-        .linear_free = cpu_linear_free, .conv2d_create = cpu_conv2d_create, .conv2d_free = cpu_linear_free,            \
-        .compute_create = host_compute_create, .compute_free = host_compute_free, .upload = host_upload,               \
-        .upload_rows = host_upload_rows, .download = host_download, .wait = host_wait, .linear = cpu_linear,           \
-        .conv2d = cpu_conv2d, .matmul_transposed = cpu_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,    \
+        .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release,                             \
+        .constant_create = host_constant_create, .linear_create = cpu_linear_create, .linear_free = cpu_linear_free,   \
+        .conv2d_create = cpu_conv2d_create, .conv2d_free = cpu_linear_free, .compute_create = host_compute_create,     \
+        .compute_free = host_compute_free, .upload = host_upload, .upload_rows = host_upload_rows,                     \
+        .download = host_download, .wait = host_wait, .linear = cpu_linear, .conv2d = cpu_conv2d,                      \
+        .matmul_transposed = cpu_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                          \
         .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##SUFFIX,                                \
         .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
         .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \

@@ -64,7 +64,11 @@ int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *ca
 int cuda_allocate(struct device *device, size_t bytes, struct buffer *out);
 void cuda_release(struct device *device, struct buffer *buffer);
 void cuda_guard(struct device *device, const struct buffer *buffer, size_t offset, size_t bytes, bool usable);
-/* Gives the driver back all that is not in use. */
+int cuda_memory_tell(struct device *device, struct device_memory *out);
+int cuda_memory_release(struct device *device);
+/* Takes the limits of the options, and the memory that they want taken at once. Errors: as cuda_failed, MEMORY. */
+int cuda_memory_start(struct cuda_device *cuda, const struct device_options *options);
+/* Gives the driver back all that is not in use; the context is the thread's. */
 void cuda_memory_free(struct cuda_device *cuda);
 
 /* Copies host memory to the device, `from` may change afterwards; it is there when this returns. */

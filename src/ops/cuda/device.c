@@ -195,8 +195,9 @@ static int open_device(struct device *device, const struct device_options *optio
     pthread_mutex_init(&cuda->mutex, NULL);
     pthread_mutex_init(&cuda->load_mutex, NULL);
     pthread_mutex_init(&cuda->copy_mutex, NULL);
-    cuda->memory.limit = options->memory_limit;
     status = open_cuda(cuda, ordinal);
+    if (status == 0)
+        status = cuda_memory_start(cuda, options);
     if (status == 0)
         cuda->copiers = pool_create(device->threads < MOST_COPIERS ? device->threads : MOST_COPIERS);
     if (status != 0) {
@@ -225,6 +226,8 @@ const struct ops_set ops_cuda = {
     .allocate = cuda_allocate,
     .release = cuda_release,
     .guard = cuda_guard,
+    .memory = cuda_memory_tell,
+    .memory_release = cuda_memory_release,
     .constant_create = cuda_constant_create,
     .linear_create = cuda_linear_create,
     .linear_free = cuda_linear_free,

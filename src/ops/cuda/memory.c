@@ -152,6 +152,74 @@ static int add_segment(struct cuda_device *cuda, size_t bytes)
     return 0;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+int cuda_memory_start(struct cuda_device *cuda, const struct device_options *options)
+{
+    struct cuda_memory *const memory = &cuda->memory;
+    size_t total;
+    int status = cuda_failed(cuda, cuda->driver->device_memory(&total, cuda->handle), "cuDeviceTotalMem",
+                             "asking how much memory there is");
+    if (status != 0)
+        return status;
+    memory->limit = smaller(options->memory_limit, total);
+    if (options->memory_fraction > 0.0) {
+        const size_t part = (size_t)((double)total * options->memory_fraction);
+        memory->limit = memory->limit > 0 ? smaller(memory->limit, part) : part > 0 ? part : 1;
+    }
+    if (options->memory_at_once && (status = cuda_enter(cuda)) == 0) {
+        const size_t all = memory->limit / SEGMENT_STEP * SEGMENT_STEP;
+        pthread_mutex_lock(&cuda->mutex);
+        status = add_segment(cuda, all > 0 ? all : SEGMENT_STEP);
+        pthread_mutex_unlock(&cuda->mutex);
+    }
+    return status;
+}
+
+int cuda_memory_tell(struct device *device, struct device_memory *out)
+{
+    struct cuda_device *const cuda = cuda_of(device);
+    const struct cuda_memory *const memory = &cuda->memory;
+    size_t available = 0, total = 0;
+    int status = cuda_enter(cuda);
+    if (status == 0)
+        status = cuda_failed(cuda, cuda->driver->memory_info(&available, &total), "cuMemGetInfo",
+                             "asking how much memory there is");
+    if (status != 0)
+        return status;
+    pthread_mutex_lock(&cuda->mutex);
+    if (memory->limit > 0) {
+        available = smaller(available, memory->limit - smaller(memory->limit, memory->reserved));
+        total = smaller(total, memory->limit);
+    }
+    *out = (struct device_memory){.total = (int64_t)total,
+                                  .available = (int64_t)(available + memory->reserved - memory->used),
+                                  .reserved = (int64_t)memory->reserved,
+                                  .used = (int64_t)memory->used,
+                                  .peak = (int64_t)memory->peak};
+    pthread_mutex_unlock(&cuda->mutex);
+    return 0;
+}
+
+int cuda_memory_release(struct device *device)
+{
+    struct cuda_device *const cuda = cuda_of(device);
+    const int status = cuda_enter(cuda);
+    if (status != 0)
+        return status;
+    pthread_mutex_lock(&cuda->mutex);
+    const bool done = cuda_wait_for_all(cuda);
+    free_unused(cuda, done ? UINT64_MAX : cuda_oldest_work(cuda));
+    pthread_mutex_unlock(&cuda->mutex);
+    return done ? 0
+                : error_set(SOWLV2_ERROR_UNSUPPORTED,
+                            "%s: giving memory back: cuStreamSynchronize failed: check the GPU with nvidia-smi",
+                            cuda->label);
+}
+
 /* Cuts off what a block has over `bytes`; without memory for the rest's record the block stays whole. */
 static void split(struct cuda_block *block, size_t bytes)
 {
