@@ -20,9 +20,11 @@ variant() { # NAME FOLDER CMAKE-OPTIONS...
 
 fuzz_seconds=3
 levels=OFF
+longest=600
 if [ "$all" = all ]; then
   fuzz_seconds=120
   levels=ON
+  longest=1800 # the reference set under sanitizers
 fi
 
 variant release "$build" -DSOWLV2_ALL_LEVELS=$levels
@@ -42,4 +44,4 @@ for folder in $folders; do
   echo "subdirs(\"$source_dir/$folder\")" >>"$build/everything/CTestTestfile.cmake"
 done
 cd "$build/everything"
-exec ctest --output-on-failure -j "$jobs" --timeout 600
+exec ctest --output-on-failure -j "$jobs" --timeout $longest
