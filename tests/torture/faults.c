@@ -84,8 +84,9 @@ static void print_crash(int number)
         Dl_info info;
         char line[512];
         const bool known = dladdr(frames[i], &info) && info.dli_fname;
-        const int size = snprintf(line, sizeof(line), "crash: %s %s\n", known ? info.dli_fname : "?",
-                                  known && info.dli_sname ? info.dli_sname : "?");
+        const int size = known ? snprintf(line, sizeof(line), "crash: %s %s\n", info.dli_fname,
+                                          info.dli_sname ? info.dli_sname : "?")
+                               : snprintf(line, sizeof(line), "crash: ? %p\n", frames[i]);
 
         if (syscall(SYS_write, STDERR_FILENO, line, (size_t)size) < 0)
             break;
