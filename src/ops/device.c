@@ -53,6 +53,7 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(activation),
         ENTRY(embed),
         ENTRY(gather_rows),
+        ENTRY(gather_blocks),
         ENTRY(shift_scale),
         ENTRY(copy),
         ENTRY(fill),

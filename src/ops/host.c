@@ -258,3 +258,18 @@ struct filter_u8 host_filter_u8(const struct resize *resize)
                               .count = taps + resize->taps.stride[0],
                               .weight = host_data(resize->weight)};
 }
+
+void host_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out,
+                        struct tensor placed)
+{
+    const int64_t each = out.dim[1];
+    for (int64_t i = 0; i < blocks->count; i++) {
+        const struct tensor to = tensor_at(tensor_at(out, i / each), i % each);
+        const struct tensor sum = tensor_at(tensor_at(placed, i / each), i % each);
+        op_copy(compute, blocks->from[i], to);
+        if (blocks->positions)
+            op_add(compute, to, tensor_at(*blocks->positions, blocks->place ? blocks->place[i] : i), sum);
+        else
+            op_copy(compute, to, sum);
+    }
+}

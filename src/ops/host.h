@@ -45,6 +45,10 @@ void host_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
 void host_download(struct compute *compute, struct tensor from, void *to);
 void host_wait(struct compute *compute);
 
+/* Block after block, by op_copy and op_add. */
+void host_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out,
+                        struct tensor placed);
+
 /* The threads that the options ask for: 0 is all that the process may use. Errors: ARGUMENT. */
 int host_threads(const struct device_options *options, int *out);
 

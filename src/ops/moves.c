@@ -54,6 +54,46 @@ void op_gather_rows(struct compute *compute, struct tensor x, struct tensor inde
         set_of(compute)->gather_rows(compute, x, index, out);
 }
 
+/* Every block is as the first one, and its place is there. */
+static bool check_blocks(struct compute *compute, const char *op, const struct row_blocks *blocks,
+                         const struct tensor *out, const struct tensor *placed)
+{
+    const int64_t rows = out->dim[2], columns = out->dim[3];
+    const int64_t places = blocks->positions ? blocks->positions->dim[0] : INT64_MAX;
+    for (int64_t i = 0; i < blocks->count; i++) {
+        const struct tensor *const from = &blocks->from[i];
+        const int64_t place = blocks->place ? blocks->place[i] : i;
+        if (!CHECK_OPERANDS(compute, op, {"from", from, IS_ANY_TYPE | IS_DENSE, SHAPE(rows, columns)},
+                            {"out", out, IS_NARROW | IS_OUT, ANY_SHAPE},
+                            {"placed", placed, IS_NARROW | IS_OUT, ANY_SHAPE}))
+            return false;
+        if (from->dtype != blocks->from[0].dtype || (from->dtype != DTYPE_F32 && from->dtype != DTYPE_BF16))
+            return check_failed(compute, op, "block %lld is %s", (long long)i, dtype_name(from->dtype));
+        if (place < 0 || place >= places) {
+            return check_failed(compute, op, "block %lld is at place %lld of %lld", (long long)i, (long long)place,
+                                (long long)places);
+        }
+    }
+    return true;
+}
+
+void op_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out, struct tensor placed)
+{
+    const char *const op = "op_gather_blocks";
+    const struct tensor *const positions = blocks->positions;
+    const int64_t rows = positions ? one_or(positions->dim[1], out.dim[2]) : 1;
+    if (!CHECK_OPERANDS(compute, op, {"out", &out, IS_NARROW | IS_OUT, SHAPE(ANY, ANY, ANY, ANY)},
+                        {"placed", &placed, IS_NARROW | IS_OUT, shape_of(&out)},
+                        {"positions", positions, IS_DENSE, SHAPE(ANY, rows, out.dim[3])}))
+        return;
+    if (placed.dtype != out.dtype)
+        check_failed(compute, op, "out is %s, placed is %s", dtype_name(out.dtype), dtype_name(placed.dtype));
+    else if (out.dim[0] * out.dim[1] != blocks->count)
+        check_failed(compute, op, "out is %s for %lld blocks", shape_text(&out).text, (long long)blocks->count);
+    else if (check_blocks(compute, op, blocks, &out, &placed) && tensor_count(&out) > 0)
+        set_of(compute)->gather_blocks(compute, blocks, out, placed);
+}
+
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)
 {
     const char *const op = "op_max_pool2d";

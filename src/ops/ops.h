@@ -312,6 +312,18 @@ void op_embed(struct compute *compute, struct tensor ids, struct tensor table, s
  * outside [0, n) is an error that compute_finish tells at the latest. */
 void op_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
 
+/* Blocks of rows from anywhere, side by side, and once more with their positions added. */
+struct row_blocks {
+    int64_t count;
+    const struct tensor *from;      /* [count], each [rows, c], dense, all F32 or all BF16 */
+    const struct tensor *positions; /* [places, 1 or rows, c], dense, 1: of all rows; NULL: none */
+    const int *place;               /* [count]: which of the positions; NULL: 0, 1, ... */
+};
+/* out[b, i] = from[b n + i] and placed[b, i] = out[b, i] + positions[place[b n + i]]; out and placed [count / n, n,
+ * rows, c], narrow, of one type: what a copy and a sum for each block give. */
+void op_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out,
+                      struct tensor placed);
+
 /* out[n, oh, ow, c] = the maximum over windows of `size` x `size` of x[n, h, w, c], side by side;
  * oh = h / size and ow = w / size, what is left over is not looked at. x and out narrow. */
 void op_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);

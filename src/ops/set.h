@@ -94,6 +94,7 @@ struct ops_set {
     void (*activation)(struct compute *, struct tensor x, enum activation, struct tensor out);
     void (*embed)(struct compute *, struct tensor ids, struct tensor table, struct tensor positions, struct tensor out);
     void (*gather_rows)(struct compute *, struct tensor x, struct tensor index, struct tensor out);
+    void (*gather_blocks)(struct compute *, const struct row_blocks *, struct tensor out, struct tensor placed);
     void (*shift_scale)(struct compute *, struct tensor x, struct tensor shift, struct tensor scale, struct tensor out);
 
     /* Any strides, but no element twice in `out`. */

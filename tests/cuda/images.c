@@ -3,4 +3,5 @@
 
 const int cuda_images_version = 13000;
 static const unsigned char image[] = {0x50, 0xed, 0x55, 0xba};
-const void *const cuda_images[CUDA_FILE_COUNT] = {image, image, image, image, image, image, image, image};
+#define IMAGE(name) image,
+const void *const cuda_images[CUDA_FILE_COUNT] = {CUDA_KERNEL_FILES(IMAGE)};

@@ -170,6 +170,68 @@ void resize_planes(struct compute *compute, struct tensor x, const struct filter
         op_resize_planes(compute, x, &down, &across, out);
 }
 
+static struct tensor upload_random(struct compute *compute, enum dtype dtype, int rank, const int64_t *dim)
+{
+    struct weight values = weight_random(-4.0F, 4.0F, 0, rank, dim);
+    const struct tensor from = op_upload(compute, DTYPE_F32, rank, dim, values.memory);
+    weight_free(&values);
+    if (dtype == DTYPE_F32)
+        return from;
+    const struct tensor out = compute_tensor(compute, dtype, rank, dim);
+    op_copy(compute, from, out);
+    return out;
+}
+
+/* A tensor for results within one that is wider in all axes but the last, and holds the same number everywhere. */
+static struct tensor upload_wide(struct compute *compute, enum dtype dtype, const int64_t dim[4], struct tensor *whole)
+{
+    *whole = compute_tensor(compute, dtype, 4, (int64_t[]){dim[0], dim[1] + 1, dim[2] + 3, dim[3]});
+    op_fill(compute, 7.0F, *whole);
+    return tensor_slice(tensor_slice(*whole, 1, 1, dim[1]), 2, 2, dim[2]);
+}
+
+void check_gather_blocks(struct compute *compute, const struct blocks_case *test)
+{
+    const int64_t count = test->n * test->each, places = test->in_order ? count : 3;
+    const int64_t dim[4] = {test->n, test->each, test->rows, test->columns};
+    struct tensor *const from = calloc((size_t)count, sizeof(*from));
+    int *const place = calloc((size_t)count, sizeof(*place));
+    assert_true(from && place);
+    compute_begin(compute);
+    struct tensor positions = {0}, whole[4], part[4];
+    if (test->position_rows > 0)
+        positions = upload_random(compute, DTYPE_F32, 3, (int64_t[]){places, test->position_rows, test->columns});
+    for (int i = 0; i < 4; i++)
+        part[i] = upload_wide(compute, test->out, dim, &whole[i]);
+    for (int64_t i = 0; i < count; i++) {
+        from[i] = upload_random(compute, test->from, 2, dim + 2);
+        place[i] = test->in_order ? (int)i : (int)random_range(0, places - 1);
+    }
+    const struct row_blocks blocks = {.count = count,
+                                      .from = from,
+                                      .positions = test->position_rows > 0 ? &positions : NULL,
+                                      .place = test->in_order ? NULL : place};
+    op_gather_blocks(compute, &blocks, part[0], part[1]);
+    for (int64_t i = 0; i < count; i++) {
+        const struct tensor to = tensor_at(tensor_at(part[2], i / test->each), i % test->each);
+        const struct tensor sum = tensor_at(tensor_at(part[3], i / test->each), i % test->each);
+        op_copy(compute, from[i], to);
+        if (blocks.positions)
+            op_add(compute, to, tensor_at(positions, place[i]), sum);
+        else
+            op_copy(compute, to, sum);
+    }
+    void *elements[4];
+    for (int i = 0; i < 4; i++)
+        elements[i] = fetch_elements(compute, whole[i]);
+    for (int i = 0; i < 2; i++)
+        assert_memory_equal(elements[i], elements[i + 2], (size_t)tensor_count(&whole[i]) * dtype_size(whole[i].dtype));
+    for (int i = 0; i < 4; i++)
+        free(elements[i]);
+    free(from);
+    free(place);
+}
+
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c)
 {
     uint32_t v = y * 73856093u ^ x * 19349663u ^ c * 83492791u;

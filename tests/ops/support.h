@@ -74,6 +74,16 @@ void resize_image_u8(struct compute *compute, const uint8_t *pixels, size_t row_
 void resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,
                    const struct filter *horizontal, const float *threshold, struct tensor out);
 
+/* op_gather_blocks of n x each random blocks [rows, columns] against op_copy and op_add of each, bit by bit: positions
+ * of 1 or all rows, or none; at places in any order, or (`in_order`) their own. Within wider tensors. */
+struct blocks_case {
+    int64_t n, each, rows, columns;
+    int64_t position_rows; /* 0: none */
+    bool in_order;
+    enum dtype from, out;
+};
+void check_gather_blocks(struct compute *compute, const struct blocks_case *test);
+
 /* The 8-bit noise that tests/reference/make_ops.py makes its images of. */
 uint8_t noise(uint32_t y, uint32_t x, uint32_t c);
 

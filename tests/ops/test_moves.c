@@ -264,6 +264,20 @@ static void test_gather_rows(void **state)
     }
 }
 
+/* Blocks that are remembered in BF16, and F32 ones; more than go into one launch. */
+static void test_gather_blocks(void **state)
+{
+    (void)state;
+    static const struct blocks_case cases[] = {
+        {1, 1, 1, 1, 0, false, DTYPE_F32, DTYPE_F32},     {2, 3, 5, 64, 5, false, DTYPE_BF16, DTYPE_F32},
+        {2, 3, 5, 7, 5, false, DTYPE_BF16, DTYPE_F32},    {3, 2, 4, 64, 1, true, DTYPE_F32, DTYPE_F32},
+        {3, 100, 2, 8, 1, true, DTYPE_F32, DTYPE_F32},    {3, 100, 2, 3, 2, false, DTYPE_BF16, DTYPE_F32},
+        {2, 150, 1, 12, 0, false, DTYPE_BF16, DTYPE_F32},
+    };
+    for (int i = 0; i < COUNT(cases) * SIDES; i++)
+        check_gather_blocks(sides.compute[i % SIDES], &cases[i / SIDES]);
+}
+
 static void test_lookups_expected(void **state)
 {
     (void)state;
@@ -343,6 +357,21 @@ static void test_rejections(void **state)
     REJECTED(op_max_pool2d, TENSOR_RESHAPE(a, 1, 2, 3, 1), 1, TENSOR_RESHAPE(b, 1, 3, 2, 1));
     REJECTED(op_max_pool2d, TENSOR_RESHAPE(a, 1, 2, 3, 1), 0, F32(1, 2, 3, 1));
     REJECTED(op_max_pool2d, TENSOR_RESHAPE(a, 1, 2, 3, 1), -1, F32(1, 2, 3, 1));
+    const struct tensor block = F32(3, 5), other = F32(3, 4), table = F32(2, 3, 5), to = F32(1, 2, 3, 5);
+    const struct tensor good[2] = {block, F32(3, 5)}, bad[2] = {block, other},
+                        own[2] = {block, tensor_at(tensor_at(to, 0), 1)};
+    const int place[3][2] = {{0, 1}, {0, 2}, {-1, 0}};
+    const struct row_blocks right = {2, good, &table, place[0]};
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, bad, &table, place[0]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, own, &table, place[0]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, good, &table, place[1]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, good, &table, place[2]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){1, good, &table, place[0]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, good, &other, place[0]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &(struct row_blocks){2, good, &(const struct tensor){0}, place[0]}, to, F32(1, 2, 3, 5));
+    REJECTED(op_gather_blocks, &right, to, to);
+    REJECTED(op_gather_blocks, &right, to, F32(2, 1, 3, 5));
+    REJECTED(op_gather_blocks, &right, F32(2, 3, 5), F32(2, 3, 5));
     const uint8_t bytes[4 * 12] = {0};
     REJECTED(op_upload_rows, bytes, 11, 4, 12);
     REJECTED(op_upload_rows, NULL, 12, 4, 12);
@@ -368,9 +397,10 @@ static void test_rejections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_copy),          TEST(test_copy_types),       TEST(test_upload_rows),
-        TEST(test_fill_and_pool), TEST(test_pool_nan),         TEST(test_embed),
-        TEST(test_gather_rows),   TEST(test_lookups_expected), TEST(test_rejections),
+        TEST(test_copy),          TEST(test_copy_types),    TEST(test_upload_rows),
+        TEST(test_fill_and_pool), TEST(test_pool_nan),      TEST(test_embed),
+        TEST(test_gather_rows),   TEST(test_gather_blocks), TEST(test_lookups_expected),
+        TEST(test_rejections),
     };
     return sides_run(tests, COUNT(tests));
 }

@@ -428,12 +428,28 @@ static void test_the_others(void **state)
     }
 }
 
+/* In all types, bit by bit: one rounding, and what was rounded is added to. */
+static void test_gather_blocks(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4 * SIDES; which++) {
+        struct blocks_case test = {3, 4, 5, 64, 5, false, types[which / SIDES % 2], types[which / SIDES / 2]};
+        check_gather_blocks(sides.compute[which % SIDES], &test);
+        test.columns = 7;
+        test.position_rows = 1;
+        test.in_order = true;
+        check_gather_blocks(sides.compute[which % SIDES], &test);
+        test.position_rows = 0;
+        check_gather_blocks(sides.compute[which % SIDES], &test);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),    cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_online), cmocka_unit_test(test_few_tokens),
-        cmocka_unit_test(test_upscale),   cmocka_unit_test(test_the_others),
+        cmocka_unit_test(test_upscale),   cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
     };
     sides.precision = DTYPE_BF16;
     return sides_run(tests, COUNT(tests));

@@ -39,43 +39,58 @@ static struct tensor embed_times(const struct sam2_video *video, struct compute 
     return out;
 }
 
-/* The pointers' parts of one object: values and keys [pointers * parts, M]; `times` [pointers, M] or without memory. */
-static void gather_pointers(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recall,
-                            const struct tensor *times, struct tensor values, struct tensor keys)
+/* Blocks of all objects, `each` of every one, as rows of values and keys from `first` on. */
+static void gather(struct compute *compute, const struct row_blocks *blocks, int64_t each, int64_t first,
+                   struct tensor values, struct tensor keys)
 {
-    const int64_t count = recall->pointers, parts = video->config.pointer_parts, memory = video->config.memory_width;
-    struct tensor rows = TENSOR_RESHAPE(values, count, parts, memory);
-    struct tensor placed = TENSOR_RESHAPE(keys, count, parts, memory);
-    for (int64_t i = 0; i < count; i++)
-        op_copy(compute, TENSOR_RESHAPE(recall->pointer[i], parts, memory), tensor_at(rows, i));
-    if (times)
-        op_add(compute, rows, TENSOR_RESHAPE(*times, count, 1, memory), placed);
-    else
-        op_copy(compute, rows, placed);
+    const int64_t n = values.dim[0], rows = blocks->from[0].dim[0], width = values.dim[2];
+    op_gather_blocks(compute, blocks, TENSOR_RESHAPE(tensor_slice(values, 1, first, each * rows), n, each, rows, width),
+                     TENSOR_RESHAPE(tensor_slice(keys, 1, first, each * rows), n, each, rows, width));
+}
+
+static void gather_memories(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recalls,
+                            struct tensor *from, int *place, struct tensor values, struct tensor keys)
+{
+    const int64_t each = recalls[0].memories, count = values.dim[0] * each;
+    for (int64_t i = 0; i < count; i++) {
+        from[i] = recalls[i / each].memory[i % each];
+        place[i] = recalls[i / each].place[i % each];
+    }
+    gather(compute, &(struct row_blocks){count, from, &video->weights.memory_positions, place}, each, 0, values, keys);
+}
+
+/* A pointer's parts are a block of rows. */
+static void gather_pointers(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recalls,
+                            struct tensor *from, int64_t first, struct tensor values, struct tensor keys)
+{
+    const int64_t each = recalls[0].pointers, n = values.dim[0], width = video->config.memory_width;
+    struct row_blocks blocks = {.count = n * each, .from = from};
+    struct tensor times = {0};
+    if (video->weights.pointer_time) {
+        times = TENSOR_RESHAPE(embed_times(video, compute, recalls, n), n * each, 1, width);
+        blocks.positions = &times;
+    }
+    for (int64_t i = 0; i < n * each; i++)
+        from[i] = TENSOR_RESHAPE(recalls[i / each].pointer[i % each], video->config.pointer_parts, width);
+    gather(compute, &blocks, each, first, values, keys);
 }
 
 void sam2_gather_recalls(const struct sam2_video *video, struct compute *compute, const struct sam2_recall *recalls,
                          int64_t n, struct tensor values, struct tensor keys)
 {
-    const int64_t pixels = video->model->config.grid * video->model->config.grid, pointers = recalls[0].pointers;
-    const int64_t first = recalls[0].memories * pixels, rest = values.dim[1] - first;
+    const int64_t pixels = video->model->config.grid * video->model->config.grid;
+    const int64_t memories = recalls[0].memories, pointers = recalls[0].pointers;
+    const int64_t most = n * (memories > pointers ? memories : pointers);
     const size_t mark = compute_mark(compute);
-    const bool timed = video->weights.pointer_time && pointers > 0;
-    const struct tensor times = timed ? embed_times(video, compute, recalls, n) : (struct tensor){0};
-    for (int64_t i = 0; i < n; i++) {
-        const struct sam2_recall *const recall = &recalls[i];
-        struct tensor rows = tensor_at(values, i), placed = tensor_at(keys, i);
-        for (int64_t m = 0; m < recall->memories; m++) {
-            const struct tensor memory = tensor_slice(rows, 0, m * pixels, pixels);
-            op_copy(compute, recall->memory[m], memory);
-            op_add(compute, memory, tensor_at(video->weights.memory_positions, recall->place[m]),
-                   tensor_slice(placed, 0, m * pixels, pixels));
-        }
-        if (pointers > 0) {
-            const struct tensor mine = timed ? tensor_slice(times, 0, i * pointers, pointers) : times;
-            gather_pointers(video, compute, recall, timed ? &mine : NULL, tensor_slice(rows, 0, first, rest),
-                            tensor_slice(placed, 0, first, rest));
-        }
-    }
+    struct tensor *const from = calloc((size_t)most + 1, sizeof(*from));
+    int *const place = calloc((size_t)most + 1, sizeof(*place));
+    if (!from || !place)
+        compute_fail(compute, error_memory("an object's memory"));
+    if (from && place && memories > 0)
+        gather_memories(video, compute, recalls, from, place, values, keys);
+    if (from && place && pointers > 0)
+        gather_pointers(video, compute, recalls, from, memories * pixels, values, keys);
+    free(from);
+    free(place);
     compute_release(compute, mark);
 }

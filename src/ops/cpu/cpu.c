@@ -155,13 +155,14 @@ RESIZE_IMAGE(avx512)
         .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
         .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \
         .mul = kernel_mul_##SUFFIX, .activation = kernel_activation_##SUFFIX, .embed = reference_embed,                \
-        .gather_rows = reference_gather_rows, .shift_scale = reference_shift_scale, .copy = cpu_copy,                  \
-        .fill = cpu_fill, .max_pool2d = kernel_max_pool2d_##SUFFIX,                                                    \
-        .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX, .step = reference_step,                                  \
-        .affine = kernel_affine_##SUFFIX, .select = reference_select, .max_rows = reference_max_rows,                  \
-        .sine = reference_sine, .embed_points = reference_embed_points, .choose_mask = reference_choose_mask,          \
-        .clean_masks = reference_clean_masks, .separate_masks = reference_separate_masks,                              \
-        .resize_planes = kernel_resize_planes_##SUFFIX, .resize_image = resize_image_##SUFFIX,                         \
+        .gather_rows = reference_gather_rows, .gather_blocks = host_gather_blocks,                                     \
+        .shift_scale = reference_shift_scale, .copy = cpu_copy, .fill = cpu_fill,                                      \
+        .max_pool2d = kernel_max_pool2d_##SUFFIX, .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX,                \
+        .step = reference_step, .affine = kernel_affine_##SUFFIX, .select = reference_select,                          \
+        .max_rows = reference_max_rows, .sine = reference_sine, .embed_points = reference_embed_points,                \
+        .choose_mask = reference_choose_mask, .clean_masks = reference_clean_masks,                                    \
+        .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
+        .resize_image = resize_image_##SUFFIX,                                                                         \
     }
 static const struct ops_set avx2_set = TABLE(avx2), avx512_set = TABLE(avx512);
 

@@ -167,6 +167,18 @@ struct gather_arguments {
     int64_t entries, rows, columns, limit;
 };
 
+enum { CUDA_BLOCKS = 256 }; /* arguments of a kernel are at most 4096 bytes */
+struct blocks_arguments {
+    const void *from[CUDA_BLOCKS];
+    int32_t place[CUDA_BLOCKS];
+    const float *positions; /* or NULL */
+    void *out, *placed;
+    int64_t out_stride[3], placed_stride[3], place_stride, row_stride; /* the last two of positions */
+    int64_t first, each; /* number of from[0], and blocks of an entry of out */
+    int64_t rows, columns, count;
+    int32_t size, padding; /* columns a thread does: 1 or 4 */
+};
+
 struct pool_arguments {
     const void *x;
     void *out;
@@ -324,6 +336,10 @@ struct image_arguments {
     KERNEL(moves, fill_n, fill_arguments)                                                                              \
     KERNEL(moves, embed, embed_arguments)                                                                              \
     KERNEL(moves, gather_rows, gather_arguments)                                                                       \
+    KERNEL(moves, gather_blocks_ff, blocks_arguments)                                                                  \
+    KERNEL(moves, gather_blocks_fn, blocks_arguments)                                                                  \
+    KERNEL(moves, gather_blocks_nf, blocks_arguments)                                                                  \
+    KERNEL(moves, gather_blocks_nn, blocks_arguments)                                                                  \
     KERNEL(moves, max_pool_ff, pool_arguments)                                                                         \
     KERNEL(moves, max_pool_fn, pool_arguments)                                                                         \
     KERNEL(moves, max_pool_nf, pool_arguments)                                                                         \

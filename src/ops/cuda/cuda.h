@@ -194,6 +194,8 @@ void cuda_copy(struct compute *compute, struct tensor from, struct tensor out);
 void cuda_fill(struct compute *compute, float value, struct tensor out);
 void cuda_embed(struct compute *compute, struct tensor ids, struct tensor table, struct tensor positions,
                 struct tensor out);
+void cuda_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out,
+                        struct tensor placed);
 void cuda_gather_rows(struct compute *compute, struct tensor x, struct tensor index, struct tensor out);
 void cuda_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out);
 

@@ -254,6 +254,7 @@ const struct ops_set ops_cuda = {
     .activation = cuda_activation,
     .embed = cuda_embed,
     .gather_rows = cuda_gather_rows,
+    .gather_blocks = cuda_gather_blocks,
     .shift_scale = cuda_shift_scale,
     .copy = cuda_copy,
     .fill = cuda_fill,

@@ -132,6 +132,53 @@ void cuda_gather_rows(struct compute *compute, struct tensor x, struct tensor in
     cuda_launch(compute, KERNEL_gather_rows, grid, THREADS, 0, &a);
 }
 
+/* Up to CUDA_BLOCKS blocks from `first` on. */
+static void launch_blocks(struct compute *compute, const struct row_blocks *blocks, int64_t first, struct tensor out,
+                          struct tensor placed)
+{
+    enum { VECTOR = 4 };
+    const int64_t left = blocks->count - first, count = left < CUDA_BLOCKS ? left : CUDA_BLOCKS;
+    struct blocks_arguments a = {
+        .out = cuda_data(out),
+        .placed = cuda_data(placed),
+        .out_stride = {out.stride[0], out.stride[1], out.stride[2]},
+        .placed_stride = {placed.stride[0], placed.stride[1], placed.stride[2]},
+        .first = first,
+        .each = out.dim[1],
+        .rows = out.dim[2],
+        .columns = out.dim[3],
+        .count = count * out.dim[2] * out.dim[3],
+        .size = 1,
+    };
+    bool whole = a.columns % VECTOR == 0 && cuda_is_aligned(a.out) && cuda_is_aligned(a.placed);
+    for (int i = 0; i < 3; i++)
+        whole = whole && a.out_stride[i] % VECTOR == 0 && a.placed_stride[i] % VECTOR == 0;
+    if (blocks->positions) {
+        a.positions = cuda_data(*blocks->positions);
+        a.place_stride = blocks->positions->stride[0];
+        a.row_stride = blocks->positions->dim[1] > 1 ? blocks->positions->stride[1] : 0;
+        whole = whole && cuda_is_aligned(a.positions);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        a.from[i] = cuda_data(blocks->from[first + i]);
+        a.place[i] = blocks->place ? blocks->place[first + i] : (int32_t)(first + i);
+        whole = whole && cuda_is_aligned(a.from[i]);
+    }
+    if (whole) {
+        a.size = VECTOR;
+        a.columns /= VECTOR;
+        a.count /= VECTOR;
+    }
+    cuda_launch_each(compute, cuda_kernel_for(KERNEL_gather_blocks_ff, blocks->from[0].dtype, out.dtype), a.count, &a);
+}
+
+void cuda_gather_blocks(struct compute *compute, const struct row_blocks *blocks, struct tensor out,
+                        struct tensor placed)
+{
+    for (int64_t first = 0; first < blocks->count; first += CUDA_BLOCKS)
+        launch_blocks(compute, blocks, first, out, placed);
+}
+
 void cuda_max_pool2d(struct compute *compute, struct tensor x, int size, struct tensor out)
 {
     const struct pool_arguments a = {

@@ -55,6 +55,7 @@ const struct ops_set ops_reference = {
     .activation = reference_activation,
     .embed = reference_embed,
     .gather_rows = reference_gather_rows,
+    .gather_blocks = host_gather_blocks,
     .shift_scale = reference_shift_scale,
     .copy = reference_copy,
     .fill = reference_fill,

@@ -57,6 +57,52 @@ template <class T> __device__ void fill(const fill_arguments &a)
     }
 }
 
+// SIZE columns of a block's row. What is stored is what is added to.
+template <int SIZE, class In, class Out>
+__device__ void gather_part(const In *from, const float *position, Out *out, Out *placed)
+{
+    float v[SIZE], p[SIZE] = {};
+    if (SIZE == 4) {
+        load_4(v, from);
+        if (position)
+            load_4(p, position);
+        store_4(out, v);
+    } else {
+        v[0] = load(from);
+        p[0] = position ? *position : 0.0f;
+        store(out, v[0]);
+    }
+#pragma unroll
+    for (int i = 0; i < SIZE; i++) {
+        v[i] = sizeof(Out) == sizeof(narrow) ? rounded(v[i]) : v[i];
+        v[i] = position ? v[i] + p[i] : v[i];
+    }
+    if (SIZE == 4)
+        store_4(placed, v);
+    else
+        store(placed, v[0]);
+}
+
+template <class In, class Out> __device__ void gather_blocks(const blocks_arguments &a)
+{
+    FOR_EACH(i, a.count) {
+        const quotient line = divide(i, a.columns), block = divide(line.whole, a.rows),
+                       entry = divide(a.first + block.whole, a.each);
+        const int64_t row = block.rest, column = line.rest * a.size;
+        const In *const from = (const In *)a.from[block.whole] + row * a.columns * a.size + column;
+        const float *const position =
+            a.positions ? a.positions + a.place[block.whole] * a.place_stride + row * a.row_stride + column : nullptr;
+        Out *const out = (Out *)a.out + entry.whole * a.out_stride[0] + entry.rest * a.out_stride[1] +
+                         row * a.out_stride[2] + column;
+        Out *const placed = (Out *)a.placed + entry.whole * a.placed_stride[0] + entry.rest * a.placed_stride[1] +
+                            row * a.placed_stride[2] + column;
+        if (a.size == 4)
+            gather_part<4>(from, position, out, placed);
+        else
+            gather_part<1>(from, position, out, placed);
+    }
+}
+
 template <class In, class Out> __device__ void max_pool(const pool_arguments &a)
 {
     FOR_EACH(i, a.count) {
@@ -144,6 +190,11 @@ extern "C" __global__ void gather_rows(const gather_arguments a)
     for (int64_t i = first; i < a.columns; i += step)
         out[i] = row[i];
 }
+
+extern "C" __global__ void gather_blocks_ff(const blocks_arguments a) { gather_blocks<float, float>(a); }
+extern "C" __global__ void gather_blocks_fn(const blocks_arguments a) { gather_blocks<float, narrow>(a); }
+extern "C" __global__ void gather_blocks_nf(const blocks_arguments a) { gather_blocks<narrow, float>(a); }
+extern "C" __global__ void gather_blocks_nn(const blocks_arguments a) { gather_blocks<narrow, narrow>(a); }
 
 extern "C" __global__ void max_pool_ff(const pool_arguments a) { max_pool<float, float>(a); }
 extern "C" __global__ void max_pool_fn(const pool_arguments a) { max_pool<float, narrow>(a); }
