@@ -289,6 +289,9 @@ typedef struct sowlv2_detect_session sowlv2_detect_session; /* scratch memory of
 SOWLV2_API int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out);
 SOWLV2_API void sowlv2_detector_free(sowlv2_detector **detector);
 
+/* What it computes on, for people: "cpu avx512", "cuda:0 (NVIDIA H100)"; as long as the detector. */
+SOWLV2_API const char *sowlv2_detector_device(const sowlv2_detector *detector);
+
 /* Side of the square image the detector computes on, in pixels; 0 for NULL. */
 SOWLV2_API int sowlv2_detector_image_size(const sowlv2_detector *detector);
 

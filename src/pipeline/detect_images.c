@@ -103,6 +103,7 @@ static int encode_prompts(struct run *run, const sowlv2_detector *detector, doub
 
     if (run->options->prompt_template)
         options.prompt_template = run->options->prompt_template;
+    run->detector = detector;
     status =
         sowlv2_prompts_encode(detector, run->options->prompts, run->options->prompt_count, &options, &run->prompts);
     *seconds = clock_seconds() - start;
