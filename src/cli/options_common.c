@@ -11,7 +11,7 @@ const struct option_spec options_common[] = {
      .fallback = "auto",
      .choices = "cpu|cuda|cuda:N|auto",
      .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number: where it cannot be used, the CPU is, "
-             "with a notice; auto: the CPU for now."},
+             "with a notice; auto: the first GPU that can be used, else the CPU."},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,
