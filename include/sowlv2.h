@@ -80,8 +80,8 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 /* Where and how to compute. */
 struct sowlv2_device_options {
     size_t size;
-    const char *device; /* "auto", or the name of one of sowlv2_devices_list(); "cuda" or "cuda:N", a GPU of NVIDIA's:
-                           its number N */
+    const char *device;     /* "auto": the first GPU that can be used, unless a CPU level is given, else the CPU; or the
+                               name of one of sowlv2_devices_list(); or "cuda" or "cuda:N", a GPU of NVIDIA's */
     const char *precision;  /* "auto" or "f32"; of a GPU also "bf16", which is its "auto" */
     const char *cpu_level;  /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                                else one of "reference", "avx2", "avx512", "avx512_vnni",
@@ -147,7 +147,7 @@ struct sowlv2_device_entry {
 };
 
 struct sowlv2_devices {
-    struct sowlv2_device_entry *items; /* [count], the one that "auto" takes first */
+    struct sowlv2_device_entry *items; /* [count]; "auto" takes the first where no GPU can be used */
     size_t count;
 };
 
@@ -288,6 +288,9 @@ typedef struct sowlv2_detect_session sowlv2_detect_session; /* scratch memory of
  * UNSUPPORTED (device, precision or CPU level not available). */
 SOWLV2_API int sowlv2_detector_open(const struct sowlv2_model_options *options, sowlv2_detector **out);
 SOWLV2_API void sowlv2_detector_free(sowlv2_detector **detector);
+
+/* What it computes on, for people: "cpu avx512", "cuda:0 (NVIDIA H100)"; as long as the detector. */
+SOWLV2_API const char *sowlv2_detector_device(const sowlv2_detector *detector);
 
 /* Side of the square image the detector computes on, in pixels; 0 for NULL. */
 SOWLV2_API int sowlv2_detector_image_size(const sowlv2_detector *detector);

@@ -57,3 +57,8 @@ int sowlv2_detector_tokenize(const sowlv2_detector *detector, const char *text, 
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detector_tokenize: a detector, a text and ids are needed");
     return detector_tokenize(detector->detector, text, ids);
 }
+
+const char *sowlv2_detector_device(const sowlv2_detector *detector)
+{
+    return detector ? device_name(detector->device) : NULL;
+}

@@ -15,7 +15,8 @@ enum { MOST_STRUCT = 4096 /* bytes: no header of any version has one as large */
 /* What is said of a GPU's memory. */
 static int take_memory(const struct sowlv2_device_options *options, struct device_options *wanted)
 {
-    const bool host = strcmp(options->device, "cpu") == 0 || strcmp(options->device, "reference") == 0;
+    const char *const device = options->device ? options->device : "auto";
+    const bool host = strcmp(device, "cpu") == 0 || strcmp(device, "reference") == 0;
     if (options->memory_limit < 0 || (uint64_t)options->memory_limit > SIZE_MAX)
         return error_set(SOWLV2_ERROR_ARGUMENT, "memory_limit: %" PRId64 " is not a number of bytes",
                          options->memory_limit);
@@ -30,7 +31,7 @@ static int take_memory(const struct sowlv2_device_options *options, struct devic
                          "memory_at_once: set memory_limit or memory_fraction too, to say how much to take");
     if (host && limited)
         return error_set(SOWLV2_ERROR_ARGUMENT, "memory_limit, memory_fraction: of a GPU only, not of device %s",
-                         options->device);
+                         device);
     return 0;
 }
 
@@ -45,6 +46,8 @@ int open_device(const struct sowlv2_device_options *given, struct device **out)
     const int sized = take_memory(&options, &wanted);
     if (sized != 0)
         return sized;
+    if (strcmp(options.device ? options.device : "auto", "auto") == 0)
+        return shared_device_open_best(&wanted, options.precision, out);
     const int known = precision_of_name(options.device, options.precision, &wanted.precision);
     if (known != 0)
         return known;

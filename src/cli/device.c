@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cli/terminal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct sowlv2_device_options wanted_options(const struct settings *settings)
@@ -18,29 +19,33 @@ static struct sowlv2_device_options wanted_options(const struct settings *settin
     return options;
 }
 
-/* Whether the GPU opens, as models will ask for it. */
-static bool opens(const struct settings *settings)
+/* The device that opens with these settings, as models will ask for it; false: none does. */
+static bool find_device(const struct settings *settings, char *name, size_t size)
 {
     const struct sowlv2_device_options options = wanted_options(settings);
     sowlv2_device *device = NULL;
     const int status = sowlv2_device_open(&options, &device);
 
+    if (!status && strncmp(sowlv2_device_name(device), "cuda", strlen("cuda")) == 0)
+        snprintf(name, size, "%s", sowlv2_device_name(device));
     sowlv2_device_free(&device);
     return !status;
 }
 
 const char *device_chosen(const struct settings *settings)
 {
-    static const char *chosen;
+    static char chosen[32];
 
-    if (chosen)
+    if (chosen[0])
         return chosen;
-    chosen = "cpu";
+    snprintf(chosen, sizeof(chosen), "cpu");
     if (strncmp(settings->device, "cuda", strlen("cuda")) == 0) {
-        if (opens(settings))
-            chosen = settings->device;
-        else
+        if (!find_device(settings, chosen, sizeof(chosen)))
             log_notice("--device %s: using the CPU: %s", settings->device, sowlv2_error_message());
+    } else if (strcmp(settings->device, "auto") == 0 && settings->cpu) {
+        log_debug("device auto: the CPU: --cpu is given");
+    } else if (strcmp(settings->device, "auto") == 0) {
+        (void)find_device(settings, chosen, sizeof(chosen)); /* what no CPU can do the models will say */
     }
     return chosen;
 }
@@ -55,7 +60,7 @@ struct sowlv2_device_options device_options(const struct settings *settings)
         if (strcmp(settings->precision, "f32") != 0)
             options.precision = "auto";
         if (options.memory_limit > 0 || options.memory_fraction > 0)
-            log_notice("--memory-limit: without effect: it is for a GPU, and the CPU is used");
+            log_notice("the limit of memory has no effect: it is for a GPU, and the CPU is used");
         options.memory_limit = 0;
         options.memory_fraction = 0;
     }

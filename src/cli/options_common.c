@@ -10,8 +10,8 @@ const struct option_spec options_common[] = {
      .value = "D",
      .fallback = "auto",
      .choices = "cpu|cuda|cuda:N|auto",
-     .help = "Where to compute: cpu; cuda, or cuda:N for GPU number N (where it cannot be used the CPU is, with a "
-             "notice); auto: the CPU for now."},
+     .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number: where it cannot be used, the CPU is, "
+             "with a notice; auto: the first GPU that can be used, else the CPU."},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,

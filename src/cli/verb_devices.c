@@ -12,6 +12,21 @@ static void print(const char *name, const char *description)
     printf("%-10s %s\n", name, description);
 }
 
+static void print_gpu(const sowlv2_device *device)
+{
+    const double gibi = 1 << 30;
+    int64_t total, available;
+    char line[256];
+
+    if (sowlv2_device_memory(device, &total, &available) == 0)
+        snprintf(line, sizeof(line), "%s, %.1f GiB of memory, %.1f GiB free", sowlv2_device_description(device),
+                 (double)total / gibi, (double)available / gibi);
+    else
+        snprintf(line, sizeof(line), "%s, memory unknown: %s", sowlv2_device_description(device),
+                 sowlv2_error_message());
+    print(sowlv2_device_name(device), line);
+}
+
 /* The GPUs, by opening one after another until there is no more. */
 static void print_gpus(void)
 {
@@ -28,7 +43,7 @@ static void print_gpus(void)
                 log_notice("no GPU: %s", sowlv2_error_message());
             return;
         }
-        print(sowlv2_device_name(device), sowlv2_device_description(device));
+        print_gpu(device);
         sowlv2_device_free(&device);
     }
 }

@@ -2,8 +2,11 @@
 #include "engine/shared_device.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "ops/gpus.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,4 +131,41 @@ int precision_of_name(const char *device, const char *name, enum dtype *out)
     return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s: use %s", name,
                      gpu ? "cuda computes in bf16 or f32 so far" : "the CPU computes in f32 so far",
                      gpu ? "bf16, f32 or auto" : "f32 or auto");
+}
+
+static int open_named(const struct device_options *wanted, const char *name, const char *precision, struct device **out)
+{
+    struct device_options options = *wanted;
+    options.device = name;
+    const int status = precision_of_name(name, precision, &options.precision);
+    return status != 0 ? status : shared_device_open(&options, out);
+}
+
+int shared_device_open_best(const struct device_options *wanted, const char *precision, struct device **out)
+{
+    char name[32], why[512] = "a CPU level is given";
+    int count = 0;
+    *out = NULL;
+    if (strcmp(given(wanted->cpu_level), "auto") == 0 && gpus_count(&count) != 0)
+        snprintf(why, sizeof(why), "%s", error_message());
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "cuda:%d", i);
+        if (open_named(wanted, name, precision, out) == 0) {
+            log_debug("device auto: %s", device_name(*out));
+            return 0;
+        }
+        if (i == 0)
+            snprintf(why, sizeof(why), "%s", error_message());
+        log_debug("device auto: not %s: %s", name, error_message());
+    }
+    struct device_options options = *wanted;
+    if (options.memory_limit > 0 || options.memory_fraction > 0.0)
+        log_notice("the limit of memory has no effect: it is for a GPU, and the CPU is used");
+    options.memory_limit = 0;
+    options.memory_fraction = 0.0;
+    options.memory_at_once = false;
+    const int status = open_named(&options, "auto", precision, out);
+    if (status == 0)
+        log_debug("device auto: %s: %s", device_name(*out), why);
+    return status;
 }

@@ -7,6 +7,11 @@
 /* The device with these options: the one that is open already, or a new one. Each call is matched by one of
  * shared_device_close. Errors: as device_open. */
 int shared_device_open(const struct device_options *options, struct device **out);
+
+/* The first GPU that can be used with these options, else the CPU; which it is, and why, is told to those who want
+ * details. `wanted` has a CPU level where it must be the CPU; `precision` is the name of one. Errors: as
+ * shared_device_open() of the CPU. */
+int shared_device_open_best(const struct device_options *wanted, const char *precision, struct device **out);
 void shared_device_close(struct device **device);
 
 /* One more user of a device that is open here, who closes it too. */

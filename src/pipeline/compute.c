@@ -1,6 +1,7 @@
 /* The computing stage: decoded images in input order, in batches, through the detector. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "pipeline/run.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static size_t collect(struct run *run, struct job **batch)
 {
     size_t count = 0, bytes = 0;
 
-    while (count < (size_t)run->job->batch_size && bytes < run->batch_bytes) {
+    while (count < run->batch_most && bytes < run->batch_bytes) {
         struct job *job = next_in_order(run);
 
         if (!job)
@@ -127,22 +128,53 @@ static void hand_on(struct run *run, struct job *job, int status)
     }
 }
 
-/* One batch. Where it fails, each image is tried alone, so that only the bad one fails. */
+/* What has been detected together, or is now alone: where it failed, only the bad image is to. */
+static void hand_on_all(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
+                        struct sowlv2_detections *found, int status)
+{
+    const bool again = status != 0 && status != SOWLV2_ERROR_CANCELLED && count > 1;
+
+    for (size_t i = 0; i < count; i++)
+        if (again && is_stopping(run))
+            abandon(run, batch[i]);
+        else
+            hand_on(run, batch[i], again ? detect(run, &batch[i], 1, images, found) : status);
+}
+
+/* Whether a smaller batch may do: a GPU's memory is short. The host's is as short for other things. */
+static bool may_be_smaller(const struct run *run, int status)
+{
+    const char *const device = run->job->marks ? NULL : sowlv2_detector_device(run->detector);
+
+    return status == SOWLV2_ERROR_MEMORY && device && strncmp(device, "cuda", strlen("cuda")) == 0;
+}
+
+/* One batch, in parts where a GPU has too little memory for all of it; so are those that follow. */
 static void detect_batch(struct run *run, struct job *const *batch, size_t count, struct sowlv2_image *images,
                          struct sowlv2_detections *found)
 {
-    int status = detect(run, batch, count, images, found);
+    for (size_t at = 0, part; at < count; at += part) {
+        int status;
 
-    if (status == 0 || status == SOWLV2_ERROR_CANCELLED || count == 1) {
-        for (size_t i = 0; i < count; i++)
-            hand_on(run, batch[i], status);
-        return;
+        part = count - at < run->batch_most ? count - at : run->batch_most;
+        if (at > 0 && is_stopping(run)) {
+            for (size_t i = 0; i < part; i++)
+                abandon(run, batch[at + i]);
+            continue;
+        }
+        status = detect(run, batch + at, part, images, found);
+        while (part > 1 && may_be_smaller(run, status)) {
+            part = run->batch_most = part / 2;
+            status = detect(run, batch + at, part, images, found);
+        }
+        if (!status && run->batch_most < (size_t)run->job->batch_size && !run->batch_told) {
+            log_notice("batches of %zu image%s from here on, not of %d: too little memory on %s", run->batch_most,
+                       run->batch_most == 1 ? "" : "s", run->job->batch_size,
+                       sowlv2_detector_device(run->detector));
+            run->batch_told = true;
+        }
+        hand_on_all(run, batch + at, part, images, found, status);
     }
-    for (size_t i = 0; i < count; i++)
-        if (is_stopping(run))
-            abandon(run, batch[i]);
-        else
-            hand_on(run, batch[i], detect(run, &batch[i], 1, images, found));
 }
 
 static void report_progress(const struct run *run, const char *name)
@@ -164,6 +196,7 @@ void compute_all(struct run *run)
         ledger_abort(run->ledger, error_memory("batch"));
         capacity = 0;
     }
+    run->batch_most = capacity;
     while (capacity > 0 && (count = collect(run, batch)) > 0) {
         report_progress(run, batch[0]->frame.name);
         if (!is_stopping(run))

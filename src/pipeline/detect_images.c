@@ -105,6 +105,7 @@ static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv
     int status = copy_inputs(run->options->inputs, &run->inputs);
 
     run->inputs.interrupted = job->stop;
+    run->detector = detector;
     run->masks = segmenter;
     if (!status)
         status = make_sessions(run, detector, segmenter, &report->prompt_seconds);

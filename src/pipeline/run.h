@@ -28,6 +28,7 @@ struct run {
     size_t thread_count;
 
     /* The computing thread's own. */
+    const sowlv2_detector *detector; /* NULL: none is needed */
     sowlv2_prompts *prompts;
     sowlv2_detect_session *session;
     sowlv2_segment_session *segment_session; /* NULL: boxes only */
@@ -35,6 +36,8 @@ struct run {
     struct job **pending;                    /* [window]: decoded before their turn, at their place modulo window */
     size_t next;                             /* place of the next image to compute */
     size_t batch_bytes;                      /* pixels at which a batch is full */
+    size_t batch_most;                       /* images of a batch; fewer than asked for once a GPU had no memory */
+    bool batch_told;                         /* that it is fewer */
     bool stopping;                           /* interrupted or cancelled: what has not been computed is abandoned */
     double wait_seconds, detect_seconds, encode_seconds, mask_seconds;
     size_t covered; /* objects that --dedupe dropped */

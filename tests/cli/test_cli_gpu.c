@@ -10,10 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 enum { SKIPPED = 77 };
+
+/* MiB: enough for the demo detector and a picture, not for four at once. */
+#define SMALL_CARD "14"
 
 #define PICTURE TEST_DATA "/../examples/data/scene_001.jpg"
 #define DETECT                                                                                                         \
@@ -145,10 +150,104 @@ static void test_no_gpu(void **state)
     }
 }
 
+/* auto is the first GPU that can be used, without a word but for those who ask; else the CPU. */
+static void test_auto(void **state)
+{
+    static const struct {
+        const char *variable, *value, *cpu, *says;
+    } cases[] = {
+        {"CUDA_ON_CPU_DEVICES", "1", NULL, "device auto: cuda:0 (CUDA on the CPU)"},
+        {"CUDA_ON_CPU_DEVICES", "0", NULL, "no NVIDIA GPU is visible"},
+        {"CUDA_ON_CPU_CAPABILITY", "75", NULL, "its compute capability is 7.5"},
+        {"CUDA_ON_CPU_DEVICES", "1", "avx2", "device auto: the CPU: --cpu is given"},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        const bool verbose = i % 2 == 0;
+        struct tool_result result;
+
+        setenv(cases[i / 2].variable, cases[i / 2].value, 1);
+        result = tool_run(ARGUMENTS(
+            DETECT, "--input", PICTURE, "--sam-model", "none", "--no-overlay", verbose ? "--verbose" : "--no-binary",
+            "--precision", "f32", cases[i / 2].cpu ? "--cpu" : "--threads", cases[i / 2].cpu ? cases[i / 2].cpu : "1"));
+        unsetenv(cases[i / 2].variable);
+        if (result.status != 0 || verbose != !!strstr(result.err, cases[i / 2].says) ||
+            strstr(result.err, "using the CPU") ||
+            (verbose && (i == 0) != !!strstr(result.err, "of its memory were in use at most")))
+            fail_msg("case %zu: exit status %d: %s", i, result.status, result.err);
+        tool_free(&result);
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+}
+
+/* The card's memory, in the list of devices; a limit of it; one that a CPU has no use for. */
+static void test_memory(void **state)
+{
+    struct tool_result result;
+
+    (void)state;
+    setenv("CUDA_ON_CPU_MEMORY", "1536", 1);
+    result = tool_run(ARGUMENTS("devices"));
+    unsetenv("CUDA_ON_CPU_MEMORY");
+    if (result.status != 0 || !strstr(result.out, "CUDA on the CPU, 1.5 GiB of memory, 1.5 GiB free"))
+        fail_msg("exit status %d: %s%s", result.status, result.out, result.err);
+    tool_free(&result);
+    result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--device", "cuda", "--memory-limit", "2M"));
+    if (result.status == 0 || !strstr(result.err, "out of memory") || !strstr(result.err, "its memory is limited"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+    result = tool_run(
+        ARGUMENTS(DETECT, "--input", PICTURE, "--sam-model", "none", "--device", "cpu", "--memory-limit", "50%"));
+    if (result.status != 0 || !strstr(result.err, "the limit of memory has no effect"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+}
+
+/* A card too small for the batch that was asked for: smaller ones do, and the rows are the same. */
+static void test_small_batches(void **state)
+{
+    static const char *const names[] = {"scene_001.jpg", "scene_002.jpg", "scene_003.jpg", "scene_004.jpg"};
+    char *const folder = test_path(film_folder, "pictures");
+    json_t *rows[2];
+
+    (void)state;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *const to = test_path(folder, names[i]);
+
+        assert_int_equal(symlink(PICTURE, to), 0);
+        free(to);
+    }
+    for (int small = 0; small < 2; small++) {
+        struct tool_result result;
+        const char *notice;
+
+        if (small)
+            setenv("CUDA_ON_CPU_MEMORY", SMALL_CARD, 1);
+        result = tool_run(ARGUMENTS(DETECT, "--input", folder, "--sam-model", "none", "--no-overlay", "--device",
+                                    "cuda", "--batch-size", "4", "--verbose"));
+        unsetenv("CUDA_ON_CPU_MEMORY");
+        notice = strstr(result.err, "from here on, not of 4: too little memory on cuda:0");
+        if (result.status != 0 || small != !!notice || (notice && strstr(notice + 1, "from here on")))
+            fail_msg("exit status %d: %s", result.status, result.err);
+        tool_free(&result);
+        rows[small] = read_rows();
+        assert_int_equal(json_array_size(rows[small]), 4);
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+    compare(rows[1], rows[0], "rows");
+    json_decref(rows[0]);
+    json_decref(rows[1]);
+    free(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {FILM_CASE(test_picture), FILM_CASE(test_video), FILM_CASE(test_small_card),
-                                       FILM_CASE(test_no_gpu)};
+    const struct CMUnitTest tests[] = {FILM_CASE(test_picture),      FILM_CASE(test_video), FILM_CASE(test_small_card),
+                                       FILM_CASE(test_no_gpu),       FILM_CASE(test_auto),  FILM_CASE(test_memory),
+                                       FILM_CASE(test_small_batches)};
     struct tool_result result = tool_run(ARGUMENTS("detect", "--device", "cuda", "--input", PICTURE, "--prompt", "x",
                                                    "--owl-model", "/nonexistent", "--output", "/nonexistent"));
     const int has_kernels = !strstr(result.err, "has no kernels");

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ops/cuda/image.h"
+#include "ops/gpus.h"
 #include "ops/host.h"
 
 #include <stdio.h>
@@ -169,6 +170,23 @@ static int open_cuda(struct cuda_device *cuda, int ordinal)
             cuda->context = NULL;
     }
     return status == 0 ? start(cuda) : status;
+}
+
+int gpus_count(int *out)
+{
+    const struct cuda_driver *driver;
+    *out = 0;
+    if (!cuda_images[0])
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "cuda: this build has no kernels for it");
+    const int status = cuda_driver_get(&driver);
+    if (status != 0)
+        return status;
+    const cu_result result = driver->device_count(out);
+    if (result == CU_SUCCESS && *out > 0)
+        return 0;
+    *out = 0;
+    return cuda_driver_error(driver, result == CU_SUCCESS ? CU_NO_DEVICE : result, "cuda", "cuDeviceGetCount",
+                             "looking for GPUs");
 }
 
 static int open_device(struct device *device, const struct device_options *options)
