@@ -264,3 +264,9 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
             make_mask(session, prompts[i].box, &out[i]);
     return 0;
 }
+
+const char *sowlv2_detector_device(const sowlv2_detector *detector)
+{
+    (void)detector;
+    return "cpu";
+}
