@@ -169,8 +169,7 @@ static void detect_batch(struct run *run, struct job *const *batch, size_t count
         }
         if (!status && run->batch_most < (size_t)run->job->batch_size && !run->batch_told) {
             log_notice("batches of %zu image%s from here on, not of %d: too little memory on %s", run->batch_most,
-                       run->batch_most == 1 ? "" : "s", run->job->batch_size,
-                       sowlv2_detector_device(run->detector));
+                       run->batch_most == 1 ? "" : "s", run->job->batch_size, sowlv2_detector_device(run->detector));
             run->batch_told = true;
         }
         hand_on_all(run, batch + at, part, images, found, status);

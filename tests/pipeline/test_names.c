@@ -112,9 +112,8 @@ static void test_stems(void **state)
     for (size_t i = 0; i < 8; i++)
         assert_string_equal(stems.items[i], expected[i]);
     assert_int_equal(notices, 1);
-    assert_string_equal(last_notice,
-                        "2 inputs are named like another one except for folder and suffix: their pictures "
-                        "have a number in their names: a.png (a~3_...), a.bmp (a~4_...)");
+    assert_string_equal(last_notice, "2 inputs are named like another one except for folder and suffix: their pictures "
+                                     "have a number in their names: a.png (a~3_...), a.bmp (a~4_...)");
     string_list_free(&stems);
 }
 
