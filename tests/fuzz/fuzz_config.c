@@ -2,12 +2,13 @@
 #include "base/error.h"
 #include "weights/config.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(int holds)
+static void check(bool holds)
 {
     if (!holds)
         abort();

@@ -5,12 +5,13 @@
 #include "sowlv2.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(int holds)
+static void check(bool holds)
 {
     if (!holds)
         abort();

@@ -2,12 +2,13 @@
  * mask's pixels. The first two bytes are its size, the others its pixels or its runs. */
 #include "masks/masks.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(int holds)
+static void check(bool holds)
 {
     if (!holds)
         abort();

@@ -6,6 +6,7 @@
 #include "text/tokenizer_files.h"
 #include "weights/json.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(int holds)
+static void check(bool holds)
 {
     if (!holds)
         abort();
