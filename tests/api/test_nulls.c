@@ -313,6 +313,7 @@ static void values_of_nothing(void **state)
     (void)state;
     size_t count = 7;
     assert_null(sowlv2_cpu_level(-1));
+    assert_null(sowlv2_detector_device(NULL));
     assert_null(sowlv2_device_name(NULL));
     assert_null(sowlv2_device_description(NULL));
     assert_null(sowlv2_device_cpu_level(NULL));
