@@ -45,14 +45,27 @@ static void write_file(const char *below, const uint8_t *data, size_t size)
     close(file);
 }
 
+/* Below the folder, perhaps in one of its own: no part is empty or leads up. */
+static bool is_inside(const char *name)
+{
+    for (const char *part = name;; part += strcspn(part, "/") + 1) {
+        const size_t length = strcspn(part, "/");
+
+        if (length == 0 || (length == 2 && strncmp(part, "..", 2) == 0))
+            return false;
+        if (part[length] == '\0')
+            return true;
+    }
+}
+
 static void read_index(void)
 {
     struct string_list files = {0};
     json_t *map = NULL;
 
     if (checkpoint_files(snapshot, &files, &map) == 0)
-        for (size_t i = 0; i < files.count; i++) /* each is a file in the folder, and none outside */
-            check(*files.items[i] && !strchr(files.items[i], '/') && strcmp(files.items[i], "..") != 0);
+        for (size_t i = 0; i < files.count; i++)
+            check(is_inside(files.items[i]));
     string_list_free(&files);
     json_decref(map);
 }
