@@ -126,15 +126,10 @@ __device__ __forceinline__ void put_sums(float *tile, const float (&sum)[ROWS][C
             *(float2 *)(tile + 8 * i * WIDTH + 8 * j) = {sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]};
 }
 
-__device__ __forceinline__ void get_4(float v[4], const float *p)
-{
-    const float4 four = *(const float4 *)p;
-    v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
-}
 __device__ __forceinline__ void put_8(float *to, const float v[8])
 {
-    *(float4 *)to = {v[0], v[1], v[2], v[3]};
-    *(float4 *)(to + 4) = {v[4], v[5], v[6], v[7]};
+    store_4(to, v);
+    store_4(to + 4, v + 4);
 }
 __device__ __forceinline__ void put_8(narrow *to, const float v[8])
 {
@@ -159,8 +154,8 @@ __device__ void finish_tile(const product_arguments &a, const float *tile, int64
         if (row >= a.rows || count <= 0)
             continue;
         float v[8];
-        get_4(v, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8);
-        get_4(v + 4, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8 + 4);
+        load_4(v, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8);
+        load_4(v + 4, tile + i / EIGHTS * WIDTH + i % EIGHTS * 8 + 4);
         if (a.bias) {
 #pragma unroll
             for (int k = 0; k < 8; k++)
@@ -180,8 +175,8 @@ __device__ void finish_tile(const product_arguments &a, const float *tile, int64
         if (a.vector_out && count == 8) {
             if (residual) {
                 float more[8];
-                get_4(more, residual);
-                get_4(more + 4, residual + 4);
+                load_4(more, residual);
+                load_4(more + 4, residual + 4);
 #pragma unroll
                 for (int k = 0; k < 8; k++)
                     v[k] += more[k];
