@@ -268,11 +268,9 @@ static bool attend_tokens_narrow(struct compute *compute, const struct attend_to
     const int64_t tokens = a->tokens <= FEW ? FEW : MOST;
     const size_t shared = (size_t)(2 * tokens * MODEL_HEADS * MODEL_PITCH) * dtype_size(DTYPE_BF16);
     const void *const read[] = {a->x, a->positions, a->k, a->v, a->gamma, a->beta, a->out};
-    bool fits = has_model_width(compute, a->width) && a->heads == MODEL_HEADS && a->tokens <= MOST &&
-                shared <= cuda_of(compute_device(compute))->shared_bytes;
-    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
-        fits = fits && cuda_is_aligned(read[i]);
-    if (!fits)
+    if (!has_model_width(compute, a->width) || a->heads != MODEL_HEADS || a->tokens > MOST ||
+        shared > cuda_of(compute_device(compute))->shared_bytes ||
+        !cuda_are_aligned(read, sizeof(read) / sizeof(read[0])))
         return false;
     const int64_t blocks = 2 * cuda_of(compute_device(compute))->multiprocessors;
     const int64_t tiles = (a->rows + WARPS * TILE - 1) / (WARPS * TILE), parts = (blocks + batch - 1) / batch;

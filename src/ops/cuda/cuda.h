@@ -144,6 +144,14 @@ static inline bool cuda_is_aligned(const void *memory)
     return (uintptr_t)memory % 16 == 0;
 }
 
+static inline bool cuda_are_aligned(const void *const *memory, size_t count)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++)
+        all = all && cuda_is_aligned(memory[i]);
+    return all;
+}
+
 static inline cu_pointer cuda_address(const void *memory)
 {
     return (cu_pointer)(uintptr_t)memory;

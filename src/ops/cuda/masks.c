@@ -25,9 +25,8 @@ static bool upscale_models(struct compute *compute, struct upscale_arguments *a)
         return false;
     const void *const read[] = {a->x,       a->weight1, a->bias1,     a->features1, a->gamma, a->beta,
                                 a->weight2, a->bias2,   a->features2, a->hyper,     a->out};
-    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
-        if (!cuda_is_aligned(read[i]))
-            return false;
+    if (!cuda_are_aligned(read, sizeof(read) / sizeof(read[0])))
+        return false;
     const int64_t tiles = a->batch * ((a->pixels + TILE - 1) / TILE);
     const int64_t workers = tiles < cuda->multiprocessors ? tiles : cuda->multiprocessors;
     cuda_launch(compute, KERNEL_upscale_256, (struct cuda_grid){2 * workers, 1, 1}, 32 * WARPS, shared, a);
