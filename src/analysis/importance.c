@@ -14,27 +14,30 @@ static double *new_sums(int64_t count)
 int importance_variance(const float *features, struct importance_shape shape, float *scores)
 {
     const int64_t patches = shape.patches, width = shape.width;
-    double *mean = new_sums(width);
-    if (!mean)
+    double *const sums = new_sums(2 * width), *const mean = sums, *const squares = sums ? sums + width : NULL;
+    if (!sums)
         return error_memory("importance scores");
     for (int64_t t = 0; t < shape.tubelets; t++) {
         const float *tubelet = features + t * patches * width;
-        memset(mean, 0, (size_t)width * sizeof(*mean));
+        memset(sums, 0, 2 * (size_t)width * sizeof(*sums));
         for (int64_t i = 0; i < patches * width; i += width)
             for (int64_t c = 0; c < width; c++)
                 mean[c] += (double)tubelet[i + c];
         for (int64_t c = 0; c < width; c++)
             mean[c] /= (double)patches;
-        double squares = 0.0;
+        /* A sum a channel: the additions of one alone would wait for each other. */
         for (int64_t i = 0; i < patches * width; i += width) {
             for (int64_t c = 0; c < width; c++) {
                 const double difference = (double)tubelet[i + c] - mean[c];
-                squares += difference * difference;
+                squares[c] += difference * difference;
             }
         }
-        scores[t] = (float)(squares / (double)(patches * width));
+        double all = 0.0;
+        for (int64_t c = 0; c < width; c++)
+            all += squares[c];
+        scores[t] = (float)(all / (double)(patches * width));
     }
-    free(mean);
+    free(sums);
     return 0;
 }
 

@@ -41,6 +41,9 @@ struct product_arguments {
     int32_t vector_out;              /* rows of out and residual begin at 16 bytes */
 };
 
+/* A convolution of at most so many values that are summed, and so many outputs, is one of few channels. */
+enum { FEW_DEPTH = 64, FEW_OUTPUTS = 16 };
+
 struct attention_arguments {
     struct cuda_rows q, k, v, out; /* stride: batch entry, token, head */
     /* Blocks that do a part of a tile's steps leave [blocks, 2, tile_queries, 2 + value_width]: maximum, sum, weighted
@@ -345,6 +348,10 @@ struct image_arguments {
     KERNEL(moves, max_pool_nf, pool_arguments)                                                                         \
     KERNEL(moves, max_pool_nn, pool_arguments)                                                                         \
     KERNEL(convolutions, depthwise, depthwise_arguments)                                                               \
+    KERNEL(convolutions, convolve_ff, product_arguments)                                                               \
+    KERNEL(convolutions, convolve_fn, product_arguments)                                                               \
+    KERNEL(convolutions, convolve_nf, product_arguments)                                                               \
+    KERNEL(convolutions, convolve_nn, product_arguments)                                                               \
     KERNEL(masks, choose_mask, choose_arguments)                                                                       \
     KERNEL(masks, clean_begin, clean_arguments)                                                                        \
     KERNEL(masks, clean_join, clean_arguments)                                                                         \

@@ -35,6 +35,12 @@ static int64_t tiles(const struct product_arguments *a, int64_t side)
     return (a->rows + side - 1) / side * ((a->outputs + side - 1) / side);
 }
 
+/* As many large tiles keep the card busy. */
+static int64_t enough_tiles(const struct compute *compute)
+{
+    return cuda_of(compute_device(compute))->multiprocessors / 2;
+}
+
 static void multiply(struct compute *compute, struct product_arguments *a, enum dtype x, enum dtype out)
 {
     const size_t size = dtype_size(x), narrow = dtype_size(compute_narrow(compute));
@@ -49,8 +55,7 @@ static void multiply(struct compute *compute, struct product_arguments *a, enum 
         return;
     }
     /* Large tiles read less, but some multiprocessors have none where there are few. */
-    const bool large = x != DTYPE_F32 && a->vector_x && a->vector_weight &&
-                       tiles(a, LARGE) >= cuda_of(compute_device(compute))->multiprocessors / 2;
+    const bool large = x != DTYPE_F32 && a->vector_x && a->vector_weight && tiles(a, LARGE) >= enough_tiles(compute);
     const int64_t side = large ? LARGE : SMALL, stages = large ? LARGE_STAGES : SMALL_STAGES;
     const enum cuda_kernel of_large = a->window ? KERNEL_window_large_nf : KERNEL_product_large_nf;
     const enum cuda_kernel of_small = a->window ? KERNEL_window_small_ff : KERNEL_product_small_ff;
@@ -58,6 +63,15 @@ static void multiply(struct compute *compute, struct product_arguments *a, enum 
         large ? (enum cuda_kernel)((int)of_large + (out != DTYPE_F32)) : cuda_kernel_for(of_small, x, out);
     cuda_launch(compute, kernel, (struct cuda_grid){tiles(a, side), 1, 1}, (int)(2 * side),
                 TILE_ALIGNMENT + (size_t)(stages * 2 * side * DEPTH) * narrow, a);
+}
+
+/* A convolution of few channels. */
+static void convolve_few(struct compute *compute, struct product_arguments *a, enum dtype x, enum dtype out)
+{
+    enum { VECTOR = 4 };
+    a->vector_out = cuda_is_aligned(a->out.data) && a->out.stride[0] % VECTOR == 0 && a->out.stride[1] % VECTOR == 0 &&
+                    a->out.stride[2] % VECTOR == 0;
+    cuda_launch_each(compute, cuda_kernel_for(KERNEL_convolve_ff, x, out), a->rows, a);
 }
 
 /* What weights bring. */
@@ -83,22 +97,68 @@ static void set_matrix(struct product_arguments *a, const struct tensor *x)
     a->x = matrix_rows(x);
 }
 
-void cuda_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
-                 const struct tensor *residual, struct tensor out)
+/* Rows of f32 that large tiles would read several times are rounded once, which large tiles need, too. */
+static struct tensor round_rows(struct compute *compute, struct tensor x, int64_t outputs)
 {
-    struct product_arguments a = weights_arguments(linear->state, linear->outputs, linear->inputs);
-    set_matrix(&a, &x);
+    const struct product_arguments a = {.rows = x.dim[0], .outputs = outputs};
+    const enum dtype narrow = compute_narrow(compute);
+    if (x.dtype == narrow || outputs <= LARGE || tiles(&a, LARGE) < enough_tiles(compute))
+        return x;
+    const struct tensor rounded = compute_tensor(compute, narrow, x.rank, x.dim);
+    op_copy(compute, x, rounded);
+    return rounded;
+}
+
+/* A matrix x [rows, inputs] by weights. */
+static void multiply_rows(struct compute *compute, const struct cuda_weights *weights, int64_t outputs, struct tensor x,
+                          enum activation activation, const struct tensor *residual, struct tensor out)
+{
+    struct product_arguments a = weights_arguments(weights, outputs, x.dim[1]);
+    const size_t mark = compute_mark(compute);
+    const struct tensor rows = round_rows(compute, x, outputs);
+    set_matrix(&a, &rows);
     a.out = matrix_rows(&out);
     if (residual)
         a.residual = matrix_rows(residual);
     a.activation = (int32_t)activation;
-    multiply(compute, &a, x.dtype, out.dtype);
+    multiply(compute, &a, rows.dtype, out.dtype);
+    compute_release(compute, mark);
+}
+
+void cuda_linear(struct compute *compute, const struct linear *linear, struct tensor x, enum activation activation,
+                 const struct tensor *residual, struct tensor out)
+{
+    multiply_rows(compute, linear->state, linear->outputs, x, activation, residual, out);
+}
+
+/* Whether a map's pixels lie behind each other, so that it is a matrix. */
+static bool is_matrix(const struct tensor *map)
+{
+    return map->stride[1] == map->dim[2] * map->stride[2] && map->stride[0] == map->dim[1] * map->stride[1];
+}
+
+static struct tensor map_matrix(const struct tensor *map)
+{
+    struct tensor matrix = *map;
+    matrix.rank = 2;
+    matrix.dim[0] = map->dim[0] * map->dim[1] * map->dim[2];
+    matrix.dim[1] = map->dim[3];
+    matrix.stride[0] = map->stride[2];
+    matrix.stride[1] = 1;
+    return matrix;
 }
 
 void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
                  struct tensor out)
 {
     const int64_t depth = conv->inputs * conv->kernel_height * conv->kernel_width;
+    if (conv->kernel_height * conv->kernel_width == 1 && conv->stride == 1 && conv->padding == 0 && is_matrix(&x) &&
+        is_matrix(&out) && (!residual || is_matrix(residual))) {
+        const struct tensor rows = residual ? map_matrix(residual) : (struct tensor){0};
+        multiply_rows(compute, conv->state, conv->outputs, map_matrix(&x), ACTIVATION_NONE, residual ? &rows : NULL,
+                      map_matrix(&out));
+        return;
+    }
     struct product_arguments a = weights_arguments(conv->state, conv->outputs, depth);
     a.rows = out.dim[0] * out.dim[1] * out.dim[2];
     a.out_height = out.dim[1];
@@ -118,7 +178,10 @@ void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tens
     a.out = map_rows(&out);
     if (residual)
         a.residual = map_rows(residual);
-    multiply(compute, &a, x.dtype, out.dtype);
+    if (depth <= FEW_DEPTH && conv->outputs <= FEW_OUTPUTS && !residual && compute_narrow(compute) != DTYPE_F32)
+        convolve_few(compute, &a, x.dtype, out.dtype);
+    else
+        multiply(compute, &a, x.dtype, out.dtype);
 }
 
 void cuda_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
