@@ -51,7 +51,7 @@ enum result {
     NOT_FOUND = 500,
     LAUNCH_FAILED = 719,
 };
-constexpr size_t GUARD_BYTES = 256, SHARED_BYTES = 99 << 10, SHARED_WITHOUT_ASKING = 48 << 10;
+constexpr size_t GUARD_BYTES = 256, SHARED_WITHOUT_ASKING = 48 << 10;
 constexpr unsigned char GUARD = 0xA5, FRESH = 0xff;
 
 CUfunc_st functions[] = {
@@ -85,6 +85,14 @@ size_t number(const char *name, size_t otherwise)
     return text ? strtoul(text, nullptr, 10) : otherwise;
 }
 size_t memory_limit = number("CUDA_ON_CPU_MEMORY", 4096) << 20;
+int capability()
+{
+    return (int)number("CUDA_ON_CPU_CAPABILITY", 86);
+}
+size_t shared_bytes()
+{
+    return (capability() >= 90 ? 227 : 99) << 10;
+} // that a block may ask for
 
 thread_local CUctx_st *current;
 
@@ -253,19 +261,18 @@ API cuDeviceGetName(char *name, int size, int)
 API cuDeviceGetAttribute(int *value, int attribute, int)
 {
     MAY_FAIL(INVALID_VALUE);
-    const int capability = (int)number("CUDA_ON_CPU_CAPABILITY", 86);
     switch (attribute) {
     case 16:
         *value = 4;
         return SUCCESS; // multiprocessors
     case 75:
-        *value = capability / 10;
+        *value = capability() / 10;
         return SUCCESS; // capability
     case 76:
-        *value = capability % 10;
+        *value = capability() % 10;
         return SUCCESS;
     case 97:
-        *value = (int)SHARED_BYTES;
+        *value = (int)shared_bytes();
         return SUCCESS; // shared memory of a block
     default:
         return INVALID_VALUE;
@@ -356,7 +363,7 @@ API cuFuncSetAttribute(CUfunc_st *function, int attribute, int value)
 {
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
-    if (attribute != 8 || value < 0 || (size_t)value > SHARED_BYTES)
+    if (attribute != 8 || value < 0 || (size_t)value > shared_bytes())
         return INVALID_VALUE;
     function->shared_limit = std::max(function->shared_limit, (size_t)value);
     return SUCCESS;

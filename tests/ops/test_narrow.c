@@ -223,6 +223,10 @@ static void test_attention(void **state)
         {1, 40, 800, 1, 256, 64, false},
         {1, 30, 800, 1, 256, 256, false},
         {1, 9, 530, 1, 80, 80, false},
+        /* As the kernels for Hopper take them. */
+        {1, 400, 600, 1, 64, 64, false},
+        {2, 200, 300, 1, 232, 48, false},
+        {1, 130, 400, 1, 256, 256, false},
     };
     for (int i = 0; i < COUNT(shapes); i++) {
         struct attention shape = shapes[i];

@@ -31,6 +31,7 @@ struct cuda_device {
     cu_module modules[CUDA_FILE_COUNT];
     cu_function kernels[CUDA_KERNEL_COUNT];
     int multiprocessors;
+    bool hopper;         /* the kernels for Hopper alone can be used */
     size_t shared_bytes; /* that a launch may ask for */
     char label[160];     /* for messages: "cuda:0 (NVIDIA H100)" */
 

@@ -10,5 +10,7 @@
 extern const void *const cuda_images[CUDA_FILE_COUNT];
 /* The CUDA version that drivers must have for them: of nvcc, without its minor part. 1000 * major. */
 extern const int cuda_images_version;
+/* Not 0: there is code for compute capability 9.0a, and so the kernels for Hopper alone have bodies. */
+extern const int cuda_images_hopper;
 
 #endif

@@ -107,11 +107,6 @@ template <class In> __device__ void get_8(const product_arguments &a, const sour
     }
 }
 
-// Where eight values from `column` on, a multiple of 8, of a row in shared memory begin. Rows are 128 bytes; their pieces
-// of 16 change places from row to row, so that neither copies nor matrix_load meet in a bank. wgmma reads them so too.
-constexpr int DEPTH = 64;
-__device__ __forceinline__ int place_of(int row, int column) { return row * DEPTH + ((column / 8 ^ row % 8) * 8); }
-
 // The sums of a warp to a tile of floats in shared memory; they are as the instructions leave them, 16 rows and 8 columns
 // each.
 template <int WIDTH, int ROWS, int COLUMNS>
@@ -272,7 +267,7 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
     float sum[1][SIDE / 8][4] = {};
     for (int step = 0; step < steps; step++) {
         copies_wait<STAGES - 2>();
-        wgmma_wait(); // the step before has been read
+        wgmma_wait<0>(); // the step before has been read
         shared_to_wgmma();
         __syncthreads();
         const narrow *const left = shared + step % STAGES * STAGE + warp / 4 * 64 * DEPTH;
@@ -284,7 +279,7 @@ template <int SIDE, int STAGES, bool WINDOW, class In, class Out> __device__ voi
         wgmma_group();
         begin(step + STAGES - 1);
     }
-    wgmma_wait();
+    wgmma_wait<0>();
     __syncthreads(); // all have read
     put_sums<WIDTH>(tile_sums + 16 * warp * WIDTH, sum);
 #else
