@@ -1,6 +1,7 @@
 /* Times whole models on a device, from pixels in memory to results in memory: `bench_gpu_models DEVICE PRECISION OWL
  * SAM VJEPA [ROUNDS [ONLY]]`, each of the three a checkpoint folder, or - to leave it out; ONLY: a part of the name of
- * what is timed. A line each: what, the median in milliseconds. bench/reference_gpu.py reads them. */
+ * what is timed. A line each: what, the median in milliseconds, and on a GPU how much of its memory was in use at most,
+ * in MiB, the model's included. bench/reference_gpu.py reads them. */
 #include "sowlv2.h"
 
 #include <stdio.h>
@@ -48,14 +49,21 @@ static int by_size(const void *a, const void *b)
 /* The median of the rounds, after three that warm up. */
 static void report(const char *what, double *times)
 {
+    struct sowlv2_memory_use use = {.size = sizeof(use)};
     qsort(times, (size_t)rounds, sizeof(*times), by_size);
-    printf("%s %.3f\n", what, times[rounds / 2]);
+    check(sowlv2_device_memory_use(device, &use));
+    printf("%s %.3f", what, times[rounds / 2]);
+    if (use.reserved > 0)
+        printf(" %.1f", (double)use.peak / (1 << 20));
+    printf("\n");
     fflush(stdout);
 }
 
 #define TIME(what, call)                                                                                               \
     do {                                                                                                               \
         double times[MAX_ROUNDS];                                                                                      \
+        if (strstr(what, only))                                                                                        \
+            check(sowlv2_device_memory_release(device)); /* what was in use at most begins anew */                     \
         for (int round = -3; round < rounds && strstr(what, only); round++) {                                          \
             const double began = milliseconds();                                                                       \
             call;                                                                                                      \

@@ -1,14 +1,21 @@
 """Whole models on an NVIDIA GPU: this program beside PyTorch, full-size random weights, in bfloat16.
 
-    python bench/reference_gpu.py PROGRAM [--device cuda] [--work FOLDER] [--rounds N] [--compile] [--json FILE]
+    python bench/reference_gpu.py PROGRAM [--device cuda] [--work FOLDER] [--rounds N] [--compile]
+        [--json FILE]
 
 PROGRAM is bench_gpu_models. Ours is timed from pixels in memory to results in memory; PyTorch's figure is the forward
-pass alone, its inputs on the card already. Medians in milliseconds. The checkpoints are made at the first call in FOLDER
-(2.5 GB). tools/gpu_check.sh calls this where PyTorch is installed.
+pass alone, its inputs on the card already. Medians in milliseconds; the memory of the card that was in use at most, in MiB,
+weights included: of ours as the set tells, of PyTorch torch.cuda.max_memory_allocated. --compile times torch.compile
+too (OWLv2 with one prompt, SAM 2.1's encoder, V-JEPA 2), as far as it comes in --compile-seconds. The checkpoints are
+made at the first call in FOLDER (2.5 GB). tools/gpu_check.sh calls this where PyTorch is installed.
 """
 
 import argparse
+import gc
 import json
+import os
+import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -48,13 +55,35 @@ def make_models(work):
     return folders
 
 
-def ours(program, start, device, precision, folders, rounds):
-    """Milliseconds by name."""
-    command = [*start.split(), program, device, precision, folders["owlv2"], folders["sam2"], folders["vjepa2"], str(rounds)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+def times_of(output):
+    """(milliseconds, MiB or None) by name, of whole lines "name milliseconds [MiB]"."""
+    rows = re.findall(r"^(\w+) ([\d.]+)(?: ([\d.]+))?\n", output, re.MULTILINE)
+    return {name: (float(milliseconds), float(memory) if memory else None) for name, milliseconds, memory in rows}
+
+
+def ours(arguments, precision, folders, graphs="on"):
+    """As times_of."""
+    models = [folders[name] for name in ("owlv2", "sam2", "vjepa2")]
+    command = [*arguments.start.split(), arguments.program, arguments.device, precision, *models, str(arguments.rounds)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "SOWLV2_CUDA_GRAPHS": graphs})
     if result.returncode != 0:
-        print(f"{program} ended with {result.returncode}")
-    return {name: float(value) for name, value in map(str.split, result.stdout.splitlines())}
+        print(f"{arguments.program} ended with {result.returncode}")
+    return times_of(result.stdout)
+
+
+def compiled(arguments, folders):
+    """As times_of, of torch.compile, in a process of its own: compiling can be stopped only together with it."""
+    command = [sys.executable, __file__, arguments.program, "--compiled", json.dumps(folders), "--rounds", str(arguments.rounds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        output = process.communicate(timeout=arguments.compile_seconds)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0]
+        print(f"torch.compile was stopped after {arguments.compile_seconds} s", flush=True)
+    if process.returncode > 0:
+        print(f"torch.compile: ended with {process.returncode}", flush=True)
+    return times_of(output)
 
 
 class Torch:
@@ -69,6 +98,7 @@ class Torch:
         """The median of the rounds after a warm-up; what fails is told and left out."""
         torch = self.torch
         try:
+            torch.cuda.reset_peak_memory_stats()
             with torch.no_grad():
                 for _ in range(4):
                     call()
@@ -79,12 +109,15 @@ class Torch:
                     call()
                     torch.cuda.synchronize()
                     times.append(1e3 * (time.perf_counter() - start))
-            self.times[name] = statistics.median(times)
+            self.times[name] = (statistics.median(times), torch.cuda.max_memory_allocated() / 2**20)
+            if self.compiled:
+                print(name, *self.times[name], flush=True)
         except Exception as error:  # a version of transformers that wants other arguments, say
-            print(f"torch, {name}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+            told = str(error).splitlines() or [""]
+            print(f"torch, {name}: {type(error).__name__}: {told[0]}", file=sys.stderr if self.compiled else sys.stdout, flush=True)
 
     def prepared(self, part):
-        return self.torch.compile(part, mode="max-autotune-no-cudagraphs") if self.compiled else part
+        return self.torch.compile(part, mode="reduce-overhead") if self.compiled else part
 
     def detector(self, folder):
         torch = self.torch
@@ -94,9 +127,8 @@ class Torch:
         model = model.eval().cuda()
         if self.compiled:
             model.forward = self.prepared(model.forward)
-        for name, prompts, images in (
-            ("owlv2_1_prompt", 1, 1), ("owlv2_4_prompts", 4, 1), ("owlv2_256_prompts", 256, 1), ("owlv2_batch_8", 1, 8),
-        ):
+        rows = [("owlv2_1_prompt", 1, 1), ("owlv2_4_prompts", 4, 1), ("owlv2_256_prompts", 256, 1), ("owlv2_batch_8", 1, 8)]
+        for name, prompts, images in rows[:1] if self.compiled else rows:  # each shape is compiled anew
             inputs = dict(
                 pixel_values=torch.randn(images, 3, 960, 960, device="cuda", dtype=torch.bfloat16),
                 input_ids=torch.randint(1, 400, (images * prompts, 16), device="cuda"),
@@ -115,6 +147,8 @@ class Torch:
         self.time(
             "sam2_image_1", lambda: model(image_embeddings=list(embed(pixels)), input_boxes=box, multimask_output=False)
         )
+        if self.compiled:
+            return
         with torch.no_grad():
             features = [f.clone() for f in embed(pixels)]
         for count in (1, 8, 64):
@@ -131,9 +165,6 @@ class Torch:
         from transformers import Sam2ImageProcessor, Sam2VideoModel, Sam2VideoProcessor, Sam2VideoVideoProcessor
 
         model = Sam2VideoModel.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval().cuda()
-        if self.compiled:
-            model.vision_encoder.forward = self.prepared(model.vision_encoder.forward)
-            model.memory_attention.forward = self.prepared(model.memory_attention.forward)
         processor = Sam2VideoProcessor(Sam2ImageProcessor(), Sam2VideoVideoProcessor())
         frame = np.random.default_rng(3).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
         inputs = processor(images=frame, device="cuda", return_tensors="pt")
@@ -164,35 +195,60 @@ class Torch:
         self.time("vjepa2_16", lambda: features(clip))
 
 
+def torch_times(arguments, folders, is_compiled):
+    """As times_of."""
+    side = Torch(arguments.rounds, is_compiled)
+    parts = [("detector", "owlv2"), ("scorer", "vjepa2"), ("segmenter", "sam2"), ("tracker", "sam2")]
+    for part, model in parts[:3] if is_compiled else parts:
+        if folders[model] != "-" and part in arguments.only:
+            getattr(side, part)(folders[model])
+            gc.collect()  # the next part's memory begins without this one's model
+            side.torch.cuda.empty_cache()
+    return side.times
+
+
+def table(what, columns, at, form):
+    """One number of each row: `at` 0 milliseconds, 1 memory."""
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    print(f"{what:22s}" + "".join(f"{name:>22s}" for name in columns))
+    for name in names:
+        cells = [column.get(name, (None, None))[at] for column in columns.values()]
+        if any(cell is not None for cell in cells):
+            print(f"{name:22s}" + "".join(" " * 21 + "-" if cell is None else f"{cell:22{form}}" for cell in cells), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--work", default=str(ROOT / ".parity"))
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--compile", action="store_true", help="time torch.compile too, which takes minutes")
+    parser.add_argument("--compile", action="store_true", help="time torch.compile too")
+    parser.add_argument("--compile-seconds", type=float, default=100)
+    parser.add_argument("--compiled", metavar="FOLDERS", help=argparse.SUPPRESS)  # this is the process of compiled()
+    parser.add_argument("--graphs", action="store_true", help="time ours without graphs too")
     parser.add_argument("--precisions", nargs="+", default=["bf16"])
     parser.add_argument("--only", nargs="+", default=["detector", "segmenter", "tracker", "scorer"])
     parser.add_argument("--start", default="", help="what stands before PROGRAM, to run it")
     parser.add_argument("--json")
     parser.add_argument("--no-torch", action="store_true")
     arguments = parser.parse_args()
+    if arguments.compiled:
+        torch_times(arguments, json.loads(arguments.compiled), True)
+        return
     folders = make_models(Path(arguments.work))
     print("models:", folders, flush=True)
     columns = {}
     for precision in arguments.precisions:
-        columns[f"ours {precision}"] = ours(arguments.program, arguments.start, arguments.device, precision, folders, arguments.rounds)
-    for compiled in [] if arguments.no_torch else [False, True] if arguments.compile else [False]:
-        torch_side = Torch(arguments.rounds, compiled)
-        for part, model in (("detector", "owlv2"), ("segmenter", "sam2"), ("tracker", "sam2"), ("scorer", "vjepa2")):
-            if folders[model] != "-" and part in arguments.only:
-                getattr(torch_side, part)(folders[model])
-        columns["torch bf16, compiled" if compiled else "torch bf16"] = torch_side.times
-    names = list(dict.fromkeys(name for column in columns.values() for name in column))
-    print(f"{'milliseconds':22s}" + "".join(f"{name:>22s}" for name in columns))
-    for name in names:
-        cells = (f"{column[name]:22.3f}" if name in column else " " * 21 + "-" for column in columns.values())
-        print(f"{name:22s}" + "".join(cells), flush=True)
+        columns[f"ours {precision}"] = ours(arguments, precision, folders)
+        if arguments.graphs:
+            columns[f"ours {precision}, no graphs"] = ours(arguments, precision, folders, "off")
+    if not arguments.no_torch:
+        columns["torch bf16"] = torch_times(arguments, folders, False)
+    if not arguments.no_torch and arguments.compile:
+        columns["torch bf16, compiled"] = compiled(arguments, folders)
+    table("milliseconds", columns, 0, ".3f")
+    table("MiB at most", columns, 1, ".1f")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(columns, indent=1))
 

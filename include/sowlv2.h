@@ -129,7 +129,7 @@ struct sowlv2_memory_use {
     int64_t available; /* what is free of `reserved` included */
     int64_t reserved;  /* taken of the GPU's driver */
     int64_t used;      /* of that in use now */
-    int64_t peak;      /* and at most, since the device was opened */
+    int64_t peak;      /* and at most, since the device was opened or its memory was released */
 };
 
 /* Fills the first out->size bytes. Errors: ARGUMENT, UNSUPPORTED (the GPU's driver failed). */

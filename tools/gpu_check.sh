@@ -3,7 +3,8 @@
 # they need; FOLDER.tar.xz is the same for the way.
 # FOLDER/gpu_check.sh run [RESULTS]: on a machine with an NVIDIA GPU and its driver and nothing else, runs the tests, the
 # benchmarks, compute-sanitizer over the small models where it is installed, and full-size models beside PyTorch where that
-# and transformers are. RESULTS/report.txt and RESULTS/models.json. GPU_CHECK_COMPILE=1 times torch.compile too (minutes).
+# and transformers are. RESULTS/report.txt and RESULTS/models.json. GPU_CHECK_COMPILE=1 times torch.compile too
+# (100 s), GPU_CHECK_GRAPHS=1 ours without graphs.
 set -eu
 
 pack() {
@@ -83,7 +84,8 @@ run() {
     for precision in bf16 f32; do start "$here/bin/bench_gpu" cuda $precision "${GPU_CHECK_PART:-1}" 2>&1 || failed=1; done
     if python3 -c "import torch, transformers" 2>/dev/null; then
       python3 "$here/bench/reference_gpu.py" "$here/bin/bench_gpu_models" --start "${before[*]}" --work "$results/models" \
-        --json "$results/models.json" ${GPU_CHECK_COMPILE:+--compile} 2>"$results/models.log" || failed=1
+        --json "$results/models.json" ${GPU_CHECK_COMPILE:+--compile} \
+        ${GPU_CHECK_GRAPHS:+--graphs} 2>"$results/models.log" || failed=1
     else
       echo "PyTorch or transformers is not installed: no full-size models"
     fi
@@ -95,5 +97,5 @@ run() {
 case ${1:-} in
 pack) shift; pack "$@" ;;
 run) shift; run "$@" ;;
-*) sed -n 2,6p "$0"; exit 2 ;;
+*) sed -n 2,7p "$0"; exit 2 ;;
 esac

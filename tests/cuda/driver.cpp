@@ -9,9 +9,11 @@
 #include "cuda_on_cpu.h"
 #include "ops/cuda/arguments.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -172,6 +174,56 @@ static void push(CUstream_st *stream, std::function<void()> work)
     stream->queue.push_back(std::move(work));
 }
 
+struct kernel_node { // CUDA_KERNEL_NODE_PARAMS_v2
+    CUfunc_st *function;
+    unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+    void **parameters, **extra;
+    void *kernel;
+    CUctx_st *context;
+};
+
+// What runs the kernel, with the arguments as they are now.
+static int make_launch(const kernel_node &node, std::function<void()> *work)
+{
+    CUfunc_st *const function = node.function;
+    const uint64_t threads = (uint64_t)node.block_x * node.block_y * node.block_z;
+    if (node.grid_x == 0 || node.grid_y == 0 || node.grid_z == 0 || node.grid_x > INT32_MAX || node.grid_y > 65535 ||
+        node.grid_z > 65535 || threads == 0 || threads > 1024 || node.shared_bytes > function->shared_limit) {
+        fprintf(stderr, "cuda on cpu: %s: a grid of %u x %u x %u, blocks of %u, %u bytes of shared memory\n",
+                function->name, node.grid_x, node.grid_y, node.grid_z, (unsigned)threads, node.shared_bytes);
+        return INVALID_VALUE;
+    }
+    const std::vector<char> arguments((const char *)node.parameters[0],
+                                      (const char *)node.parameters[0] + function->argument_bytes);
+    const dim3 grid{node.grid_x, node.grid_y, node.grid_z}, block{node.block_x, node.block_y, node.block_z};
+    *work = [=, shared_bytes = node.shared_bytes] {
+        alignas(16) char copy[4096];
+        memcpy(copy, arguments.data(), arguments.size());
+        cuda_on_cpu::launch(function->kernel, grid, block, shared_bytes, copy);
+    };
+    return SUCCESS;
+}
+
+struct CUgraph_st;
+struct CUgraphNode_st {
+    CUgraph_st *graph;
+    CUfunc_st *function;
+    size_t index;
+    std::vector<size_t> after;
+    std::function<void()> work;
+};
+struct CUgraph_st {
+    std::vector<std::unique_ptr<CUgraphNode_st>> nodes;
+};
+struct CUgraphExec_st {
+    CUgraph_st *graph;
+    std::vector<std::function<void()>> work; // of the nodes
+    std::vector<size_t> order;
+};
+static std::set<CUgraph_st *> graphs;
+static std::set<CUgraphExec_st *> execs;
+static std::atomic<long> graph_launches;
+
 // What calls that were made to fail did not give back.
 static struct at_exit {
     ~at_exit()
@@ -184,6 +236,10 @@ static struct at_exit {
             delete module;
         for (CUstream_st *stream : streams)
             delete stream;
+        for (CUgraphExec_st *exec : execs)
+            delete exec;
+        for (CUgraph_st *graph : graphs)
+            delete graph;
     }
 } at_exit;
 
@@ -535,21 +591,122 @@ API cuLaunchKernel(CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsign
 {
     MAY_FAIL(LAUNCH_FAILED);
     NEEDS_CONTEXT();
-    const uint64_t threads = (uint64_t)block_x * block_y * block_z;
-    if (grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_x > INT32_MAX || grid_y > 65535 || grid_z > 65535 ||
-        threads == 0 || threads > 1024 || shared_bytes > function->shared_limit) {
-        fprintf(stderr, "cuda on cpu: %s: a grid of %u x %u x %u, blocks of %u, %u bytes of shared memory\n",
-                function->name, grid_x, grid_y, grid_z, (unsigned)threads, shared_bytes);
+    std::function<void()> work;
+    const int result = make_launch({function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes,
+                                    parameters, nullptr, nullptr, nullptr},
+                                   &work);
+    if (result == SUCCESS)
+        push(stream, std::move(work));
+    return result;
+}
+
+// ---- graphs ----
+
+API cuGraphCreate(CUgraph_st **graph, unsigned flags)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    if (flags != 0)
         return INVALID_VALUE;
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    *graph = new CUgraph_st;
+    graphs.insert(*graph);
+    return SUCCESS;
+}
+
+API cuGraphAddKernelNode_v2(CUgraphNode_st **node, CUgraph_st *graph, CUgraphNode_st *const *after, size_t count,
+                            const kernel_node *kernel)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    auto added = std::make_unique<CUgraphNode_st>();
+    added->graph = graph;
+    added->function = kernel->function;
+    for (size_t i = 0; i < count; i++) {
+        if (after[i]->graph != graph)
+            die("a node comes after one of another graph");
+        added->after.push_back(after[i]->index);
     }
-    const std::vector<char> arguments((const char *)parameters[0],
-                                      (const char *)parameters[0] + function->argument_bytes);
-    push(stream, [=] {
-        alignas(16) char copy[4096];
-        memcpy(copy, arguments.data(), arguments.size());
-        cuda_on_cpu::launch(function->kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes,
-                            copy);
+    const int result = make_launch(*kernel, &added->work);
+    if (result != SUCCESS)
+        return result;
+    added->index = graph->nodes.size();
+    *node = added.get();
+    graph->nodes.push_back(std::move(added));
+    return SUCCESS;
+}
+
+API cuGraphInstantiateWithFlags(CUgraphExec_st **exec, CUgraph_st *graph, unsigned long long flags)
+{
+    MAY_FAIL(OUT_OF_MEMORY);
+    NEEDS_CONTEXT();
+    if (flags != 0)
+        return INVALID_VALUE;
+    auto *const made = new CUgraphExec_st;
+    made->graph = graph;
+    for (const auto &node : graph->nodes)
+        made->work.push_back(node->work);
+    // Of what may come next the last added node does: one that lacks the node it waits for comes too early.
+    std::vector<bool> done(graph->nodes.size());
+    while (made->order.size() < graph->nodes.size()) {
+        size_t next = graph->nodes.size();
+        const auto ready = [&](const CUgraphNode_st &node) {
+            return !done[node.index] &&
+                   std::all_of(node.after.begin(), node.after.end(), [&](size_t index) { return done[index]; });
+        };
+        while (next > 0 && !ready(*graph->nodes[next - 1]))
+            next--;
+        done[next - 1] = true;
+        made->order.push_back(next - 1);
+    }
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    execs.insert(made);
+    *exec = made;
+    return SUCCESS;
+}
+
+API cuGraphExecKernelNodeSetParams_v2(CUgraphExec_st *exec, CUgraphNode_st *node, const kernel_node *kernel)
+{
+    MAY_FAIL(INVALID_VALUE);
+    NEEDS_CONTEXT();
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (graphs.count(exec->graph) == 0 || node->graph != exec->graph)
+        die("a node is changed of a graph that is gone or another one");
+    if (kernel->function != node->function)
+        return INVALID_VALUE;
+    return make_launch(*kernel, &exec->work[node->index]);
+}
+
+API cuGraphLaunch(CUgraphExec_st *exec, CUstream_st *stream)
+{
+    MAY_FAIL(LAUNCH_FAILED);
+    NEEDS_CONTEXT();
+    // What is launched stays as it is now, also when the graph is changed or destroyed.
+    push(stream, [work = exec->work, order = exec->order] {
+        for (const size_t index : order)
+            work[index]();
     });
+    graph_launches++;
+    return SUCCESS;
+}
+
+API cuGraphExecDestroy(CUgraphExec_st *exec)
+{
+    MAY_FAIL(INVALID_HANDLE);
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (execs.erase(exec) == 0)
+        die("a graph is destroyed that is not there");
+    delete exec;
+    return SUCCESS;
+}
+
+API cuGraphDestroy(CUgraph_st *graph)
+{
+    MAY_FAIL(INVALID_HANDLE);
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (graphs.erase(graph) == 0)
+        die("a graph is destroyed that is not there");
+    delete graph;
     return SUCCESS;
 }
 
@@ -581,11 +738,15 @@ CONTROL long cuda_on_cpu_held_bytes()
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     return (long)allocated;
 }
-// What was asked for and not given back: memory, pinned memory, streams, modules, contexts.
+CONTROL long cuda_on_cpu_graph_launches()
+{
+    return graph_launches;
+}
+// What was asked for and not given back: memory, pinned memory, streams, modules, contexts, graphs of both kinds.
 CONTROL long cuda_on_cpu_held()
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     return (long)allocations.size() + (long)host_allocations.size() + (long)streams.size() + (long)modules.size() +
-           contexts;
+           contexts + (long)graphs.size() + (long)execs.size();
 }
 } // extern "C"

@@ -16,6 +16,7 @@ static long (*driver_calls)(void);
 static long (*driver_held)(void), (*driver_held_bytes)(void);
 static void (*driver_memory)(size_t bytes);
 static const char *(*driver_failed)(void);
+static long (*driver_graph_launches)(void);
 
 static void find(const char *name, void *function)
 {
@@ -37,6 +38,7 @@ static int set_up(void **state)
     find("cuda_on_cpu_held_bytes", &driver_held_bytes);
     find("cuda_on_cpu_memory", &driver_memory);
     find("cuda_on_cpu_failed", &driver_failed);
+    find("cuda_on_cpu_graph_launches", &driver_graph_launches);
     return 0;
 }
 
@@ -144,7 +146,7 @@ static void test_weights(void **state)
     assert_int_equal(driver_held(), 0);
 }
 
-/* A model and two passes: everything that calls the driver. 0, or the first error. */
+/* A model and some passes: everything that calls the driver. 0, or the first error. */
 static int use_everything(enum dtype precision)
 {
     enum { ROWS = 5, WIDTH = 70, LARGE = 300 };
@@ -177,7 +179,7 @@ static int use_everything(enum dtype precision)
         status = device_memory(device, &memory);
     if (status == 0)
         status = device_memory_release(device);
-    for (int pass = 0; status == 0 && pass < 2; pass++) {
+    for (int pass = 0; status == 0 && pass < 4; pass++) {
         compute_begin(compute);
         const struct tensor x = op_upload(compute, DTYPE_F32, 2, (int64_t[]){ROWS, WIDTH}, values);
         const struct tensor out = COMPUTE_TENSOR(compute, DTYPE_F32, ROWS, WIDTH);
@@ -191,6 +193,8 @@ static int use_everything(enum dtype precision)
             TENSOR_RESHAPE(op_upload(compute, DTYPE_F32, 2, (int64_t[]){ROWS, LARGE}, values), 1, ROWS, LARGE);
         const struct tensor read = COMPUTE_TENSOR(compute, DTYPE_F32, 1, ROWS, LARGE);
         op_attend_rows(compute, wide, wide, tensor_at(wide, 0), 0.1F, read);
+        for (int i = 0; i < 8; i++) /* enough for a graph, which the last pass changes */
+            op_affine(compute, x, 1.0F, pass == 3 && i == 4 ? 2.0F : 1.0F, x);
         op_download(compute, kept, result);
         op_download(compute, picked, other);
         op_download(compute, tensor_slice(out, 1, 2, 3), part);
@@ -209,9 +213,10 @@ static int use_everything(enum dtype precision)
 /* A call whose failing loses what it was to give back, or nothing at all. */
 static bool is_release(const char *call)
 {
-    static const char *const calls[] = {"cuMemFree_v2",    "cuMemFreeHost",   "cuStreamDestroy_v2",
-                                        "cuModuleUnload",  "cuCtxSetCurrent", "cuDevicePrimaryCtxRelease_v2",
-                                        "cuDeviceGetName", "cuCtxGetCurrent"};
+    static const char *const calls[] = {"cuMemFree_v2",      "cuMemFreeHost",   "cuStreamDestroy_v2",
+                                        "cuModuleUnload",    "cuCtxSetCurrent", "cuDevicePrimaryCtxRelease_v2",
+                                        "cuDeviceGetName",   "cuCtxGetCurrent", "cuGraphDestroy",
+                                        "cuGraphExecDestroy"};
     for (int i = 0; i < COUNT(calls); i++)
         if (strcmp(calls[i], call) == 0)
             return true;
@@ -238,7 +243,8 @@ static void test_every_call_fails(void **state)
                 continue;
             char name[64];
             snprintf(name, sizeof(name), "%.*s", (int)(strcspn(call, "_")), call);
-            if (status == 0 && !is_release(call) && strcmp(call, "cuMemAlloc_v2") != 0)
+            if (status == 0 && !is_release(call) && strcmp(call, "cuMemAlloc_v2") != 0 &&
+                strcmp(call, "cuGraphInstantiateWithFlags") != 0) /* without room kernels are launched one by one */
                 fail_msg("call %ld, %s, fails and nobody is told", i, call);
             if (status != 0 && !strstr(error_message(), name) && strcmp(call, "cuMemAlloc_v2") != 0)
                 fail_msg("call %ld, %s, fails: \"%s\"", i, call, error_message());
@@ -401,6 +407,116 @@ static void test_steady(void **state)
     device_close(&device);
 }
 
+/* Kernels one after the other, each on what the one before wrote: the first `changed` add `shift`, the others 1. */
+static void run_chain(struct compute *compute, int count, int changed, float shift, float *found)
+{
+    enum { LENGTH = 8 };
+    compute_begin(compute);
+    const struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, LENGTH);
+    op_fill(compute, 0.0F, x);
+    for (int i = 1; i < count; i++)
+        op_affine(compute, x, 1.0F, i <= changed ? shift : 1.0F, x);
+    op_download(compute, tensor_slice(x, 0, LENGTH - 1, 1), found);
+    require(compute_finish(compute));
+}
+
+/* What a pass does again is a graph; one with other arguments, too, and what it computes is what it computes one by
+ * one. */
+static void test_graphs(void **state)
+{
+    (void)state;
+    enum { MANY = 20, LARGE = 150 };
+    static const struct {
+        int count, changed, graphs; /* graphs that run in the second pass and later ones */
+    } cases[] = {
+        {3, 0, 0},     {MANY, 0, 1},   {MANY, 2, 1},      {MANY, MANY, 1},
+        {LARGE, 0, 3}, {LARGE, 10, 3}, {LARGE, LARGE, 3}, {64, 5, 1},
+    };
+    for (int i = 0; i < COUNT(cases); i++) {
+        struct device *device = open_gpu(0);
+        struct compute *compute;
+        require(compute_create(device, &compute));
+        for (int pass = 0; pass < 12; pass++) {
+            const long before = driver_graph_launches(), calls = driver_calls();
+            const float shift = (float)(pass % 7) + 2.0F;
+            const int changed = cases[i].changed < cases[i].count - 1 ? cases[i].changed : cases[i].count - 1;
+            float found;
+            run_chain(compute, cases[i].count, changed, shift, &found);
+            const float expected = (float)changed * shift + (float)(cases[i].count - 1 - changed);
+            if (found != expected)
+                fail_msg("case %d, pass %d: %g is not %g", i, pass, (double)found, (double)expected);
+            assert_int_equal(driver_graph_launches() - before, pass > 0 ? cases[i].graphs : 0);
+            /* A call for each graph and for each kernel that changes, beside a copy, a wait, and asking for the
+             * context. */
+            if (pass > 8 && cases[i].graphs > 0)
+                assert_in_range(driver_calls() - calls, cases[i].graphs, cases[i].graphs + changed + 9);
+        }
+        compute_free(&compute);
+        device_close(&device);
+        assert_int_equal(driver_held(), 0);
+    }
+}
+
+/* Sequences without end do not fill the card's memory with graphs. */
+static void test_many_graphs(void **state)
+{
+    (void)state;
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    long held[2] = {0};
+    require(compute_create(device, &compute));
+    for (int i = 0; i < 300; i++) {
+        for (int again = 0; again < 3; again++) {
+            compute_begin(compute);
+            const struct tensor x = COMPUTE_TENSOR(compute, DTYPE_F32, 4);
+            float found, expected = 0.0F;
+            op_fill(compute, expected, x);
+            for (int at = 0; at < 9; at++) {
+                const bool fills = (i >> at & 1) != 0;
+                expected = fills ? (float)at : expected + 1.0F;
+                if (fills)
+                    op_fill(compute, expected, x);
+                else
+                    op_affine(compute, x, 1.0F, 1.0F, x);
+            }
+            op_download(compute, tensor_slice(x, 0, 3, 1), &found);
+            require(compute_finish(compute));
+            assert_true(found == expected);
+        }
+        if (i == 199)
+            held[0] = driver_held();
+    }
+    held[1] = driver_held();
+    assert_in_range(held[1], 2, held[0] + 1); /* memory may have grown by a piece */
+    compute_free(&compute);
+    device_close(&device);
+    assert_int_equal(driver_held(), 0);
+}
+
+/* What a kernel writes that is recorded and not queued yet is not given to the driver, where there is too little. */
+static void test_recorded_memory(void **state)
+{
+    (void)state;
+    enum { MEBI = 1 << 20 };
+    driver_memory((size_t)96 * MEBI);
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    struct tensor large, other;
+    require(compute_create(device, &compute));
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &large, 12 * MEBI));
+    compute_begin(compute);
+    op_fill(compute, 1.0F, tensor_slice(large, 0, 0, 64));
+    device_tensor_free(device, &large);
+    assert_int_equal(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &other, 14 * MEBI), SOWLV2_ERROR_MEMORY);
+    require(compute_finish(compute)); /* the driver ends the program where the memory is gone */
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &other, 14 * MEBI));
+    device_tensor_free(device, &other);
+    compute_free(&compute);
+    device_close(&device);
+    driver_memory((size_t)4096 * MEBI);
+    assert_int_equal(driver_held(), 0);
+}
+
 struct worker {
     struct device *device;
     float start, found[64];
@@ -497,6 +613,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights), cmocka_unit_test(test_memory_in_use), cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_steady),  cmocka_unit_test(test_threads),       cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_graphs),  cmocka_unit_test(test_many_graphs),   cmocka_unit_test(test_recorded_memory),
         cmocka_unit_test(test_names),   cmocka_unit_test(test_memory_limits), cmocka_unit_test(test_every_call_fails),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

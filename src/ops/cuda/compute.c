@@ -1,4 +1,5 @@
-/* A compute's stream. Uploads go through pinned memory, so that their source is free at once and the copy runs beside
+/* A compute's stream. Kernels are recorded (graphs.c) and queued together, at the latest before anything else is.
+ * Uploads go through pinned memory, so that their source is free at once and the copy runs beside
  * the host; downloads arrive in pinned memory and are handed out by the one wait. */
 #include "ops/cuda/cuda.h"
 
@@ -26,7 +27,9 @@ struct download {
 struct cuda_compute {
     struct cuda_compute *next; /* of the device */
     uint64_t busy_since;       /* ticket of the first work since the last wait; 0: none */
+    uint64_t recorded_since;   /* of the first launch that is recorded and not queued yet; 0: none */
     cu_stream stream;
+    struct cuda_recorder *recorder;
     struct pinned *pinned;
     struct download *first, **end;
     struct buffer fault;
@@ -54,32 +57,53 @@ uint64_t cuda_oldest_work(const struct cuda_device *cuda)
     return oldest;
 }
 
-bool cuda_wait_for_all(const struct cuda_device *cuda)
+bool cuda_wait_for_all(const struct cuda_device *cuda, uint64_t *oldest)
 {
     bool done = true;
-    for (const struct cuda_compute *state = cuda->computes; state; state = state->next)
+    *oldest = UINT64_MAX;
+    for (const struct cuda_compute *state = cuda->computes; state; state = state->next) {
         done = cuda->driver->stream_wait(state->stream) == CU_SUCCESS && done;
+        if (state->recorded_since != 0 && state->recorded_since < *oldest)
+            *oldest = state->recorded_since;
+    }
+    if (!done)
+        *oldest = cuda_oldest_work(cuda);
     return done;
 }
 
-static void set_busy(struct cuda_device *cuda, struct cuda_compute *state, bool busy)
+/* `since` is one of a compute's. */
+static void set_since(struct cuda_device *cuda, uint64_t *since, bool is_set)
 {
-    if ((state->busy_since != 0) == busy)
+    if ((*since != 0) == is_set)
         return;
     pthread_mutex_lock(&cuda->mutex);
-    state->busy_since = busy ? ++cuda->ticket : 0;
+    *since = is_set ? ++cuda->ticket : 0;
     pthread_mutex_unlock(&cuda->mutex);
 }
 
-/* Before work is queued: the calling thread may use the device, and what is given back stays until the wait. */
+/* Queues the kernels that are recorded; the context is the thread's. */
+static void flush(struct compute *compute)
+{
+    struct cuda_device *const cuda = device_of(compute);
+    struct cuda_compute *const state = state_of(compute);
+    if (cuda_recorder_is_empty(state->recorder))
+        return;
+    compute_fail(compute, cuda_recorder_flush(cuda, state->recorder, state->stream));
+    set_since(cuda, &state->recorded_since, false);
+}
+
+/* Before anything but a kernel is queued: the calling thread may use the device, what is given back stays until the
+ * wait, and kernels that came before are queued before. */
 static bool begin_work(struct compute *compute)
 {
     struct cuda_device *const cuda = device_of(compute);
     const int status = cuda_enter(cuda);
     compute_fail(compute, status);
-    if (status == 0)
-        set_busy(cuda, state_of(compute), true);
-    return status == 0;
+    if (status != 0)
+        return false;
+    set_since(cuda, &state_of(compute)->busy_since, true);
+    flush(compute);
+    return compute_status(compute) == 0;
 }
 
 static bool went_well(struct compute *compute, cu_result result, const char *call, const char *doing)
@@ -248,6 +272,10 @@ void cuda_wait(struct compute *compute)
         return;
     const int entered = cuda_enter(cuda);
     compute_fail(compute, entered);
+    if (entered == 0 && compute_status(compute) == 0)
+        flush(compute);
+    cuda_recorder_drop(state->recorder); /* of a pass that failed */
+    set_since(cuda, &state->recorded_since, false);
     if (entered == 0 && state->fault_possible) {
         void *const pinned = take_pinned(compute, sizeof(*fault));
         if (pinned && went_well(compute,
@@ -266,7 +294,7 @@ void cuda_wait(struct compute *compute)
         clear_fault(compute);
     }
     state->fault_possible = false;
-    set_busy(cuda, state, false);
+    set_since(cuda, &state->busy_since, false);
     reset_pinned(cuda, state);
 }
 
@@ -289,6 +317,7 @@ static void free_state(struct device *device, struct cuda_compute *state)
         state->pinned = old->next;
         free(old);
     }
+    cuda_recorder_free(cuda, state->recorder);
     cuda_release(device, &state->fault);
     free(state);
 }
@@ -300,7 +329,9 @@ int cuda_compute_create(struct device *device, void **out)
     if (!state)
         return error_memory("a forward pass");
     state->end = &state->first;
-    int status = cuda_enter(cuda);
+    int status = cuda_recorder_create(&state->recorder);
+    if (status == 0)
+        status = cuda_enter(cuda);
     if (status == 0) {
         status = cuda_failed(cuda, cuda->driver->stream_create(&state->stream, CU_STREAM_NON_BLOCKING),
                              "cuStreamCreate", "making a stream");
@@ -339,13 +370,17 @@ void cuda_compute_free(struct device *device, void *old)
 
 /* ---- launching ---- */
 
-/* More than 48 KiB of shared memory have to be asked for. */
+/* More than 48 KiB of shared memory have to be asked for, once. */
 static bool allow_shared(struct compute *compute, enum cuda_kernel kernel, size_t bytes)
 {
     enum { GRANTED = 48 << 10 };
     struct cuda_device *const cuda = device_of(compute);
     if (bytes <= GRANTED)
         return true;
+    const int entered = cuda_enter(cuda);
+    compute_fail(compute, entered);
+    if (entered != 0)
+        return false;
     pthread_mutex_lock(&cuda->mutex);
     cu_result result = CU_SUCCESS;
     if (bytes > cuda->shared_allowed[kernel]) {
@@ -360,29 +395,21 @@ static bool allow_shared(struct compute *compute, enum cuda_kernel kernel, size_
 void cuda_launch(struct compute *compute, enum cuda_kernel kernel, struct cuda_grid grid, int threads,
                  size_t shared_bytes, const void *arguments)
 {
-    static const char *const names[] = {
-#define CUDA_NAME(file, name, arguments) #name,
-        CUDA_KERNELS(CUDA_NAME)
-#undef CUDA_NAME
-    };
-    const struct cuda_device *const cuda = device_of(compute);
+    struct cuda_device *const cuda = device_of(compute);
+    struct cuda_compute *const state = state_of(compute);
     if (compute_status(compute) != 0)
         return;
     if (grid.x > INT32_MAX || grid.y > UINT16_MAX || grid.z > UINT16_MAX) {
         compute_fail(compute, error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: too much at once for %s: use a smaller batch",
-                                        cuda->label, names[kernel]));
+                                        cuda->label, cuda_kernel_name(kernel)));
         return;
     }
-    if (!begin_work(compute) || !allow_shared(compute, kernel, shared_bytes))
+    if (!allow_shared(compute, kernel, shared_bytes))
         return;
-    void *given;
-    memcpy(&given, &arguments, sizeof(given)); /* the driver only reads it */
-    void *parameters[] = {given};
-    went_well(compute,
-              cuda->driver->launch(cuda->kernels[kernel], (unsigned)grid.x, (unsigned)grid.y, (unsigned)grid.z,
-                                   (unsigned)threads, 1, 1, (unsigned)shared_bytes, state_of(compute)->stream,
-                                   parameters, NULL),
-              "cuLaunchKernel", names[kernel]);
+    set_since(cuda, &state->busy_since, true);
+    set_since(cuda, &state->recorded_since, true);
+    if (cuda_recorder_add(state->recorder, kernel, grid, threads, shared_bytes, arguments))
+        begin_work(compute);
 }
 
 void cuda_launch_each(struct compute *compute, enum cuda_kernel kernel, int64_t count, const void *arguments)

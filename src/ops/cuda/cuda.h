@@ -115,8 +115,9 @@ void cuda_wait(struct compute *compute);
 struct cuda_fault *cuda_fault(struct compute *compute);
 /* The smallest ticket of computes that still have work; UINT64_MAX: none. The mutex is held. */
 uint64_t cuda_oldest_work(const struct cuda_device *cuda);
-/* Whether all work that was queued is done now. The mutex is held. */
-bool cuda_wait_for_all(const struct cuda_device *cuda);
+/* Waits for all work that was queued. What was given back before the ticket in *oldest is not in use any more. The
+ * mutex is held. false: a wait failed. */
+bool cuda_wait_for_all(const struct cuda_device *cuda, uint64_t *oldest);
 
 struct cuda_grid {
     int64_t x, y, z;
@@ -157,6 +158,22 @@ static inline cu_pointer cuda_address(const void *memory)
 {
     return (cu_pointer)(uintptr_t)memory;
 }
+
+/* ---- graphs.c: launches of a compute, some dozens queued at once, as a graph where they come again ---- */
+
+struct cuda_recorder;
+int cuda_recorder_create(struct cuda_recorder **out);
+/* The context is the thread's, or gone. NULL is none. */
+void cuda_recorder_free(const struct cuda_device *cuda, struct cuda_recorder *recorder);
+/* Whether it is full: flush it. */
+bool cuda_recorder_add(struct cuda_recorder *recorder, enum cuda_kernel kernel, struct cuda_grid grid, int threads,
+                       size_t shared_bytes, const void *arguments);
+bool cuda_recorder_is_empty(const struct cuda_recorder *recorder);
+/* Queues what is recorded, in its order. Errors: as cuda_failed; nothing is recorded then either. */
+int cuda_recorder_flush(const struct cuda_device *cuda, struct cuda_recorder *recorder, cu_stream stream);
+/* Forgets what is recorded. */
+void cuda_recorder_drop(struct cuda_recorder *recorder);
+const char *cuda_kernel_name(enum cuda_kernel kernel);
 
 /* ---- the ops ---- */
 

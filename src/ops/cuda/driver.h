@@ -13,6 +13,17 @@ typedef struct CUctx_st *cu_context;
 typedef struct CUmod_st *cu_module;
 typedef struct CUfunc_st *cu_function;
 typedef struct CUstream_st *cu_stream;
+typedef struct CUgraph_st *cu_graph;
+typedef struct CUgraphNode_st *cu_graph_node;
+typedef struct CUgraphExec_st *cu_graph_exec;
+
+struct cu_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v2 */
+    cu_function function;
+    unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+    void **parameters, **extra;
+    void *kernel; /* instead of `function` */
+    cu_context context;
+};
 
 /* CUDA_SUCCESS, CUDA_ERROR_... */
 enum {
@@ -76,7 +87,17 @@ enum { CU_STREAM_NON_BLOCKING = 1, CU_HOST_ALLOC_PORTABLE = 1 };
     ENTRY(launch, cuLaunchKernel,                                                                                      \
           (cu_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,                  \
            unsigned block_y, unsigned block_z, unsigned shared_bytes, cu_stream stream, void **parameters,             \
-           void **extra))
+           void **extra))                                                                                              \
+    ENTRY(graph_create, cuGraphCreate, (cu_graph * graph, unsigned flags))                                             \
+    ENTRY(graph_kernel, cuGraphAddKernelNode_v2,                                                                       \
+          (cu_graph_node * node, cu_graph graph, const cu_graph_node *after, size_t count,                             \
+           const struct cu_kernel_node *kernel))                                                                       \
+    ENTRY(graph_instantiate, cuGraphInstantiateWithFlags, (cu_graph_exec * exec, cu_graph graph, uint64_t flags))      \
+    ENTRY(graph_launch, cuGraphLaunch, (cu_graph_exec exec, cu_stream stream))                                         \
+    ENTRY(graph_destroy, cuGraphDestroy, (cu_graph graph))                                                             \
+    ENTRY(exec_kernel, cuGraphExecKernelNodeSetParams_v2,                                                              \
+          (cu_graph_exec exec, cu_graph_node node, const struct cu_kernel_node *kernel))                               \
+    ENTRY(exec_destroy, cuGraphExecDestroy, (cu_graph_exec exec))
 
 struct cuda_driver {
 #define CUDA_MEMBER(member, symbol, parameters) cu_result(*member) parameters;

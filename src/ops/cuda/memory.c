@@ -134,7 +134,9 @@ static int add_segment(struct cuda_device *cuda, size_t bytes)
     size_t given = least > SEGMENT_BYTES ? least : SEGMENT_BYTES;
     cu_result result = take_memory(cuda, least, &given, &segment->pointer);
     if (result == CU_OUT_OF_MEMORY) {
-        free_unused(cuda, cuda_wait_for_all(cuda) ? UINT64_MAX : cuda_oldest_work(cuda));
+        uint64_t oldest;
+        cuda_wait_for_all(cuda, &oldest);
+        free_unused(cuda, oldest);
         given = least;
         result = take_memory(cuda, least, &given, &segment->pointer);
     }
@@ -211,8 +213,10 @@ int cuda_memory_release(struct device *device)
     if (status != 0)
         return status;
     pthread_mutex_lock(&cuda->mutex);
-    const bool done = cuda_wait_for_all(cuda);
-    free_unused(cuda, done ? UINT64_MAX : cuda_oldest_work(cuda));
+    uint64_t oldest;
+    const bool done = cuda_wait_for_all(cuda, &oldest);
+    free_unused(cuda, oldest);
+    cuda->memory.peak = cuda->memory.used;
     pthread_mutex_unlock(&cuda->mutex);
     return done ? 0
                 : error_set(SOWLV2_ERROR_UNSUPPORTED,
