@@ -32,6 +32,8 @@ pack() {
   mkdir "$folder/tools"
   cp "$source"/tools/{fullsize,photos,parity_sam2,parity_vjepa2}.py "$folder/tools/"
   cp "$source/bench/reference_gpu.py" "$folder/bench/"
+  mkdir "$folder/profile"
+  cp -L "$build/bench/profile/libcuda.so.1" "$folder/profile/"
   cp "$0" "$folder/gpu_check.sh"
   echo "$source/tests" >"$folder/tests_at"
   tar -C "$(dirname "$folder")" --sort=name -cf - "$(basename "$folder")" | xz -T1 --lzma2=preset=2,dict=192MiB >"$folder.tar.xz"
@@ -86,6 +88,13 @@ run() {
       python3 "$here/bench/reference_gpu.py" "$here/bin/bench_gpu_models" --start "${before[*]}" --work "$results/models" \
         --json "$results/models.json" ${GPU_CHECK_COMPILE:+--compile} \
         ${GPU_CHECK_GRAPHS:+--graphs} 2>"$results/models.log" || failed=1
+      local work=$results/models profiled=("${before[@]/$here\/lib:/$here/profile:$here/lib:}")
+      for row in "$work/owlv2-base - - 20 owlv2_1_prompt" "- $work/sam2_video_small - 20 sam2_image_1" \
+        "- $work/sam2_video_small - 20 sam2_decode_64" "- $work/sam2_video_small - 10 sam2_track_16" \
+        "- - $work/vjepa2-large 20 vjepa2_16"; do
+        echo "kernels of ${row##* }"
+        SOWLV2_CUDA_GRAPHS=off timeout 60 "${profiled[@]}" "$here/bin/bench_gpu_models" cuda bf16 $row 2>&1 || failed=1
+      done
     else
       echo "PyTorch or transformers is not installed: no full-size models"
     fi
