@@ -73,15 +73,19 @@ static void make_query(const struct state *state, const struct sam2_memory_layer
     compute_release(compute, mark);
 }
 
-/* The first `memories` P rows of keys [rows, D] turn, each frame's by the same tables; the pointers' do not. */
+/* The first `memories` P rows of keys [n, rows, D] turn, each frame's by the same tables; the pointers' do not. In as
+ * few ops as can be: all frames of an object at once, or one frame of all objects. */
 static void turn_keys(const struct state *state, int64_t memories, struct tensor keys)
 {
     const struct sam2_video_weights *weights = &state->video->weights;
-    if (memories > 0) {
-        struct tensor spatial = tensor_slice(keys, 0, 0, memories * state->pixels);
-        op_rope(state->compute,
-                TENSOR_RESHAPE(spatial, memories, state->pixels, state->heads, state->inner / state->heads),
-                weights->cosines, weights->sines);
+    const int64_t n = keys.dim[0], pixels = state->pixels, heads = state->heads, head = state->inner / heads;
+    const bool by_object = n <= memories;
+    for (int64_t i = 0; memories > 0 && i < (by_object ? n : memories); i++) {
+        const struct tensor turned =
+            by_object ? TENSOR_RESHAPE(tensor_slice(tensor_at(keys, i), 0, 0, memories * pixels), memories, pixels,
+                                       heads, head)
+                      : TENSOR_RESHAPE(tensor_slice(keys, 1, i * pixels, pixels), n, pixels, heads, head);
+        op_rope(state->compute, turned, weights->cosines, weights->sines);
     }
 }
 
@@ -94,8 +98,7 @@ static void attend_memory(const struct state *state, const struct sam2_memory_la
     const size_t mark = compute_mark(compute);
     struct tensor keys = COMPUTE_TENSOR(compute, state->narrow, n, rows, state->inner);
     op_linear(compute, layer->key, places, ACTIVATION_NONE, NULL, keys);
-    for (int64_t i = 0; i < n; i++)
-        turn_keys(state, memories, tensor_at(keys, i));
+    turn_keys(state, memories, keys);
     if (layer->value_out && !state->plain) {
         /* softmax(q k^T) (m W^T + b) = (softmax(q k^T) m) W^T + b: the narrow memory itself is attended over. */
         struct tensor attended = COMPUTE_TENSOR(compute, state->narrow, n, state->pixels, state->memory);

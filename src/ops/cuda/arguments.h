@@ -296,10 +296,8 @@ struct image_arguments {
     KERNEL(attention, attention_256_64_128_nn, attention_arguments)                                                    \
     KERNEL(attention, attention_256_256_64_nf, attention_arguments)                                                    \
     KERNEL(attention, attention_256_256_64_nn, attention_arguments)                                                    \
-    KERNEL(attention_hopper, attention_hopper_64_64_128_nf, attention_arguments)                                       \
-    KERNEL(attention_hopper, attention_hopper_64_64_128_nn, attention_arguments)                                       \
-    KERNEL(attention_hopper, attention_hopper_64_64_192_nf, attention_arguments)                                       \
-    KERNEL(attention_hopper, attention_hopper_64_64_192_nn, attention_arguments)                                       \
+    KERNEL(attention_hopper, attention_hopper_64_64_64_nf, attention_arguments)                                        \
+    KERNEL(attention_hopper, attention_hopper_64_64_64_nn, attention_arguments)                                        \
     KERNEL(attention_hopper, attention_hopper_256_64_128_nf, attention_arguments)                                      \
     KERNEL(attention_hopper, attention_hopper_256_64_128_nn, attention_arguments)                                      \
     KERNEL(attention_hopper, attention_hopper_256_256_128_nf, attention_arguments)                                     \
@@ -377,8 +375,8 @@ struct image_arguments {
 #define CUDA_KERNEL_FILES(FILE)                                                                                        \
     FILE(products)                                                                                                     \
     FILE(attention)                                                                                                    \
-    FILE(attention_hopper) FILE(prompts) FILE(decoder) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks)       \
-        FILE(resize)
+    FILE(attention_hopper)                                                                                             \
+    FILE(prompts) FILE(decoder) FILE(elements) FILE(moves) FILE(convolutions) FILE(masks) FILE(resize)
 
 #define CUDA_KERNEL_ENUM(file, name, arguments) KERNEL_##name,
 enum cuda_kernel { CUDA_KERNELS(CUDA_KERNEL_ENUM) CUDA_KERNEL_COUNT };

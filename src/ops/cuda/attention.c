@@ -34,27 +34,26 @@ struct shape {
     int warps;
     int blocks;              /* of a multiprocessor at once */
     bool kept;               /* queries are, as registers: two places for keys and values */
+    bool hopper;             /* keys and values have two places each; see attention_hopper.cu */
     enum cuda_kernel kernel; /* with a result of F32; the narrow one is next */
 };
 static const struct shape shapes[] = {
-    {64, 64, 16, 16, 1, 2, true, KERNEL_attention_64_64_16_nf},
-    {64, 64, 64, 64, 4, 2, true, KERNEL_attention_64_64_64_nf},
-    {64, 64, 128, 64, 4, 2, true, KERNEL_attention_64_64_128_nf},
-    {96, 96, 16, 16, 1, 2, true, KERNEL_attention_96_96_16_nf},
-    {96, 96, 64, 32, 4, 2, true, KERNEL_attention_96_96_64_nf},
-    {96, 96, 128, 32, 4, 2, true, KERNEL_attention_96_96_128_nf},
-    {128, 128, 64, 64, 4, 2, true, KERNEL_attention_128_128_64_nf},
-    {128, 128, 128, 32, 4, 2, false, KERNEL_attention_128_128_128_nf},
-    {256, 64, 128, 32, 4, 2, false, KERNEL_attention_256_64_128_nf},
-    {256, 256, 64, 48, 4, 2, false, KERNEL_attention_256_256_64_nf},
+    {64, 64, 16, 16, 1, 2, true, false, KERNEL_attention_64_64_16_nf},
+    {64, 64, 64, 64, 4, 2, true, false, KERNEL_attention_64_64_64_nf},
+    {64, 64, 128, 64, 4, 2, true, false, KERNEL_attention_64_64_128_nf},
+    {96, 96, 16, 16, 1, 2, true, false, KERNEL_attention_96_96_16_nf},
+    {96, 96, 64, 32, 4, 2, true, false, KERNEL_attention_96_96_64_nf},
+    {96, 96, 128, 32, 4, 2, true, false, KERNEL_attention_96_96_128_nf},
+    {128, 128, 64, 64, 4, 2, true, false, KERNEL_attention_128_128_64_nf},
+    {128, 128, 128, 32, 4, 2, false, false, KERNEL_attention_128_128_128_nf},
+    {256, 64, 128, 32, 4, 2, false, false, KERNEL_attention_256_64_128_nf},
+    {256, 256, 64, 48, 4, 2, false, false, KERNEL_attention_256_256_64_nf},
 };
 
-/* Likewise, for Hopper: keys and values have two places each. See attention_hopper.cu. */
 static const struct shape hopper_shapes[] = {
-    {64, 64, 128, 128, 8, 1, false, KERNEL_attention_hopper_64_64_128_nf},
-    {64, 64, 192, 128, 12, 1, false, KERNEL_attention_hopper_64_64_192_nf},
-    {256, 64, 128, 128, 8, 1, false, KERNEL_attention_hopper_256_64_128_nf},
-    {256, 256, 128, 64, 8, 1, false, KERNEL_attention_hopper_256_256_128_nf},
+    {64, 64, 64, 128, 4, 3, false, true, KERNEL_attention_hopper_64_64_64_nf},
+    {256, 64, 128, 128, 8, 1, false, true, KERNEL_attention_hopper_256_64_128_nf},
+    {256, 256, 128, 64, 8, 1, false, true, KERNEL_attention_hopper_256_256_128_nf},
 };
 
 static int64_t in_whole(int64_t value, int64_t by)
@@ -64,7 +63,11 @@ static int64_t in_whole(int64_t value, int64_t by)
 
 static size_t shared_bytes_of(const struct shape *shape, int64_t keys)
 {
-    enum { GAP = 8 };
+    enum { GAP = 8, ALIGNMENT = 1024 };
+    if (shape->hopper) {
+        const int64_t values = shape->queries * shape->width + 2 * shape->keys * (shape->width + shape->value_width);
+        return ALIGNMENT + (size_t)values * dtype_size(DTYPE_BF16);
+    }
     const int64_t query = shape->queries * (shape->width + GAP);
     const int64_t place = shape->keys * (shape->width + shape->value_width + 2 * GAP);
     const int64_t second = shape->kept && keys > shape->keys && place > query ? place : query;
@@ -91,37 +94,21 @@ static const struct shape *shape_for(const struct cuda_device *cuda, const struc
     return found;
 }
 
-static size_t hopper_shared_bytes(const struct shape *shape)
-{
-    enum { ALIGNMENT = 1024, PLACES = 2 };
-    return ALIGNMENT +
-           (size_t)(shape->queries * shape->width + PLACES * shape->keys * (shape->width + shape->value_width)) *
-               dtype_size(DTYPE_BF16);
-}
-
-/* What of a wave of blocks is busy, per thousand, if a block is a tile. */
-static int64_t busy(const struct cuda_device *cuda, const struct shape *shape, const struct attention_arguments *a)
-{
-    const int64_t waves = a->queries * a->heads * a->batch * 1000 / ((int64_t)cuda->multiprocessors * shape->queries);
-    return waves * 1000 / (in_whole(waves, 1000) * 1000);
-}
-
 /* The same among those for Hopper alone; NULL: none. */
 static const struct shape *hopper_shape_for(const struct cuda_device *cuda, const struct attention_arguments *a)
 {
     enum { LEAST_KEYS = 256 };
-    const struct shape *found = NULL;
     if (!cuda->hopper || a->causal || !a->vector || a->keys < LEAST_KEYS)
         return NULL;
     for (size_t i = 0; i < sizeof(hopper_shapes) / sizeof(hopper_shapes[0]); i++) {
         const struct shape *const shape = &hopper_shapes[i];
         const bool fits = a->width > shape->width - 64 && a->width <= shape->width &&
                           a->value_width > shape->value_width - 64 && a->value_width <= shape->value_width &&
-                          a->queries >= shape->queries && hopper_shared_bytes(shape) <= cuda->shared_bytes;
-        if (fits && (!found || busy(cuda, shape, a) >= busy(cuda, found, a)))
-            found = shape;
+                          a->queries >= shape->queries && shared_bytes_of(shape, a->keys) <= cuda->shared_bytes;
+        if (fits)
+            return shape;
     }
-    return found;
+    return NULL;
 }
 
 /* How many blocks share the steps of so many tiles: one a tile, or as many as the GPU runs at once, where it would be
@@ -131,7 +118,7 @@ static int64_t blocks_for(const struct cuda_device *cuda, const struct shape *sh
 {
     enum { LEAST_STEPS = 8, ENOUGH = 85 /* per cent */ };
     const int64_t at_once = (int64_t)cuda->multiprocessors * shape->blocks, room = in_whole(tiles, at_once) * at_once;
-    if (a->causal || tiles * 100 >= room * ENOUGH)
+    if (a->causal || tiles * 100 >= room * ENOUGH || (shape->hopper && tiles >= at_once))
         return tiles;
     const int64_t useful = tiles * a->steps / LEAST_STEPS;
     if (useful >= at_once)
@@ -139,8 +126,8 @@ static int64_t blocks_for(const struct cuda_device *cuda, const struct shape *sh
     return useful > tiles ? useful : tiles;
 }
 
-static void attend_narrow(struct compute *compute, const struct shape *shape, size_t shared_bytes,
-                          struct attention_arguments a, enum dtype out)
+static void attend_narrow(struct compute *compute, const struct shape *shape, struct attention_arguments a,
+                          enum dtype out)
 {
     enum { JOIN_THREADS = 128, JOIN_LINES = JOIN_THREADS / 32 };
     const int narrow = out == DTYPE_F32 ? 0 : 1;
@@ -154,7 +141,7 @@ static void attend_narrow(struct compute *compute, const struct shape *shape, si
     if (blocks != tiles)
         a.partial = cuda_data(COMPUTE_TENSOR(compute, DTYPE_F32, blocks, 2, a.tile_queries, 2 + a.value_width));
     cuda_launch(compute, (enum cuda_kernel)((int)shape->kernel + narrow), (struct cuda_grid){blocks, 1, 1},
-                32 * shape->warps, shared_bytes, &a);
+                32 * shape->warps, shared_bytes_of(shape, a.keys), &a);
     if (blocks != tiles) {
         cuda_launch(compute, (enum cuda_kernel)((int)KERNEL_attention_join_f + narrow),
                     (struct cuda_grid){in_whole(tiles * shape->queries, JOIN_LINES), 1, 1}, JOIN_THREADS, 0, &a);
@@ -207,12 +194,11 @@ void cuda_attention(struct compute *compute, struct tensor q, struct tensor k, s
     };
     const struct cuda_device *const cuda = cuda_of(compute_device(compute));
     const bool ordinary = !exact && is_ordinary(&a);
-    const struct shape *const hopper = ordinary ? hopper_shape_for(cuda, &a) : NULL;
-    const struct shape *const shape = ordinary && !hopper ? shape_for(cuda, &a) : NULL;
-    if (hopper) {
-        attend_narrow(compute, hopper, hopper_shared_bytes(hopper), a, out.dtype);
-    } else if (shape) {
-        attend_narrow(compute, shape, shared_bytes_of(shape, a.keys), a, out.dtype);
+    const struct shape *shape = ordinary ? hopper_shape_for(cuda, &a) : NULL;
+    if (ordinary && !shape)
+        shape = shape_for(cuda, &a);
+    if (shape) {
+        attend_narrow(compute, shape, a, out.dtype);
     } else {
         const struct cuda_grid grid = {in_whole(a.queries, ANY_QUERIES) * q.dim[0], a.heads,
                                        in_whole(a.value_width, ANY_WIDTH)};

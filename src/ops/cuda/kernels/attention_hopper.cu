@@ -3,6 +3,8 @@
 #include "attention.cuh"
 #include "hopper.cuh"
 
+// Other cards have these kernels too, without a body: a module has all its names.
+#if defined(HAS_WGMMA) || !defined(__CUDACC__)
 namespace {
 
 // Rows of a head to shared memory in panels of 64 columns, each [ROWS][64] with its pieces swizzled (place_of), 0 where there
@@ -72,6 +74,7 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
     uint32_t weight[KEYS / 16][4];
     const narrow *const own = query + warp / 4 * 64 * 64; // this group's queries, of the first panel
     const auto multiply_values = [&](const narrow *values) {
+        wgmma_begin();
 #pragma unroll
         for (int i = 0; i < KEYS / 16; i++)
 #pragma unroll
@@ -165,7 +168,6 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
     copies_wait<0>();
     shared_to_wgmma();
     __syncthreads();
-    wgmma_begin();
     multiply_values(value_places + (steps - 1) % 2 * KEYS * VALUES);
     wgmma_wait<0>();
 #pragma unroll
@@ -214,26 +216,26 @@ __device__ __forceinline__ void attend(const attention_arguments &a)
 
 } // namespace
 
-// By widths and queries of a block: attention.c has the same numbers. Other cards have these kernels too, without a body: a
-// module has all its names.
-#if defined(HAS_WGMMA) || !defined(__CUDACC__)
 #define BODY(...) __VA_ARGS__
 #else
 #define BODY(...)
 #endif
-#define ATTENTION(WIDTH, VALUES, KEYS, GROUPS, QUERIES)                                                                \
-    extern "C" __global__ void __launch_bounds__(128 * GROUPS, 1)                                                      \
+
+// By widths and queries of a block, and blocks of a multiprocessor: attention.c has the same numbers. Of the narrowest,
+// several small blocks are faster than a large one, because they are at different steps: one multiplies while another does
+// the softmax.
+#define ATTENTION(WIDTH, VALUES, KEYS, GROUPS, QUERIES, BLOCKS)                                                        \
+    extern "C" __global__ void __launch_bounds__(128 * GROUPS, BLOCKS)                                                 \
         attention_hopper_##WIDTH##_##VALUES##_##QUERIES##_nf(const attention_arguments a)                              \
     {                                                                                                                  \
         static_assert(QUERIES == 64 * GROUPS, "attention.c and the kernel differ");                                    \
         BODY((attend<WIDTH, VALUES, KEYS, GROUPS, float>(a));)                                                         \
     }                                                                                                                  \
-    extern "C" __global__ void __launch_bounds__(128 * GROUPS, 1)                                                      \
+    extern "C" __global__ void __launch_bounds__(128 * GROUPS, BLOCKS)                                                 \
         attention_hopper_##WIDTH##_##VALUES##_##QUERIES##_nn(const attention_arguments a)                              \
     {                                                                                                                  \
         BODY((attend<WIDTH, VALUES, KEYS, GROUPS, narrow>(a));)                                                        \
     }
-ATTENTION(64, 64, 128, 2, 128)
-ATTENTION(64, 64, 128, 3, 192)
-ATTENTION(256, 64, 128, 2, 128)
-ATTENTION(256, 256, 64, 2, 128)
+ATTENTION(64, 64, 128, 1, 64, 3)
+ATTENTION(256, 64, 128, 2, 128, 1)
+ATTENTION(256, 256, 64, 2, 128, 1)
