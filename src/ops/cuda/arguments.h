@@ -273,6 +273,8 @@ struct image_arguments {
     KERNEL(products, product_large_nn, product_arguments)                                                              \
     KERNEL(products, window_large_nf, product_arguments)                                                               \
     KERNEL(products, window_large_nn, product_arguments)                                                               \
+    KERNEL(products, unfold_f, product_arguments)                                                                      \
+    KERNEL(products, unfold_n, product_arguments)                                                                      \
     KERNEL(attention, attention_exact, attention_arguments)                                                            \
     KERNEL(attention, attention_any_nf, attention_arguments)                                                           \
     KERNEL(attention, attention_any_nn, attention_arguments)                                                           \

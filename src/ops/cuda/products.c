@@ -131,10 +131,34 @@ void cuda_linear(struct compute *compute, const struct linear *linear, struct te
     multiply_rows(compute, linear->state, linear->outputs, x, activation, residual, out);
 }
 
+/* A convolution whose windows are gathered first: taps of few channels cannot be read as large tiles read. The map that
+ * `a` describes becomes a matrix; false: it is better left as it is. */
+static bool multiply_windows(struct compute *compute, const struct conv2d *conv, const struct product_arguments *a,
+                             enum dtype x, const struct tensor *residual, struct tensor out)
+{
+    enum { VECTOR = 8, MOST_BYTES = 256 << 20 };
+    const struct cuda_weights *const weights = conv->state;
+    const enum dtype narrow = compute_narrow(compute);
+    if (narrow == DTYPE_F32 || conv->inputs % VECTOR == 0 || weights->stride % VECTOR != 0 ||
+        a->rows > MOST_BYTES / (weights->stride * (int64_t)dtype_size(narrow)) ||
+        tiles(a, LARGE) < enough_tiles(compute))
+        return false;
+    const size_t mark = compute_mark(compute);
+    const struct tensor windows = COMPUTE_TENSOR(compute, narrow, a->rows, weights->stride);
+    struct product_arguments gathered = *a;
+    gathered.out = matrix_rows(&windows);
+    cuda_launch_each(compute, x == DTYPE_F32 ? KERNEL_unfold_f : KERNEL_unfold_n, a->rows * (weights->stride / VECTOR),
+                     &gathered);
+    multiply_rows(compute, weights, conv->outputs, windows, ACTIVATION_NONE, residual, out);
+    compute_release(compute, mark);
+    return true;
+}
+
 /* Whether a map's pixels lie behind each other, so that it is a matrix. */
 static bool is_matrix(const struct tensor *map)
 {
-    return map->stride[1] == map->dim[2] * map->stride[2] && map->stride[0] == map->dim[1] * map->stride[1];
+    return map->stride[1] == map->dim[2] * map->stride[2] &&
+           (map->dim[0] == 1 || map->stride[0] == map->dim[1] * map->stride[1]);
 }
 
 static struct tensor map_matrix(const struct tensor *map)
@@ -152,10 +176,11 @@ void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tens
                  struct tensor out)
 {
     const int64_t depth = conv->inputs * conv->kernel_height * conv->kernel_width;
-    if (conv->kernel_height * conv->kernel_width == 1 && conv->stride == 1 && conv->padding == 0 && is_matrix(&x) &&
-        is_matrix(&out) && (!residual || is_matrix(residual))) {
-        const struct tensor rows = residual ? map_matrix(residual) : (struct tensor){0};
-        multiply_rows(compute, conv->state, conv->outputs, map_matrix(&x), ACTIVATION_NONE, residual ? &rows : NULL,
+    const bool rows_out = is_matrix(&out) && (!residual || is_matrix(residual));
+    const struct tensor added = residual && rows_out ? map_matrix(residual) : (struct tensor){0};
+    if (rows_out && conv->kernel_height * conv->kernel_width == 1 && conv->stride == 1 && conv->padding == 0 &&
+        is_matrix(&x)) {
+        multiply_rows(compute, conv->state, conv->outputs, map_matrix(&x), ACTIVATION_NONE, residual ? &added : NULL,
                       map_matrix(&out));
         return;
     }
@@ -180,7 +205,7 @@ void cuda_conv2d(struct compute *compute, const struct conv2d *conv, struct tens
         a.residual = map_rows(residual);
     if (depth <= FEW_DEPTH && conv->outputs <= FEW_OUTPUTS && !residual && compute_narrow(compute) != DTYPE_F32)
         convolve_few(compute, &a, x.dtype, out.dtype);
-    else
+    else if (!rows_out || !multiply_windows(compute, conv, &a, x.dtype, residual ? &added : NULL, map_matrix(&out)))
         multiply(compute, &a, x.dtype, out.dtype);
 }
 

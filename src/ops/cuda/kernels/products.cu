@@ -367,6 +367,21 @@ extern "C" __global__ void __launch_bounds__(256) product_exact(const product_ar
     }
 }
 
+// What each window of a map of few channels covers, as rows of whole pieces of 8 with zeros behind them.
+#define UNFOLD(name, In)                                                                                               \
+    extern "C" __global__ void __launch_bounds__(256) name(const product_arguments a)                                  \
+    {                                                                                                                  \
+        const int64_t pieces = a.out.stride[2] / 8;                                                                    \
+        FOR_EACH(i, a.rows * pieces)                                                                                   \
+        {                                                                                                              \
+            const quotient place = divide(i, pieces);                                                                  \
+            get_8(a, source<In>(a, place.whole), place.rest * 8,                                                       \
+                  (narrow *)a.out.data + place.whole * a.out.stride[2] + place.rest * 8);                              \
+        }                                                                                                              \
+    }
+UNFOLD(unfold_f, float)
+UNFOLD(unfold_n, narrow)
+
 #ifdef HAS_WGMMA
 constexpr int LARGE_BLOCKS = 2; // on a multiprocessor
 #else
