@@ -112,8 +112,9 @@ int process_images(struct run_case *run, struct detect_images_report *report)
         status = output_claim_load(claim);
     run->options.inputs = &inputs;
     run->options.claim = claim;
+    const struct sowlv2_run_models models = {.segmenter = run->segmenter};
     if (!status)
-        status = detect_images(NULL, run->segmenter, &run->options, report);
+        status = detect_images(&models, 1, &run->options, report);
     output_claim_close(&claim);
     inputs_free(&inputs);
     return status;
