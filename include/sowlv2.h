@@ -139,6 +139,10 @@ SOWLV2_API int sowlv2_device_memory_use(const sowlv2_device *device, struct sowl
  * again when it is needed. Errors: ARGUMENT, UNSUPPORTED (the driver failed). */
 SOWLV2_API int sowlv2_device_memory_release(const sowlv2_device *device);
 
+/* How many NVIDIA GPUs this machine shows, those included that cannot be used: "cuda:0" is the first. Errors: ARGUMENT,
+ * UNSUPPORTED (no GPU, no driver or one that cannot be used, no kernels in this build); *count is 0 then. */
+SOWLV2_API int sowlv2_gpu_count(int *count);
+
 /* A device that this machine has. */
 struct sowlv2_device_entry {
     char *name;        /* as options take it */

@@ -266,6 +266,20 @@ struct sowlv2_run_report {
 SOWLV2_API int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                                 struct sowlv2_run_report *report);
 
+/* The models of a device. */
+struct sowlv2_run_models {
+    const sowlv2_detector *detector;                 /* as of sowlv2_run_start() */
+    const sowlv2_segmenter *segmenter;               /* likewise */
+    const struct sowlv2_model_options *scorer_model; /* as that of struct sowlv2_run_options, which NULL stands for */
+};
+
+/* The same on `count` devices, of the same checkpoints in the same precision, all with a detector or none, and so with
+ * a segmenter. Images and videos go to whichever device is free; each video stays on one. Results are those of one
+ * device, in the same order. `part`, `progress` and sinks may be called by other threads than the caller's, one call at
+ * a time of `part` and `progress`, one of sinks. Errors: as sowlv2_run_start(). */
+SOWLV2_API int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                                   struct sowlv2_run_report *report);
+
 /* ---- key frames -------------------------------------------------------------------------------- */
 
 /* Make one with sowlv2_key_frames_options_default() and change fields. What it points to must outlive the call. */

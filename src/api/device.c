@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "engine/devices.h"
 #include "engine/shared_device.h"
+#include "ops/gpus.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -169,6 +170,13 @@ int sowlv2_device_memory_release(const sowlv2_device *device)
     if (!device)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_device_memory_release: a device is needed");
     return device_memory_release(device->device);
+}
+
+int sowlv2_gpu_count(int *count)
+{
+    if (!count)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_gpu_count: count is needed");
+    return gpus_count(count);
 }
 
 static int add(struct sowlv2_devices *out, const char *name, const char *kind)

@@ -11,10 +11,9 @@ struct job_report {
     const struct settings *settings;
     double model_seconds; /* that opening the models took */
     struct progress progress;
-    int64_t done;                        /* of the progress that was shown last */
-    char input[512];                     /* whose it is, and of which activity */
-    struct download download;            /* of the scorer, and */
-    struct sowlv2_device_options device; /* where it computes */
+    int64_t done;             /* of the progress that was shown last */
+    char input[512];          /* whose it is, and of which activity */
+    struct download download; /* of the scorer */
 };
 
 /* For struct sowlv2_run_options; `user_data` is the struct job_report. */

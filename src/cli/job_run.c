@@ -79,47 +79,67 @@ static int exit_status_of(const struct sowlv2_run_report *report)
     return report->no_model ? EXIT_NO_MODEL : EXIT_ALL_FAILED;
 }
 
-static int open_models(const struct settings *settings, const struct mark_objects *marks,
-                       const struct sowlv2_device_options *device, bool tracks, sowlv2_detector **detector,
-                       sowlv2_segmenter **segmenter)
+/* Where and with what one device computes. */
+struct models {
+    struct sowlv2_device_options options;
+    sowlv2_device *device; /* the models' */
+    sowlv2_detector *detector;
+    sowlv2_segmenter *segmenter;
+    struct sowlv2_model_options scorer; /* of this device */
+};
+
+static int open_models(const struct settings *settings, const struct mark_objects *marks, bool tracks,
+                       struct models *models)
+{
+    int result = EXIT_DONE;
+
+    (void)sowlv2_device_open(&models->options, &models->device); /* where it fails, the models do, and say so */
+    if (!marks)
+        result = open_detector(settings, &models->options, &models->detector);
+    if (result == EXIT_DONE && settings_want_masks(settings))
+        result = open_segmenter(settings, &models->options, marks, tracks, &models->segmenter);
+    return result;
+}
+
+static int open_all(const struct settings *settings, const struct mark_objects *marks, bool tracks,
+                    struct models *models, size_t count)
 {
     int result = EXIT_DONE;
 
     terminal_progress("opening the models");
-    if (!marks)
-        result = open_detector(settings, device, detector);
-    if (result == EXIT_DONE && settings_want_masks(settings))
-        result = open_segmenter(settings, device, marks, tracks, segmenter);
+    for (size_t i = 0; result == EXIT_DONE && i < count; i++)
+        result = open_models(settings, marks, tracks, &models[i]);
     terminal_progress_end();
     return result;
 }
 
 static int start(const struct settings *settings, const struct mark_objects *marks, sowlv2_run *run,
-                 struct job_report *job)
+                 struct models *models, size_t count, struct job_report *job)
 {
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
     struct sowlv2_run_report report = {0};
-    sowlv2_detector *detector = NULL;
-    sowlv2_segmenter *segmenter = NULL;
-    sowlv2_device *device = NULL; /* the models' */
+    struct sowlv2_run_models given[DEVICE_MOST];
     const double begin = clock_seconds();
     int result = EXIT_DONE;
 
-    if (inputs.work) {
-        (void)sowlv2_device_open(&job->device, &device); /* where it fails, the models do, and say so */
-        result = open_models(settings, marks, &job->device, inputs.videos > inputs.videos_done, &detector, &segmenter);
-    }
+    if (inputs.work)
+        result = open_all(settings, marks, inputs.videos > inputs.videos_done, models, count);
     job->model_seconds = clock_seconds() - begin;
+    for (size_t i = 0; i < count; i++)
+        given[i] = (struct sowlv2_run_models){models[i].detector, models[i].segmenter,
+                                              models[i].scorer.size ? &models[i].scorer : NULL};
     if (result == EXIT_DONE) {
-        const int status = sowlv2_run_start(run, detector, segmenter, &report);
+        const int status = sowlv2_run_start_on(run, given, count, &report);
 
         terminal_progress_end();
         result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&report);
     }
-    device_tell_memory(settings, device);
-    sowlv2_segmenter_free(&segmenter);
-    sowlv2_detector_free(&detector);
-    sowlv2_device_free(&device);
+    for (size_t i = 0; i < count; i++) {
+        device_tell_memory(settings, models[i].device);
+        sowlv2_segmenter_free(&models[i].segmenter);
+        sowlv2_detector_free(&models[i].detector);
+        sowlv2_device_free(&models[i].device);
+    }
     return result;
 }
 
@@ -171,7 +191,6 @@ static int make_options(const struct settings *settings, const struct mark_objec
     *out = (struct job_options){.run = settings->run};
     out->scorer = sowlv2_scorer_options_default();
     download_options(settings, settings->frames.model, NULL, &report->download, &out->scorer);
-    out->scorer.device_options = &report->device;
     set_inputs(settings, run);
     run->detect = &settings->detect;
     run->segment = &settings->segment;
@@ -204,13 +223,21 @@ static int make_options(const struct settings *settings, const struct mark_objec
 static int run_job(const struct settings *settings, const struct mark_objects *marks, struct job_options *options,
                    struct job_report *report)
 {
+    struct models models[DEVICE_MOST];
+    size_t count = 0;
     sowlv2_run *run = NULL;
     int result = sowlv2_run_create(&options->run, &run) ? verb_fail(EXIT_ALL_FAILED) : EXIT_DONE;
 
     if (result == EXIT_DONE)
         result = check_inputs(settings, run);
     if (result == EXIT_DONE) {
-        report->device = device_options(settings); /* what it has to say is said before the models are opened */
+        count = device_count(settings);
+        for (size_t i = 0; i < count; i++) { /* what it has to say is said before the models are opened */
+            models[i] = (struct models){.options = device_options(settings, i)};
+            if (options->run.scorer_model)
+                models[i].scorer = options->scorer;
+            models[i].scorer.device_options = &models[i].options;
+        }
 
         const int status = sowlv2_run_claim(run);
 
@@ -218,7 +245,7 @@ static int run_job(const struct settings *settings, const struct mark_objects *m
             result = verb_fail(status == SOWLV2_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_ALL_FAILED);
     }
     if (result == EXIT_DONE)
-        result = start(settings, marks, run, report);
+        result = start(settings, marks, run, models, count, report);
     sowlv2_run_free(&run);
     return result;
 }

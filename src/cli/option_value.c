@@ -57,8 +57,20 @@ static int read_integer(const struct option_spec *spec, const char *where, const
 
 enum { MOST_DIGITS = 4 };
 
-/* The place of `text` among `choices`, which '|' separates; ":N" at the end of one stands for a number; -1: it is none.
- */
+/* Numbers with commas between them, as "0" or "0,1". */
+static bool are_numbers(const char *text)
+{
+    for (size_t digits; (digits = strspn(text, "0123456789")) > 0 && digits <= MOST_DIGITS; text += digits + 1) {
+        if (text[digits] == '\0')
+            return true;
+        if (text[digits] != ',')
+            return false;
+    }
+    return false;
+}
+
+/* The place of `text` among `choices`, which '|' separates; ":N" at the end of one stands for a number or several with
+ * commas; -1: it is none. */
 static int find_choice(const char *choices, const char *text)
 {
     const size_t length = strcspn(text, "|");
@@ -70,8 +82,7 @@ static int find_choice(const char *choices, const char *text)
 
         if (length > 0 && !text[length] && length == known && !name && strncmp(at, text, length) == 0)
             return place;
-        if (name && length > name && length <= name + MOST_DIGITS && strncmp(at, text, name) == 0 &&
-            strspn(text + name, "0123456789") == strlen(text + name))
+        if (name && length > name && strncmp(at, text, name) == 0 && are_numbers(text + name))
             return place;
     }
     return -1;

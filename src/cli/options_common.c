@@ -10,8 +10,9 @@ const struct option_spec options_common[] = {
      .value = "D",
      .fallback = "auto",
      .choices = "cpu|cuda|cuda:N|auto",
-     .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number: where it cannot be used, the CPU is, "
-             "with a notice; auto: the first GPU that can be used, else the CPU."},
+     .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number, cuda:0,1 for several, which share the "
+             "images and videos: where none can be used, the CPU is, with a notice; auto: the first GPU that can be "
+             "used, else the CPU."},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,

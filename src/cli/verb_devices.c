@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-enum { MOST_GPUS = 64 };
-
 static void print(const char *name, const char *description)
 {
     printf("%-10s %s\n", name, description);
@@ -27,23 +25,24 @@ static void print_gpu(const sowlv2_device *device)
     print(sowlv2_device_name(device), line);
 }
 
-/* The GPUs, by opening one after another until there is no more. */
+/* The GPUs, also those that cannot be used. */
 static void print_gpus(void)
 {
     struct sowlv2_device_options options = sowlv2_device_options_default();
     char name[16];
+    int count;
 
+    if (sowlv2_gpu_count(&count) != 0)
+        log_notice("no GPU: %s", sowlv2_error_message());
     options.device = name;
-    for (int i = 0; i < MOST_GPUS; i++) {
+    for (int i = 0; i < count; i++) {
         sowlv2_device *device = NULL;
 
         snprintf(name, sizeof(name), "cuda:%d", i);
-        if (sowlv2_device_open(&options, &device) != 0) {
-            if (i == 0)
-                log_notice("no GPU: %s", sowlv2_error_message());
-            return;
-        }
-        print_gpu(device);
+        if (sowlv2_device_open(&options, &device) == 0)
+            print_gpu(device);
+        else
+            log_notice("%s cannot be used: %s", name, sowlv2_error_message());
         sowlv2_device_free(&device);
     }
 }

@@ -131,7 +131,7 @@ static int open_scorer(const struct settings *settings, sowlv2_device *device, s
 /* The device is opened by itself, since one that is not there is a fault of the flags, not of the model. */
 static int open_model(const struct settings *settings, sowlv2_device **device, sowlv2_scorer **out)
 {
-    const struct sowlv2_device_options wanted = device_options(settings);
+    const struct sowlv2_device_options wanted = device_options(settings, 0);
     const int status = sowlv2_device_open(&wanted, device);
     if (status)
         return verb_fail(status == SOWLV2_ERROR_MEMORY ? EXIT_NO_MODEL : EXIT_USAGE);
@@ -181,7 +181,7 @@ int verb_frames(struct settings *settings)
         error_set(SOWLV2_ERROR_IO, "%s: cannot be read: give a video or a folder of images", settings->input);
         return verb_fail(EXIT_ALL_FAILED);
     }
-    device_chosen(settings); /* what it has to say is said first */
+    device_only_one(settings); /* what it has to say is said first */
     signals_catch_interrupts();
     terminal_progress("opening the model");
     int result = open_model(settings, &device, &scorer);

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decoded pixels in hand that make no more images start: seven photographs of 12 megapixels. */
-static const size_t byte_budget = (size_t)256 << 20;
+/* Decoded pixels that fill a batch; in hand are those of one on each device and of the next, which makes seven
+ * photographs of 12 megapixels where there is one device. */
+static const size_t batch_budget = (size_t)128 << 20;
 
 static int open_outputs(struct run *run)
 {
@@ -65,21 +66,36 @@ static int close_output(struct run *run, int status)
     return first_error_end(&error);
 }
 
-static int make_sessions(struct run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
-                         double *prompt_seconds)
+static int make_sessions(struct computer *computer, const sowlv2_segmenter *segmenter, double *prompt_seconds)
+{
+    const struct sowlv2_run_options *const job = computer->run->job;
+    int status = 0;
+
+    if (!job->marks) {
+        const double start = clock_seconds();
+
+        status = prompts_encode(job, computer->detector, &computer->prompts);
+        *prompt_seconds += clock_seconds() - start;
+        if (!status)
+            status = sowlv2_detect_session_create(computer->detector, &computer->session);
+    }
+    if (!status && segmenter)
+        status = sowlv2_segment_session_create(segmenter, &computer->segment_session);
+    return status;
+}
+
+static int make_computers(struct run *run, const struct sowlv2_run_models *models, size_t count, double *prompt_seconds)
 {
     int status = 0;
 
-    if (!run->job->marks) {
-        const double start = clock_seconds();
-
-        status = prompts_encode(run->job, detector, &run->prompts);
-        *prompt_seconds = clock_seconds() - start;
-        if (!status)
-            status = sowlv2_detect_session_create(detector, &run->session);
+    run->computers = calloc(count, sizeof(*run->computers));
+    if (!run->computers)
+        return error_memory("sessions");
+    run->computer_count = count;
+    for (size_t i = 0; !status && i < count; i++) {
+        run->computers[i] = (struct computer){.run = run, .detector = models[i].detector, .tells = i == 0};
+        status = make_sessions(&run->computers[i], models[i].segmenter, prompt_seconds);
     }
-    if (!status && segmenter)
-        status = sowlv2_segment_session_create(segmenter, &run->segment_session);
     return status;
 }
 
@@ -98,28 +114,27 @@ static int copy_inputs(const struct inputs *from, struct inputs *out)
 }
 
 /* Everything that the threads need; what was made is released by release(). */
-static int prepare(struct run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
+static int prepare(struct run *run, const struct sowlv2_run_models *models, size_t count,
                    struct detect_images_report *report)
 {
     const struct sowlv2_run_options *const job = run->job;
     int status = copy_inputs(run->options->inputs, &run->inputs);
 
     run->inputs.interrupted = job->stop;
-    run->detector = detector;
-    run->masks = segmenter;
+    run->masks = models[0].segmenter;
     if (!status)
-        status = make_sessions(run, detector, segmenter, &report->prompt_seconds);
+        status = make_computers(run, models, count, &report->prompt_seconds);
     if (!status)
         status = open_output(run, report);
     if (status)
         return status;
-    /* One batch being computed, the next being decoded, and one image for each thread. */
-    run->window = 2 * (size_t)job->batch_size + (size_t)job->io_threads;
-    run->batch_bytes = byte_budget / 2;
+    /* One batch being computed on each device, the next being decoded, and one image for each thread. */
+    run->window = (count + 1) * (size_t)job->batch_size + (size_t)job->io_threads;
+    run->batch_bytes = batch_budget;
     run->pending = calloc(run->window, sizeof(struct job *));
     run->decoded = queue_create(run->window);
     run->computed = queue_create(run->window * ((size_t)job->io_threads + 1));
-    run->ledger = ledger_create(run->inputs.names.count, run->window, byte_budget, run->outputs);
+    run->ledger = ledger_create(run->inputs.names.count, run->window, (count + 1) * batch_budget, run->outputs);
     if (!run->pending || !run->decoded || !run->computed || !run->ledger)
         return error_memory("image queues");
     return 0;
@@ -131,10 +146,15 @@ static void release(struct run *run)
     queue_free(&run->decoded);
     queue_free(&run->computed);
     ledger_free(&run->ledger);
-    sowlv2_segment_session_free(&run->segment_session);
-    sowlv2_detect_session_free(&run->session);
-    sowlv2_prompts_free(&run->prompts);
+    for (size_t i = 0; i < run->computer_count; i++) {
+        sowlv2_segment_session_free(&run->computers[i].segment_session);
+        sowlv2_detect_session_free(&run->computers[i].session);
+        sowlv2_prompts_free(&run->computers[i].prompts);
+    }
+    free(run->computers);
     inputs_free(&run->inputs);
+    pthread_mutex_destroy(&run->taking);
+    pthread_mutex_destroy(&run->announcing);
     pthread_mutex_destroy(&run->asking);
     pthread_mutex_destroy(&run->writing);
 }
@@ -155,21 +175,23 @@ static int process(struct run *run, struct detect_images_report *report)
     report->images = totals.done;
     report->failed = totals.failed;
     report->objects = totals.objects;
-    report->interrupted = run->stopping && ledger_status(run->ledger) == 0;
+    report->interrupted = atomic_load(&run->stopping) && ledger_status(run->ledger) == 0;
     if (*run->job->stop)
         report->interrupted = true;
     report->decode_seconds = totals.decode_seconds;
     report->write_seconds = totals.write_seconds;
     report->wait_seconds = run->wait_seconds;
-    report->detect_seconds = run->detect_seconds;
-    report->encode_seconds = run->encode_seconds;
-    report->mask_seconds = run->mask_seconds;
-    report->covered = run->covered;
+    for (size_t i = 0; i < run->computer_count; i++) {
+        report->detect_seconds += run->computers[i].detect_seconds;
+        report->encode_seconds += run->computers[i].encode_seconds;
+        report->mask_seconds += run->computers[i].mask_seconds;
+        report->covered += run->computers[i].covered;
+    }
     return ledger_status(run->ledger);
 }
 
-int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
-                  const struct detect_images_options *options, struct detect_images_report *report)
+int detect_images(const struct sowlv2_run_models *models, size_t count, const struct detect_images_options *options,
+                  struct detect_images_report *report)
 {
     struct run run = {.options = options, .job = options->job};
     double start = clock_seconds();
@@ -178,7 +200,9 @@ int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segme
     *report = (struct detect_images_report){0};
     pthread_mutex_init(&run.asking, NULL);
     pthread_mutex_init(&run.writing, NULL);
-    status = prepare(&run, detector, segmenter, report);
+    pthread_mutex_init(&run.taking, NULL);
+    pthread_mutex_init(&run.announcing, NULL);
+    status = prepare(&run, models, count, report);
     if (!status)
         status = process(&run, report);
     status = close_output(&run, status);

@@ -32,10 +32,11 @@ struct detect_images_report {
     double total_seconds;
 };
 
-/* Runs it. Without a `segmenter` (NULL) there are boxes only. Each failed input is reported through log_warning with
+/* Runs it, on `count` devices with the models of each; all have a detector or none, and so a segmenter. Without a
+ * segmenter (NULL) there are boxes only. Each failed input is reported through log_warning with
  * its name and counted. Returns 0 also when inputs failed (see the report). Errors: IO (results.jsonl), MEMORY, and
  * whatever encoding the prompts gives; the report then counts what came out before. */
-int detect_images(const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
-                  const struct detect_images_options *options, struct detect_images_report *report);
+int detect_images(const struct sowlv2_run_models *models, size_t count, const struct detect_images_options *options,
+                  struct detect_images_report *report);
 
 #endif

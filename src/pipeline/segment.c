@@ -10,8 +10,9 @@
 #include <string.h>
 
 /* Encodes the image and decodes all its objects. */
-static int find_objects(struct run *run, const struct job *job, struct sowlv2_objects *out)
+static int find_objects(struct computer *computer, const struct job *job, struct sowlv2_objects *out)
 {
+    const struct run *const run = computer->run;
     const struct sowlv2_segment_prompt *const marks = run->job->marks;
     const struct output_frame *frame = &job->frame;
     const struct sowlv2_image image = image_view(&frame->image);
@@ -25,18 +26,18 @@ static int find_objects(struct run *run, const struct job *job, struct sowlv2_ob
     find.dedupe_iou = run->job->dedupe_iou;
     if (count == 0)
         return 0;
-    status = sowlv2_segment_set_image(run->segment_session, &image, run->job->segment);
+    status = sowlv2_segment_set_image(computer->segment_session, &image, run->job->segment);
     encoded = clock_seconds();
-    run->encode_seconds += encoded - start;
+    computer->encode_seconds += encoded - start;
     if (!status)
-        status = sowlv2_segment_objects(run->segment_session, marks ? NULL : job->detections.items, marks, count, &find,
-                                        out);
-    run->mask_seconds += clock_seconds() - encoded;
+        status = sowlv2_segment_objects(computer->segment_session, marks ? NULL : job->detections.items, marks, count,
+                                        &find, out);
+    computer->mask_seconds += clock_seconds() - encoded;
     if (status && marks)
         return marks_explain(status, frame->name, run->job, MARKS_ANY);
     if (!status && out->duplicates > 0)
         log_debug("%s: %zu of %zu objects dropped: other masks cover them", frame->name, out->duplicates, count);
-    run->covered += status ? 0 : out->duplicates;
+    computer->covered += status ? 0 : out->duplicates;
     return status;
 }
 
@@ -68,16 +69,18 @@ static void count_bytes(struct run *run, struct job *job)
     ledger_add_bytes(run->ledger, job, bytes);
 }
 
-int segment_job(struct run *run, struct job *job)
+int segment_job(struct computer *computer, struct job *job)
 {
+    struct run *const run = computer->run;
     const struct sowlv2_segment_prompt *const marks = run->job->marks;
     struct sowlv2_objects objects = {0};
     const size_t found = job->detections.count;
-    int status = run->segment_session ? find_objects(run, job, &objects) : 0;
+    int status = computer->segment_session ? find_objects(computer, job, &objects) : 0;
 
     job->frame.dropped = job->detections.dropped;
     if (!status)
-        job->frame.objects = calloc((run->segment_session ? objects.count : found) + 1, sizeof(*job->frame.objects));
+        job->frame.objects =
+            calloc((computer->segment_session ? objects.count : found) + 1, sizeof(*job->frame.objects));
     if (!status && !job->frame.objects)
         status = error_memory("objects");
     for (size_t i = 0; !status && i < objects.count; i++) {
@@ -85,7 +88,7 @@ int segment_job(struct run *run, struct job *job)
 
         take(&job->frame, &object->detection, !marks || marks[object->index].box, &object->mask);
     }
-    for (size_t i = 0; !status && !run->segment_session && i < found; i++)
+    for (size_t i = 0; !status && !computer->segment_session && i < found; i++)
         take(&job->frame, &job->detections.items[i], true, NULL);
     sowlv2_objects_free(&objects);
     sowlv2_detections_free(&job->detections);

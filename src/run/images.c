@@ -19,7 +19,8 @@ struct output_options run_output_options(struct sowlv2_run *run)
     return (struct output_options){.more = callers, .more_count = 1, .more_data = run};
 }
 
-void run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
+void run_images(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                struct sowlv2_run_report *report)
 {
     const struct detect_images_options options = {.job = &run->options,
                                                   .inputs = &run->inputs,
@@ -28,7 +29,7 @@ void run_images(struct sowlv2_run *run, const struct run_models *models, struct 
                                                   .progress = tell_progress,
                                                   .progress_user_data = run};
     struct detect_images_report done;
-    const int status = detect_images(models->detector, models->segmenter, &options, &done);
+    const int status = detect_images(models, count, &options, &done);
     char *const why = status ? strdup(error_message()) : NULL;
     struct sowlv2_run_part part = {
         .folder = output_claim_folder(run->claim),

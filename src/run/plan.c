@@ -161,6 +161,17 @@ static int choose_evenly(const struct sowlv2_run *run, const struct track_option
     return 0;
 }
 
+/* One after the other: what a download tells is for one. */
+static int open_scorer(const struct sowlv2_model_options *wanted, sowlv2_scorer **out)
+{
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&opening);
+    const int status = sowlv2_scorer_open(wanted, out);
+    pthread_mutex_unlock(&opening);
+    return status;
+}
+
 /* Whether the error is only that there is no such model. */
 static bool is_no_model(int status)
 {
@@ -168,12 +179,11 @@ static bool is_no_model(int status)
            status == SOWLV2_ERROR_UNSUPPORTED;
 }
 
-static int choose(struct sowlv2_run *run, const struct track_options *options, const struct video_info *info,
-                  struct run_plan *out)
+static int choose(struct sowlv2_run *run, const struct sowlv2_model_options *wanted,
+                  const struct track_options *options, const struct video_info *info, struct run_plan *out)
 {
-    const struct sowlv2_model_options *const wanted = run->options.scorer_model;
     sowlv2_scorer *scorer = NULL;
-    int status = wanted ? sowlv2_scorer_open(wanted, &scorer) : SOWLV2_ERROR_MODEL;
+    int status = wanted ? open_scorer(wanted, &scorer) : SOWLV2_ERROR_MODEL;
 
     if (!status) {
         out->used = true;
@@ -191,9 +201,10 @@ static int choose(struct sowlv2_run *run, const struct track_options *options, c
     return status;
 }
 
-int run_plan_make(struct sowlv2_run *run, const struct track_options *options, struct run_plan *out)
+int run_plan_make(struct sowlv2_run *run, const struct sowlv2_model_options *scorer_model,
+                  const struct track_options *options, struct run_plan *out)
 {
-    const bool wanted = run->options.scorer_model || run->options.key_frames;
+    const bool wanted = scorer_model || run->options.key_frames;
     struct video_info info = {0};
 
     *out = (struct run_plan){0};
@@ -207,7 +218,7 @@ int run_plan_make(struct sowlv2_run *run, const struct track_options *options, s
     if (status || info.live)
         return status;
     if (wanted)
-        return choose(run, options, &info, out);
+        return choose(run, scorer_model, options, &info, out);
     if (info.duration > LONG_VIDEO)
         log_notice(
             "%s: over a minute long: --enable-vjepa2 --use-temporal-detection first looks for where things happen",

@@ -22,12 +22,17 @@ void run_tell_progress(struct sowlv2_run *run, const char *input, const char *ac
     const struct sowlv2_run_progress progress = {
         .input = input, .activity = activity, .done = (int64_t)done, .total = (int64_t)total};
 
-    if (run->options.progress && !run->options.progress(&progress, run->options.user_data))
+    if (!run->options.progress)
+        return;
+    pthread_mutex_lock(&run->telling);
+    if (!run->options.progress(&progress, run->options.user_data))
         __atomic_store_n(run->options.stop, 1, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&run->telling);
 }
 
 void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, struct sowlv2_run_report *report)
 {
+    pthread_mutex_lock(&run->telling);
     if (part->is_video) {
         report->done += part->done_before || part->broken || part->status == 0 ? 1 : 0;
         report->failed += part->status != 0 && part->status != SOWLV2_ERROR_CANCELLED;
@@ -39,6 +44,15 @@ void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, st
     report->no_model |= part->no_model;
     if (run->options.part)
         run->options.part(part, run->options.user_data);
+    pthread_mutex_unlock(&run->telling);
+}
+
+int run_sink_status(struct sowlv2_run *run)
+{
+    pthread_mutex_lock(&run->giving);
+    const int status = run->sink_status;
+    pthread_mutex_unlock(&run->giving);
+    return status;
 }
 
 /* What the caller gives from memory, behind what he gives by name. */
@@ -91,7 +105,11 @@ int sowlv2_run_create(const struct sowlv2_run_options *options, sowlv2_run **out
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_create: options and out are needed");
 
     struct sowlv2_run *run = calloc(1, sizeof(*run));
-    int status = run ? run_take_options(options, run) : error_memory("run");
+    if (!run)
+        return error_memory("run");
+    pthread_mutex_init(&run->telling, NULL);
+    pthread_mutex_init(&run->giving, NULL);
+    int status = run_take_options(options, run);
 
     if (!status)
         status = list(run);
@@ -114,6 +132,8 @@ void sowlv2_run_free(sowlv2_run **run)
     inputs_free(&(*run)->inputs);
     string_list_free(&(*run)->job);
     free((*run)->sinks);
+    pthread_mutex_destroy(&(*run)->telling);
+    pthread_mutex_destroy(&(*run)->giving);
     free(*run);
     *run = NULL;
 }
@@ -160,7 +180,7 @@ const char *sowlv2_run_input(const sowlv2_run *run, bool video, int64_t index)
 }
 
 /* Objects are followed by their masks. */
-static int check_videos(struct sowlv2_run *run, const struct run_models *models)
+static int check_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models)
 {
     const size_t videos = run->inputs.video_paths.count;
 
@@ -175,10 +195,23 @@ static int check_videos(struct sowlv2_run *run, const struct run_models *models)
     return 0;
 }
 
-int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
-                     struct sowlv2_run_report *report)
+/* Each device has the models that the first has, and they are what the job needs. */
+static int check_models(const struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t count)
 {
-    const struct run_models models = {.detector = detector, .segmenter = segmenter};
+    if (run->options.prompt_count > 0 && !models->detector)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: prompts need a detector");
+    if (run->options.mark_count > 0 && !models->segmenter)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: marks need a segmenter");
+    for (size_t i = 1; i < count; i++)
+        if (!models[i].detector != !models->detector || !models[i].segmenter != !models->segmenter)
+            return error_set(SOWLV2_ERROR_ARGUMENT,
+                             "sowlv2_run_start_on: models %zu and the first are not of the same kinds", i + 1);
+    return 0;
+}
+
+int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                        struct sowlv2_run_report *report)
+{
     struct sowlv2_run_report mine = {0};
 
     if (report)
@@ -186,24 +219,33 @@ int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sow
     if (!run || run->started)
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: %s",
                          run ? "a run can be started once only" : "run is needed");
+    if (!models || count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start_on: models are needed");
 
     int status = sowlv2_run_claim(run);
     const bool work = sowlv2_run_inputs(run).work;
 
-    if (!status && work && run->options.prompt_count > 0 && !detector)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: prompts need a detector");
-    if (!status && work && run->options.mark_count > 0 && !segmenter)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: marks need a segmenter");
     if (!status && work)
-        status = check_videos(run, &models);
+        status = check_models(run, models, count);
+    if (!status && work)
+        status = check_videos(run, models);
     if (status)
         return status;
     run->started = true;
     if (run->inputs.paths.count > 0)
-        run_images(run, &models, &mine);
-    if (!run->sink_status && !mine.interrupted && (segmenter || !work))
-        run_videos(run, &models, &mine);
+        run_images(run, models, count, &mine);
+    if (!run_sink_status(run) && !mine.interrupted && (models->segmenter || !work))
+        run_videos(run, models, count, &mine);
     if (report)
         *report = mine;
-    return run->sink_status ? error_set(run->sink_status, "a sink of the calling program ended the run") : 0;
+    status = run_sink_status(run);
+    return status ? error_set(status, "a sink of the calling program ended the run") : 0;
+}
+
+int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
+                     struct sowlv2_run_report *report)
+{
+    const struct sowlv2_run_models models = {.detector = detector, .segmenter = segmenter};
+
+    return sowlv2_run_start_on(run, &models, 1, report);
 }

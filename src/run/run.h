@@ -8,6 +8,8 @@
 #include "run/places.h"
 #include "sowlv2_run.h"
 
+#include <pthread.h>
+
 struct sowlv2_run {
     struct sowlv2_run_options options;   /* as given; what was left out is filled in */
     struct sowlv2_detect_options detect; /* what `options` point to, and so the next two */
@@ -20,19 +22,18 @@ struct sowlv2_run {
     struct run_place *places;      /* [inputs.video_paths.count] */
     volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
     bool started;
-    int sink_status; /* the error of a sink of the caller's, which ends the run; calls of sinks come one at a time */
-};
-
-/* What the caller gave to sowlv2_run_start(). */
-struct run_models {
-    const sowlv2_detector *detector;
-    const sowlv2_segmenter *segmenter;
+    pthread_mutex_t telling; /* held while the caller hears of progress and of parts */
+    pthread_mutex_t giving;  /* held while a sink of the caller's is called; guards: */
+    int sink_status;         /* the error of such a sink, which ends the run */
 };
 
 /* Whether a video is that which the caller gives frame by frame. */
 bool run_is_stream(const struct sowlv2_run *run, size_t video);
 
 bool run_is_stopped(const struct sowlv2_run *run);
+
+/* The error of a sink of the caller's; 0: none so far. */
+int run_sink_status(struct sowlv2_run *run);
 
 /* Tells the caller how far it is; stops the run where that says so. */
 void run_tell_progress(struct sowlv2_run *run, const char *input, const char *activity, size_t done, size_t total);
@@ -44,10 +45,12 @@ void run_end_part(struct sowlv2_run *run, const struct sowlv2_run_part *part, st
 struct output_options run_output_options(struct sowlv2_run *run);
 
 /* All images: what became of them is in the report, and the error of a sink in `sink_status`. */
-void run_images(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+void run_images(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                struct sowlv2_run_report *report);
 
-/* One video after the other, each into its place, those that are done already passed over; likewise. */
-void run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report);
+/* One video after the other on each device, each into its place, those that are done already passed over; likewise. */
+void run_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                struct sowlv2_run_report *report);
 
 /* What results depend on, in pairs of name and value, from the options; those of the caller where he has his own.
  * Errors: MEMORY. */

@@ -59,9 +59,11 @@ static int give_frame(void *state, const struct output_frame *frame)
 
     for (size_t i = 0; !status && i < frame->count; i++)
         objects[i] = make_object(context, &frame->objects[i]);
+    pthread_mutex_lock(&run->giving);
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
         if (run->sinks[i].frame)
             status = check(run, run->sinks[i].frame(&given, run->sinks[i].user_data), frame->name);
+    pthread_mutex_unlock(&run->giving);
     free(objects);
     return status;
 }
@@ -72,10 +74,12 @@ static int end_object(void *state, int64_t number)
     struct sowlv2_run *const run = context->options.more_data;
     int status = 0;
 
+    pthread_mutex_lock(&run->giving);
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
         if (run->sinks[i].object_end)
             status =
                 check(run, run->sinks[i].object_end(context->video, number, run->sinks[i].user_data), context->video);
+    pthread_mutex_unlock(&run->giving);
     return status;
 }
 
@@ -92,8 +96,10 @@ int run_end_input(struct sowlv2_run *run, const char *input, bool whole)
 {
     int status = 0;
 
+    pthread_mutex_lock(&run->giving);
     for (size_t i = 0; !status && i < run->options.sink_count; i++)
         if (run->sinks[i].input_end)
             status = check(run, run->sinks[i].input_end(input, whole, run->sinks[i].user_data), input);
+    pthread_mutex_unlock(&run->giving);
     return status;
 }

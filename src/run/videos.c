@@ -1,4 +1,4 @@
-/* The videos of a job: one after the other, since each forward pass uses all threads anyway. */
+/* The videos of a job: on each device one after the other, since a forward pass uses all of it anyway. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/first_error.h"
@@ -74,8 +74,8 @@ static int end_beside(struct output_claim *claim, struct output_claim **beside, 
     return first_error_end(&error);
 }
 
-static void run_one(struct sowlv2_run *run, const struct run_models *models, size_t video, struct output_claim *claim,
-                    struct sowlv2_run_report *report)
+static void run_one(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t video,
+                    struct output_claim *claim, struct sowlv2_run_report *report)
 {
     struct sowlv2_run_part part = {
         .is_video = true, .name = run->inputs.video_names.items[video], .folder = output_claim_folder(claim)};
@@ -94,7 +94,8 @@ static void run_one(struct sowlv2_run *run, const struct run_models *models, siz
     struct run_plan plan = {0};
 
     if (!status && !run->options.marks)
-        status = run_plan_make(run, &options, &plan);
+        status = run_plan_make(run, models->scorer_model ? models->scorer_model : run->options.scorer_model, &options,
+                               &plan);
     options.plan = plan.used ? &plan.plan : NULL;
     if (!status)
         status = track_video(models->detector, models->segmenter, &options, &done);
@@ -112,7 +113,7 @@ static void run_one(struct sowlv2_run *run, const struct run_models *models, siz
 }
 
 /* Into a folder of its own, or into the output folder. */
-static void run_in_place(struct sowlv2_run *run, const struct run_models *models, size_t video,
+static void run_in_place(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t video,
                          struct sowlv2_run_report *report)
 {
     const char *const folder = run->places ? run->places[video].folder : NULL;
@@ -151,11 +152,76 @@ static void pass_over(struct sowlv2_run *run, size_t video, struct sowlv2_run_re
     free(path);
 }
 
-void run_videos(struct sowlv2_run *run, const struct run_models *models, struct sowlv2_run_report *report)
+/* What the threads of run_videos() share. */
+struct videos {
+    struct sowlv2_run *run;
+    struct sowlv2_run_report *report;
+    pthread_mutex_t taking; /* of: */
+    size_t next;
+};
+
+/* A device's, and the thread that computes on it. */
+struct worker {
+    struct videos *videos;
+    const struct sowlv2_run_models *models;
+    pthread_t thread;
+};
+
+/* The next video that is to be looked at; false: there is none, or the run ends. */
+static bool take_video(struct videos *videos, size_t *video)
 {
-    for (size_t i = 0; i < run->inputs.video_paths.count && !report->interrupted && !run->sink_status; i++)
+    struct sowlv2_run *const run = videos->run;
+    bool taken;
+
+    pthread_mutex_lock(&run->telling);
+    taken = !videos->report->interrupted;
+    pthread_mutex_unlock(&run->telling);
+    if (!taken || run_sink_status(run))
+        return false;
+    pthread_mutex_lock(&videos->taking);
+    taken = videos->next < run->inputs.video_paths.count;
+    *video = videos->next;
+    videos->next += taken;
+    pthread_mutex_unlock(&videos->taking);
+    return taken;
+}
+
+static void *work(void *argument)
+{
+    const struct worker *const worker = argument;
+    struct videos *const videos = worker->videos;
+    struct sowlv2_run *const run = videos->run;
+
+    for (size_t i; take_video(videos, &i);)
         if (run->places && run->places[i].done)
-            pass_over(run, i, report);
+            pass_over(run, i, videos->report);
         else
-            run_in_place(run, models, i, report);
+            run_in_place(run, worker->models, i, videos->report);
+    return NULL;
+}
+
+void run_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                struct sowlv2_run_report *report)
+{
+    struct videos videos = {.run = run, .report = report};
+    struct worker first = {.videos = &videos, .models = models};
+    const size_t wanted = count < run->inputs.video_paths.count ? count : run->inputs.video_paths.count;
+    struct worker *const workers = wanted > 1 ? calloc(wanted, sizeof(*workers)) : NULL;
+    size_t started = 1;
+
+    pthread_mutex_init(&videos.taking, NULL);
+    for (; workers && started < wanted; started++) {
+        workers[started] = (struct worker){.videos = &videos, .models = &models[started]};
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
+            break;
+    }
+    if (started < wanted)
+        log_notice("videos: no more than %zu of %zu devices are used: too little memory, or too few processes allowed "
+                   "(ulimit -u)",
+                   started, wanted);
+    work(&first);
+    for (size_t i = 1; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+    free(workers);
+    pthread_mutex_destroy(&videos.taking);
 }

@@ -357,6 +357,8 @@ static void test_runs(void **state)
     BAD(sowlv2_run_create(&options, NULL));
     BAD(sowlv2_run_claim(NULL));
     BAD(sowlv2_run_start(NULL, detector, segmenter, &report));
+    BAD(sowlv2_run_start_on(NULL, &(struct sowlv2_run_models){detector, segmenter, NULL}, 1, &report));
+    BAD(sowlv2_gpu_count(NULL));
     assert_int_equal(report.done + report.failed, 0);
     assert_int_equal(sowlv2_run_inputs(NULL).images, 0);
     assert_null(sowlv2_run_input(NULL, false, 0));

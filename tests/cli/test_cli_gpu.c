@@ -243,11 +243,108 @@ static void test_small_batches(void **state)
     free(folder);
 }
 
+/* A file of the output folder, whole. */
+static char *read_output(const char *name, size_t *size)
+{
+    char *const path = test_path(film_output, name);
+    FILE *const file = fopen(path, "rb");
+    char *const bytes = malloc(1 << 20);
+
+    if (!file)
+        fail_msg("%s is not there", path);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    free(path);
+    return bytes;
+}
+
+/* Runs on one GPU and on two and compares files of the output to the byte. */
+static void check_two(const char *const *inputs, const char *const *names, size_t count)
+{
+    char *found[2][8];
+    size_t sizes[2][8];
+
+    for (int two = 0; two < 2; two++) {
+        struct tool_result result =
+            tool_run(ARGUMENTS(DETECT, "--input", inputs[0], "--input", inputs[1], "--no-overlay", "--batch-size", "1",
+                               "--verbose", "--device", two ? "cuda:0,1" : "cuda:0"));
+
+        if (result.status != 0 || strstr(result.err, "not used") || two != !!strstr(result.err, "cuda:1: "))
+            fail_msg("exit status %d: %s", result.status, result.err);
+        tool_free(&result);
+        for (size_t i = 0; i < count; i++)
+            found[two][i] = read_output(names[i], &sizes[two][i]);
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (sizes[0][i] == 0 || sizes[0][i] != sizes[1][i] || memcmp(found[0][i], found[1][i], sizes[0][i]) != 0)
+            fail_msg("%s differs:\n%.*s\n%.*s", names[i], (int)sizes[0][i], found[0][i], (int)sizes[1][i], found[1][i]);
+        free(found[0][i]);
+        free(found[1][i]);
+    }
+}
+
+/* Images, then videos, shared by two GPUs: the results are those of one. */
+static void test_two_gpus(void **state)
+{
+    char *const films[] = {film_write("one.mp4", WIDTH, HEIGHT, 2, 0, VIDEO_CODEC_H264),
+                           film_write("two.mp4", WIDTH, HEIGHT, 2, 0, VIDEO_CODEC_H264)};
+
+    (void)state;
+    setenv("CUDA_ON_CPU_DEVICES", "2", 1);
+    check_two((const char *[]){PICTURE, TEST_DATA "/../examples/data/scene_002.jpg"}, (const char *[]){"results.jsonl"},
+              1);
+    check_two((const char *[]){films[0], films[1]}, (const char *[]){"one/results.jsonl", "two/results.jsonl"}, 2);
+    unsetenv("CUDA_ON_CPU_DEVICES");
+    free(films[0]);
+    free(films[1]);
+}
+
+/* Of several GPUs those are used that can be, and all are listed, each with what is wrong with it. */
+static void test_some_gpus(void **state)
+{
+    struct tool_result result;
+
+    (void)state;
+    setenv("CUDA_ON_CPU_DEVICES", "3", 1);
+    setenv("CUDA_ON_CPU_CAPABILITY", "75,86,72", 1);
+    result = tool_run(ARGUMENTS("devices"));
+    if (result.status != 0 || !strstr(result.out, "cuda:1 ") || strstr(result.out, "cuda:0") ||
+        strstr(result.out, "cuda:2") ||
+        !strstr(result.err, "cuda:0 cannot be used: cuda:0 (CUDA on the CPU): its compute capability is 7.5") ||
+        !strstr(result.err, "capability is 7.2"))
+        fail_msg("exit status %d: %s%s", result.status, result.out, result.err);
+    tool_free(&result);
+    result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--sam-model", "none", "--no-overlay", "--verbose",
+                                "--device", "cuda:1,0,1,7"));
+    if (result.status != 0 || !strstr(result.err, "--device cuda:0: not used: ") ||
+        !strstr(result.err, "--device cuda:7: not used: cuda:7: there is no such GPU") ||
+        !strstr(result.err, "cuda:1: ") || strstr(result.err, "using the CPU"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+    test_folder_remove(film_output);
+    film_output = test_path(film_folder, "out");
+    result =
+        tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--sam-model", "none", "--no-overlay", "--device", "cuda:0,2"));
+    if (result.status != 0 || !strstr(result.err, "--device cuda:0,2: using the CPU: none of them can be used"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+    unsetenv("CUDA_ON_CPU_CAPABILITY");
+    unsetenv("CUDA_ON_CPU_DEVICES");
+    result = tool_run(ARGUMENTS(DETECT, "--input", PICTURE, "--device", "cuda:0,"));
+    if (result.status == 0 || !strstr(result.err, "'cuda:0,' is not one of"))
+        fail_msg("exit status %d: %s", result.status, result.err);
+    tool_free(&result);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {FILM_CASE(test_picture),      FILM_CASE(test_video), FILM_CASE(test_small_card),
-                                       FILM_CASE(test_no_gpu),       FILM_CASE(test_auto),  FILM_CASE(test_memory),
-                                       FILM_CASE(test_small_batches)};
+    const struct CMUnitTest tests[] = {
+        FILM_CASE(test_picture),       FILM_CASE(test_video),    FILM_CASE(test_small_card),
+        FILM_CASE(test_no_gpu),        FILM_CASE(test_auto),     FILM_CASE(test_memory),
+        FILM_CASE(test_small_batches), FILM_CASE(test_two_gpus), FILM_CASE(test_some_gpus)};
     struct tool_result result = tool_run(ARGUMENTS("detect", "--device", "cuda", "--input", PICTURE, "--prompt", "x",
                                                    "--owl-model", "/nonexistent", "--output", "/nonexistent"));
     const int has_kernels = !strstr(result.err, "has no kernels");

@@ -1,11 +1,12 @@
-// A CUDA driver without a GPU, as libcuda.so.1: one or two devices whose memory is the host's and whose kernels are the
+// A CUDA driver without a GPU, as libcuda.so.1: devices whose memory is the host's and whose kernels are the
 // set's own files, compiled for the host (cuda_on_cpu.h). It is as late as a driver may be: what a stream was given is
 // done when somebody waits for it, in the order of that stream alone. New memory holds NaN, and lies between guards
 // that are looked at when it is given back; the host cannot read or write it but through the driver. What a program may
 // not do ends it with a message.
 //
-// The environment: CUDA_ON_CPU_ORDER=down lets lanes run from the last to the first, CUDA_ON_CPU_DEVICES and
-// CUDA_ON_CPU_MEMORY (MiB each) say what there is. Tests ask and steer by cuda_on_cpu_*, found with dlsym.
+// The environment: CUDA_ON_CPU_ORDER=down lets lanes run from the last to the first, CUDA_ON_CPU_DEVICES (up to 8),
+// CUDA_ON_CPU_MEMORY (MiB each) and CUDA_ON_CPU_CAPABILITY say what there is. What one device has no other can use.
+// Tests ask and steer by cuda_on_cpu_*, found with dlsym.
 #include "cuda_on_cpu.h"
 #include "ops/cuda/arguments.h"
 
@@ -15,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <string>
 #include <sys/mman.h>
@@ -29,6 +31,7 @@ struct CUfunc_st {
     size_t argument_bytes;
     const char *file;
     size_t shared_limit;
+    int device;
 };
 
 struct CUctx_st {
@@ -56,9 +59,10 @@ enum result {
 constexpr size_t GUARD_BYTES = 256, SHARED_WITHOUT_ASKING = 48 << 10;
 constexpr unsigned char GUARD = 0xA5, FRESH = 0xff;
 
-CUfunc_st functions[] = {
+constexpr int DEVICES = 8;
+const CUfunc_st functions[] = {
 #define KERNEL_ENTRY(file, name, arguments)                                                                            \
-    {#name, [](const void *a) { name(*(const arguments *)a); }, sizeof(arguments), #file, SHARED_WITHOUT_ASKING},
+    {#name, [](const void *a) { name(*(const arguments *)a); }, sizeof(arguments), #file, SHARED_WITHOUT_ASKING, 0},
     CUDA_KERNELS(KERNEL_ENTRY)
 #undef KERNEL_ENTRY
 };
@@ -72,11 +76,16 @@ CUfunc_st functions[] = {
 std::recursive_mutex mutex; // of all that follows
 bool started;
 std::atomic<long> calls, fail_at{-1};
-const char *failed_call = "";                 // the last one that was made to fail
-std::map<uintptr_t, size_t> allocations;      // of the device
+const char *failed_call = ""; // the last one that was made to fail
+std::vector<CUfunc_st> functions_of[DEVICES];
+struct allocation {
+    size_t bytes;
+    int device;
+};
+std::map<uintptr_t, allocation> allocations;  // of the devices
 std::map<uintptr_t, size_t> host_allocations; // pinned
-size_t allocated;
-int running; // streams: meanwhile device memory can be touched
+size_t allocated[DEVICES];
+int running[DEVICES]; // streams: meanwhile its memory can be touched
 long contexts;
 std::set<CUmod_st *> modules;
 std::set<CUstream_st *> streams;
@@ -87,13 +96,16 @@ size_t number(const char *name, size_t otherwise)
     return text ? strtoul(text, nullptr, 10) : otherwise;
 }
 size_t memory_limit = number("CUDA_ON_CPU_MEMORY", 4096) << 20;
-int capability()
+int capability(int device)
 {
-    return (int)number("CUDA_ON_CPU_CAPABILITY", 86);
+    const char *of_each = getenv("CUDA_ON_CPU_CAPABILITY"); // "75,86": of a device each, the last one of all others
+    for (int i = 0; of_each && i < device && strchr(of_each, ','); i++)
+        of_each = strchr(of_each, ',') + 1;
+    return of_each ? (int)strtoul(of_each, nullptr, 10) : 86;
 }
-size_t shared_bytes()
+size_t shared_bytes(int device)
 {
-    return (capability() >= 90 ? 227 : 99) << 10;
+    return (capability(device) >= 90 ? 227 : 99) << 10;
 } // that a block may ask for
 
 thread_local CUctx_st *current;
@@ -125,51 +137,55 @@ size_t pages_of(size_t bytes)
     return (bytes + 2 * GUARD_BYTES + 4095) / 4096 * 4096;
 }
 
-void set_access(bool allowed)
+void set_access(int device, bool allowed)
 {
     for (const auto &entry : allocations)
-        mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second),
-                 allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
+        if (entry.second.device == device)
+            mprotect((char *)entry.first - GUARD_BYTES, pages_of(entry.second.bytes),
+                     allowed ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
-void begin_run()
+void begin_run(int device)
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    if (running++ == 0)
-        set_access(true);
+    if (running[device]++ == 0)
+        set_access(device, true);
 }
 
-void end_run()
+void end_run(int device)
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    if (--running == 0)
-        set_access(false);
+    if (--running[device] == 0)
+        set_access(device, false);
 }
 
-// Whether all of it lies in device memory.
-bool is_device(uintptr_t address, size_t bytes)
+// Whether all of it lies in the device's memory.
+bool is_device(int device, uintptr_t address, size_t bytes)
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     auto next = allocations.upper_bound(address);
     if (next == allocations.begin())
         return false;
     --next;
-    return address - next->first + bytes <= next->second;
+    return next->second.device == device && address - next->first + bytes <= next->second.bytes;
 }
 
 } // namespace
 
-static CUctx_st context_of[8];
+static CUctx_st context_of[DEVICES];
 struct CUmod_st {
-    bool loaded;
+    int device;
 };
 struct CUstream_st {
+    int device;
     std::mutex mutex; // one thread may wait for what another one queues
     std::vector<std::function<void()>> queue;
 };
 
 static void push(CUstream_st *stream, std::function<void()> work)
 {
+    if (stream->device != current->device)
+        die("work for a stream of another device than the current one");
     const std::lock_guard<std::mutex> lock(stream->mutex);
     stream->queue.push_back(std::move(work));
 }
@@ -185,7 +201,9 @@ struct kernel_node { // CUDA_KERNEL_NODE_PARAMS_v2
 // What runs the kernel, with the arguments as they are now.
 static int make_launch(const kernel_node &node, std::function<void()> *work)
 {
-    CUfunc_st *const function = node.function;
+    const CUfunc_st *const function = node.function;
+    if (function->device != current->device)
+        die(std::string(function->name) + " of another device than the current one is launched");
     const uint64_t threads = (uint64_t)node.block_x * node.block_y * node.block_z;
     if (node.grid_x == 0 || node.grid_y == 0 || node.grid_z == 0 || node.grid_x > INT32_MAX || node.grid_y > 65535 ||
         node.grid_z > 65535 || threads == 0 || threads > 1024 || node.shared_bytes > function->shared_limit) {
@@ -229,7 +247,7 @@ static struct at_exit {
     ~at_exit()
     {
         for (const auto &entry : allocations)
-            munmap((char *)entry.first - GUARD_BYTES, pages_of(entry.second));
+            munmap((char *)entry.first - GUARD_BYTES, pages_of(entry.second.bytes));
         for (const auto &entry : host_allocations)
             free((void *)entry.first);
         for (CUmod_st *module : modules)
@@ -250,10 +268,10 @@ static void run(CUstream_st *stream)
     stream->queue.clear();
     if (queue.empty())
         return;
-    begin_run();
+    begin_run(stream->device);
     for (const auto &work : queue)
         work();
-    end_run();
+    end_run(stream->device);
 }
 
 #define API __attribute__((visibility("default"))) int
@@ -314,7 +332,7 @@ API cuDeviceGetName(char *name, int size, int)
     return SUCCESS;
 }
 
-API cuDeviceGetAttribute(int *value, int attribute, int)
+API cuDeviceGetAttribute(int *value, int attribute, int device)
 {
     MAY_FAIL(INVALID_VALUE);
     switch (attribute) {
@@ -322,13 +340,13 @@ API cuDeviceGetAttribute(int *value, int attribute, int)
         *value = 4;
         return SUCCESS; // multiprocessors
     case 75:
-        *value = capability() / 10;
+        *value = capability(device) / 10;
         return SUCCESS; // capability
     case 76:
-        *value = capability() % 10;
+        *value = capability(device) % 10;
         return SUCCESS;
     case 97:
-        *value = (int)shared_bytes();
+        *value = (int)shared_bytes(device);
         return SUCCESS; // shared memory of a block
     default:
         return INVALID_VALUE;
@@ -385,8 +403,13 @@ API cuModuleLoadData(CUmod_st **module, const void *image)
     if (!image || memcmp(image, magic, sizeof(magic)) != 0)
         return INVALID_IMAGE;
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    *module = new CUmod_st{true};
+    *module = new CUmod_st{current->device};
     modules.insert(*module);
+    if (functions_of[current->device].empty())
+        for (const CUfunc_st &f : functions) {
+            functions_of[current->device].push_back(f);
+            functions_of[current->device].back().device = current->device;
+        }
     return SUCCESS;
 }
 
@@ -405,9 +428,9 @@ API cuModuleGetFunction(CUfunc_st **function, CUmod_st *module, const char *name
 {
     MAY_FAIL(NOT_FOUND);
     NEEDS_CONTEXT();
-    if (!module)
+    if (!module || module->device != current->device)
         return INVALID_HANDLE;
-    for (CUfunc_st &f : functions)
+    for (CUfunc_st &f : functions_of[module->device])
         if (strcmp(f.name, name) == 0) {
             *function = &f;
             return SUCCESS;
@@ -419,7 +442,7 @@ API cuFuncSetAttribute(CUfunc_st *function, int attribute, int value)
 {
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
-    if (attribute != 8 || value < 0 || (size_t)value > shared_bytes())
+    if (attribute != 8 || value < 0 || (size_t)value > shared_bytes(current->device))
         return INVALID_VALUE;
     function->shared_limit = std::max(function->shared_limit, (size_t)value);
     return SUCCESS;
@@ -434,7 +457,8 @@ API cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
     if (bytes == 0)
         return INVALID_VALUE;
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    if (bytes > memory_limit || allocated > memory_limit - bytes)
+    size_t &taken = allocated[current->device];
+    if (bytes > memory_limit || taken > memory_limit - bytes)
         return OUT_OF_MEMORY;
     char *const memory =
         (char *)mmap(nullptr, pages_of(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -444,9 +468,9 @@ API cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
     memset(memory + GUARD_BYTES, FRESH, bytes);
     memset(memory + GUARD_BYTES + bytes, GUARD, GUARD_BYTES);
     *pointer = (uint64_t)(uintptr_t)(memory + GUARD_BYTES);
-    allocations[(uintptr_t)*pointer] = bytes;
-    allocated += bytes;
-    if (running == 0)
+    allocations[(uintptr_t)*pointer] = {bytes, current->device};
+    taken += bytes;
+    if (running[current->device] == 0)
         mprotect(memory, pages_of(bytes), PROT_NONE);
     return SUCCESS;
 }
@@ -463,13 +487,16 @@ API cuMemFree_v2(uint64_t pointer)
     const auto found = allocations.find((uintptr_t)pointer);
     if (found == allocations.end())
         die("memory is freed that was not allocated");
+    if (found->second.device != current->device)
+        die("memory is freed that another device has");
+    const size_t bytes = found->second.bytes;
     unsigned char *const memory = (unsigned char *)found->first;
-    mprotect(memory - GUARD_BYTES, pages_of(found->second), PROT_READ | PROT_WRITE);
+    mprotect(memory - GUARD_BYTES, pages_of(bytes), PROT_READ | PROT_WRITE);
     for (size_t i = 0; i < GUARD_BYTES; i++)
-        if (memory[-1 - (long)i] != GUARD || memory[found->second + i] != GUARD)
-            die("something was written outside of an allocation of " + std::to_string(found->second) + " bytes");
-    allocated -= found->second;
-    munmap(memory - GUARD_BYTES, pages_of(found->second));
+        if (memory[-1 - (long)i] != GUARD || memory[bytes + i] != GUARD)
+            die("something was written outside of an allocation of " + std::to_string(bytes) + " bytes");
+    allocated[current->device] -= bytes;
+    munmap(memory - GUARD_BYTES, pages_of(bytes));
     allocations.erase(found);
     return SUCCESS;
 }
@@ -493,7 +520,8 @@ API cuMemGetInfo_v2(size_t *available, size_t *total)
 {
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
-    *available = memory_limit > allocated ? memory_limit - allocated : 0;
+    const size_t taken = allocated[current->device];
+    *available = memory_limit > taken ? memory_limit - taken : 0;
     *total = memory_limit;
     return SUCCESS;
 }
@@ -529,7 +557,7 @@ API cuStreamCreate(CUstream_st **stream, unsigned)
     MAY_FAIL(OUT_OF_MEMORY);
     NEEDS_CONTEXT();
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    *stream = new CUstream_st;
+    *stream = new CUstream_st{current->device, {}, {}};
     streams.insert(*stream);
     return SUCCESS;
 }
@@ -561,7 +589,7 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, CUstream_s
 {
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
-    if (!is_device((uintptr_t)to, bytes))
+    if (!is_device(stream->device, (uintptr_t)to, bytes))
         die("a copy to the device does not go into an allocation");
     push(stream, [=] { memcpy((void *)(uintptr_t)to, from, bytes); });
     return SUCCESS;
@@ -579,7 +607,7 @@ API cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, CUstream_st 
 {
     MAY_FAIL(INVALID_VALUE);
     NEEDS_CONTEXT();
-    if (!is_device((uintptr_t)to, count))
+    if (!is_device(stream->device, (uintptr_t)to, count))
         die("what is set does not lie in an allocation");
     push(stream, [=] { memset((void *)(uintptr_t)to, value, count); });
     return SUCCESS;
@@ -736,7 +764,7 @@ CONTROL void cuda_on_cpu_memory(size_t bytes)
 CONTROL long cuda_on_cpu_held_bytes()
 {
     const std::lock_guard<std::recursive_mutex> lock(mutex);
-    return (long)allocated;
+    return (long)std::accumulate(allocated, allocated + DEVICES, (size_t)0);
 }
 CONTROL long cuda_on_cpu_graph_launches()
 {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "masks/masks.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct sowlv2_segment_session {
 };
 
 struct fake_detector fake_detector;
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER; /* several devices may compute at once */
 
 static const sowlv2_segmenter only_segmenter;
 const sowlv2_segmenter *const fake_segmenter = &only_segmenter;
@@ -135,17 +137,13 @@ static void find(const struct sowlv2_image *image, size_t prompts, struct sowlv2
                                                   .prompt = (int)(i % prompts)};
 }
 
-int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
-                  size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
+/* What the call of that number does to these images. */
+static int look_at(const struct sowlv2_image *images, size_t count, const struct sowlv2_detect_options *options,
+                   size_t call)
 {
-    (void)session;
-    fake_detector.calls++;
-    if (count > fake_detector.largest_batch)
-        fake_detector.largest_batch = count;
-    usleep(fake_detector.wait);
-    if (fake_detector.calls == fake_detector.cancel_at)
+    if (call == fake_detector.cancel_at)
         return error_set(SOWLV2_ERROR_CANCELLED, "cancelled");
-    if (fake_detector.calls == fake_detector.interrupt_at)
+    if (call == fake_detector.interrupt_at)
         fake_detector.interrupted = 1;
     for (size_t i = 0; i < count; i++) {
         if (fake_detector.images < sizeof(fake_detector.widths) / sizeof(fake_detector.widths[0]))
@@ -154,6 +152,27 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
         if (images[i].width == fake_detector.bad_width || !options->clip)
             return error_set(SOWLV2_ERROR_MEMORY, "this image cannot be detected in");
     }
+    return 0;
+}
+
+int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
+                  size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
+{
+    (void)session;
+    pthread_mutex_lock(&counting);
+    const size_t call = ++fake_detector.calls;
+    if (++fake_detector.busy > fake_detector.busiest)
+        fake_detector.busiest = fake_detector.busy;
+    if (count > fake_detector.largest_batch)
+        fake_detector.largest_batch = count;
+    pthread_mutex_unlock(&counting);
+    usleep(fake_detector.wait);
+    pthread_mutex_lock(&counting);
+    fake_detector.busy--;
+    const int status = look_at(images, count, options, call);
+    pthread_mutex_unlock(&counting);
+    if (status != 0)
+        return status;
     for (size_t i = 0; i < count; i++)
         if (fake_detector.by_colour)
             find_colours(&images[i], options, &out[i]);
@@ -187,7 +206,9 @@ int sowlv2_segment_set_image(sowlv2_segment_session *session, const struct sowlv
                              const struct sowlv2_segment_options *options)
 {
     (void)options;
+    pthread_mutex_lock(&counting);
     fake_detector.encoded++;
+    pthread_mutex_unlock(&counting);
     if (image->width == fake_detector.bad_mask_width)
         return error_set(SOWLV2_ERROR_MEMORY, "this image cannot be segmented");
     session->width = image->width;
@@ -254,9 +275,11 @@ int sowlv2_segment(sowlv2_segment_session *session, const struct sowlv2_segment_
 {
     if (options->pixels || options->logits)
         return error_set(SOWLV2_ERROR_ARGUMENT, "pixels of all masks at once would not stay bounded");
+    pthread_mutex_lock(&counting);
     fake_detector.decoded += count;
     fake_detector.multimask += options->multimask ? count : 0;
     fake_detector.refined += options->refine ? count : 0;
+    pthread_mutex_unlock(&counting);
     for (size_t i = 0; i < count; i++)
         if (fake_detector.by_colour)
             fake_look_mask(session, fake_look_in(session, prompts[i].box), &out[i]);

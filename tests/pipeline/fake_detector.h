@@ -21,6 +21,7 @@ struct fake_detector {
     volatile sig_atomic_t interrupted;
     int bad_mask_width;                  /* an image of this width cannot be segmented */
     size_t calls, images, largest_batch; /* what happened */
+    size_t busy, busiest;                /* calls under way, now and at most */
     size_t encoded, decoded;             /* images given to the segmenter, prompts of them */
     size_t multimask, refined;           /* prompts decoded with these options */
     int widths[256];                     /* of the first images, in the order they came */

@@ -43,6 +43,7 @@ struct run_case *open_case(void)
     run->photos = test_path(run->folder, "photos");
     run->output = test_path(run->folder, "out/put");
     run->input = run->photos;
+    run->devices = 1;
     test_write_text(run->folder, "photos/.keep", "");
     run->detect = (struct sowlv2_detect_options){.threshold = 0.1f, .clip = true};
     run->job = (struct sowlv2_run_options){.prompts = run_prompts,
@@ -112,8 +113,11 @@ int process_images(struct run_case *run, struct detect_images_report *report)
         status = output_claim_load(claim);
     run->options.inputs = &inputs;
     run->options.claim = claim;
+    struct sowlv2_run_models models[RUN_DEVICES] = {{0}};
+    for (size_t i = 0; i < run->devices; i++)
+        models[i].segmenter = run->segmenter;
     if (!status)
-        status = detect_images(NULL, run->segmenter, &run->options, report);
+        status = detect_images(models, run->devices, &run->options, report);
     output_claim_close(&claim);
     inputs_free(&inputs);
     return status;

@@ -10,11 +10,14 @@
 /* "cat" and "dog". */
 extern const char *const run_prompts[2];
 
+enum { RUN_DEVICES = 4 };
+
 /* A folder with photos/ and the options of a run over it into out/put/. */
 struct run_case {
     char *folder, *photos, *output;
     const char *input;                 /* what the job gives: photos/ at first */
     const sowlv2_segmenter *segmenter; /* NULL: boxes only */
+    size_t devices;                    /* 1 at first; up to RUN_DEVICES */
     struct sowlv2_run_options job;     /* and what it points to */
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment;

@@ -55,6 +55,54 @@ static void test_order(void **state)
     }
 }
 
+/* Several devices: they compute at once, and what comes out is what comes out of one. */
+static void test_devices(void **state)
+{
+    (void)state;
+    for (size_t devices = 2; devices <= RUN_DEVICES; devices += 2) {
+        struct run_case *run = open_case();
+
+        run->devices = devices;
+        run->segmenter = fake_segmenter;
+        run->job.batch_size = 2;
+        fake_detector.wait = 20000;
+        fake_detector.bad_width = 14;
+        add_pictures(run, 25);
+        assert_int_equal(process(run), 0);
+        assert_int_equal(run->report.images, 25);
+        assert_int_equal(run->report.failed, 1); /* the other one of its batch is done alone */
+        assert_int_equal(run->report.objects, 8 * 1 + 10 * 2 + 6 * 3);
+        assert_int_equal(run->row_count, 24);
+        assert_in_range(fake_detector.busiest, 2, devices);
+        assert_int_equal(fake_detector.largest_batch, 2);
+        for (size_t i = 0; i < 24; i++) {
+            char name[32];
+
+            snprintf(name, sizeof(name), "%zu.png", i < 3 ? i + 1 : i + 2);
+            assert_string_equal(row_name(run, i), name);
+        }
+        close_case(run);
+    }
+}
+
+/* An interruption ends all of them. */
+static void test_devices_interrupted(void **state)
+{
+    struct run_case *run = open_case();
+
+    (void)state;
+    run->devices = 3;
+    run->job.batch_size = 1;
+    fake_detector.wait = 2000;
+    fake_detector.interrupt_at = 5;
+    add_pictures(run, 25);
+    assert_int_equal(process(run), 0);
+    assert_true(run->report.interrupted);
+    assert_in_range(fake_detector.calls, 5, 10);
+    assert_in_range(run->row_count, 5, fake_detector.calls);
+    close_case(run);
+}
+
 static void test_one_file(void **state)
 {
     struct run_case *run = open_case();
@@ -337,6 +385,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_devices_interrupted),
         cmocka_unit_test(test_one_file),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_all_fail),
