@@ -1,9 +1,10 @@
 /* The CPU set: oneDNN's products and our own kernels, a table for each family of levels. What is not worth a kernel of
  * its own is the reference's, by name. */
 #include "ops/cpu/copy.h"
+#include "ops/cpu/cpu.h"
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/level.h"
 #include "ops/cpu/linear.h"
+#include "ops/cpu/narrow.h"
 #include "ops/cpu/onednn.h"
 #include "ops/reference/reference.h"
 
@@ -19,7 +20,7 @@
 #include <unistd.h>
 #endif
 
-static const struct ops_set avx2_set, avx512_set;
+static const struct ops_set avx2_set, avx512_set, bf16_set;
 
 /* The level of the process's devices, once there was one. */
 static pthread_mutex_t level_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -102,22 +103,43 @@ static int choose_level(const struct device_options *options, enum cpu_level *le
     return status != 0 ? status : take_level(*level);
 }
 
+static int check_precision(enum dtype precision, enum cpu_level level)
+{
+    if (precision == DTYPE_F32 || (precision == DTYPE_BF16 && level >= CPU_AVX512_BF16))
+        return 0;
+    if (precision != DTYPE_BF16) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in f32 or bf16: use one of them",
+                         dtype_name(precision));
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "precision bf16: CPU level %s has no instructions for it, and without them it would be slower "
+                     "than f32: use f32%s",
+                     cpu_level_name(level), cpu_level_best() >= CPU_AVX512_BF16 ? " or CPU level auto" : "");
+}
+
+enum cpu_level cpu_level_of(const struct device *device)
+{
+    return *(const enum cpu_level *)device->state;
+}
+
 static int open_device(struct device *device, const struct device_options *options)
 {
     enum cpu_level level;
     int status = host_threads(options, &device->threads);
-    if (status == 0 && options->precision != DTYPE_F32) {
-        status = error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in F32 so far: use f32 or auto",
-                           dtype_name(options->precision));
-    }
     if (status != 0)
         return status;
     pthread_mutex_lock(&level_mutex);
     status = choose_level(options, &level);
     pthread_mutex_unlock(&level_mutex);
+    if (status == 0)
+        status = check_precision(options->precision, level);
     if (status != 0)
         return status;
-    device->set = level == CPU_AVX2 ? &avx2_set : &avx512_set;
+    static enum cpu_level levels[CPU_LEVEL_COUNT] = {
+        CPU_REFERENCE, CPU_AVX2, CPU_AVX512, CPU_AVX512_VNNI, CPU_AVX512_BF16, CPU_AMX,
+    };
+    device->state = &levels[level];
+    device->set = options->precision == DTYPE_BF16 ? &bf16_set : level == CPU_AVX2 ? &avx2_set : &avx512_set;
     device->hints = (struct device_hints){
         .chunk_bytes = 16 << 20, .enough_rows = 1024, .batch_bytes = 160 << 20, .transfer_bytes = 64 << 20};
     snprintf(device->name, sizeof(device->name), "cpu %s", cpu_level_name(level));
@@ -141,16 +163,18 @@ static void close_device(struct device *device)
     }
 RESIZE_IMAGE(avx2)
 RESIZE_IMAGE(avx512)
+RESIZE_IMAGE(avx512_bf16)
 
-#define TABLE(SUFFIX)                                                                                                  \
+#define TABLE(SUFFIX, PRODUCTS)                                                                                        \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
         .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release,                             \
-        .constant_create = host_constant_create, .linear_create = cpu_linear_create, .linear_free = cpu_linear_free,   \
-        .conv2d_create = cpu_conv2d_create, .conv2d_free = cpu_linear_free, .compute_create = host_compute_create,     \
+        .constant_create = host_constant_create, .linear_create = PRODUCTS##_linear_create,                            \
+        .linear_free = PRODUCTS##_linear_free, .conv2d_create = PRODUCTS##_conv2d_create,                              \
+        .conv2d_free = PRODUCTS##_linear_free, .compute_create = host_compute_create,                                  \
         .compute_free = host_compute_free, .upload = host_upload, .upload_rows = host_upload_rows,                     \
-        .download = host_download, .wait = host_wait, .linear = cpu_linear, .conv2d = cpu_conv2d,                      \
-        .matmul_transposed = cpu_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                          \
+        .download = host_download, .wait = host_wait, .linear = PRODUCTS##_linear, .conv2d = PRODUCTS##_conv2d,        \
+        .matmul_transposed = PRODUCTS##_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                   \
         .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##SUFFIX,                                \
         .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
         .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \
@@ -164,6 +188,7 @@ RESIZE_IMAGE(avx512)
         .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
         .resize_image = resize_image_##SUFFIX,                                                                         \
     }
-static const struct ops_set avx2_set = TABLE(avx2), avx512_set = TABLE(avx512);
+static const struct ops_set avx2_set = TABLE(avx2, cpu), avx512_set = TABLE(avx512, cpu),
+                            bf16_set = TABLE(avx512_bf16, narrow);
 
 const struct ops_set ops_cpu = {.name = "cpu", .open = open_device};
