@@ -32,6 +32,26 @@ static bool find_device(const struct settings *settings, char *name, size_t size
     return !status;
 }
 
+static bool cpu_is_f32; /* bf16 was for a GPU, and this CPU cannot */
+
+/* What is said where the CPU stands in for a GPU. */
+static void stand_in(const struct settings *settings)
+{
+    struct sowlv2_device_options options = wanted_options(settings);
+    sowlv2_device *device = NULL;
+
+    log_notice("--device %s: using the CPU: %s", settings->device, sowlv2_error_message());
+    options.device = "cpu";
+    options.cpu_level = settings->cpu;
+    options.memory_limit = 0;
+    options.memory_fraction = 0;
+    if (strcmp(settings->precision, "bf16") == 0 && sowlv2_device_open(&options, &device) != 0) {
+        log_notice("--precision bf16: using f32: %s", sowlv2_error_message());
+        cpu_is_f32 = true;
+    }
+    sowlv2_device_free(&device);
+}
+
 const char *device_chosen(const struct settings *settings)
 {
     static char chosen[32];
@@ -41,7 +61,7 @@ const char *device_chosen(const struct settings *settings)
     snprintf(chosen, sizeof(chosen), "cpu");
     if (strncmp(settings->device, "cuda", strlen("cuda")) == 0) {
         if (!find_device(settings, chosen, sizeof(chosen)))
-            log_notice("--device %s: using the CPU: %s", settings->device, sowlv2_error_message());
+            stand_in(settings);
     } else if (strcmp(settings->device, "auto") == 0 && settings->cpu) {
         log_debug("device auto: the CPU: --cpu is given");
     } else if (strcmp(settings->device, "auto") == 0) {
@@ -57,8 +77,8 @@ struct sowlv2_device_options device_options(const struct settings *settings)
     options.device = device_chosen(settings);
     if (strcmp(options.device, "cpu") == 0) {
         options.cpu_level = settings->cpu;
-        if (strcmp(settings->precision, "f32") != 0)
-            options.precision = "auto";
+        if (cpu_is_f32)
+            options.precision = "f32";
         if (options.memory_limit > 0 || options.memory_fraction > 0)
             log_notice("the limit of memory has no effect: it is for a GPU, and the CPU is used");
         options.memory_limit = 0;

@@ -1,7 +1,7 @@
 /* The CPU set: oneDNN's products and our own kernels, a table for each family of levels. What is not worth a kernel of
  * its own is the reference's, by name. */
-#include "ops/cpu/copy.h"
 #include "ops/cpu/cpu.h"
+#include "ops/cpu/copy.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/narrow.h"
@@ -38,9 +38,26 @@ static bool request_amx(void)
 #endif
 }
 
-/* Makes `level` the process's. Called with the mutex held. */
-static int take_level(enum cpu_level level)
+static int check_precision(enum dtype precision, enum cpu_level level)
 {
+    if (precision == DTYPE_F32 || (precision == DTYPE_BF16 && level >= CPU_AVX512_BF16))
+        return 0;
+    if (precision != DTYPE_BF16) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in f32 or bf16: use one of them",
+                         dtype_name(precision));
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "precision bf16: CPU level %s has no instructions for it, and without them it would be slower "
+                     "than f32: use f32%s",
+                     cpu_level_name(level), cpu_level_best() >= CPU_AVX512_BF16 ? " or CPU level auto" : "");
+}
+
+/* Makes `level` the process's, where it has what is wanted. Called with the mutex held. */
+static int take_level(enum cpu_level level, enum dtype precision)
+{
+    int status = check_precision(precision, level);
+    if (status != 0)
+        return status;
     if (level_taken && level != level_of_process) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "CPU level %s: this process runs at level %s already: use one level a process",
@@ -50,7 +67,7 @@ static int take_level(enum cpu_level level)
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "CPU level amx: the system does not allow its registers: use %s",
                          cpu_level_name(CPU_AVX512_BF16));
     }
-    const int status = onednn_start(level);
+    status = onednn_start(level);
     if (status == 0) {
         level_taken = true;
         level_of_process = level;
@@ -68,17 +85,17 @@ static int check_level(enum cpu_level level)
 }
 
 /* The level for "auto": the process's own where it has one, else the best that can be had. */
-static int take_best(enum cpu_level *level)
+static int take_best(enum dtype precision, enum cpu_level *level)
 {
     if (level_taken) {
         *level = level_of_process;
-        return 0;
+        return check_precision(precision, *level);
     }
     *level = cpu_level_best();
     int status = check_level(*level);
-    if (status == 0 && (status = take_level(*level)) == SOWLV2_ERROR_UNSUPPORTED && *level == CPU_AMX) {
+    if (status == 0 && (status = take_level(*level, precision)) == SOWLV2_ERROR_UNSUPPORTED && *level == CPU_AMX) {
         *level = CPU_AVX512_BF16;
-        status = take_level(*level);
+        status = take_level(*level, precision);
     }
     return status;
 }
@@ -92,7 +109,7 @@ static int choose_level(const struct device_options *options, enum cpu_level *le
         source = "SOWLV2_CPU";
     }
     if (!name || name[0] == '\0' || strcmp(name, "auto") == 0)
-        return take_best(level);
+        return take_best(options->precision, level);
     if (!cpu_level_parse(name, level)) {
         return error_set(SOWLV2_ERROR_ARGUMENT,
                          "%s: %s: there is no such level: use auto, reference, avx2, avx512, avx512_vnni, "
@@ -100,21 +117,7 @@ static int choose_level(const struct device_options *options, enum cpu_level *le
                          source, name);
     }
     const int status = check_level(*level);
-    return status != 0 ? status : take_level(*level);
-}
-
-static int check_precision(enum dtype precision, enum cpu_level level)
-{
-    if (precision == DTYPE_F32 || (precision == DTYPE_BF16 && level >= CPU_AVX512_BF16))
-        return 0;
-    if (precision != DTYPE_BF16) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in f32 or bf16: use one of them",
-                         dtype_name(precision));
-    }
-    return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                     "precision bf16: CPU level %s has no instructions for it, and without them it would be slower "
-                     "than f32: use f32%s",
-                     cpu_level_name(level), cpu_level_best() >= CPU_AVX512_BF16 ? " or CPU level auto" : "");
+    return status != 0 ? status : take_level(*level, options->precision);
 }
 
 enum cpu_level cpu_level_of(const struct device *device)
@@ -131,8 +134,6 @@ static int open_device(struct device *device, const struct device_options *optio
     pthread_mutex_lock(&level_mutex);
     status = choose_level(options, &level);
     pthread_mutex_unlock(&level_mutex);
-    if (status == 0)
-        status = check_precision(options->precision, level);
     if (status != 0)
         return status;
     static enum cpu_level levels[CPU_LEVEL_COUNT] = {
