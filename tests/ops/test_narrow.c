@@ -1,6 +1,7 @@
 /* A device that computes in bfloat16, beside the reference set in bfloat16: every op that takes narrow tensors, in all
  * types of what it reads and writes, and those that round their factors. What both sides may differ by is said with
  * each: a result that is narrow may fall on the other side of a rounding, which is up to two units of 2^-8. */
+#include "ops/cpu/kernels.h"
 #include "ops/layers.h"
 
 #include <math.h>
@@ -169,7 +170,7 @@ struct attention {
 
 /* q, k and v lie beside each other, as one layer gives them, with `gap` values between. Weights of the softmax may be
  * rounded as well, by half a unit each: of values up to 1 that is half a unit of their mean. */
-static void check_attention(const struct attention *s, int64_t gap, enum dtype in, enum dtype to)
+static void check_attention(const struct attention *s, float scale, int64_t gap, enum dtype in, enum dtype to)
 {
     const int64_t width = s->heads * (s->d + gap), width_v = s->heads * (s->dv + gap);
     struct values q = values_random(-1.5F, 1.5F, DIMS(s->batch, s->queries, s->heads, s->d + gap));
@@ -182,17 +183,29 @@ static void check_attention(const struct attention *s, int64_t gap, enum dtype i
         const struct tensor keys = tensor_slice(both, 3, 0, width), values = tensor_slice(both, 3, width, width_v);
         op_attention(sides.compute[side], tensor_slice(put(side, &q, in), 3, 0, s->d),
                      tensor_slice(TENSOR_RESHAPE(keys, s->batch, s->keys, s->heads, s->d + gap), 3, 0, s->d),
-                     tensor_slice(TENSOR_RESHAPE(values, s->batch, s->keys, s->heads, s->dv + gap), 3, 0, s->dv),
-                     1.0F / sqrtf((float)s->d), s->causal, out[side]);
+                     tensor_slice(TENSOR_RESHAPE(values, s->batch, s->keys, s->heads, s->dv + gap), 3, 0, s->dv), scale,
+                     s->causal, out[side]);
     }
     compare("attention", out, 1.5 * UNIT);
     free(q.host);
     free(k.host);
 }
 
+/* The kernel with AMX on its emulation in place of the device's own, in the program that is compiled for it. */
+static void emulate(void)
+{
+#if defined(SOWLV2_AMX_EMULATED)
+    static struct ops_set set;
+    set = *sides.device[UNDER_TEST]->set;
+    set.attention = kernel_attention_amx_emulated;
+    sides.device[UNDER_TEST]->set = &set;
+#endif
+}
+
 static void test_attention(void **state)
 {
     (void)state;
+    emulate();
     static const struct attention shapes[] = {
         {1, 70, 70, 2, 64, 64, false},
         {2, 64, 64, 1, 64, 64, false},
@@ -223,13 +236,33 @@ static void test_attention(void **state)
         {1, 40, 800, 1, 256, 64, false},
         {1, 30, 800, 1, 256, 256, false},
         {1, 9, 530, 1, 80, 80, false},
+        /* More queries than a block has. */
+        {1, 300, 300, 1, 64, 64, true},
+        {1, 530, 530, 1, 48, 33, true},
+        {1, 290, 515, 1, 64, 64, false},
     };
     for (int i = 0; i < COUNT(shapes); i++) {
         struct attention shape = shapes[i];
         if (shape.causal)
             shape.keys = shape.queries;
         for (int j = 0; j < 4; j++)
-            check_attention(&shape, j == 0 ? 0 : j == 1 ? 8 : 3, types[j < 3], types[j % 2]);
+            check_attention(&shape, 1.0F / sqrtf((float)shape.d),
+                            j == 0   ? 0
+                            : j == 1 ? 8
+                                     : 3,
+                            types[j < 3], types[j % 2]);
+    }
+}
+
+static void test_attention_scales(void **state)
+{
+    (void)state;
+    emulate();
+    static const float scales[] = {0.0F, -0.3F, 1e-30F, 3.0F};
+    const struct attention all = {1, 40, 50, 2, 64, 64, false}, causal = {1, 70, 70, 1, 64, 64, true};
+    for (int i = 0; i < COUNT(scales); i++) {
+        check_attention(&all, scales[i], 0, DTYPE_BF16, DTYPE_F32);
+        check_attention(&causal, scales[i], 0, DTYPE_BF16, DTYPE_F32);
     }
 }
 
@@ -239,6 +272,7 @@ static void test_attention(void **state)
 static void test_attention_online(void **state)
 {
     (void)state;
+    emulate();
     enum { TOKENS = 600, WIDTH = 64, AT = 37, NANS = 4 };
     static const float steps[] = {0.5F, 0.02F, -0.5F};
     for (int i = 0; i < COUNT(steps) + NANS; i++) {
@@ -447,10 +481,15 @@ static void test_gather_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_online), cmocka_unit_test(test_few_tokens),
-        cmocka_unit_test(test_upscale),   cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
+        cmocka_unit_test(test_attention),        cmocka_unit_test(test_attention_scales),
+        cmocka_unit_test(test_attention_online), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_few_tokens),       cmocka_unit_test(test_upscale),
+        cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
     };
+#if defined(SOWLV2_AMX_EMULATED)
+    cmocka_set_test_filter("test_attention*");
+#endif
     sides.precision = DTYPE_BF16;
     return sides_run(tests, COUNT(tests));
 }

@@ -5,7 +5,7 @@
 #include "ops/cpu/elements.h"
 #include "ops/cpu/kernels.h"
 #if defined(__AMX_BF16__) || defined(SOWLV2_AMX_EMULATED)
-#include "ops/cpu/attention_amx.h"
+#include "ops/cpu/attention_tiles.h"
 #else
 #include "ops/cpu/attention_pairs.h"
 #endif
@@ -77,7 +77,7 @@ static void pack_rows(struct elements from, int64_t stride, int64_t count, int64
     const int64_t pairs = pairs_of(width);
     for (int64_t r = 0; r < count; r++, to += pairs) {
         const struct elements row = elements_from(from, r * stride);
-        to[pairs - 1] = 0;
+        to[(width + 1) / 2 - 1] = 0;
         for (int64_t i = 0; i < width; i += SIMD_LANES) {
             const int n = part(width - i);
             _mm256_mask_storeu_epi16((char *)to + 2 * i, (__mmask16)((1U << n) - 1U), load_values(row, i, n));
@@ -350,7 +350,7 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
                 .negated = scale < 0.0F,
                 .causal = causal,
             };
-            struct scratch scratch;
+            struct scratch scratch = {0};
             scratch_layout(size, d, dv, memory + omp_get_thread_num() * per_thread, &scratch);
             query_block(&head, first, queries - first < size ? queries - first : size, &scratch);
         }

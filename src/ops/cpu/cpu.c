@@ -20,7 +20,7 @@
 #include <unistd.h>
 #endif
 
-static const struct ops_set avx2_set, avx512_set, bf16_set;
+static const struct ops_set avx2_set, avx512_set, bf16_set, amx_set;
 
 /* The level of the process's devices, once there was one. */
 static pthread_mutex_t level_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -140,7 +140,10 @@ static int open_device(struct device *device, const struct device_options *optio
         CPU_REFERENCE, CPU_AVX2, CPU_AVX512, CPU_AVX512_VNNI, CPU_AVX512_BF16, CPU_AMX,
     };
     device->state = &levels[level];
-    device->set = options->precision == DTYPE_BF16 ? &bf16_set : level == CPU_AVX2 ? &avx2_set : &avx512_set;
+    if (options->precision == DTYPE_BF16)
+        device->set = level == CPU_AMX ? &amx_set : &bf16_set;
+    else
+        device->set = level == CPU_AVX2 ? &avx2_set : &avx512_set;
     device->hints = (struct device_hints){
         .chunk_bytes = 16 << 20, .enough_rows = 1024, .batch_bytes = 160 << 20, .transfer_bytes = 64 << 20};
     snprintf(device->name, sizeof(device->name), "cpu %s", cpu_level_name(level));
@@ -166,7 +169,7 @@ RESIZE_IMAGE(avx2)
 RESIZE_IMAGE(avx512)
 RESIZE_IMAGE(avx512_bf16)
 
-#define TABLE(SUFFIX, PRODUCTS)                                                                                        \
+#define TABLE(SUFFIX, PRODUCTS, ATTENTION)                                                                             \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
         .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release,                             \
@@ -176,7 +179,7 @@ RESIZE_IMAGE(avx512_bf16)
         .compute_free = host_compute_free, .upload = host_upload, .upload_rows = host_upload_rows,                     \
         .download = host_download, .wait = host_wait, .linear = PRODUCTS##_linear, .conv2d = PRODUCTS##_conv2d,        \
         .matmul_transposed = PRODUCTS##_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                   \
-        .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##SUFFIX,                                \
+        .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##ATTENTION,                             \
         .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
         .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \
         .mul = kernel_mul_##SUFFIX, .activation = kernel_activation_##SUFFIX, .embed = reference_embed,                \
@@ -189,7 +192,8 @@ RESIZE_IMAGE(avx512_bf16)
         .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
         .resize_image = resize_image_##SUFFIX,                                                                         \
     }
-static const struct ops_set avx2_set = TABLE(avx2, cpu), avx512_set = TABLE(avx512, cpu),
-                            bf16_set = TABLE(avx512_bf16, narrow);
+static const struct ops_set avx2_set = TABLE(avx2, cpu, avx2), avx512_set = TABLE(avx512, cpu, avx512),
+                            bf16_set = TABLE(avx512_bf16, narrow, avx512_bf16),
+                            amx_set = TABLE(avx512_bf16, narrow, amx);
 
 const struct ops_set ops_cpu = {.name = "cpu", .open = open_device};

@@ -35,4 +35,10 @@ CPU_KERNELS(avx2)
 CPU_KERNELS(avx512)
 CPU_KERNELS(avx512_bf16)
 
+/* attention_bf16.c with AMX, and in the tests with what emulates it. */
+void kernel_attention_amx(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
+                          struct tensor out);
+void kernel_attention_amx_emulated(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale,
+                                   bool causal, struct tensor out);
+
 #endif

@@ -19,7 +19,11 @@ SIMD_INLINE void v_prefetch(const float *p)
 
 #if defined(__AVX512F__)
 
-#if defined(__AVX512BF16__)
+#if defined(SOWLV2_AMX_EMULATED)
+#define SIMD_NAME(name) name##_amx_emulated
+#elif defined(__AMX_BF16__)
+#define SIMD_NAME(name) name##_amx
+#elif defined(__AVX512BF16__)
 #define SIMD_NAME(name) name##_avx512_bf16
 #else
 #define SIMD_NAME(name) name##_avx512
