@@ -1,11 +1,13 @@
 /* A device that computes in bfloat16, beside the reference set in bfloat16: every op that takes narrow tensors, in all
  * types of what it reads and writes, and those that round their factors. What both sides may differ by is said with
  * each: a result that is narrow may fall on the other side of a rounding, which is up to two units of 2^-8. */
+#include "ops/cpu/cpu.h"
 #include "ops/cpu/kernels.h"
 #include "ops/layers.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define UNIT 0x1p-8
 
@@ -490,6 +492,9 @@ int main(void)
 #if defined(SOWLV2_AMX_EMULATED)
     cmocka_set_test_filter("test_attention*");
 #endif
+    const char *const dots = getenv("SOWLV2_TEST_DOTS");
+    if (dots)
+        cpu_use_dots(strcmp(dots, "1") == 0);
     sides.precision = DTYPE_BF16;
     return sides_run(tests, COUNT(tests));
 }

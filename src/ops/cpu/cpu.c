@@ -120,6 +120,18 @@ static int choose_level(const struct device_options *options, enum cpu_level *le
     return status != 0 ? status : take_level(*level, options->precision);
 }
 
+static enum { BEST, DOTS, NO_DOTS } dots;
+
+bool cpu_uses_dots(void)
+{
+    return dots == BEST ? cpu_dots_are_fast() : dots == DOTS;
+}
+
+void cpu_use_dots(bool use)
+{
+    dots = use ? DOTS : NO_DOTS;
+}
+
 enum cpu_level cpu_level_of(const struct device *device)
 {
     return *(const enum cpu_level *)device->state;
@@ -169,6 +181,12 @@ RESIZE_IMAGE(avx2)
 RESIZE_IMAGE(avx512)
 RESIZE_IMAGE(avx512_bf16)
 
+static void attention_bf16(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
+                           bool causal, struct tensor out)
+{
+    (cpu_uses_dots() ? kernel_attention_avx512_bf16 : narrow_attention)(compute, q, k, v, scale, causal, out);
+}
+
 #define TABLE(SUFFIX, PRODUCTS, ATTENTION)                                                                             \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
@@ -179,12 +197,11 @@ RESIZE_IMAGE(avx512_bf16)
         .compute_free = host_compute_free, .upload = host_upload, .upload_rows = host_upload_rows,                     \
         .download = host_download, .wait = host_wait, .linear = PRODUCTS##_linear, .conv2d = PRODUCTS##_conv2d,        \
         .matmul_transposed = PRODUCTS##_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                   \
-        .l2_normalize = reference_l2_normalize, .attention = kernel_attention_##ATTENTION,                             \
-        .attend_rows = kernel_attend_rows_##SUFFIX, .attend_tokens = kernel_attend_tokens_##SUFFIX,                    \
-        .upscale_masks = kernel_upscale_masks_##SUFFIX, .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX,      \
-        .mul = kernel_mul_##SUFFIX, .activation = kernel_activation_##SUFFIX, .embed = reference_embed,                \
-        .gather_rows = reference_gather_rows, .gather_blocks = host_gather_blocks,                                     \
-        .shift_scale = reference_shift_scale, .copy = cpu_copy, .fill = cpu_fill,                                      \
+        .l2_normalize = reference_l2_normalize, .attention = ATTENTION, .attend_rows = kernel_attend_rows_##SUFFIX,    \
+        .attend_tokens = kernel_attend_tokens_##SUFFIX, .upscale_masks = kernel_upscale_masks_##SUFFIX,                \
+        .rope = kernel_rope_##SUFFIX, .add = kernel_add_##SUFFIX, .mul = kernel_mul_##SUFFIX,                          \
+        .activation = kernel_activation_##SUFFIX, .embed = reference_embed, .gather_rows = reference_gather_rows,      \
+        .gather_blocks = host_gather_blocks, .shift_scale = reference_shift_scale, .copy = cpu_copy, .fill = cpu_fill, \
         .max_pool2d = kernel_max_pool2d_##SUFFIX, .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX,                \
         .step = reference_step, .affine = kernel_affine_##SUFFIX, .select = reference_select,                          \
         .max_rows = reference_max_rows, .sine = reference_sine, .embed_points = reference_embed_points,                \
@@ -192,8 +209,9 @@ RESIZE_IMAGE(avx512_bf16)
         .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
         .resize_image = resize_image_##SUFFIX,                                                                         \
     }
-static const struct ops_set avx2_set = TABLE(avx2, cpu, avx2), avx512_set = TABLE(avx512, cpu, avx512),
-                            bf16_set = TABLE(avx512_bf16, narrow, avx512_bf16),
-                            amx_set = TABLE(avx512_bf16, narrow, amx);
+static const struct ops_set avx2_set = TABLE(avx2, cpu, kernel_attention_avx2),
+                            avx512_set = TABLE(avx512, cpu, kernel_attention_avx512),
+                            bf16_set = TABLE(avx512_bf16, narrow, attention_bf16),
+                            amx_set = TABLE(avx512_bf16, narrow, kernel_attention_amx);
 
 const struct ops_set ops_cpu = {.name = "cpu", .open = open_device};

@@ -7,4 +7,9 @@
 
 enum cpu_level cpu_level_of(const struct device *device);
 
+/* Whether products in bfloat16 without AMX are AVX512-BF16's, or are in f32 of rounded values: what this CPU is better
+ * at, or for tests what was last said here. */
+bool cpu_uses_dots(void);
+void cpu_use_dots(bool use);
+
 #endif

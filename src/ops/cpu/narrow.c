@@ -2,6 +2,7 @@
 
 #include "ops/cpu/copy.h"
 #include "ops/cpu/cpu.h"
+#include "ops/cpu/kernels.h"
 #include "ops/cpu/onednn.h"
 
 #include "base/error.h"
@@ -155,6 +156,9 @@ static void run_own(struct compute *compute, const struct narrow_weights *weight
 {
     const struct tensor factors = factor_rows(compute, x, false);
     const int threads = device_threads(compute_device(compute));
+    const bool dots = cpu_uses_dots();
+    const int64_t room = dots ? 0 : kernel_product_wide_avx512_bf16(weights->depth, threads);
+    const struct tensor wide = COMPUTE_TENSOR(compute, DTYPE_F32, room);
     if (compute_status(compute) == 0)
         compute_fail(compute, onednn_start_threads(threads));
     if (compute_status(compute) != 0)
@@ -171,6 +175,7 @@ static void run_own(struct compute *compute, const struct narrow_weights *weight
         .residual_stride = residual ? residual->stride[0] : 0,
         .out_stride = out.stride[0],
         .threads = threads,
+        .wide = dots ? NULL : host_data(wide),
     });
 }
 
@@ -221,6 +226,39 @@ void narrow_matmul_transposed(struct compute *compute, struct tensor a, struct t
         pack(host_data(rows), inputs, outputs, threads, weights.pairs);
         run_own(compute, &weights, a, ACTIVATION_NONE, NULL, out);
     }
+    compute_release(compute, mark);
+}
+
+/* ---- attention ---- */
+
+/* x [batch, rows, heads, width] as F32 with each head's rows dense, rounded to bfloat16. */
+static struct tensor widen_heads(struct compute *compute, struct tensor x)
+{
+    const struct tensor wide = COMPUTE_TENSOR(compute, DTYPE_F32, x.dim[0], x.dim[2], x.dim[1], x.dim[3]);
+    const struct tensor out = tensor_swap_axes(wide, 1, 2);
+    if (x.dtype != DTYPE_BF16) {
+        const size_t mark = compute_mark(compute);
+        const struct tensor rounded = compute_tensor(compute, DTYPE_BF16, x.rank, x.dim);
+        op_copy(compute, x, rounded);
+        op_copy(compute, rounded, out);
+        compute_release(compute, mark);
+    } else {
+        op_copy(compute, x, out);
+    }
+    return out;
+}
+
+void narrow_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
+                      bool causal, struct tensor out)
+{
+    const size_t mark = compute_mark(compute);
+    const struct tensor queries = widen_heads(compute, q), keys = widen_heads(compute, k);
+    const struct tensor values = widen_heads(compute, v);
+    const struct tensor sum = out.dtype == DTYPE_F32 ? out : compute_tensor(compute, DTYPE_F32, out.rank, out.dim);
+    if (compute_status(compute) == 0)
+        kernel_attention_avx512(compute, queries, keys, values, scale, causal, sum);
+    if (out.dtype != DTYPE_F32)
+        op_copy(compute, sum, out);
     compute_release(compute, mark);
 }
 

@@ -1,5 +1,5 @@
-/* The products of a CPU that computes in bfloat16: oneDNN's where the CPU has AMX, else ours (product_bf16.c), since
- * oneDNN's without AMX are slower than those in f32. See ops/set.h for shapes. */
+/* The products of a CPU that computes in bfloat16: oneDNN's where the CPU has AMX, else ours (product_bf16.c). See
+ * ops/set.h for shapes. */
 #ifndef OPS_CPU_NARROW_H
 #define OPS_CPU_NARROW_H
 
@@ -14,6 +14,9 @@ void narrow_linear(struct compute *compute, const struct linear *linear, struct 
 /* Gathers each output's input window into a row, then one product. */
 void narrow_conv2d(struct compute *compute, const struct conv2d *conv, struct tensor x, const struct tensor *residual,
                    struct tensor out);
+/* Attention in f32 of rounded values, for a CPU whose dot products in bfloat16 are slower than that. */
+void narrow_attention(struct compute *compute, struct tensor q, struct tensor k, struct tensor v, float scale,
+                      bool causal, struct tensor out);
 void narrow_matmul_transposed(struct compute *compute, struct tensor a, struct tensor b, struct tensor out);
 
 /* Weights for our own products: columns of the product in panels of 32, their depth in pairs. */
@@ -35,7 +38,9 @@ struct narrow_product {
     bool narrow;
     int64_t x_stride, residual_stride, out_stride; /* in elements */
     int threads;
+    float *wide; /* NULL: by dot products in bfloat16; else in f32, and room for rows as F32 (the next function) */
 };
+int64_t kernel_product_wide_avx512_bf16(int64_t depth, int threads); /* values */
 void kernel_product_avx512_bf16(const struct narrow_product *product);
 
 #endif

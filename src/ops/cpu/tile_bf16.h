@@ -46,6 +46,39 @@ SIMD_INLINE void pair_tile(const int rows, const int vectors, int64_t pairs, con
     }
 }
 
+/* The same in f32: each number of a row is one of F32, 4 bytes behind the one before; those of the panel are widened on
+ * their way. */
+SIMD_INLINE void pair_tile_wide(const int rows, const int vectors, int64_t pairs, const float *a, int64_t stride,
+                                const uint32_t *panel, pair_sums sum)
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xFFFF0000U);
+    const float *group[PAIR_GROUPS];
+#pragma GCC unroll 6
+    for (int g = 0; g * PAIR_GROUP < rows; g++)
+        group[g] = a + g * PAIR_GROUP * stride;
+    for (int64_t i = 0; i < pairs; i++) {
+        vfloat low[PAIR_VECTORS], high[PAIR_VECTORS];
+#pragma GCC unroll 2
+        for (int n = 0; n < vectors; n++) {
+            const __m512i column = _mm512_loadu_si512(panel + (i * vectors + n) * SIMD_LANES);
+            low[n] = _mm512_castsi512_ps(_mm512_slli_epi32(column, 16));
+            high[n] = _mm512_castsi512_ps(_mm512_and_si512(column, upper));
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            const float *const at = group[r / PAIR_GROUP] + r % PAIR_GROUP * stride + 2 * i;
+            const vfloat first = v_set(at[0]);
+#pragma GCC unroll 2
+            for (int n = 0; n < vectors; n++)
+                sum[r][n] = v_fma(first, low[n], sum[r][n]);
+            const vfloat second = v_set(at[1]);
+#pragma GCC unroll 2
+            for (int n = 0; n < vectors; n++)
+                sum[r][n] = v_fma(second, high[n], sum[r][n]);
+        }
+    }
+}
+
 SIMD_INLINE void pair_clear(const int rows, const int vectors, pair_sums sum)
 {
 #pragma GCC unroll 16
