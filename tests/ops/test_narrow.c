@@ -77,6 +77,19 @@ static void results(struct tensor out[SIDES], enum dtype dtype, int rank, const 
         out[i] = compute_tensor(sides.compute[i], dtype, rank, dim);
 }
 
+/* In the program that is compiled for it: the device does what one with AMX does, its products oneDNN's, its attention
+ * the kernel with AMX on an emulation of the tiles. */
+static void emulate(void)
+{
+#if defined(SOWLV2_AMX_EMULATED)
+    static struct ops_set set;
+    set = *sides.device[UNDER_TEST]->set;
+    set.attention = kernel_attention_amx_emulated;
+    sides.device[UNDER_TEST]->set = &set;
+    *(enum cpu_level *)sides.device[UNDER_TEST]->state = CPU_AMX;
+#endif
+}
+
 static void check_linear(int64_t rows, int64_t inputs, int64_t outputs, enum activation activation, int which)
 {
     const bool residual = which >= 4;
@@ -105,6 +118,7 @@ static void check_linear(int64_t rows, int64_t inputs, int64_t outputs, enum act
 static void test_linear(void **state)
 {
     (void)state;
+    emulate();
     static const int64_t sizes[] = {1, 7, 8, 16, 33, 64, 65, 100, 130};
     for (int i = 0; i < 48; i++) {
         check_linear(RANDOM_OF(sizes), RANDOM_OF(sizes), RANDOM_OF(sizes),
@@ -119,6 +133,7 @@ static void test_linear(void **state)
 static void test_conv2d(void **state)
 {
     (void)state;
+    emulate();
     static const int64_t channels[] = {1, 3, 8, 16, 24};
     for (int i = 0; i < 24; i++) {
         const int64_t size = random_range(5, 14), kernel = random_range(1, 4), inputs = RANDOM_OF(channels);
@@ -149,6 +164,7 @@ static void test_conv2d(void **state)
 static void test_matmul(void **state)
 {
     (void)state;
+    emulate();
     for (int i = 0; i < 12; i++) {
         const int64_t rows = random_range(1, 80), columns = random_range(1, 80), d = random_range(1, 70);
         struct values a = values_random(-2.0F, 2.0F, DIMS(rows, d)), b = values_random(-2.0F, 2.0F, DIMS(columns, d));
@@ -191,17 +207,6 @@ static void check_attention(const struct attention *s, float scale, int64_t gap,
     compare("attention", out, 1.5 * UNIT);
     free(q.host);
     free(k.host);
-}
-
-/* The kernel with AMX on its emulation in place of the device's own, in the program that is compiled for it. */
-static void emulate(void)
-{
-#if defined(SOWLV2_AMX_EMULATED)
-    static struct ops_set set;
-    set = *sides.device[UNDER_TEST]->set;
-    set.attention = kernel_attention_amx_emulated;
-    sides.device[UNDER_TEST]->set = &set;
-#endif
 }
 
 static void test_attention(void **state)
@@ -489,9 +494,6 @@ int main(void)
         cmocka_unit_test(test_few_tokens),       cmocka_unit_test(test_upscale),
         cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
     };
-#if defined(SOWLV2_AMX_EMULATED)
-    cmocka_set_test_filter("test_attention*");
-#endif
     const char *const dots = getenv("SOWLV2_TEST_DOTS");
     if (dots)
         cpu_use_dots(strcmp(dots, "1") == 0);
