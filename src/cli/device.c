@@ -37,6 +37,26 @@ static bool find_device(const struct settings *settings, const char *name, char 
     return !status;
 }
 
+static bool cpu_is_f32; /* bf16 was for a GPU, and this CPU cannot */
+
+/* What is said where the CPU stands in for a GPU. */
+static void stand_in(const struct settings *settings, const char *why)
+{
+    struct sowlv2_device_options options = wanted_options(settings);
+    sowlv2_device *device = NULL;
+
+    log_notice("--device %s: using the CPU: %s", settings->device, why);
+    options.device = "cpu";
+    options.cpu_level = settings->cpu;
+    options.memory_limit = 0;
+    options.memory_fraction = 0;
+    if (strcmp(settings->precision, "bf16") == 0 && sowlv2_device_open(&options, &device) != 0) {
+        log_notice("--precision bf16: using f32: %s", sowlv2_error_message());
+        cpu_is_f32 = true;
+    }
+    sowlv2_device_free(&device);
+}
+
 /* One more of `count` devices, unless it is among them or cannot be used, which is told. */
 static size_t add_gpu(const struct settings *settings, const char *name, char chosen[][NAME_BYTES], size_t count)
 {
@@ -69,7 +89,7 @@ static size_t find_several(const struct settings *settings, char chosen[][NAME_B
         count = add_gpu(settings, name, chosen, count);
     }
     if (count == 0)
-        log_notice("--device %s: using the CPU: none of them can be used", settings->device);
+        stand_in(settings, "none of them can be used");
     return count;
 }
 
@@ -89,7 +109,7 @@ static void find_one(const struct settings *settings, char found[NAME_BYTES])
     else if (automatic)
         (void)find_device(settings, "auto", found); /* what no CPU can do the models will say */
     else if (strncmp(settings->device, "cuda", strlen("cuda")) == 0 && !find_device(settings, settings->device, found))
-        log_notice("--device %s: using the CPU: %s", settings->device, sowlv2_error_message());
+        stand_in(settings, sowlv2_error_message());
 }
 
 /* The name of the device of this number, and how many there are. */
@@ -125,8 +145,8 @@ struct sowlv2_device_options device_options(const struct settings *settings, siz
     options.device = chosen_device(settings, number, &count);
     if (strcmp(options.device, "cpu") == 0) {
         options.cpu_level = settings->cpu;
-        if (strcmp(settings->precision, "f32") != 0)
-            options.precision = "auto";
+        if (cpu_is_f32)
+            options.precision = "f32";
         if (options.memory_limit > 0 || options.memory_fraction > 0)
             log_notice("the limit of memory has no effect: it is for a GPU, and the CPU is used");
         options.memory_limit = 0;

@@ -42,13 +42,11 @@ void settings_free(struct settings *settings)
 
 int settings_check_common(const struct settings *settings)
 {
-    const bool gpu = strncmp(settings->device, "cuda", strlen("cuda")) == 0;
     const char *const precision = settings->precision;
 
-    if (strcmp(precision, "f32") != 0 && strcmp(precision, "auto") != 0 && !(gpu && strcmp(precision, "bf16") == 0))
+    if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0 && strcmp(precision, "auto") != 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "--precision: '%s' is not built into this version yet%s: use f32 or auto", precision,
-                         strcmp(precision, "bf16") == 0 ? " but on a GPU (--device cuda)" : "");
+                         "--precision: '%s' is not built into this version yet: use bf16, f32 or auto", precision);
     return 0;
 }
 

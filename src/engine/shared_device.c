@@ -121,16 +121,16 @@ void shared_device_close(struct device **device)
 int precision_of_name(const char *device, const char *name, enum dtype *out)
 {
     const bool gpu = strncmp(given(device), "cuda", strlen("cuda")) == 0;
+    const bool automatic = strcmp(given(name), "auto") == 0;
     *out = DTYPE_F32;
-    if (strcmp(given(name), "f32") == 0)
+    if (strcmp(given(name), "f32") == 0 || (automatic && !gpu))
         return 0;
-    if (strcmp(given(name), "auto") == 0 || (gpu && strcmp(name, "bf16") == 0)) {
-        *out = gpu ? DTYPE_BF16 : DTYPE_F32;
+    if (strcmp(given(name), "bf16") == 0 || automatic) {
+        *out = DTYPE_BF16;
         return 0;
     }
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s: use %s", name,
-                     gpu ? "cuda computes in bf16 or f32 so far" : "the CPU computes in f32 so far",
-                     gpu ? "bf16, f32 or auto" : "f32 or auto");
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s in bf16 or f32 so far: use bf16, f32 or auto", name,
+                     gpu ? "cuda computes" : "the CPU computes");
 }
 
 static int open_named(const struct device_options *wanted, const char *name, const char *precision, struct device **out)

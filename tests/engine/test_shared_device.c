@@ -217,6 +217,20 @@ static void test_queries(void **state)
     assert_null(sowlv2_cpu_level(-1));
     sowlv2_device_free(&device);
 
+    static const char *const narrow[] = {"cpu", "auto", "reference"};
+    for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+        wanted = sowlv2_device_options_default();
+        wanted.device = narrow[i];
+        wanted.precision = "bf16";
+        if (cpu_level_best() < CPU_AVX512_BF16 && strcmp(narrow[i], "reference") != 0) {
+            assert_int_equal(sowlv2_device_open(&wanted, &device), SOWLV2_ERROR_UNSUPPORTED);
+            continue;
+        }
+        check(sowlv2_device_open(&wanted, &device));
+        assert_string_equal(sowlv2_device_precision(device), "bf16");
+        sowlv2_device_free(&device);
+    }
+
     static const struct {
         const char *device, *precision, *level;
         int threads, status;

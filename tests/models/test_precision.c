@@ -5,6 +5,7 @@
 
 #include "models/owlv2/owlv2.h"
 #include "models/vjepa2/vjepa2.h"
+#include "ops/cpu/level.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,20 +52,22 @@ static const struct {
 };
 static double worst[FIGURES];
 
+enum { EXIT_SKIPPED = 77 };
+
 static void note(enum figure figure, double error)
 {
     if (!(error <= worst[figure]))
         worst[figure] = isnan(error) ? INFINITY : error;
 }
 
-static bool on_gpu; /* which does not count what it reads */
+static bool on_reference; /* which counts what it reads */
 
 /* Of what linear layers and attention read since the last call, the part that is F32: a residual stream read without a
  * norm, results of passes, and what has few rows. */
 static void check_wide(const char *what, double most)
 {
     const struct values_read read = model_device_values_read();
-    if (on_gpu)
+    if (!on_reference)
         return;
     const double wide = (double)read.wide / (double)(read.narrow + read.wide);
     print_message("%s: %.3f of the values read are F32, at most %.2f\n", what, wide, most);
@@ -390,7 +393,15 @@ int main(void)
         cmocka_unit_test(test_vjepa2), cmocka_unit_test(test_bounds),
     };
     const char *const kind = getenv("SOWLV2_TEST_DEVICE");
-    on_gpu = kind && strcmp(kind, "cuda") == 0;
-    setenv("SOWLV2_TEST_DEVICE", on_gpu ? "cuda bf16" : "bf16", 1);
+    const bool on_gpu = kind && strcmp(kind, "cuda") == 0, on_cpu = kind && strcmp(kind, "cpu") == 0;
+    enum cpu_level level = cpu_level_best();
+    if (on_cpu && getenv("SOWLV2_CPU") && !cpu_level_parse(getenv("SOWLV2_CPU"), &level))
+        return EXIT_FAILURE;
+    if (on_cpu && (level < CPU_AVX512_BF16 || level > cpu_level_best())) {
+        printf("SKIP: this CPU lacks the level, or the level bfloat16\n");
+        return EXIT_SKIPPED;
+    }
+    on_reference = !on_gpu && !on_cpu;
+    setenv("SOWLV2_TEST_DEVICE", on_gpu ? "cuda bf16" : on_cpu ? "cpu bf16" : "bf16", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

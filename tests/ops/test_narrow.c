@@ -1,10 +1,13 @@
 /* A device that computes in bfloat16, beside the reference set in bfloat16: every op that takes narrow tensors, in all
  * types of what it reads and writes, and those that round their factors. What both sides may differ by is said with
  * each: a result that is narrow may fall on the other side of a rounding, which is up to two units of 2^-8. */
+#include "ops/cpu/cpu.h"
+#include "ops/cpu/kernels.h"
 #include "ops/layers.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define UNIT 0x1p-8
 
@@ -74,6 +77,19 @@ static void results(struct tensor out[SIDES], enum dtype dtype, int rank, const 
         out[i] = compute_tensor(sides.compute[i], dtype, rank, dim);
 }
 
+/* In the program that is compiled for it: the device does what one with AMX does, its products oneDNN's, its attention
+ * the kernel with AMX on an emulation of the tiles. */
+static void emulate(void)
+{
+#if defined(SOWLV2_AMX_EMULATED)
+    static struct ops_set set;
+    set = *sides.device[UNDER_TEST]->set;
+    set.attention = kernel_attention_amx_emulated;
+    sides.device[UNDER_TEST]->set = &set;
+    *(enum cpu_level *)sides.device[UNDER_TEST]->state = CPU_AMX;
+#endif
+}
+
 static void check_linear(int64_t rows, int64_t inputs, int64_t outputs, enum activation activation, int which)
 {
     const bool residual = which >= 4;
@@ -102,6 +118,7 @@ static void check_linear(int64_t rows, int64_t inputs, int64_t outputs, enum act
 static void test_linear(void **state)
 {
     (void)state;
+    emulate();
     static const int64_t sizes[] = {1, 7, 8, 16, 33, 64, 65, 100, 130};
     for (int i = 0; i < 48; i++) {
         check_linear(RANDOM_OF(sizes), RANDOM_OF(sizes), RANDOM_OF(sizes),
@@ -116,6 +133,7 @@ static void test_linear(void **state)
 static void test_conv2d(void **state)
 {
     (void)state;
+    emulate();
     static const int64_t channels[] = {1, 3, 8, 16, 24};
     for (int i = 0; i < 24; i++) {
         const int64_t size = random_range(5, 14), kernel = random_range(1, 4), inputs = RANDOM_OF(channels);
@@ -146,6 +164,7 @@ static void test_conv2d(void **state)
 static void test_matmul(void **state)
 {
     (void)state;
+    emulate();
     for (int i = 0; i < 12; i++) {
         const int64_t rows = random_range(1, 80), columns = random_range(1, 80), d = random_range(1, 70);
         struct values a = values_random(-2.0F, 2.0F, DIMS(rows, d)), b = values_random(-2.0F, 2.0F, DIMS(columns, d));
@@ -169,7 +188,7 @@ struct attention {
 
 /* q, k and v lie beside each other, as one layer gives them, with `gap` values between. Weights of the softmax may be
  * rounded as well, by half a unit each: of values up to 1 that is half a unit of their mean. */
-static void check_attention(const struct attention *s, int64_t gap, enum dtype in, enum dtype to)
+static void check_attention(const struct attention *s, float scale, int64_t gap, enum dtype in, enum dtype to)
 {
     const int64_t width = s->heads * (s->d + gap), width_v = s->heads * (s->dv + gap);
     struct values q = values_random(-1.5F, 1.5F, DIMS(s->batch, s->queries, s->heads, s->d + gap));
@@ -182,8 +201,8 @@ static void check_attention(const struct attention *s, int64_t gap, enum dtype i
         const struct tensor keys = tensor_slice(both, 3, 0, width), values = tensor_slice(both, 3, width, width_v);
         op_attention(sides.compute[side], tensor_slice(put(side, &q, in), 3, 0, s->d),
                      tensor_slice(TENSOR_RESHAPE(keys, s->batch, s->keys, s->heads, s->d + gap), 3, 0, s->d),
-                     tensor_slice(TENSOR_RESHAPE(values, s->batch, s->keys, s->heads, s->dv + gap), 3, 0, s->dv),
-                     1.0F / sqrtf((float)s->d), s->causal, out[side]);
+                     tensor_slice(TENSOR_RESHAPE(values, s->batch, s->keys, s->heads, s->dv + gap), 3, 0, s->dv), scale,
+                     s->causal, out[side]);
     }
     compare("attention", out, 1.5 * UNIT);
     free(q.host);
@@ -193,6 +212,7 @@ static void check_attention(const struct attention *s, int64_t gap, enum dtype i
 static void test_attention(void **state)
 {
     (void)state;
+    emulate();
     static const struct attention shapes[] = {
         {1, 70, 70, 2, 64, 64, false},
         {2, 64, 64, 1, 64, 64, false},
@@ -227,13 +247,33 @@ static void test_attention(void **state)
         {1, 400, 600, 1, 64, 64, false},
         {2, 200, 300, 1, 232, 48, false},
         {1, 130, 400, 1, 256, 256, false},
+        /* More queries than a block has. */
+        {1, 300, 300, 1, 64, 64, true},
+        {1, 530, 530, 1, 48, 33, true},
+        {1, 290, 515, 1, 64, 64, false},
     };
     for (int i = 0; i < COUNT(shapes); i++) {
         struct attention shape = shapes[i];
         if (shape.causal)
             shape.keys = shape.queries;
         for (int j = 0; j < 4; j++)
-            check_attention(&shape, j == 0 ? 0 : j == 1 ? 8 : 3, types[j < 3], types[j % 2]);
+            check_attention(&shape, 1.0F / sqrtf((float)shape.d),
+                            j == 0   ? 0
+                            : j == 1 ? 8
+                                     : 3,
+                            types[j < 3], types[j % 2]);
+    }
+}
+
+static void test_attention_scales(void **state)
+{
+    (void)state;
+    emulate();
+    static const float scales[] = {0.0F, -0.3F, 1e-30F, 3.0F};
+    const struct attention all = {1, 40, 50, 2, 64, 64, false}, causal = {1, 70, 70, 1, 64, 64, true};
+    for (int i = 0; i < COUNT(scales); i++) {
+        check_attention(&all, scales[i], 0, DTYPE_BF16, DTYPE_F32);
+        check_attention(&causal, scales[i], 0, DTYPE_BF16, DTYPE_F32);
     }
 }
 
@@ -243,6 +283,7 @@ static void test_attention(void **state)
 static void test_attention_online(void **state)
 {
     (void)state;
+    emulate();
     enum { TOKENS = 600, WIDTH = 64, AT = 37, NANS = 4 };
     static const float steps[] = {0.5F, 0.02F, -0.5F};
     for (int i = 0; i < COUNT(steps) + NANS; i++) {
@@ -451,10 +492,15 @@ static void test_gather_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_online), cmocka_unit_test(test_few_tokens),
-        cmocka_unit_test(test_upscale),   cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
+        cmocka_unit_test(test_attention),        cmocka_unit_test(test_attention_scales),
+        cmocka_unit_test(test_attention_online), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_conv2d),           cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_few_tokens),       cmocka_unit_test(test_upscale),
+        cmocka_unit_test(test_the_others),       cmocka_unit_test(test_gather_blocks),
     };
+    const char *const dots = getenv("SOWLV2_TEST_DOTS");
+    if (dots)
+        cpu_use_dots(strcmp(dots, "1") == 0);
     sides.precision = DTYPE_BF16;
     return sides_run(tests, COUNT(tests));
 }

@@ -35,7 +35,7 @@ class Device:
     """Where and how models compute; any number of models share one.
 
     device      "auto", "cpu", "cuda" or "cuda:N"
-    precision   "auto", "f32"; of a GPU also "bf16", which is its "auto"
+    precision   "f32"; "bf16" of a GPU or a CPU that has it; "auto": bf16 on a GPU, f32 on a CPU
     threads     threads of a forward pass; 0: as many as the process may use
     cpu_level   "reference", "avx2", "avx512", ...; None: the best that this CPU has
     """

@@ -1,4 +1,5 @@
 /* Activations of their own (those that follow a product are fused into it). */
+#include "ops/cpu/elements.h"
 #include "ops/cpu/gelu.h"
 #include "ops/cpu/kernels.h"
 
@@ -12,14 +13,13 @@ SIMD_INLINE void rows(const enum activation activation, int threads, struct tens
     const int64_t count = x.dim[1];
 #pragma omp parallel for num_threads(threads) schedule(static) if (x.dim[0] * count > 16384)
     for (int64_t r = 0; r < x.dim[0]; r++) {
-        const float *from = (const float *)host_data(x) + r * x.stride[0];
-        float *to = (float *)host_data(out) + r * out.stride[0];
+        const struct elements from = elements_of(&x, r * x.stride[0]), to = elements_of(&out, r * out.stride[0]);
         int64_t i = 0;
         for (; i + SIMD_LANES <= count; i += SIMD_LANES)
-            v_store(to + i, apply(activation, v_load(from + i)));
+            elements_store(to, i, apply(activation, elements_load(from, i)));
         const int tail = (int)(count - i);
         if (tail > 0)
-            v_store_part(to + i, tail, apply(activation, v_load_part(from + i, tail)));
+            elements_store_part(to, i, tail, apply(activation, elements_load_part(from, i, tail)));
     }
 }
 

@@ -26,6 +26,7 @@ struct job {
 /* Of one thread. */
 struct scratch {
     float *placed;     /* [ROW_BLOCK][c] */
+    float *factors;    /* [ROW_BLOCK][c]: rows as factors, where that is another number */
     float *scores;     /* [ROW_BLOCK][padded] */
     float *correction; /* [padded] */
 };
@@ -92,13 +93,13 @@ static void attend_chunk(const struct job *job, int64_t b, int64_t chunk, const 
         const int64_t rows = last - row < ROW_BLOCK ? last - row : ROW_BLOCK;
         const float *x = job->x + b * job->x_stride + row * width, *place = job->positions + row * width;
         for (int64_t i = 0; i < rows * width; i += SIMD_LANES)
-            v_store(scratch->placed + i, v_add(v_load(x + i), v_load(place + i)));
+            v_store(scratch->placed + i, v_factor(v_add(v_load(x + i), v_load(place + i))));
         score_rows(job, job->packed + b * padded * width, rows, scratch);
         weigh(job, rows, scratch, maximum, sum);
         for (int64_t j = 0; j < count; j++)
             if (scratch->correction[j] != 1.0F)
                 scale_row(total + j * width, width, scratch->correction[j]);
-        add_rows(job, scratch->scores, x, rows, total);
+        add_rows(job, scratch->scores, factors_of(x, rows * width, scratch->factors), rows, total);
     }
 }
 
@@ -138,7 +139,7 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
     const size_t mark = compute_mark(compute);
     struct job job = {
         .columns = columns_of(count, width), .x = host_data(x), .positions = host_data(positions), .rows = rows};
-    const int64_t padded = job.columns.padded, per_thread = ROW_BLOCK * (width + padded) + padded;
+    const int64_t padded = job.columns.padded, per_thread = ROW_BLOCK * (2 * width + padded) + padded;
     job.x_stride = x.dim[0] == 1 ? 0 : rows * width;
     job.chunks = (rows + CHUNK - 1) / CHUNK;
     job.packed = floats(compute, batch * padded * width);
@@ -157,7 +158,8 @@ void SIMD_NAME(kernel_attend_rows)(struct compute *compute, struct tensor q, str
 #pragma omp parallel for num_threads(threads) schedule(dynamic) if (large)
         for (int64_t i = 0; i < batch * job.chunks; i++) {
             float *base = memory + omp_get_thread_num() * per_thread;
-            const struct scratch scratch = {base, base + ROW_BLOCK * width, base + ROW_BLOCK * (width + padded)};
+            const struct scratch scratch = {base, base + ROW_BLOCK * width, base + 2 * ROW_BLOCK * width,
+                                            base + ROW_BLOCK * (2 * width + padded)};
             attend_chunk(&job, i / job.chunks, i % job.chunks, &scratch);
         }
 #pragma omp parallel for num_threads(threads) schedule(static) if (large)

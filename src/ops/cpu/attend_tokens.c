@@ -47,7 +47,7 @@ static void pack(const struct job *job, int64_t b, float factor)
     for (int64_t n = 0; n < width; n += TILE_COLUMNS) {
         const int64_t panel = panel_width(width, n);
         for (int64_t j = 0; j < count; j++)
-            memcpy(values + n * count + j * panel, v + j * width + n, (size_t)panel * sizeof(float));
+            factors_copy(v + j * width + n, panel, values + n * count + j * panel);
     }
 }
 
@@ -99,7 +99,7 @@ static void attend_block(const struct job *job, int64_t b, int64_t first, const 
     for (int64_t i = 0; i < rows * width; i += SIMD_LANES) {
         const vfloat value = v_load(x + i);
         v_store(scratch->sum + i, value);
-        v_store(scratch->placed + i, v_add(value, v_load(place + i)));
+        v_store(scratch->placed + i, v_factor(v_add(value, v_load(place + i))));
     }
     for (int64_t r = 0; r < rows; r++)
         memcpy(scratch->scores + r * padded, job->bias + b * padded, (size_t)padded * sizeof(float));
@@ -108,8 +108,8 @@ static void attend_block(const struct job *job, int64_t b, int64_t first, const 
         softmax_row(scratch->scores + r * padded, padded, job->heads);
     add_values(job, job->values + b * job->columns.count * width, rows, scratch);
     for (int64_t r = 0; r < rows; r++) {
-        norm_row(scratch->sum + r * width, width, host_data(a->gamma), host_data(a->beta), a->eps,
-                 out + (b * job->rows + first + r) * width);
+        norm_row(elements_f32(scratch->sum + r * width), width, host_data(a->gamma), host_data(a->beta), a->eps,
+                 elements_f32(out + (b * job->rows + first + r) * width));
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef OPS_CPU_COLUMNS_H
 #define OPS_CPU_COLUMNS_H
 
+#include "ops/cpu/factors.h"
 #include "ops/cpu/tile.h"
 
 struct columns {
@@ -24,7 +25,7 @@ static inline int64_t columns_first(const struct columns *columns, int64_t p)
     return columns->vectors * p / columns->panels;
 }
 
-/* rows [count][depth] times `factor` -> packed [padded * depth]: panels of [depth][their vectors]. */
+/* rows [count][depth], as factors, times `factor` -> packed [padded * depth]: panels of [depth][their vectors]. */
 static inline void columns_pack(const struct columns *columns, const float *rows, float factor, float *packed)
 {
     for (int64_t p = 0; p < columns->panels; p++) {
@@ -34,7 +35,7 @@ static inline void columns_pack(const struct columns *columns, const float *rows
         for (int64_t i = 0; i < columns->depth; i++) {
             for (int64_t j = 0; j < width; j++) {
                 const int64_t row = first + j;
-                panel[i * width + j] = row < columns->count ? rows[row * columns->depth + i] * factor : 0.0F;
+                panel[i * width + j] = row < columns->count ? factor_of(rows[row * columns->depth + i]) * factor : 0.0F;
             }
         }
     }

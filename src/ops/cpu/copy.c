@@ -105,11 +105,15 @@ void cpu_fill(struct compute *compute, float value, struct tensor out)
 {
     const int last = out.rank - 1;
     const int64_t run = out.dim[last], runs = tensor_count(&out) / run;
+    const uint16_t narrow = host_round_bf16(value);
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (runs * run * 4 > PARALLEL_BYTES)
     for (int64_t i = 0; i < runs; i++) {
-        float *row = (float *)host_data(out) + offset_of(&out, last, i);
+        const int64_t at = offset_of(&out, last, i);
         for (int64_t j = 0; j < run; j++)
-            row[j] = value;
+            if (out.dtype == DTYPE_BF16)
+                ((uint16_t *)host_data(out))[at + j] = narrow;
+            else
+                ((float *)host_data(out))[at + j] = value;
     }
 }

@@ -11,17 +11,17 @@ SIMD_INLINE vfloat apply(const enum operation operation, vfloat a, vfloat b)
     return operation == ADD ? v_add(a, b) : v_mul(a, b);
 }
 
-SIMD_INLINE void row(const enum operation operation, const float *a, const float *b, bool repeat, int64_t count,
-                     float *out)
+SIMD_INLINE void row(const enum operation operation, struct elements a, const float *b, bool repeat, int64_t count,
+                     struct elements out)
 {
     const vfloat single = v_set(b[0]);
     int64_t i = 0;
     for (; i + SIMD_LANES <= count; i += SIMD_LANES)
-        v_store(out + i, apply(operation, v_load(a + i), repeat ? single : v_load(b + i)));
+        elements_store(out, i, apply(operation, elements_load(a, i), repeat ? single : v_load(b + i)));
     const int tail = (int)(count - i);
     if (tail > 0) {
-        v_store_part(out + i, tail,
-                     apply(operation, v_load_part(a + i, tail), repeat ? single : v_load_part(b + i, tail)));
+        elements_store_part(
+            out, i, tail, apply(operation, elements_load_part(a, i, tail), repeat ? single : v_load_part(b + i, tail)));
     }
 }
 
@@ -39,7 +39,8 @@ SIMD_INLINE void broadcast(const enum operation operation, struct compute *compu
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows * count > 65536)
     for (int64_t i = 0; i < rows; i++)
-        row(operation, rows_at(&a, i), rows_at(&wide, i), repeat, count, rows_at(&out, i));
+        row(operation, rows_at(&a, i), (const float *)(const void *)rows_at(&wide, i).data, repeat, count,
+            rows_at(&out, i));
 }
 
 void SIMD_NAME(kernel_add)(struct compute *compute, struct tensor a, struct tensor b, struct tensor out)
@@ -59,13 +60,12 @@ void SIMD_NAME(kernel_affine)(struct compute *compute, struct tensor x, float sc
     const int threads = device_threads(compute_device(compute));
 #pragma omp parallel for num_threads(threads) schedule(static) if (x.dim[0] * count > 65536)
     for (int64_t r = 0; r < x.dim[0]; r++) {
-        const float *const from = rows_at(&x, r);
-        float *const to = rows_at(&out, r);
+        const struct elements from = rows_at(&x, r), to = rows_at(&out, r);
         int64_t i = 0;
         for (; i + SIMD_LANES <= count; i += SIMD_LANES)
-            v_store(to + i, v_fma(v_load(from + i), factor, term));
+            elements_store(to, i, v_fma(elements_load(from, i), factor, term));
         const int tail = (int)(count - i);
         if (tail > 0)
-            v_store_part(to + i, tail, v_fma(v_load_part(from + i, tail), factor, term));
+            elements_store_part(to, i, tail, v_fma(elements_load_part(from, i, tail), factor, term));
     }
 }

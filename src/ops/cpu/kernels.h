@@ -1,5 +1,5 @@
-/* Our own CPU kernels, one copy an instruction set: each declaration stands for NAME_avx2 and
- * NAME_avx512. Shapes were checked by the ops (src/ops). */
+/* Our own CPU kernels, one copy an instruction set: each declaration stands for NAME_avx2,
+ * NAME_avx512 and NAME_avx512_bf16. Shapes were checked by the ops (src/ops). */
 #ifndef OPS_CPU_KERNELS_H
 #define OPS_CPU_KERNELS_H
 
@@ -33,5 +33,12 @@
 
 CPU_KERNELS(avx2)
 CPU_KERNELS(avx512)
+CPU_KERNELS(avx512_bf16)
+
+/* attention_bf16.c with AMX, and in the tests with what emulates it. */
+void kernel_attention_amx(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale, bool causal,
+                          struct tensor out);
+void kernel_attention_amx_emulated(struct compute *, struct tensor q, struct tensor k, struct tensor v, float scale,
+                                   bool causal, struct tensor out);
 
 #endif

@@ -66,7 +66,18 @@ enum cpu_level cpu_level_best(void)
         return CPU_AVX512_VNNI;
     return has_amx() ? CPU_AMX : CPU_AVX512_BF16;
 }
+
+bool cpu_dots_are_fast(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_is("amd") != 0;
+}
 #else
+bool cpu_dots_are_fast(void)
+{
+    return false;
+}
+
 enum cpu_level cpu_level_best(void)
 {
     return CPU_REFERENCE;

@@ -12,7 +12,7 @@ static int create(struct device *device, const struct linear_source *source, boo
     int status = host_weights_join(source, channels_last, &weights);
     if (status != 0)
         return status;
-    status = onednn_product_create(device_threads(device), source->outputs, source->inputs, weights.weight,
+    status = onednn_product_create(device_threads(device), DTYPE_F32, source->outputs, source->inputs, weights.weight,
                                    weights.bias, source->rows_hint, &product);
     host_weights_free(&weights);
     *state = product;
@@ -70,7 +70,7 @@ static void multiply(struct compute *compute, struct onednn_product *product, st
         cpu_copy(compute, *residual, target); /* the product adds to it */
     if (compute_status(compute) == 0) {
         compute_fail(compute, onednn_product_run(product, compute, x.dim[0], host_data(input), activation, residual,
-                                                 host_data(target)));
+                                                 DTYPE_F32, host_data(target)));
     }
     deliver(compute, target, out);
     compute_release(compute, mark);

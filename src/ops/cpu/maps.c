@@ -1,28 +1,28 @@
 /* Pooling of maps and resizing of planes. */
+#include "ops/cpu/elements.h"
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/simd.h"
 
 #include <omp.h>
 #include <string.h>
 
 /* out[c] = maximum over the window whose corner is x[c]; NaN where one of them is. */
-static void pool_window(const float *x, int64_t row_stride, int64_t column_stride, int size, int64_t channels,
-                        float *out)
+static void pool_window(struct elements x, int64_t row_stride, int64_t column_stride, int size, int64_t channels,
+                        struct elements out)
 {
     for (int64_t c = 0; c < channels; c += SIMD_LANES) {
         const int left = channels - c < SIMD_LANES ? (int)(channels - c) : SIMD_LANES;
         const bool whole = left == SIMD_LANES;
-        vfloat largest = whole ? v_load(x + c) : v_load_part(x + c, left);
+        vfloat largest = whole ? elements_load(x, c) : elements_load_part(x, c, left);
         for (int dy = 0; dy < size; dy++) {
             for (int dx = 0; dx < size; dx++) {
-                const float *from = x + dy * row_stride + dx * column_stride + c;
-                largest = v_max_or_nan(largest, whole ? v_load(from) : v_load_part(from, left));
+                const int64_t at = dy * row_stride + dx * column_stride + c;
+                largest = v_max_or_nan(largest, whole ? elements_load(x, at) : elements_load_part(x, at, left));
             }
         }
         if (whole)
-            v_store(out + c, largest);
+            elements_store(out, c, largest);
         else
-            v_store_part(out + c, left, largest);
+            elements_store_part(out, c, left, largest);
     }
 }
 
@@ -32,11 +32,11 @@ void SIMD_NAME(kernel_max_pool2d)(struct compute *compute, struct tensor x, int 
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
     for (int64_t n = 0; n < out.dim[0]; n++) {
         for (int64_t y = 0; y < out.dim[1]; y++) {
-            const float *from = (const float *)host_data(x) + n * x.stride[0] + y * size * x.stride[1];
-            float *to = (float *)host_data(out) + n * out.stride[0] + y * out.stride[1];
+            const struct elements from = elements_of(&x, n * x.stride[0] + y * size * x.stride[1]);
+            const struct elements to = elements_of(&out, n * out.stride[0] + y * out.stride[1]);
             for (int64_t i = 0; i < out.dim[2]; i++) {
-                pool_window(from + i * size * x.stride[2], x.stride[1], x.stride[2], size, out.dim[3],
-                            to + i * out.stride[2]);
+                pool_window(elements_from(from, i * size * x.stride[2]), x.stride[1], x.stride[2], size, out.dim[3],
+                            elements_from(to, i * out.stride[2]));
             }
         }
     }

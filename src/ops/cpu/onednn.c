@@ -53,9 +53,7 @@ static int use_threads(int threads)
  * that is busy with other things. */
 enum { SMALL_PRODUCT = 1 << 21, SMALL_COPY = 1 << 18 };
 
-/* The threads of the calling thread's passes, kernels' included: they are there, or there is an error and no end of the
- * process. */
-static int start_threads(int threads)
+int onednn_start_threads(int threads)
 {
     if (guarded_threads_start(threads) == dnnl_success)
         return 0;
@@ -76,6 +74,7 @@ struct plan_key {
     int64_t rows;
     enum activation activation;
     bool accumulate;
+    enum dtype type, out; /* of what is multiplied, and of what is written */
 };
 
 struct plan {
@@ -89,6 +88,7 @@ struct plan {
 
 struct onednn_product {
     int threads;
+    enum dtype type;
     int64_t outputs, inputs;
     dnnl_memory_desc_t weight_desc;
     void *weight;
@@ -145,10 +145,16 @@ static int make_attributes(enum activation activation, bool accumulate, dnnl_pri
     return status;
 }
 
-static int describe(dnnl_memory_desc_t *desc, int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride)
+static dnnl_data_type_t type_of(enum dtype type)
+{
+    return type == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+static int describe(dnnl_memory_desc_t *desc, enum dtype type, int64_t rows, int64_t columns, int64_t row_stride,
+                    int64_t column_stride)
 {
     const dnnl_dims_t dims = {rows, columns}, strides = {row_stride, column_stride};
-    return check(dnnl_memory_desc_init_by_strides(desc, 2, dims, dnnl_f32, strides), "describing memory");
+    return check(dnnl_memory_desc_init_by_strides(desc, 2, dims, type_of(type), strides), "describing memory");
 }
 
 /* Compiles out = x weight with the weights as `weight` says (its layout may be left to oneDNN). */
@@ -162,11 +168,11 @@ static int plan_compile(const struct plan_key *key, int64_t outputs, int64_t inp
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t described = NULL;
     dnnl_matmul_desc_t product;
-    int status = describe(&plan->x, key->rows, inputs, inputs, 1);
+    int status = describe(&plan->x, key->type, key->rows, inputs, inputs, 1);
     if (status == 0)
-        status = describe(&plan->out, key->rows, outputs, outputs, 1);
+        status = describe(&plan->out, key->out, key->rows, outputs, outputs, 1);
     if (status == 0)
-        status = describe(&plan->bias, 1, outputs, outputs, 1);
+        status = describe(&plan->bias, DTYPE_F32, 1, outputs, outputs, 1);
     if (status == 0) {
         status = check(dnnl_matmul_desc_init(&product, &plan->x, weight, has_bias ? &plan->bias : NULL, &plan->out),
                        "describing a matrix product");
@@ -233,8 +239,8 @@ static int execute(dnnl_primitive_t primitive, struct arguments *arguments, bool
     return status;
 }
 
-static int plan_run(struct plan *plan, struct compute *compute, const float *x, const void *weight, const float *bias,
-                    float *out)
+static int plan_run(struct plan *plan, struct compute *compute, const void *x, const void *weight, const float *bias,
+                    void *out)
 {
     const size_t mark = compute_mark(compute);
     struct arguments arguments = {.count = 0};
@@ -266,7 +272,8 @@ static int plan_run(struct plan *plan, struct compute *compute, const float *x, 
 
 static bool same_key(const struct plan_key *a, const struct plan_key *b)
 {
-    return a->rows == b->rows && a->activation == b->activation && a->accumulate == b->accumulate;
+    return a->rows == b->rows && a->activation == b->activation && a->accumulate == b->accumulate &&
+           a->type == b->type && a->out == b->out;
 }
 
 /* The plan for `key`, compiled where it is new. `*kept`: it stays with the product; else it is the
@@ -296,18 +303,18 @@ static int find_plan(struct onednn_product *product, const struct plan_key *key,
 static int pack_weights(struct onednn_product *product, const float *weight, int64_t rows)
 {
     const dnnl_dims_t dims = {product->inputs, product->outputs};
-    const struct plan_key key = {rows, ACTIVATION_NONE, false};
+    const struct plan_key key = {rows, ACTIVATION_NONE, false, product->type, product->type};
     dnnl_memory_desc_t any, plain;
     struct plan *plan = NULL;
-    int status =
-        check(dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any), "describing weights");
+    int status = check(dnnl_memory_desc_init_by_tag(&any, 2, dims, type_of(product->type), dnnl_format_tag_any),
+                       "describing weights");
     if (status == 0)
         status = plan_compile(&key, product->outputs, product->inputs, &any, product->bias, &plan);
     if (status != 0)
         return status;
     product->weight_desc = plan->weight;
     plan_free(plan); /* compiled for the packing's threads, not for those of a pass */
-    status = describe(&plain, product->inputs, product->outputs, 1, product->inputs);
+    status = describe(&plain, DTYPE_F32, product->inputs, product->outputs, 1, product->inputs);
     if (status != 0)
         return status;
     const size_t bytes = (dnnl_memory_desc_get_size(&product->weight_desc) + 63) / 64 * 64;
@@ -333,17 +340,18 @@ static int pack_weights(struct onednn_product *product, const float *weight, int
     return status;
 }
 
-int onednn_product_create(int threads, int64_t outputs, int64_t inputs, const float *weight, const float *bias,
-                          int64_t rows_hint, struct onednn_product **out)
+int onednn_product_create(int threads, enum dtype type, int64_t outputs, int64_t inputs, const float *weight,
+                          const float *bias, int64_t rows_hint, struct onednn_product **out)
 {
     struct onednn_product *product = calloc(1, sizeof(*product));
     if (!product)
         return error_memory("matrix product");
     pthread_mutex_init(&product->mutex, NULL);
     product->threads = threads;
+    product->type = type;
     product->outputs = outputs;
     product->inputs = inputs;
-    int status = start_threads(threads);
+    int status = onednn_start_threads(threads);
     if (status == 0 && bias) {
         product->bias = malloc((size_t)outputs * sizeof(float));
         if (!product->bias)
@@ -379,11 +387,11 @@ void onednn_product_free(struct onednn_product *product)
     free(product);
 }
 
-int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const float *x,
-                       enum activation activation, bool accumulate, float *out)
+int onednn_product_run(struct onednn_product *product, struct compute *compute, int64_t rows, const void *x,
+                       enum activation activation, bool accumulate, enum dtype out_type, void *out)
 {
-    const struct plan_key key = {rows, activation, accumulate};
-    int status = start_threads(product->threads);
+    const struct plan_key key = {rows, activation, accumulate, product->type, out_type};
+    int status = onednn_start_threads(product->threads);
     if (status != 0)
         return status;
     const int before = use_threads(threads_for(rows * product->inputs * product->outputs, product->threads));
@@ -403,15 +411,15 @@ int onednn_product_run(struct onednn_product *product, struct compute *compute, 
 int onednn_matmul_transposed(struct compute *compute, int64_t n, int64_t m, int64_t d, const float *a, const float *b,
                              float *out)
 {
-    const struct plan_key key = {n, ACTIVATION_NONE, false};
+    const struct plan_key key = {n, ACTIVATION_NONE, false, DTYPE_F32, DTYPE_F32};
     dnnl_memory_desc_t weight;
     struct plan *plan = NULL;
     const int threads = device_threads(compute_device(compute));
-    int status = start_threads(threads);
+    int status = onednn_start_threads(threads);
     if (status != 0)
         return status;
     const int before = use_threads(threads_for(n * m * d, threads));
-    status = describe(&weight, d, m, 1, d);
+    status = describe(&weight, DTYPE_F32, d, m, 1, d);
     if (status == 0)
         status = plan_compile(&key, m, d, &weight, false, &plan);
     if (status == 0)

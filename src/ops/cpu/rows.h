@@ -2,17 +2,17 @@
 #ifndef OPS_CPU_ROWS_H
 #define OPS_CPU_ROWS_H
 
-#include "ops/host.h"
+#include "ops/cpu/elements.h"
 
 /* Where row `index` begins, rows counted over the leading dimensions in order. */
-static inline float *rows_at(const struct tensor *tensor, int64_t index)
+static inline struct elements rows_at(const struct tensor *tensor, int64_t index)
 {
     int64_t offset = 0;
     for (int axis = tensor->rank - 2; axis >= 0; axis--) {
         offset += index % tensor->dim[axis] * tensor->stride[axis];
         index /= tensor->dim[axis];
     }
-    return (float *)host_data(*tensor) + offset;
+    return elements_of(tensor, offset);
 }
 
 /* Whether all rows lie at one distance, given in *stride (elements); also true for at most one row. */

@@ -1,10 +1,12 @@
 /* The few vector operations that the kernels need, for the instruction set a file is compiled for
- * (AVX-512 F/BW/DQ/VL, or AVX2 with FMA). Kernel sources are compiled once a set, see CMakeLists.txt;
- * SIMD_NAME gives each copy's functions their own names. */
+ * (AVX-512 F/BW/DQ/VL, the same with BF16, or AVX2 with FMA). Kernel sources are compiled once a set, see
+ * CMakeLists.txt; SIMD_NAME gives each copy's functions their own names. The copy with BF16 is for devices that compute
+ * in bfloat16: it alone meets narrow tensors, and rounds what is multiplied. */
 #ifndef OPS_CPU_SIMD_H
 #define OPS_CPU_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
@@ -17,7 +19,15 @@ SIMD_INLINE void v_prefetch(const float *p)
 
 #if defined(__AVX512F__)
 
+#if defined(SOWLV2_AMX_EMULATED)
+#define SIMD_NAME(name) name##_amx_emulated
+#elif defined(__AMX_BF16__)
+#define SIMD_NAME(name) name##_amx
+#elif defined(__AVX512BF16__)
+#define SIMD_NAME(name) name##_avx512_bf16
+#else
 #define SIMD_NAME(name) name##_avx512
+#endif
 enum { SIMD_LANES = 16, SIMD_PANEL_VECTORS = 4 };
 typedef __m512 vfloat;
 
@@ -167,6 +177,23 @@ SIMD_INLINE void v_turn(vfloat x[SIMD_LANES])
     }
 }
 
+#if defined(__AVX512BF16__)
+SIMD_INLINE vfloat v_widen(__m256i x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+/* To the nearest, ties to even; NaN stays NaN. A number under 2^-126 becomes 0: all instructions of bfloat16 do so. */
+SIMD_INLINE __m256i v_narrow(vfloat x)
+{
+    return (__m256i)_mm512_cvtneps_pbh(x);
+}
+/* sum[i] += a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1] */
+SIMD_INLINE vfloat v_dot_pairs(__m512i a, __m512i b, vfloat sum)
+{
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+#endif
+
 #elif defined(__AVX2__) && defined(__FMA__)
 
 #define SIMD_NAME(name) name##_avx2
@@ -290,6 +317,16 @@ SIMD_INLINE void v_turn(vfloat x[SIMD_LANES])
 #else
 #error "compile this file with -mavx2 -mfma or -mavx512f -mavx512bw -mavx512dq -mavx512vl"
 #endif
+
+/* As a factor of a product: rounded where the device computes in bfloat16. */
+SIMD_INLINE vfloat v_factor(vfloat x)
+{
+#if defined(__AVX512BF16__)
+    return v_widen(v_narrow(x));
+#else
+    return x;
+#endif
+}
 
 /* 2^x for x <= 0 (an attention score minus its row's maximum), relative error under 2e-7; 0 from -127.5 on. Both
  * polynomials of degree 5 have the least largest relative error, on [0, 1) (7.5e-8 before rounding) and on

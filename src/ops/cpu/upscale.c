@@ -1,5 +1,6 @@
 /* Masks from a grid (op_upscale_masks): a few pixels of the grid go through both steps while they are in the cache;
  * nothing of the upscaled embedding is kept. */
+#include "ops/cpu/factors.h"
 #include "ops/cpu/gelu.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/norm_row.h"
@@ -24,8 +25,9 @@ struct job {
 
 /* Of one thread. */
 struct scratch {
-    float *middle; /* [PIXEL_BLOCK][4 c1] */
-    float *fine;   /* [PIXEL_BLOCK][4][4 c2] */
+    float *middle;  /* [PIXEL_BLOCK][4 c1] */
+    float *fine;    /* [PIXEL_BLOCK][4][4 c2] */
+    float *factors; /* [PIXEL_BLOCK][c]: the grid as factors, where that is another number */
 };
 
 static int64_t panel_width(int64_t width, int64_t n)
@@ -38,7 +40,7 @@ static void pack(const float *weight, int64_t inputs, int64_t outputs, float *pa
     for (int64_t n = 0; n < outputs; n += TILE_COLUMNS) {
         const int64_t panel = panel_width(outputs, n);
         for (int64_t i = 0; i < inputs; i++)
-            memcpy(panels + n * inputs + i * panel, weight + i * outputs + n, (size_t)panel * sizeof(float));
+            factors_copy(weight + i * outputs + n, panel, panels + n * inputs + i * panel);
     }
 }
 
@@ -56,10 +58,11 @@ static __attribute__((noinline)) void product(int64_t rows, const float *x, int6
     }
 }
 
+/* As factors of what comes next. */
 static void gelu(float *x, int64_t count)
 {
     for (int64_t i = 0; i < count; i += SIMD_LANES)
-        v_store(x + i, v_gelu(v_load(x + i)));
+        v_store(x + i, v_factor(v_gelu(v_load(x + i))));
 }
 
 /* 16 pixels [2 x 2][2 x 2] to their places from `to` on in rows of `size`. */
@@ -82,9 +85,9 @@ static void write_masks(const struct job *job, int64_t b, int64_t p, const float
             vfloat sum[SIMD_LANES];
             for (int j = 0; j < SIMD_LANES; j++) {
                 const float *row = fine + (i + j) * c2;
-                sum[j] = v_mul(v_load(row), v_load(hyper));
+                sum[j] = v_mul(v_load(row), v_factor(v_load(hyper)));
                 for (int64_t n = SIMD_LANES; n < c2; n += SIMD_LANES)
-                    sum[j] = v_fma(v_load(row + n), v_load(hyper + n), sum[j]);
+                    sum[j] = v_fma(v_load(row + n), v_factor(v_load(hyper + n)), sum[j]);
             }
             v_store(pixels + i, v_sums(sum));
         }
@@ -98,11 +101,11 @@ static void upscale_block(const struct job *job, int64_t b, int64_t first, const
     const struct mask_upscaling *u = job->upscaling;
     const int64_t pixels = job->side * job->side, c1 = job->c1, c2 = job->c2;
     const int64_t rows = pixels - first < PIXEL_BLOCK ? pixels - first : PIXEL_BLOCK;
-    product(rows, (const float *)host_data(u->x) + (b * pixels + first) * job->c, job->c, job->weight1,
-            host_data(u->bias1), (const float *)host_data(u->features1) + first * TAPS * c1, TAPS * c1,
-            scratch->middle);
+    const float *x = (const float *)host_data(u->x) + (b * pixels + first) * job->c;
+    product(rows, factors_of(x, rows * job->c, scratch->factors), job->c, job->weight1, host_data(u->bias1),
+            (const float *)host_data(u->features1) + first * TAPS * c1, TAPS * c1, scratch->middle);
     for (int64_t r = 0; r < rows * TAPS; r++) {
-        float *row = scratch->middle + r * c1;
+        const struct elements row = elements_f32(scratch->middle + r * c1);
         norm_row(row, c1, host_data(u->gamma), host_data(u->beta), u->eps, row);
     }
     gelu(scratch->middle, rows * TAPS * c1);
@@ -128,7 +131,7 @@ void SIMD_NAME(kernel_upscale_masks)(struct compute *compute, const struct mask_
     }
     const int threads = device_threads(compute_device(compute));
     const int64_t batch = out.dim[0], pixels = job.side * job.side;
-    const int64_t per_thread = PIXEL_BLOCK * (TAPS * job.c1 + FINE * job.c2);
+    const int64_t per_thread = PIXEL_BLOCK * (TAPS * job.c1 + FINE * job.c2 + job.c);
     const size_t mark = compute_mark(compute);
     job.weight1 = floats(compute, job.c * TAPS * job.c1);
     job.weight2 = floats(compute, job.c1 * TAPS * job.c2);
@@ -141,7 +144,8 @@ void SIMD_NAME(kernel_upscale_masks)(struct compute *compute, const struct mask_
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8) if (large)
         for (int64_t i = 0; i < batch * blocks; i++) {
             float *base = memory + omp_get_thread_num() * per_thread;
-            const struct scratch scratch = {base, base + PIXEL_BLOCK * TAPS * job.c1};
+            const struct scratch scratch = {base, base + PIXEL_BLOCK * TAPS * job.c1,
+                                            base + PIXEL_BLOCK * (TAPS * job.c1 + FINE * job.c2)};
             upscale_block(&job, i / blocks, i % blocks * PIXEL_BLOCK, &scratch);
         }
     }
