@@ -49,6 +49,13 @@ int settings_check_common(const struct settings *settings)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "--precision: '%s' is not built into this version yet%s: use f32 or auto", precision,
                          strcmp(precision, "bf16") == 0 ? " but on a GPU (--device cuda)" : "");
+    if (settings->isolate && settings->run.allow_playlists)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--isolate: not with --allow-playlists: what decodes can open nothing "
+                                                "that a playlist names");
+#ifndef __linux__
+    if (settings->isolate)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "--isolate: is there on Linux alone");
+#endif
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "media/isolation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,8 @@ int sowlv2_run_create(const struct sowlv2_run_options *options, sowlv2_run **out
         status = list(run);
     if (!status)
         status = run_describe_job(run, &run->job);
+    if (!status && options->decoder_program && run->inputs.paths.count + run->inputs.video_paths.count > 0)
+        status = isolation_create(run->options.decoder_program, &run->isolation);
     if (status) {
         sowlv2_run_free(&run);
         return status;
@@ -109,6 +112,7 @@ void sowlv2_run_free(sowlv2_run **run)
 {
     if (!run || !*run)
         return;
+    isolation_free(&(*run)->isolation);
     run_places_free((*run)->places, (*run)->inputs.video_paths.count);
     output_claim_close(&(*run)->claim);
     inputs_free(&(*run)->inputs);
@@ -159,6 +163,16 @@ const char *sowlv2_run_input(const sowlv2_run *run, bool video, int64_t index)
     return names && index >= 0 && (size_t)index < names->count ? names->items[index] : NULL;
 }
 
+/* The files of films are copied together by this process, which is not to look into what was given. */
+static void tell_no_sound(const struct sowlv2_run *run)
+{
+    const struct sowlv2_run_options *const options = &run->options;
+
+    if (run->isolation && run->inputs.video_paths.count > 0 && run->options_audio && options->output &&
+        options->overlays && options->films)
+        log_notice("--isolate: films are written without the sound of their videos");
+}
+
 /* Objects are followed by their masks. */
 static int check_videos(struct sowlv2_run *run, const struct run_models *models)
 {
@@ -196,11 +210,14 @@ int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sow
         status = error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: marks need a segmenter");
     if (!status && work)
         status = check_videos(run, &models);
+    if (!status && work && run->isolation)
+        status = isolation_check(run->isolation);
     if (status)
         return status;
     run->started = true;
     if (run->inputs.paths.count > 0)
         run_images(run, &models, &mine);
+    tell_no_sound(run);
     if (!run->sink_status && !mine.interrupted && (segmenter || !work))
         run_videos(run, &models, &mine);
     if (report)

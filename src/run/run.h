@@ -20,6 +20,8 @@ struct sowlv2_run {
     struct run_place *places;      /* [inputs.video_paths.count] */
     volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
     bool started;
+    bool options_audio;          /* sound was asked for */
+    struct isolation *isolation; /* decodes; NULL: this process does */
     int sink_status; /* the error of a sink of the caller's, which ends the run; calls of sinks come one at a time */
 };
 
