@@ -75,7 +75,9 @@ struct sowlv2_run_frame {
 struct sowlv2_sink {
     size_t size;
     int (*frame)(const struct sowlv2_run_frame *frame, void *user_data);
-    int (*object_end)(const char *input, int64_t number, void *user_data); /* its last frame was given */
+    int (*object_end)(const char *input, int64_t number, void *user_data); /* it was given up: its last frame was given.
+                                                                              Not called of those that are followed
+                                                                              until their video ends */
     int (*input_end)(const char *input, bool whole, void *user_data);      /* of a video; `whole`: it came to its end */
     void *user_data;
 };
