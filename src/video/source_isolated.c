@@ -44,8 +44,8 @@ static int open_file(const char *source, struct film *film)
     if (S_ISDIR(state.st_mode))
         return error_set(SOWLV2_ERROR_IO, "%s: is a folder", name);
     if (S_ISCHR(state.st_mode) && !standard)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "%s: with --isolate a camera cannot be read: leave it out, cameras can be trusted", name);
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: is a device: with --isolate no camera is read: run without it",
+                         name);
     film->standard_input = standard && !S_ISREG(state.st_mode);
     film->file = film->standard_input ? STDIN_FILENO
                                       : open(path, O_RDONLY | O_CLOEXEC | (S_ISREG(state.st_mode) ? 0 : O_NONBLOCK));

@@ -123,7 +123,7 @@ static void test_a_crash_ends_a_film_there(void **state)
     tool_expect(1, "it breaks off at ",
                 ARGUMENTS(FILM_DETECT, "--quiet", "--input", film_path, "--isolate", ROWS_ONLY));
     unset_crash("LD_CRASH_FRAME");
-    json_t *rows = film_rows("results.jsonl");
+    json_t *rows = film_rows("");
     assert_in_range(json_array_size(rows), 12, 14);
     json_decref(rows);
 }
@@ -148,8 +148,9 @@ static void test_a_crash_costs_one_film(void **state)
 static void test_frames(void **state)
 {
     (void)state;
-    struct tool_result plain = tool_run(ARGUMENTS("frames", "--input", film_path));
-    struct tool_result isolated = tool_run(ARGUMENTS("frames", "--input", film_path, "--isolate"));
+    struct tool_result plain = tool_run(ARGUMENTS("frames", "--input", film_path, "--vjepa2-model", "demo"));
+    struct tool_result isolated =
+        tool_run(ARGUMENTS("frames", "--input", film_path, "--vjepa2-model", "demo", "--isolate"));
     assert_int_equal(plain.status, 0);
     assert_int_equal(isolated.status, 0);
     assert_string_equal(isolated.out, plain.out);
