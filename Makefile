@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl all build torture demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
+.PHONY: fuzz-afl fuzz-coverage all build torture demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
 
 all: build
 
@@ -64,6 +64,9 @@ demo-eval: build ## accuracy of the program with the demo models on held-out pic
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)
 	@$(PYTHON) tools/parity_hub.py --build $(BUILD)
+
+fuzz-coverage: ## how much of each parser its fuzzer reaches; fails below 85 % of the lines
+	@tools/fuzz_coverage.sh $(BUILD)
 
 fuzz-afl: ## AFL++ with the tool itself over the tests' images, a minute a format (needs afl++)
 	@tools/afl.sh $(BUILD) 60

@@ -75,7 +75,9 @@ struct sowlv2_run_frame {
 struct sowlv2_sink {
     size_t size;
     int (*frame)(const struct sowlv2_run_frame *frame, void *user_data);
-    int (*object_end)(const char *input, int64_t number, void *user_data); /* its last frame was given */
+    int (*object_end)(const char *input, int64_t number, void *user_data); /* it was given up: its last frame was given.
+                                                                              Not called of those that are followed
+                                                                              until their video ends */
     int (*input_end)(const char *input, bool whole, void *user_data);      /* of a video; `whole`: it came to its end */
     void *user_data;
 };
@@ -221,6 +223,11 @@ struct sowlv2_run_options {
                                                                                     the thread of sowlv2_run_start() */
     void (*part)(const struct sowlv2_run_part *part, void *user_data); /* NULL: none; from the same thread */
     void *user_data;                                                   /* of both */
+
+    /* A program that decodes images and films in processes of its own, without access to files, to the network and to
+     * other processes: see sowlv2_decoder_serve(). What is wrong in a decoder then costs the one input. Linux only.
+     * NULL: this process decodes. */
+    const char *decoder_program;
 };
 
 SOWLV2_API void sowlv2_run_options_init(struct sowlv2_run_options *options, size_t size);
@@ -280,6 +287,16 @@ struct sowlv2_run_models {
 SOWLV2_API int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
                                    struct sowlv2_run_report *report);
 
+/* ---- decoding in a process of its own ------------------------------------------------------------ */
+
+/* A program that decodes for others is started with this as its only argument, and calls sowlv2_decoder_serve(), before
+ * it opens anything. The tool, build/sowlv2, is one. */
+#define SOWLV2_DECODER_ARGUMENT "--serve-as-decoder"
+
+/* Gives up the rights to open files and connections, and decodes what comes through descriptor 3 until nothing comes
+ * any more. Returns the exit status that the program ends with. */
+SOWLV2_API int sowlv2_decoder_serve(void);
+
 /* ---- key frames -------------------------------------------------------------------------------- */
 
 /* Make one with sowlv2_key_frames_options_default() and change fields. What it points to must outlive the call. */
@@ -315,6 +332,7 @@ struct sowlv2_key_frames_options {
     bool (*progress)(int64_t done, int64_t total, void *user_data); /* frames; total 0: not known */
     void *user_data;                                                /* of these three */
     const volatile sig_atomic_t *stop; /* not 0, as set by a signal handler: ends the call as cancelled; NULL: never */
+    const char *decoder_program;       /* as in struct sowlv2_run_options */
 };
 
 /* Fills the first `size` bytes of the options with their defaults. */

@@ -120,14 +120,14 @@ static int read_all(struct reading *reading, int fd, char **out, size_t *size)
 
 int file_read_checked(const char *path, size_t limit, file_check check, void *user_data, char **out, size_t *size)
 {
-    struct reading reading = {.name = path, .limit = limit, .check = check, .user_data = user_data};
+    size_t expected;
     int fd = -1;
     *out = NULL;
     *size = 0;
-    int status = file_open_regular(path, &fd, &reading.expected);
+    int status = file_open_regular(path, &fd, &expected);
     if (status)
         return status;
-    status = read_all(&reading, fd, out, size);
+    status = file_read_descriptor(fd, path, expected, limit, check, user_data, out, size);
     close(fd);
     return status;
 }
@@ -137,10 +137,11 @@ int file_read(const char *path, size_t limit, char **out, size_t *size)
     return file_read_checked(path, limit, NULL, NULL, out, size);
 }
 
-int file_read_descriptor(int descriptor, const char *name, size_t limit, file_check check, void *user_data, char **out,
-                         size_t *size)
+int file_read_descriptor(int descriptor, const char *name, size_t expected, size_t limit, file_check check,
+                         void *user_data, char **out, size_t *size)
 {
-    struct reading reading = {.name = name, .limit = limit, .check = check, .user_data = user_data};
+    struct reading reading = {
+        .name = name, .expected = expected, .limit = limit, .check = check, .user_data = user_data};
     *out = NULL;
     *size = 0;
     return read_all(&reading, descriptor, out, size);

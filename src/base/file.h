@@ -23,9 +23,9 @@ typedef int (*file_check)(void *user_data, const char *data, size_t size, size_t
 int file_read_checked(const char *path, size_t limit, file_check check, void *user_data, char **out, size_t *size);
 
 /* Reads all that comes from an open descriptor, at most `limit` bytes, as file_read_checked; `name` is what messages
- * call it. Errors: IO, FORMAT (over the limit), MEMORY. */
-int file_read_descriptor(int descriptor, const char *name, size_t limit, file_check check, void *user_data, char **out,
-                         size_t *size);
+ * call it, `expected` how many bytes a file has (0: nobody knows). Errors: IO, FORMAT (over the limit), MEMORY. */
+int file_read_descriptor(int descriptor, const char *name, size_t expected, size_t limit, file_check check,
+                         void *user_data, char **out, size_t *size);
 
 bool file_exists(const char *path);
 /* Whether `path` is a link to what is not there: a download that was cut short leaves them. */

@@ -132,7 +132,8 @@ static int start(const struct settings *settings, const struct mark_objects *mar
         const int status = sowlv2_run_start_on(run, given, count, &report);
 
         terminal_progress_end();
-        result = status ? verb_fail(EXIT_ALL_FAILED) : exit_status_of(&report);
+        result = status ? verb_fail(status == SOWLV2_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_ALL_FAILED)
+                        : exit_status_of(&report);
     }
     for (size_t i = 0; i < count; i++) {
         device_tell_memory(settings, models[i].device);
@@ -179,6 +180,7 @@ static void set_inputs(const struct settings *settings, struct sowlv2_run_option
     run->as_video = settings->as_video.all;
     run->videos = (const char *const *)settings->as_video.paths.items;
     run->video_count = settings->as_video.paths.count;
+    run->decoder_program = settings->isolate ? DECODER_PROGRAM : NULL;
 }
 
 /* `*out` must not move. `marks` NULL: prompts. Errors: MEMORY. */

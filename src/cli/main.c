@@ -136,6 +136,8 @@ int main(int argc, char **argv)
 {
     int result;
 
+    if (argc == 2 && strcmp(argv[1], SOWLV2_DECODER_ARGUMENT) == 0)
+        _exit(sowlv2_decoder_serve()); /* nothing that ends with a process may be done any more */
     signals_ignore_limit();
     if (computes(argc, argv))
         choose_waiting(argv);

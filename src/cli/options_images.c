@@ -299,6 +299,13 @@ const struct option_spec options_images[] = {
      .verbs = FOR_IMAGES | FOR_FRAMES,
      .offset = AT(run.allow_truncated),
      .help = "Take what is there of an image that was cut short; without it such an image fails."},
+    {.name = "isolate",
+     .kind = OPTION_FLAG,
+     .group = GROUP_SPEED,
+     .verbs = FOR_IMAGES | FOR_FRAMES,
+     .offset = AT(isolate),
+     .help = "Decode images and videos in processes of their own that can open no file and no connection: for inputs "
+             "from strangers. Linux only."},
 
 };
 

@@ -207,7 +207,7 @@ static int read_prompts(const char *path, struct string_list *prompts)
     struct reader reader = {.name = standard ? "standard input" : path, .prompts = prompts};
     char *text = NULL;
     size_t size = 0;
-    int status = standard ? file_read_descriptor(STDIN_FILENO, reader.name, LARGEST_FILE, NULL, NULL, &text, &size)
+    int status = standard ? file_read_descriptor(STDIN_FILENO, reader.name, 0, LARGEST_FILE, NULL, NULL, &text, &size)
                           : file_read(path, LARGEST_FILE, &text, &size);
 
     if (!status)

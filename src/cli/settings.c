@@ -47,6 +47,13 @@ int settings_check_common(const struct settings *settings)
     if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0 && strcmp(precision, "auto") != 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "--precision: '%s' is not built into this version yet: use bf16, f32 or auto", precision);
+    if (settings->isolate && settings->run.allow_playlists)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--isolate: not with --allow-playlists: what decodes can open nothing "
+                                                "that a playlist names");
+#ifndef __linux__
+    if (settings->isolate)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "--isolate: is there on Linux alone");
+#endif
     return 0;
 }
 

@@ -6,6 +6,9 @@
 #include "cli/marks.h"
 #include "sowlv2_run.h"
 
+/* What --isolate starts: this program again, also where its file was replaced. */
+#define DECODER_PROGRAM "/proc/self/exe"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +55,7 @@ struct settings {
     struct sowlv2_detect_options detect;
     struct sowlv2_segment_options segment;
     struct sowlv2_track_options track;
+    bool isolate; /* decoding */
     bool save_frames, no_save_frames, enable_vjepa2, disable_gpu_batching;
     int64_t max_workers, thread_pool_size; /* 0: automatic */
 

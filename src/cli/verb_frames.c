@@ -71,6 +71,7 @@ static struct sowlv2_key_frames_options make_options(const struct settings *sett
     options.max_pixels = settings->run.max_pixels;
     options.allow_truncated = settings->run.allow_truncated;
     options.allow_playlists = settings->run.allow_playlists;
+    options.decoder_program = settings->isolate ? DECODER_PROGRAM : NULL;
     options.score = score;
     options.choice = choice;
     options.scores = settings->frames.scores;

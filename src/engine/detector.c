@@ -42,11 +42,17 @@ const struct detector_info *detector_info(const struct detector *detector)
     return &detector->info;
 }
 
+int detector_tokenize_quietly(const struct detector *detector, const char *text, int32_t *ids, bool *cut)
+{
+    *cut = false;
+    return detector->model->tokenize(detector->weights, text, ids, cut);
+}
+
 int detector_tokenize(const struct detector *detector, const char *text, int32_t *ids)
 {
-    bool truncated = false;
-    const int status = detector->model->tokenize(detector->weights, text, ids, &truncated);
-    if (status == 0 && truncated)
+    bool cut;
+    const int status = detector_tokenize_quietly(detector, text, ids, &cut);
+    if (status == 0 && cut)
         log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text,
                    detector->info.text_length);
     return status;

@@ -13,6 +13,8 @@ const struct detector_info *detector_info(const struct detector *detector);
 
 /* A text as ids[text_length]. A notice tells where its end did not fit. Errors: ARGUMENT, MEMORY. */
 int detector_tokenize(const struct detector *detector, const char *text, int32_t *ids);
+/* The same without a notice where its end is left out: that is in `*cut`. */
+int detector_tokenize_quietly(const struct detector *detector, const char *text, int32_t *ids, bool *cut);
 
 /* ---- prompts ---- */
 

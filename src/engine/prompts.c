@@ -2,6 +2,7 @@
 #include "engine/detector_parts.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 #include <stdlib.h>
@@ -19,16 +20,51 @@ static int fill_template(const char *template, const char *prompt, struct string
     return text->failed ? error_memory("prompt") : 0;
 }
 
+/* Texts whose ends are left out: how many, and the first ones for a message. */
+struct cut {
+    int64_t count;
+    struct string named;
+};
+
+static void note_cut(struct cut *cut, const char *text)
+{
+    enum { MOST_NAMED = 5 };
+
+    if (cut->count < MOST_NAMED)
+        string_append_format(&cut->named, "%s\"%s\"", cut->count > 0 ? ", " : "", text);
+    else if (cut->count == MOST_NAMED)
+        string_append_text(&cut->named, ", ...");
+    cut->count++;
+}
+
+static void tell_cut(const struct detector *detector, const struct cut *cut)
+{
+    if (cut->count == 1 && !cut->named.failed)
+        log_notice("prompt %s: longer than the model's %d tokens, its end is left out", cut->named.data,
+                   detector->info.text_length);
+    else if (cut->count > 0)
+        log_notice("%lld prompts are longer than the model's %d tokens, their ends are left out: %s",
+                   (long long)cut->count, detector->info.text_length, cut->named.failed ? "" : cut->named.data);
+}
+
 static int tokenize_all(const struct detector *detector, const char *const *texts, int64_t count, const char *template,
                         int32_t *ids)
 {
     struct string text = {0};
+    struct cut cut = {0};
     int status = 0;
     for (int64_t i = 0; i < count && status == 0; i++) {
+        bool is_cut = false;
         status = fill_template(template, texts[i], &text);
         if (status == 0)
-            status = detector_tokenize(detector, text.data ? text.data : "", ids + i * detector->info.text_length);
+            status = detector_tokenize_quietly(detector, text.data ? text.data : "",
+                                               ids + i * detector->info.text_length, &is_cut);
+        if (status == 0 && is_cut)
+            note_cut(&cut, text.data);
     }
+    if (status == 0)
+        tell_cut(detector, &cut);
+    string_free(&cut.named);
     string_free(&text);
     return status;
 }

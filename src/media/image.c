@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "media/image_decoders.h"
+#include "media/isolation.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -78,12 +79,21 @@ int image_check_size(const struct image_source *source, uint64_t width, uint64_t
 uint8_t *image_pixels(size_t bytes)
 {
     static const size_t huge = (size_t)2 << 20;
+    uint8_t *pixels = isolation_take_pixels(bytes);
+    if (pixels)
+        return pixels;
     if (bytes < 2 * huge)
         return malloc(bytes);
-    uint8_t *pixels = aligned_alloc(huge, (bytes + huge - 1) / huge * huge);
+    pixels = aligned_alloc(huge, (bytes + huge - 1) / huge * huge);
     if (pixels)
         madvise(pixels, bytes, MADV_HUGEPAGE); /* a wish: without it all works, slower */
     return pixels;
+}
+
+void image_free_pixels(uint8_t *pixels)
+{
+    if (!isolation_give_pixels(pixels))
+        free(pixels);
 }
 
 int image_allocate(const struct image_source *source, uint64_t width, uint64_t height, struct image *out)
@@ -177,8 +187,8 @@ static int not_an_image(const char *name, const char *description)
     return status;
 }
 
-int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
-                      struct image *out)
+static int decode_here(const char *name, const void *data, size_t size, const struct image_options *options,
+                       struct image *out)
 {
     *out = (struct image){0};
     if (size == 0)
@@ -201,6 +211,13 @@ int image_decode_with(const char *name, const void *data, size_t size, const str
     if (status)
         image_free(out);
     return status;
+}
+
+int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
+                      struct image *out)
+{
+    return options->isolation && size > 0 ? isolation_decode_data(options->isolation, name, data, size, options, out)
+                                          : decode_here(name, data, size, options, out);
 }
 
 static struct image_options with_max_pixels(int64_t max_pixels)
@@ -239,17 +256,38 @@ static int check_head(void *user_data, const char *data, size_t size, size_t *li
     return 0;
 }
 
-int image_read_with(const char *path, const struct image_options *options, struct image *out)
+int image_read_descriptor(const char *name, int descriptor, size_t expected, const struct image_options *options,
+                          struct image *out)
 {
-    struct arrival arrival = {.name = path, .options = options};
+    struct arrival arrival = {.name = name, .options = options, .endless = expected == 0};
     char *data;
     size_t size;
     *out = (struct image){0};
-    int status = file_read_checked(path, largest_file, check_head, &arrival, &data, &size);
+    int status = file_read_descriptor(descriptor, name, expected, largest_file, check_head, &arrival, &data, &size);
     if (status)
         return status;
-    status = image_decode_with(path, data, size, options, out);
+    status = decode_here(name, data, size, options, out);
     free(data);
+    return status;
+}
+
+static int read_anywhere(const char *name, int descriptor, size_t expected, const struct image_options *options,
+                         struct image *out)
+{
+    return options->isolation ? isolation_decode_image(options->isolation, name, descriptor, expected, options, out)
+                              : image_read_descriptor(name, descriptor, expected, options, out);
+}
+
+int image_read_with(const char *path, const struct image_options *options, struct image *out)
+{
+    size_t size;
+    int file = -1;
+    *out = (struct image){0};
+    int status = file_open_regular(path, &file, &size);
+    if (status)
+        return status;
+    status = read_anywhere(path, file, size, options, out);
+    close(file);
     return status;
 }
 
@@ -261,20 +299,11 @@ int image_read(const char *path, int64_t max_pixels, struct image *out)
 
 int image_read_stdin(const struct image_options *options, struct image *out)
 {
-    struct arrival arrival = {.name = "standard input", .options = options, .endless = true};
-    char *data;
-    size_t size;
-    *out = (struct image){0};
-    int status = file_read_descriptor(STDIN_FILENO, arrival.name, largest_file, check_head, &arrival, &data, &size);
-    if (status)
-        return status;
-    status = image_decode_with(arrival.name, data, size, options, out);
-    free(data);
-    return status;
+    return read_anywhere("standard input", STDIN_FILENO, 0, options, out);
 }
 
 void image_free(struct image *image)
 {
-    free(image->pixels);
+    image_free_pixels(image->pixels);
     *image = (struct image){0};
 }

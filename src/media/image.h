@@ -14,11 +14,14 @@ struct image {
 /* Default for `max_pixels`: Pillow's error level, twice its warning level. */
 #define IMAGE_DEFAULT_MAX_PIXELS 178956970
 
+struct isolation;
+
 /* How to read. */
 struct image_options {
-    int64_t max_pixels;   /* refuse more, before decoding */
-    bool allow_truncated; /* take what is there of a file that was cut, the rest grey or black, with a notice */
-    double seconds;       /* most time of one decoder, where its library lets itself be ended; 0: no limit */
+    int64_t max_pixels;          /* refuse more, before decoding */
+    bool allow_truncated;        /* take what is there of a file that was cut, the rest grey or black, with a notice */
+    double seconds;              /* most time of one decoder, where its library lets itself be ended; 0: no limit */
+    struct isolation *isolation; /* decodes it (see media/isolation.h); NULL: this process does */
 };
 
 /* IMAGE_DEFAULT_MAX_PIXELS, nothing truncated, a minute. */
@@ -35,6 +38,13 @@ int image_read_with(const char *path, const struct image_options *options, struc
 int image_decode(const char *name, const void *data, size_t size, int64_t max_pixels, struct image *out);
 int image_decode_with(const char *name, const void *data, size_t size, const struct image_options *options,
                       struct image *out);
+
+/* The same of an open file of `expected` bytes (0: a pipe, whose end nobody knows), by this process. */
+int image_read_descriptor(const char *name, int descriptor, size_t expected, const struct image_options *options,
+                          struct image *out);
+
+/* Lets the libraries find what they look for when they are first used, before a process may open nothing more. */
+void image_prepare(void);
 
 /* The same from standard input. */
 int image_read_stdin(const struct image_options *options, struct image *out);

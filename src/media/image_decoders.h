@@ -65,9 +65,10 @@ int image_check_size(const struct image_source *source, uint64_t width, uint64_t
  * also MEMORY. */
 int image_allocate(const struct image_source *source, uint64_t width, uint64_t height, struct image *out);
 
-/* Memory for pixels, in large pages where it is much, which saves a fifth of a JPEG's time; freed with free().
- * NULL: out of memory. */
+/* Memory for pixels, in large pages where it is much, which saves a fifth of a JPEG's time; in a process that decodes
+ * for another one, memory of both. NULL: out of memory. */
 uint8_t *image_pixels(size_t bytes);
+void image_free_pixels(uint8_t *pixels);
 
 /* Asks ahead for as much memory as a library is going to want, and a little: some of them end the process when they get
  * none. Nothing keeps it, so other threads may still take it away. Errors: MEMORY. */

@@ -101,7 +101,17 @@ static int decode_file(const struct image_source *source, struct image *out, int
     return status;
 }
 
+void image_prepare(void)
+{
+    if (!optional_missing("heif"))
+        heif_context_free(heif_context_alloc()); /* loads its plug-ins */
+}
+
 #else
+
+void image_prepare(void)
+{
+}
 
 static int decode_file(const struct image_source *source, struct image *out, int *orientation)
 {

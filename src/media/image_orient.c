@@ -66,7 +66,7 @@ static int transpose(const char *name, struct image *image)
                     copy_pixel(turned + ((size_t)x * height + y) * 3, image->pixels + ((size_t)y * width + x) * 3);
         }
     }
-    free(image->pixels);
+    image_free_pixels(image->pixels);
     *image = (struct image){height, width, turned};
     return 0;
 }

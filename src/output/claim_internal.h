@@ -41,7 +41,7 @@ struct output_claim {
 };
 
 /* Opens a regular file for reading, never through a link. `*out` is NULL where there is none. `path` is what messages
- * call it. Errors: IO. */
+ * call it. Errors: IO, MEMORY. */
 int output_open_file(int folder, const char *name, const char *path, FILE **out);
 
 /* Sets the error of a path that is a symbolic link. */

@@ -29,9 +29,12 @@ int output_open_file(int folder, const char *name, const char *path, FILE **out)
     *out = file >= 0 ? fdopen(file, "rb") : NULL;
     if (*out)
         return 0;
+    const int why = errno;
     if (file >= 0)
         close(file);
-    return error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (why == ENOMEM)
+        return error_memory(path);
+    return error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", path, strerror(why));
 }
 
 /* One file being gone through, line by line. */
@@ -41,20 +44,22 @@ struct reader {
     FILE *stream;
     char *line;
     size_t capacity, number;
+    bool is_short; /* of memory: what files there are is not known */
 };
 
 /* Whether the file that `object` names at `key` is there; true where it names none. */
-static bool has_file(const struct reader *reader, const json_t *object, const char *key)
+static bool has_file(struct reader *reader, const json_t *object, const char *key)
 {
     const char *below = json_string_value(json_object_get(object, key));
     char *path = below ? path_join(reader->folder, below) : NULL;
     const bool there = !below || (path && file_exists(path));
 
+    reader->is_short |= below && !path;
     free(path);
     return there;
 }
 
-static bool has_all_files(const struct reader *reader, const json_t *objects)
+static bool has_all_files(struct reader *reader, const json_t *objects)
 {
     for (size_t i = 0; i < json_array_size(objects); i++) {
         const json_t *object = json_array_get(objects, i);
@@ -65,7 +70,7 @@ static bool has_all_files(const struct reader *reader, const json_t *objects)
     return true;
 }
 
-static int take_line(const struct reader *reader, size_t length, int (*take)(void *, const struct output_row *),
+static int take_line(struct reader *reader, size_t length, int (*take)(void *, const struct output_row *),
                      void *user_data)
 {
     json_error_t error = {0};
@@ -78,7 +83,7 @@ static int take_line(const struct reader *reader, size_t length, int (*take)(voi
                                     .has_files = has_all_files(reader, objects)};
     int status;
 
-    if (!row && json_error_is_memory(&error))
+    if (reader->is_short || (!row && json_error_is_memory(&error)))
         status = error_memory(reader->path);
     else if (!json_is_array(objects) || (!said.image && !said.video))
         status = error_set(SOWLV2_ERROR_FORMAT,
@@ -112,7 +117,9 @@ static int read_lines(struct reader *reader, int (*take)(void *, const struct ou
             status = take_line(reader, (size_t)length, take, user_data);
         errno = 0;
     }
-    if (!status && (ferror(reader->stream) || errno == ENOMEM))
+    if (!status && errno == ENOMEM)
+        status = error_memory(reader->path);
+    else if (!status && ferror(reader->stream))
         status = error_set(SOWLV2_ERROR_IO, "%s: cannot read: %s", reader->path, strerror(errno));
     return status;
 }

@@ -6,6 +6,7 @@
 #include "output/output_options.h"
 
 struct inputs;
+struct isolation;
 struct output_claim;
 
 /* Where a run stands; called from the thread that runs the pipeline. */
@@ -15,6 +16,7 @@ struct detect_images_options {
     const struct sowlv2_run_options *job; /* whole, as run_take_options() (run/run.h) leaves them */
     const struct inputs *inputs;          /* the images, listed */
     struct output_claim *claim;           /* loaded where it resumes; NULL: no files, the caller's sinks alone */
+    struct isolation *isolation;          /* decodes the images; NULL: this process does */
     struct output_options outputs;        /* the caller's sinks; the rest is filled in */
     pipeline_progress progress;           /* may be NULL */
     void *progress_user_data;

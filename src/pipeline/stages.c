@@ -25,6 +25,7 @@ static void decode(struct run *run, struct job *job)
 
     options.max_pixels = run->job->max_pixels;
     options.allow_truncated = run->job->allow_truncated;
+    options.isolation = run->options->isolation;
     job->frame.name = run->inputs.names.items[job->index];
     job->frame.stem = run->inputs.stems.items[job->index];
     /* Before it is read: what changes meanwhile is not what was done. */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/options.h"
+#include "media/isolation.h"
 #include "run/frames_parts.h"
 
 #include <math.h>
@@ -16,6 +17,7 @@ struct frames_run {
     struct sowlv2_score_options score;  /* as the session has them */
     struct sowlv2_score_options wanted; /* as the caller gave them */
     struct frames_how how;
+    struct isolation *isolation; /* NULL: this process decodes */
     struct video_reader *reader;
     struct video_frame frame;
     sowlv2_score_session *session;
@@ -118,12 +120,18 @@ static int open_reader(struct frames_run *run)
         .max_pixels = options->max_pixels,
         .allow_truncated = options->allow_truncated,
         .allow_playlists = options->allow_playlists,
+        .isolation = run->isolation,
         .quiet = options->quiet,
         .interrupted = is_stopped,
         .user_data = run,
     };
     run->least_step = thinned ? 1 / options->fps : 0;
-    const int status = video_reader_open(run->how.source, &reader, &run->reader);
+    int status = 0;
+    if (options->decoder_program && options->allow_playlists)
+        status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: a decoder of its own can open nothing that a playlist names",
+                           run->how.source);
+    if (!status)
+        status = video_reader_open(run->how.source, &reader, &run->reader);
     run->keep = !status && wants_pictures(run) && !video_reader_info(run->reader)->seekable;
     return status;
 }
@@ -310,6 +318,11 @@ int sowlv2_key_frames_run(const sowlv2_scorer *scorer, const char *source,
     run.kept.importance = importance_of;
     run.kept.user_data = &run;
     int status = OPTIONS_TAKE(key_frames, options, &run.options);
+    if (!status && run.options.decoder_program) {
+        status = isolation_create(run.options.decoder_program, &run.isolation);
+        if (!status)
+            status = isolation_check(run.isolation);
+    }
     if (!status)
         status = prepare(&run, scorer);
     if (!status)
@@ -324,6 +337,7 @@ int sowlv2_key_frames_run(const sowlv2_scorer *scorer, const char *source,
     sowlv2_score_session_free(&run.session);
     video_frame_free(&run.frame);
     video_reader_close(&run.reader);
+    isolation_free(&run.isolation);
     free(run.numbers);
     if (status)
         sowlv2_key_frames_report_free(report);

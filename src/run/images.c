@@ -25,6 +25,7 @@ void run_images(struct sowlv2_run *run, const struct sowlv2_run_models *models, 
     const struct detect_images_options options = {.job = &run->options,
                                                   .inputs = &run->inputs,
                                                   .claim = run->claim,
+                                                  .isolation = run->isolation,
                                                   .outputs = run_output_options(run),
                                                   .progress = tell_progress,
                                                   .progress_user_data = run};

@@ -67,6 +67,9 @@ static int check_sources(const struct sowlv2_run_options *options)
         return argument("stream: name and next are needed");
     if (options->end > 0 && options->end <= options->start)
         return argument("end: it is not after start");
+    if (options->decoder_program && options->allow_playlists)
+        return argument("decoder_program and allow_playlists: a decoder of its own can open nothing that a playlist "
+                        "names");
     return 0;
 }
 
@@ -160,6 +163,9 @@ static void fill_in(struct sowlv2_run *run)
         options->io_threads = automatic_threads();
     if (!options->stop)
         options->stop = &run->stopped;
+    run->options_audio = options->audio;
+    if (options->decoder_program)
+        options->audio = false;
     if (options->mark_count == 0)
         options->marks = NULL;
     options->detect = &run->detect;

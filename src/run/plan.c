@@ -111,6 +111,7 @@ static int choose_by_scorer(struct sowlv2_run *run, const struct track_options *
     wanted.max_pixels = reader->max_pixels;
     wanted.allow_truncated = reader->allow_truncated;
     wanted.allow_playlists = reader->allow_playlists;
+    wanted.decoder_program = run->options.decoder_program;
     wanted.quiet = true;
     wanted.progress = tell_progress;
     wanted.user_data = &looking;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "media/isolation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,8 @@ int sowlv2_run_create(const struct sowlv2_run_options *options, sowlv2_run **out
         status = list(run);
     if (!status)
         status = run_describe_job(run, &run->job);
+    if (!status && options->decoder_program && run->inputs.paths.count + run->inputs.video_paths.count > 0)
+        status = isolation_create(run->options.decoder_program, &run->isolation);
     if (status) {
         sowlv2_run_free(&run);
         return status;
@@ -127,6 +130,7 @@ void sowlv2_run_free(sowlv2_run **run)
 {
     if (!run || !*run)
         return;
+    isolation_free(&(*run)->isolation);
     run_places_free((*run)->places, (*run)->inputs.video_paths.count);
     output_claim_close(&(*run)->claim);
     inputs_free(&(*run)->inputs);
@@ -179,6 +183,16 @@ const char *sowlv2_run_input(const sowlv2_run *run, bool video, int64_t index)
     return names && index >= 0 && (size_t)index < names->count ? names->items[index] : NULL;
 }
 
+/* The files of films are copied together by this process, which is not to look into what was given. */
+static void tell_no_sound(const struct sowlv2_run *run)
+{
+    const struct sowlv2_run_options *const options = &run->options;
+
+    if (run->isolation && run->inputs.video_paths.count > 0 && run->options_audio && options->output &&
+        options->overlays && options->films)
+        log_notice("--isolate: films are written without the sound of their videos");
+}
+
 /* Objects are followed by their masks. */
 static int check_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models)
 {
@@ -229,11 +243,14 @@ int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models,
         status = check_models(run, models, count);
     if (!status && work)
         status = check_videos(run, models);
+    if (!status && work && run->isolation)
+        status = isolation_check(run->isolation);
     if (status)
         return status;
     run->started = true;
     if (run->inputs.paths.count > 0)
         run_images(run, models, count, &mine);
+    tell_no_sound(run);
     if (!run_sink_status(run) && !mine.interrupted && (models->segmenter || !work))
         run_videos(run, models, count, &mine);
     if (report)

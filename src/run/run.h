@@ -22,9 +22,11 @@ struct sowlv2_run {
     struct run_place *places;      /* [inputs.video_paths.count] */
     volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
     bool started;
-    pthread_mutex_t telling; /* held while the caller hears of progress and of parts */
-    pthread_mutex_t giving;  /* held while a sink of the caller's is called; guards: */
-    int sink_status;         /* the error of such a sink, which ends the run */
+    pthread_mutex_t telling;     /* held while the caller hears of progress and of parts */
+    pthread_mutex_t giving;      /* held while a sink of the caller's is called; guards: */
+    int sink_status;             /* the error of such a sink, which ends the run */
+    bool options_audio;          /* sound was asked for */
+    struct isolation *isolation; /* decodes; NULL: this process does */
 };
 
 /* Whether a video is that which the caller gives frame by frame. */

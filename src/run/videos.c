@@ -27,6 +27,7 @@ static struct video_reader_options reader_options(const struct sowlv2_run *run, 
                                          .max_pixels = options->max_pixels,
                                          .allow_truncated = options->allow_truncated,
                                          .allow_playlists = options->allow_playlists,
+                                         .isolation = run->isolation,
                                          .stream = run_is_stream(run, video) ? options->stream : NULL};
 }
 

@@ -45,7 +45,7 @@ static void find_sound(const char *name, const char *source, bool playlists, str
         leave_out(name, libav_source_name(source), " cannot be read a second time");
         return;
     }
-    if (input_open(&audio->input, source, playlists, &audio->interrupt) != 0) {
+    if (input_open(&audio->input, source, -1, playlists, &audio->interrupt) != 0) {
         leave_out(name, error_message(), "");
         return;
     }

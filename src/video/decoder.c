@@ -280,7 +280,8 @@ int decoder_open(struct decoder *decoder)
     decoder->begun = false;
     decoder->end = (struct input_end){.packet_end = -1};
     decoder->short_of_memory = false;
-    int status = input_open(&decoder->input, decoder->address, decoder->playlists, decoder->interrupt);
+    int status =
+        input_open(&decoder->input, decoder->address, decoder->descriptor, decoder->playlists, decoder->interrupt);
     if (!status) {
         status = find_stream(decoder);
         if (status == SOWLV2_ERROR_FORMAT && input_is_encrypted(&decoder->input))

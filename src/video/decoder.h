@@ -14,6 +14,7 @@ struct decoder {
     /* Set by the caller before decoder_open. */
     const char *name; /* for messages */
     const char *address;
+    int descriptor; /* of its open file or pipe; -1: it is opened by its address */
     int64_t max_pixels;
     int threads;    /* 0: one a core, at most 4 */
     bool playlists; /* are opened too */

@@ -86,31 +86,34 @@ static int make_url(const char *source, const char *prefix, struct address *addr
 }
 
 /* The format of a file by its content alone; NULL: not known. */
-static const AVInputFormat *probe_content(const char *path)
+static const AVInputFormat *probe_content(AVIOContext *pb)
 {
-    AVIOContext *pb = NULL;
-    char *url;
     uint8_t head[INPUT_HEAD + AVPROBE_PADDING_SIZE] = {0};
-    int count = 0;
-    if (asprintf(&url, "file:%s", path) < 0)
-        return NULL;
-    if (avio_open(&pb, url, AVIO_FLAG_READ) >= 0)
-        count = avio_read(pb, head, INPUT_HEAD);
-    avio_closep(&pb);
-    free(url);
+    const int count = pb ? avio_read(pb, head, INPUT_HEAD) : 0;
     AVProbeData data = {.filename = "", .buf = head, .buf_size = count > 0 ? count : 0};
     int score = 0;
     return av_probe_input_format3(&data, 1, &score);
 }
 
-static int make_file_url(const char *path, struct address *address)
+static int make_file_url(const struct input *input, const char *path, struct address *address)
 {
+    AVIOContext *pb = input->file;
+    const int status = make_url(path, "file:", address);
+    if (status)
+        return status;
     /* An image's name with a '%' is a pattern of many to FFmpeg. */
-    if (strchr(path, '%'))
-        address->format = probe_content(path);
+    if (strchr(path, '%')) {
+        if (!pb && avio_open(&pb, address->url, AVIO_FLAG_READ) < 0)
+            pb = NULL;
+        address->format = probe_content(pb);
+        if (pb == input->file && pb)
+            avio_seek(pb, 0, SEEK_SET);
+        else
+            avio_closep(&pb);
+    }
     address->formats = formats_demuxers(false, address->playlists);
     address->protocols = formats_protocols(address->playlists);
-    return make_url(path, "file:", address);
+    return 0;
 }
 
 static int find_file(struct input *input, const char *source, struct address *address)
@@ -124,7 +127,7 @@ static int find_file(struct input *input, const char *source, struct address *ad
         return status ? status : make_url(source, "", address);
     }
     if (S_ISREG(state.st_mode))
-        return make_file_url(source, address);
+        return make_file_url(input, source, address);
     if (S_ISDIR(state.st_mode))
         return error_set(SOWLV2_ERROR_IO, "%s: is a folder", source);
     /* Waiting for the other side to open a FIFO happens in the reads, where it can be interrupted. */
@@ -153,13 +156,35 @@ static int find_address(struct input *input, const char *source, struct address 
         struct stat state;
         /* "< clip.mp4" can be read like the file it is. */
         if (fstat(STDIN_FILENO, &state) == 0 && S_ISREG(state.st_mode))
-            return make_file_url("/dev/stdin", address);
+            return make_file_url(input, "/dev/stdin", address);
         return open_pipe(input, source, STDIN_FILENO, address);
     }
     size_t scheme = scheme_length(source);
     if (scheme == 4 && strncasecmp(source, "file", 4) == 0)
         return find_file(input, source + strlen("file://"), address);
     return scheme > 0 ? find_network(source, scheme, address) : find_file(input, source, address);
+}
+
+bool input_is_address(const char *source)
+{
+    const size_t scheme = scheme_length(source);
+    return scheme > 0 && !(scheme == 4 && strncasecmp(source, "file", 4) == 0);
+}
+
+const char *input_path(const char *source)
+{
+    if (strcmp(source, "-") == 0)
+        return "/dev/stdin";
+    return scheme_length(source) > 0 ? source + strlen("file://") : source;
+}
+
+/* What was opened by somebody else. */
+static int take_given(struct input *input, const char *source, int descriptor, struct address *address)
+{
+    if (lseek(descriptor, 0, SEEK_SET) != 0)
+        return open_pipe(input, source, descriptor, address);
+    const int status = file_input_create(libav_source_name(source), descriptor, &input->file);
+    return status ? status : make_file_url(input, input_path(source), address);
 }
 
 static int set_option(AVDictionary **options, const char *key, const char *value)
@@ -175,8 +200,8 @@ static int open_format(struct input *input, const char *source, const struct add
     if (!input->format)
         return error_memory(name);
     input->format->interrupt_callback = input_interrupt(input);
-    if (input->pipe) {
-        input->format->pb = input->pipe;
+    if (input->pipe || input->file) {
+        input->format->pb = input->pipe ? input->pipe : input->file;
         input->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     }
     if (input->camera)
@@ -208,13 +233,13 @@ static int open_format(struct input *input, const char *source, const struct add
                                      : libav_error(name, "cannot find its streams", code);
 }
 
-int input_open(struct input *out, const char *source, bool playlists, const struct interrupt *interrupt)
+int input_open(struct input *out, const char *source, int descriptor, bool playlists, const struct interrupt *interrupt)
 {
     struct address address = {.playlists = playlists};
     *out = (struct input){.descriptor = -1, .interrupt = interrupt};
     int status = libav_start(libav_source_name(source));
     if (!status)
-        status = find_address(out, source, &address);
+        status = descriptor >= 0 ? take_given(out, source, descriptor, &address) : find_address(out, source, &address);
     if (!status)
         status = open_format(out, source, &address);
     free(address.url);
@@ -227,6 +252,7 @@ void input_close(struct input *input)
 {
     avformat_close_input(&input->format);
     pipe_input_free(&input->pipe);
+    file_input_free(&input->file);
     if (input->descriptor >= 0)
         close(input->descriptor);
     input->descriptor = -1;

@@ -20,14 +20,17 @@ bool interrupt_wanted(const struct interrupt *interrupt);
 struct input {
     AVFormatContext *format;
     AVIOContext *pipe; /* ours where the source is a pipe, else NULL */
-    int descriptor;    /* of the pipe; -1: none, or standard input, which is not ours to close */
+    AVIOContext *file; /* ours where the source was given as an open file, else NULL */
+    int descriptor;    /* of the pipe; -1: none, or one that is not ours to close */
     bool camera;
     const struct interrupt *interrupt;
 };
 
-/* Opens `source` (as video_reader_open) and finds its streams; a playlist only with `playlists`. `interrupt` outlives
- * it, and `*out` stays in its place. On error nothing stays open. Errors: as video_reader_open. */
-int input_open(struct input *out, const char *source, bool playlists, const struct interrupt *interrupt);
+/* Opens `source` (as video_reader_open) and finds its streams; a playlist only with `playlists`. `descriptor` is that
+ * of its file or pipe, which stays the caller's, and then nothing is opened; -1: it is opened by its name. `interrupt`
+ * outlives it, and `*out` stays in its place. On error nothing stays open. Errors: as video_reader_open. */
+int input_open(struct input *out, const char *source, int descriptor, bool playlists,
+               const struct interrupt *interrupt);
 void input_close(struct input *input);
 
 /* For FFmpeg's waiting: ends it when the input's interrupt is wanted. */
@@ -83,6 +86,15 @@ int input_explain(const struct input *input, const char *source, const struct ad
  * `descriptor` stays the caller's. Freed by pipe_input_free. Errors: MEMORY. */
 int pipe_input_create(const char *name, int descriptor, const struct interrupt *interrupt, AVIOContext **out);
 void pipe_input_free(AVIOContext **context);
+/* The same of an open file, which may be read at any place. Freed by file_input_free. Errors: MEMORY. */
+int file_input_create(const char *name, int descriptor, AVIOContext **out);
+void file_input_free(AVIOContext **context);
+
+/* The path of what is no pipe and no address: "-" is /dev/stdin. Inside `source`, or static. */
+const char *input_path(const char *source);
+/* Whether it is an address, other than of a file. */
+bool input_is_address(const char *source);
+
 /* What came so far. */
 void pipe_input_look(const AVIOContext *context, struct input_view *out);
 

@@ -47,6 +47,14 @@ bool input_is_encrypted(const struct input *input)
     return encrypted;
 }
 
+static void read_head(AVIOContext *pb, struct input_view *out, bool *seekable)
+{
+    int count = avio_read(pb, out->head, INPUT_HEAD);
+    out->head_size = count > 0 ? count : 0;
+    out->total = count == 0 || count == AVERROR_EOF ? 0 : -1;
+    *seekable = (pb->seekable & AVIO_SEEKABLE_NORMAL) != 0;
+}
+
 /* What is to be seen of an address that could not be opened as video, without its end. */
 static void look_again(const struct input *input, const struct address *address, struct input_view *out, bool *seekable)
 {
@@ -55,13 +63,15 @@ static void look_again(const struct input *input, const struct address *address,
     AVIOInterruptCB callback = input_interrupt(input);
     *out = (struct input_view){.total = -1};
     *seekable = true;
+    if (input->file) {
+        if (avio_seek(input->file, 0, SEEK_SET) == 0)
+            read_head(input->file, out, seekable);
+        return;
+    }
     if (address->protocols)
         av_dict_set(&options, "protocol_whitelist", address->protocols, 0);
     if (avio_open2(&pb, address->url, AVIO_FLAG_READ, &callback, &options) >= 0) {
-        int count = avio_read(pb, out->head, INPUT_HEAD);
-        out->head_size = count > 0 ? count : 0;
-        out->total = count == 0 || count == AVERROR_EOF ? 0 : -1;
-        *seekable = (pb->seekable & AVIO_SEEKABLE_NORMAL) != 0;
+        read_head(pb, out, seekable);
         avio_closep(&pb);
     }
     av_dict_free(&options);

@@ -1,4 +1,5 @@
-/* Reads a pipe for FFmpeg. Its own pipe protocol waits inside read(), where Ctrl-C does not reach. */
+/* Reads descriptors for FFmpeg. Its own pipe protocol waits inside read(), where Ctrl-C does not reach; its protocol
+ * for files opens them by their names. */
 #include "base/error.h"
 #include "video/input.h"
 
@@ -7,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 65536, POLL_MILLISECONDS = 100 };
@@ -91,4 +93,48 @@ void pipe_input_free(AVIOContext **context)
     free((*context)->opaque);
     av_freep(&(*context)->buffer);
     avio_context_free(context);
+}
+
+/* ---- files ---- */
+
+static int read_file(void *opaque, uint8_t *buffer, int size)
+{
+    const int *const descriptor = opaque;
+    ssize_t count;
+    do
+        count = read(*descriptor, buffer, (size_t)size);
+    while (count < 0 && errno == EINTR);
+    return count > 0 ? (int)count : count == 0 ? AVERROR_EOF : AVERROR(errno);
+}
+
+static int64_t seek_file(void *opaque, int64_t place, int whence)
+{
+    const int *const descriptor = opaque;
+    struct stat state;
+    if (whence == AVSEEK_SIZE)
+        return fstat(*descriptor, &state) == 0 ? state.st_size : AVERROR(errno);
+    const off_t now = lseek(*descriptor, place, whence & ~AVSEEK_FORCE);
+    return now >= 0 ? now : AVERROR(errno);
+}
+
+int file_input_create(const char *name, int descriptor, AVIOContext **out)
+{
+    int *const opaque = malloc(sizeof(*opaque));
+    uint8_t *buffer = av_malloc(BUFFER_BYTES);
+    *out = NULL;
+    if (opaque && buffer) {
+        *opaque = descriptor;
+        *out = avio_alloc_context(buffer, BUFFER_BYTES, 0, opaque, read_file, NULL, seek_file);
+    }
+    if (!*out) {
+        av_free(buffer);
+        free(opaque);
+        return error_memory(name);
+    }
+    return 0;
+}
+
+void file_input_free(AVIOContext **context)
+{
+    pipe_input_free(context);
 }

@@ -15,7 +15,7 @@ struct video_reader {
     struct interrupt interrupt;
     struct source *source;
     struct video_info info;
-    struct picture pictures[3];
+    struct picture pictures[PICTURES];
     struct picture *given;   /* the one to convert next */
     struct picture *current; /* sampling: the latest one that may be given */
     struct picture *ahead;   /* sampling: the one after it */
@@ -30,9 +30,9 @@ struct video_reader {
     bool finished, told_damage;
 };
 
-int picture_create(const char *name, struct picture *out)
+int picture_create(const char *name, int slot, struct picture *out)
 {
-    *out = (struct picture){.frame = av_frame_alloc()};
+    *out = (struct picture){.frame = av_frame_alloc(), .slot = slot};
     return out->frame ? 0 : error_memory(name);
 }
 
@@ -210,8 +210,10 @@ static int open_source(struct video_reader *reader, bool folder)
     const char *name = reader->address;
     if (reader->options.stream)
         return source_open_memory(name, &reader->options, &reader->source);
-    return (folder ? source_open_folder : source_open_stream)(name, &reader->options, &reader->interrupt,
-                                                              &reader->source);
+    return (folder ? source_open_folder
+            : reader->options.isolation
+                ? source_open_isolated
+                : source_open_stream)(name, &reader->options, &reader->interrupt, &reader->source);
 }
 
 int video_reader_open(const char *source, const struct video_reader_options *options, struct video_reader **out)
@@ -235,8 +237,8 @@ int video_reader_open(const char *source, const struct video_reader_options *opt
     reader->ahead = &reader->pictures[2];
     reader->address = strdup(source);
     status = reader->address ? 0 : error_memory(source);
-    for (int i = 0; i < 3 && !status; i++)
-        status = picture_create(source, &reader->pictures[i]);
+    for (int i = 0; i < PICTURES && !status; i++)
+        status = picture_create(source, i, &reader->pictures[i]);
     bool folder = !options->stream && strcmp(source, "-") != 0 && file_is_directory(source);
     reader->sampled = options->fps > 0 && !folder;
     if (!status)
@@ -339,7 +341,7 @@ void video_reader_close(struct video_reader **reader)
         tell_damage(closed);
         closed->source->kind->close(closed->source);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PICTURES; i++)
         picture_free(&closed->pictures[i]);
     free(closed->address);
     free(closed);

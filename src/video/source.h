@@ -6,6 +6,8 @@
 #include "video/input.h"
 #include "video/video_in.h"
 
+enum { PICTURES = 3 };
+
 /* One decoded picture, not yet converted. */
 struct picture {
     AVFrame *frame;     /* of a stream */
@@ -14,9 +16,10 @@ struct picture {
     double duration;    /* seconds, a guess where the stream does not say */
     int64_t number;     /* from 1, in the source; by its time and the frame rate where reading began in the middle */
     const char *name;   /* of an image, below the folder; the source's; else NULL */
+    int slot;           /* which of the reader's PICTURES it is */
 };
 
-int picture_create(const char *name, struct picture *out);
+int picture_create(const char *name, int slot, struct picture *out);
 void picture_free(struct picture *picture);
 
 struct source;
@@ -51,6 +54,9 @@ int source_open_stream(const char *source, const struct video_reader_options *op
                        const struct interrupt *interrupt, struct source **out);
 int source_open_folder(const char *folder, const struct video_reader_options *options,
                        const struct interrupt *interrupt, struct source **out);
+/* The same as source_open_stream(), by a decoder of options->isolation. */
+int source_open_isolated(const char *source, const struct video_reader_options *options,
+                         const struct interrupt *interrupt, struct source **out);
 /* Of options->stream. */
 int source_open_memory(const char *name, const struct video_reader_options *options, struct source **out);
 

@@ -142,6 +142,7 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
     folder->options = image_options_default();
     folder->options.max_pixels = options->max_pixels;
     folder->options.allow_truncated = options->allow_truncated;
+    folder->options.isolation = options->isolation;
     folder->rate = options->fps > 0 ? options->fps : VIDEO_FOLDER_RATE;
     folder->wrapper = av_frame_alloc();
     int status = folder->wrapper ? listing_folder(name, &folder->names) : error_memory(name);

@@ -367,6 +367,7 @@ int source_open_stream(const char *address, const struct video_reader_options *o
     stream->source.quiet = options->quiet;
     stream->decoder = (struct decoder){.name = stream->source.name,
                                        .address = address,
+                                       .descriptor = options->descriptor ? *options->descriptor : -1,
                                        .max_pixels = options->max_pixels,
                                        .threads = options->threads,
                                        .playlists = options->allow_playlists,

@@ -38,6 +38,9 @@ struct video_reader_options {
                                          that was joined; else it is 0 */
     const struct sowlv2_frame_stream *stream; /* read the caller's frames; the source is only a name then; NULL: none */
     bool quiet;                               /* give no notices: another reader of the same source does */
+    struct isolation *isolation; /* decodes it in a process of its own (see media/isolation.h), which an address and a
+                                    camera cannot be given to; NULL: this process does */
+    const int *descriptor;       /* of the source's open file or pipe, so that nothing is opened; NULL: by its name */
 
     /* Asked while reading waits (a URL, a camera, a pipe) and between packets; true ends the call with
      * SOWLV2_ERROR_CANCELLED. Called from the reading thread. NULL: never. */

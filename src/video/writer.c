@@ -76,6 +76,12 @@ static int fail(const struct video_writer *writer, int code)
     return libav_error(writer->path, "cannot write", code);
 }
 
+/* Some encoders and muxers leave out what they had no memory for, and say that all is well. */
+static int check_short(const struct video_writer *writer, int status)
+{
+    return !status && libav_is_short() ? error_memory(writer->path) : status;
+}
+
 static int open_muxer(struct video_writer *writer)
 {
     bool mkv = writer->encoder.codec == VIDEO_CODEC_FFV1;
@@ -146,7 +152,7 @@ int video_writer_open(const char *path, const struct video_writer_options *optio
     if (!status)
         status = create_running(writer);
     if (!status)
-        status = open_muxer(writer);
+        status = check_short(writer, open_muxer(writer));
     if (status) {
         video_writer_abort(&writer);
         return status;
@@ -236,7 +242,7 @@ static int add_picture(struct video_writer *writer, const uint8_t *pixels, size_
 int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t stride, double time)
 {
     errno = 0;
-    int status = add_picture(writer, pixels, stride, time);
+    int status = check_short(writer, add_picture(writer, pixels, stride, time));
     if (status)
         writer->failed = true;
     return status;
@@ -266,7 +272,7 @@ static int finish_running(struct video_writer *writer)
     int closed = avio_closep(&writer->format->pb);
     if (code >= 0)
         code = closed;
-    return code < 0 ? fail(writer, code) : 0;
+    return check_short(writer, code < 0 ? fail(writer, code) : 0);
 }
 
 /* The copy with its index in front, under the final name. */
@@ -277,7 +283,8 @@ static int make_copy(struct video_writer *writer, struct audio *audio)
     if (status)
         return status;
     double last = (double)writer->length * av_q2d(writer->encoder.context->time_base);
-    status = remux(writer->path, writer->running, file.temporary, last, audio);
+    errno = 0;
+    status = check_short(writer, remux(writer->path, writer->running, file.temporary, last, audio));
     if (!status)
         return file_writer_commit(&file);
     file_writer_abort(&file);

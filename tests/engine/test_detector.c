@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,10 +145,51 @@ static void test_foreign_prompts(void **state)
     assert_non_null(strstr(sowlv2_error_message(), "another detector"));
 }
 
+static int notice_count;
+static char last_notice[4096];
+
+static void take_notice(enum sowlv2_log_level level, const char *line, void *user_data)
+{
+    (void)user_data;
+    if (level != SOWLV2_LOG_NOTICE)
+        return;
+    notice_count++;
+    snprintf(last_notice, sizeof(last_notice), "%s", line);
+}
+
+/* What is too long for the model is said once a list, however many they are. */
+static void test_long_prompts_are_one_notice(void **state)
+{
+    static const char *const one[] = {"cat", "a b c d e f g h i j k l m n o p q r s t u v w x y z"};
+    static const char *many[100];
+    static char text[100][80];
+    struct fixture *f = *state;
+    struct detector_prompts *prompts;
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(text[i], sizeof(text[i]), "number %d: a b c d e f g h i j k l m n o p q r s t u v w x", i);
+        many[i] = text[i];
+    }
+    sowlv2_set_log(take_notice, NULL);
+    check(detector_prompts_encode(f->detector, one, 2, "{}", &prompts));
+    assert_int_equal(notice_count, 1);
+    assert_non_null(strstr(last_notice, "prompt \"a b c d e f g h i j k l m n o p q r s t u v w x y z\": longer than"));
+    detector_prompts_free(&prompts);
+    check(detector_prompts_encode(f->detector, many, 100, "{}", &prompts));
+    assert_int_equal(notice_count, 2);
+    assert_non_null(strstr(last_notice, "100 prompts are longer than the model's"));
+    assert_non_null(strstr(last_notice, "\"number 0: a"));
+    assert_non_null(strstr(last_notice, "\"number 4: a"));
+    assert_null(strstr(last_notice, "\"number 5: a"));
+    detector_prompts_free(&prompts);
+    sowlv2_set_log(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_long_prompts_are_one_notice),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_foreign_prompts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from ._library import begin_computing, call, ffi, get, lib, owned, text_of
 from ._options import make
@@ -38,16 +38,31 @@ class Device:
     precision   "f32"; "bf16" of a GPU or a CPU that has it; "auto": bf16 on a GPU, f32 on a CPU
     threads     threads of a forward pass; 0: as many as the process may use
     cpu_level   "reference", "avx2", "avx512", ...; None: the best that this CPU has
+    memory_limit, memory_fraction   of a GPU: bytes of its memory, or a part of it from 0 to 1, that may be taken; 0: all
+    memory_at_once                  take so much when it opens, as one block, not as it is needed
     """
 
     def __init__(
-        self, device: str = "auto", *, precision: str = "auto", threads: int = 0, cpu_level: Optional[str] = None
+        self,
+        device: str = "auto",
+        *,
+        precision: str = "auto",
+        threads: int = 0,
+        cpu_level: Optional[str] = None,
+        memory_limit: int = 0,
+        memory_fraction: float = 0.0,
+        memory_at_once: bool = False,
     ) -> None:
-        self._given = (device, precision, threads, cpu_level)
-        options, _keep = make(
-            "sowlv2_device_options",
-            {"device": device, "precision": precision, "threads": threads, "cpu_level": cpu_level},
-        )
+        self._given: Dict[str, Any] = {
+            "device": device,
+            "precision": precision,
+            "threads": threads,
+            "cpu_level": cpu_level,
+            "memory_limit": memory_limit,
+            "memory_fraction": memory_fraction,
+            "memory_at_once": memory_at_once,
+        }
+        options, _keep = make("sowlv2_device_options", self._given)
         begin_computing()
         out = ffi.new("sowlv2_device **")
         call(lib.sowlv2_device_open, options, out)
@@ -83,14 +98,14 @@ class Device:
         return int(total[0]), int(available[0])
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return _reopened, self._given
+        return _reopened, (self._given,)
 
     def __repr__(self) -> str:
         return f"Device({self.name!r}, precision={self.precision!r}, threads={self.threads})"
 
 
-def _reopened(device: str, precision: str, threads: int, cpu_level: Optional[str]) -> Device:
-    return Device(device, precision=precision, threads=threads, cpu_level=cpu_level)
+def _reopened(given: Dict[str, Any]) -> Device:
+    return Device(**given)
 
 
 def device_of(device: Union[str, Device], precision: str, threads: int, cpu_level: Optional[str]) -> Device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Iterator, Optional, Union
 
 from ._library import logger
 
@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     from ._model import Download
 
 Progress = Union[bool, Callable[..., object], None]
-
-
-def check(progress: Any) -> None:
-    if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        raise TypeError(f"progress: True, False or a function is needed, not {type(progress).__name__}")
 
 
 def _tqdm() -> Any:
@@ -27,62 +22,68 @@ def _tqdm() -> Any:
     return tqdm
 
 
+class _DownloadBar:
+    def __init__(self, tqdm: Any) -> None:
+        self._tqdm = tqdm
+        self._bar: Any = None
+
+    def tell(self, download: "Download") -> bool:
+        if self._bar is None:
+            self._bar = self._tqdm(total=download.total or None, unit="B", unit_scale=True, desc=download.model)
+        self._bar.total = download.total or None
+        self._bar.update(download.done - self._bar.n)
+        return True
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class _JobBar:
+    """A bar for each input that has several steps, or one for all."""
+
+    def __init__(self, tqdm: Any, unit: str) -> None:
+        self._tqdm = tqdm
+        self._unit = unit
+        self._bar: Any = None
+        self._before = ""
+
+    def tell(self, done: int, total: int, what: str) -> bool:
+        if self._bar is None or (what and self._before and what != self._before and done < self._bar.n):
+            self.close()
+            self._bar = self._tqdm(total=total or None, unit=self._unit)
+        self._before = what or self._before
+        self._bar.total = total or None
+        self._bar.set_description_str(self._before, refresh=False)
+        self._bar.update(done - self._bar.n)
+        return True
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
 @contextmanager
-def download_progress(progress: Progress) -> "Iterator[Optional[Callable[[Download], object]]]":
+def _teller(progress: Progress, make: Callable[[Any], Any]) -> Iterator[Any]:
+    """The caller's function, what a bar is told by, or None: nobody wants to know."""
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress: True, False or a function is needed, not {type(progress).__name__}")
+    tqdm = _tqdm() if progress is True else None
+    if tqdm is None:
+        yield progress if callable(progress) else None
+        return
+    bar = make(tqdm)
+    try:
+        yield bar.tell
+    finally:
+        bar.close()
+
+
+def download_progress(progress: Progress) -> "ContextManager[Optional[Callable[[Download], object]]]":
     """What is told of a download."""
-    check(progress)
-    if callable(progress):
-        yield progress
-        return
-    tqdm = _tqdm() if progress else None
-    if tqdm is None:
-        yield None
-        return
-    bar: Any = None
-
-    def tell(download: "Download") -> bool:
-        nonlocal bar
-        if bar is None:
-            bar = tqdm(total=download.total or None, unit="B", unit_scale=True, desc=download.model)
-        bar.total = download.total or None
-        bar.update(download.done - bar.n)
-        return True
-
-    try:
-        yield tell
-    finally:
-        if bar is not None:
-            bar.close()
+    return _teller(progress, _DownloadBar)
 
 
-@contextmanager
-def bar_progress(progress: Progress, unit: str) -> "Iterator[Optional[Callable[[int, int, str], object]]]":
+def bar_progress(progress: Progress, unit: str) -> "ContextManager[Optional[Callable[[int, int, str], object]]]":
     """What is told of a job: how much is done, of how much (0: not known), and what is in hand."""
-    check(progress)
-    if callable(progress):
-        yield progress
-        return
-    tqdm = _tqdm() if progress else None
-    if tqdm is None:
-        yield None
-        return
-    bar: Any = None
-    before = ""
-
-    def tell(done: int, total: int, what: str) -> bool:
-        nonlocal bar, before
-        if bar is None or (what and before and what != before and done < bar.n):
-            if bar is not None:
-                bar.close()
-            bar = tqdm(total=total or None, unit=unit)
-        before = what or before
-        bar.total = total or None
-        bar.set_description_str(before, refresh=False)
-        bar.update(done - bar.n)
-        return True
-
-    try:
-        yield tell
-    finally:
-        if bar is not None:
-            bar.close()
+    return _teller(progress, lambda tqdm: _JobBar(tqdm, unit))

@@ -302,30 +302,19 @@ def _sink(
     sink = ffi.new("struct sowlv2_sink *")
     lib.sowlv2_sink_init(sink, ffi.sizeof("struct sowlv2_sink"))
 
-    def took(value: object) -> int:
-        return _CANCELLED if value is False else 0
+    def take(field: str, taker: Optional[Callable[..., object]], convert: Callable[..., Tuple[Any, ...]]) -> None:
+        """The last argument is the library's own; False ends the job."""
+        if taker is None:
+            return
 
-    if on_frame is not None:
-        frame_taker = on_frame
-        sink.frame = callbacks.make(
-            "sowlv2_sink.frame",
-            lambda frame, user_data: took(frame_taker(_frame_of(frame))),
-            _CANCELLED,
-        )
-    if on_object_end is not None:
-        object_taker = on_object_end
-        sink.object_end = callbacks.make(
-            "sowlv2_sink.object_end",
-            lambda name, number, user_data: took(object_taker(text_of(name) or "", int(number))),
-            _CANCELLED,
-        )
-    if on_input_end is not None:
-        input_taker = on_input_end
-        sink.input_end = callbacks.make(
-            "sowlv2_sink.input_end",
-            lambda name, whole, user_data: took(input_taker(text_of(name) or "", bool(whole))),
-            _CANCELLED,
-        )
+        def took(*given: Any) -> int:
+            return _CANCELLED if taker(*convert(*given[:-1])) is False else 0
+
+        setattr(sink, field, callbacks.make(f"sowlv2_sink.{field}", took, _CANCELLED))
+
+    take("frame", on_frame, lambda frame: (_frame_of(frame),))
+    take("object_end", on_object_end, lambda name, number: (text_of(name) or "", int(number)))
+    take("input_end", on_input_end, lambda name, whole: (text_of(name) or "", bool(whole)))
     pointers = ffi.new("const struct sowlv2_sink *[]", [sink])
     keep.extend([sink, pointers])
     return pointers

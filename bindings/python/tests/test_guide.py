@@ -3,6 +3,7 @@
 Statements are the Guide's; models, and prompts that the small detector knows, are put in their place.
 """
 
+import dataclasses
 import json
 import logging
 import shutil
@@ -221,6 +222,41 @@ def test_gpu_configuration(pipeline, caplog):
     with pytest.raises(ValueError, match="memory_fraction"):
         GPUOptimizer(device="cpu", memory_fraction=1.5)
     gpu_optimizer.clear_cache()
+
+
+def test_gpu_memory_limits_reach_the_device(monkeypatch):
+    from sowlv2.optimizations import gpu_optimizations
+
+    given = []
+
+    class Opened:
+        name = "cuda:0"
+        precision = "bf16"
+
+        def __init__(self, name, **options):
+            given.append((name, options))
+
+        def memory(self):
+            return 1000, 900
+
+    entry = sowlv2.devices()[0]
+    monkeypatch.setattr(gpu_optimizations, "Device", Opened)
+    assert gpu_optimizations.GPUOptimizer("cuda", memory_fraction=0.5).free_memory() == 400
+    gpu_optimizations.GPUOptimizer("cuda:1", memory_fraction=0.25, allow_growth=False)
+    gpu_optimizations.GPUOptimizer("cpu", memory_fraction=0.25)
+    monkeypatch.setattr(gpu_optimizations, "devices", lambda: [dataclasses.replace(entry, kind="cuda")])
+    gpu_optimizations.GPUOptimizer("auto", memory_fraction=0.75)
+    assert [(name, options.get("memory_fraction"), options.get("memory_at_once")) for name, options in given] == [
+        ("cuda", 0.5, False),
+        ("cuda:1", 0.25, True),
+        ("cpu", None, None),
+        ("auto", 0.75, False),
+    ]
+
+
+def test_memory_limits_are_a_gpus(monkeypatch):
+    with pytest.raises(ValueError, match="of a GPU only"):
+        sowlv2.Device("cpu", memory_fraction=0.5)
 
 
 # ---- 5. writing ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, Iterable, List, TypeVar
 
-from .._device import Device
+from .._device import Device, devices
 from .._errors import UnsupportedError
 from .._library import logger
 from .._model import Model
@@ -15,10 +15,17 @@ from .._model import Model
 _Model = TypeVar("_Model", bound=Model)
 
 
-def open_device(name: str, precision: str = "auto", threads: int = 0) -> Device:
-    """The device of this name; where it is a GPU that is not there, the CPU, with a warning that says why."""
+def open_device(
+    name: str, precision: str = "auto", threads: int = 0, memory_fraction: float = 0.0, memory_at_once: bool = False
+) -> Device:
+    """The device of this name; where it is a GPU that is not there, the CPU, with a warning that says why. Of a GPU no
+    more than memory_fraction of its memory is taken."""
+    kind = devices()[0].kind if name == "auto" else name
+    limits: Dict[str, Any] = (
+        {"memory_fraction": memory_fraction, "memory_at_once": memory_at_once} if kind.startswith("cuda") else {}
+    )
     try:
-        return Device(name, precision=precision, threads=threads)
+        return Device(name, precision=precision, threads=threads, **limits)
     except UnsupportedError as error:
         if not name.startswith("cuda"):
             raise
@@ -42,10 +49,9 @@ class GPUOptimizer:
     """Puts models onto a device.
 
     device            "cuda", "cuda:N", "cpu" or "auto"; where there is no such GPU the CPU, with a warning
-    memory_fraction   how much of the GPU's memory may be planned with: free_memory() counts no more than this, and so
-                      does what chooses batch sizes by it
-    allow_growth      True: memory is taken as it is needed, which is what the engine does. False is not supported by
-                      it, and a warning says so
+    memory_fraction   how much of the GPU's memory the engine may take, for all models on this device together;
+                      free_memory() counts no more, and so does what chooses batch sizes by it
+    allow_growth      True: memory is taken as it is needed; False: all that may be taken at once, as one block
 
     On the CPU neither of the two changes how memory is taken, which a notice says.
     """
@@ -61,7 +67,9 @@ class GPUOptimizer:
             raise ValueError(f"memory_fraction: {memory_fraction} is not over 0 and up to 1")
         self.memory_fraction = memory_fraction
         self.allow_growth = allow_growth
-        self.target = open_device(device, precision)
+        self.target = open_device(
+            device, precision, memory_fraction=memory_fraction, memory_at_once=not allow_growth
+        )
         self.device = self.target.name
         if self.device == "cpu":
             logger.info(
@@ -69,8 +77,6 @@ class GPUOptimizer:
                 "free_memory() alone, allow_growth not at all",
                 memory_fraction,
             )
-        elif not allow_growth:
-            logger.warning("GPUOptimizer: allow_growth=False: the engine takes GPU memory as it is needed, not at once")
 
     def optimize_model_for_inference(self, model: _Model) -> _Model:
         """The model on this device: itself where it is there already, else the same checkpoint opened there.
