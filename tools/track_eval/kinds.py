@@ -12,6 +12,7 @@ import scenes as S
 import vocabulary as V
 
 W, H, FPS, FRAMES = 384, 288, 12, 60
+SOLID = [list(V.DISTRACTORS["held"]).index(glyph) for glyph in "🥝🥚🍞"]  # nothing is seen through these
 
 
 class Player(C.Actor):
@@ -149,8 +150,8 @@ def occluded(s):
     a, b = s.nouns(2)
     side, y, way = rng.uniform(0.13, 0.18), rng.uniform(0.4, 0.6), rng.choice([-1, 1])
     path = [(0, 0.5 - way * 0.38, y), (s.time(0.4), 0.5, y), (s.time(0.6), 0.5, y), (s.frames, 0.5 + way * 0.38, y)]
-    wall = Player(s, [(0, 0.5, y)], side * 2.3, distractor=True, sway=0)
-    wall.turn = wall.spin = 0
+    wall = Player(s, [(0, 0.5, y)], side * 2, distractor=True, sway=0)
+    wall.levels = s.sprites.distractors["held"][int(rng.choice(SOLID))]
     stays = s.still(rng.uniform(0.2, 0.8), 0.14 if y > 0.5 else 0.86, rng.uniform(0.14, 0.18), b, 0.02)
     actors = [s.add(stays), s.add(Player(s, path, side, a)), (-1, wall)]
     return s.film(Scene(s, actors))
