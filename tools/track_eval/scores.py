@@ -193,13 +193,20 @@ def judge(truth, rows, right_on_stills=None):
                 bins[min(BINS - 1, int(sure[t, k] * BINS))] += (1, sure[t, k], right)
     seen = sorted({i for now in tracks for i in now})
     ever = {i for now in pairs for i in now}
-    return {"frames": len(frames), "clips": 1, "hota": {name: np.asarray(v).tolist() for name, v in hota(frames).items()},
+    return plain({"frames": len(frames), "clips": 1, "hota": hota(frames),
             "identity": identity(frames), "switches": switches, "labels right": sum(r for _, _, r in labelled), "labels": len(labelled),
-            "easy labels right": sum(easy), "easy labels": len(easy), "J": float(sum(j)), "F": float(sum(f)), "objects": len(true.names),
+            "easy labels right": sum(easy), "easy labels": len(easy), "J": sum(j), "F": sum(f), "objects": len(true.names),
             "doubles": sum(doubles(list(now.values())) for now in tracks), "double pairs": double_pairs(tracks, labels),
             "reported": len([i for i in seen if i not in merged]), "merged": len(merged),
             "false": sum(2 * hit < of for hit, of in agree.values()), "missed": len(set(true.names) - ever),
-            "confidence": bins.tolist()}
+            "confidence": bins})
+
+
+def plain(value):
+    """Numbers as JSON takes them."""
+    if isinstance(value, dict):
+        return {name: plain(v) for name, v in value.items()}
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def agreement(true, tracks, frames):

@@ -19,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "demo_models")]
 
+import demo  # noqa: E402
 import kinds as K  # noqa: E402
 import render as R  # noqa: E402
 import report  # noqa: E402
@@ -87,6 +88,16 @@ def evaluate(options, names, ways):
     return {way: r for way, r in results.items() if r}, left_out
 
 
+def write(options, text, numbers):
+    print(text)
+    name = os.path.join(options.work, options.name + ("_demo" if options.demo else ""))
+    os.makedirs(options.work, exist_ok=True)
+    with open(name + ".md", "w") as f:
+        f.write(text)
+    with open(name + ".json", "w") as f:
+        json.dump(numbers, f, indent=1)
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--build", default="build")
@@ -103,7 +114,8 @@ def main():
     a.add_argument("--owl-model", default="demo")
     a.add_argument("--sam-model", default="demo")
     a.add_argument("--option", action="append", default=[], help="handed to each run of the program")
-    a.add_argument("--demo", action="store_true")
+    a.add_argument("--demo", action="store_true", help="the two demo clips, three ways to look, in place of the hard clips")
+    a.add_argument("--memory", default="plain", choices=("plain", "chosen"), help="of --demo, where the program has a choice")
     a = a.parse_args()
     a.program = a.program or os.path.join(a.build, "sowlv2")
     a.library = a.library or os.path.join(a.build, "src", "libsowlv2.so")
@@ -115,16 +127,17 @@ def main():
                 raise SystemExit(f"track_eval: there is no {what} {name}: {', '.join(known)}")
     if "reference" in ways and "plain" not in ways:
         ways.insert(0, "plain")
+    if a.demo:
+        with ProcessPoolExecutor(a.jobs) as pool:
+            text, found = demo.table(pool, a)
+        return write(a, text, {"options": vars(a), "clips": found})
     a.clips_folder = os.path.join(a.work, "clips")
     names = R.names(kinds, a.clips)
     R.render(a.clips_folder, names, a.seed, a.frames)
     results, left_out = evaluate(a, names, ways)
-    text = report.tables(results, left_out, kinds)
-    print(text)
-    with open(os.path.join(a.work, a.name + ".md"), "w") as f:
-        f.write(text)
-    with open(os.path.join(a.work, a.name + ".json"), "w") as f:
-        json.dump(report.as_json(results, left_out, kinds, vars(a)), f, indent=1)
+    write(a, report.tables(results, left_out, kinds), report.as_json(results, left_out, kinds, vars(a)))
+    if any("failed" in why for why in left_out.values()):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
