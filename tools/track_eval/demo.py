@@ -17,7 +17,7 @@ def run(job):
         truth = json.load(f)
     prompts = sorted({o["noun"] for o in truth["objects"]})
     out = os.path.join(options.work, "demo", f"{name}_{look.replace(' ', '_')}")
-    rows, cpu = W.Program(options).track(str(DATA / truth["video"]), prompts, out, options.memory, more)
+    rows, cpu = W.Program(options, options.program).track(str(DATA / truth["video"]), prompts, out, options.memory, more)
     counts = scores.judge(truth, rows)
     counts["cpu"] = cpu
     return name, look, counts

@@ -220,7 +220,7 @@ def shake(s):
 
 
 def tiny(s):
-    """Four small ones that move about, two of them alike."""
+    """Four small ones that move about, two of them alike: as small as the demo detector finds anything."""
     rng = s.rng
     a, b, c = s.nouns(3)
     roads = []
@@ -228,8 +228,8 @@ def tiny(s):
         y = 0.15 + 0.23 * row
         ends = rng.uniform(0.08, 0.3), rng.uniform(0.7, 0.92)
         roads.append([(0, ends[0], y), (s.frames, ends[1], y)] if rng.random() < 0.5 else [(0, ends[1], y), (s.frames, ends[0], y)])
-    one = Player(s, roads[0], rng.uniform(0.08, 0.11), a)
-    actors = [one, one.twin(roads[1]), Player(s, roads[2], rng.uniform(0.08, 0.11), b), Player(s, roads[3], rng.uniform(0.08, 0.11), c)]
+    one = Player(s, roads[0], rng.uniform(0.12, 0.15), a)
+    actors = [one, one.twin(roads[1]), Player(s, roads[2], rng.uniform(0.12, 0.15), b), Player(s, roads[3], rng.uniform(0.12, 0.15), c)]
     return s.film(Scene(s, [s.add(actor) for actor in actors]))
 
 

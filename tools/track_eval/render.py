@@ -61,10 +61,12 @@ def render(folder, wanted, seed, frames=K.FRAMES):
                 stock = S.Sprites(), S.Backgrounds("held", seed, 60)
             kind, number = name.rsplit("_", 1)
             clip = K.make(*stock, kind, int(number), seed, frames)
-            R.write(path + ".mp4", clip["frames"], K.FPS)
-            with open(path + ".json.part", "w") as f:
+            part = f"{path}.{os.getpid()}"  # another run may be making the same
+            R.write(part + ".mp4", clip["frames"], K.FPS)
+            with open(part + ".json", "w") as f:
                 json.dump(truth_of(clip, name, kind), f)
-            os.replace(path + ".json.part", path + ".json")
+            os.replace(part + ".mp4", path + ".mp4")
+            os.replace(part + ".json", path + ".json")
         with open(path + ".json") as f:
             truths[name] = json.load(f)
     return truths

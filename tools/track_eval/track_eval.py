@@ -28,14 +28,16 @@ import ways as W  # noqa: E402
 
 
 def load(path):
+    """Rows, and the CPU seconds that they took."""
     with open(path) as f:
-        return [json.loads(line) for line in f]
+        *rows, last = [json.loads(line) for line in f]
+    return rows, last["cpu"]
 
 
-def store(path, rows):
+def store(path, rows, cpu):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".part", "w") as f:
-        f.writelines(json.dumps(row) + "\n" for row in rows)
+        f.writelines(json.dumps(row) + "\n" for row in rows + [{"cpu": cpu}])
     os.replace(path + ".part", path)
 
 
@@ -48,20 +50,20 @@ def work(job):
         truth = json.load(f)
     video = os.path.join(options.clips_folder, truth["video"])
     try:
-        plain = load(os.path.join(folder, "plain", name + ".jsonl")) if way == "reference" else None
-        kept = None
+        plain, kept = None, path
+        if way == "reference":
+            plain, _ = load(os.path.join(folder, "plain", name + ".jsonl"))
         if way.endswith("reference"):
             asked = W.first_boxes_of_truth(truth) if way != "reference" else W.first_boxes_of_rows(plain)
             key = hashlib.sha256(json.dumps([options.seed, options.frames, R.VERSION, options.sam_model, name, asked]).encode()).hexdigest()[:24]
             kept = os.path.join(options.work, "reference", key + ".jsonl")
-        if kept and os.path.exists(kept):
-            *rows, last = load(kept)
-            cpu = last["cpu"]
+        if os.path.exists(kept) and (kept != path or options.keep):
+            rows, cpu = load(kept)
         else:
             rows, cpu = W.go(way, truth, video, os.path.join(folder, way, name), options, plain)
-            if kept:
-                store(kept, rows + [{"cpu": cpu}])
-        store(path, rows)
+            store(kept, rows, cpu)
+        if kept != path:
+            store(path, rows, cpu)
         counts = scores.judge(truth, rows)
         counts["cpu"] = cpu
         return way, name, counts, None
@@ -103,6 +105,7 @@ def main():
     a.add_argument("--build", default="build")
     a.add_argument("--program", help="default BUILD/sowlv2")
     a.add_argument("--library", help="default BUILD/src/libsowlv2.so")
+    a.add_argument("--told", help="default BUILD/tools/track_eval/sowlv2_told")
     a.add_argument("--work", help="default BUILD/track-eval")
     a.add_argument("--name", default="tracks", help="of the tables and the rows that are written")
     a.add_argument("--kinds", default=",".join(K.KINDS))
@@ -110,6 +113,7 @@ def main():
     a.add_argument("--ways", default=",".join(W.WAYS))
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--frames", type=int, default=K.FRAMES)
+    a.add_argument("--keep", action="store_true", help="rows of that name that are there are judged again, not made again")
     a.add_argument("--jobs", type=int, default=2, help="processes at once")
     a.add_argument("--owl-model", default="demo")
     a.add_argument("--sam-model", default="demo")
@@ -119,6 +123,7 @@ def main():
     a = a.parse_args()
     a.program = a.program or os.path.join(a.build, "sowlv2")
     a.library = a.library or os.path.join(a.build, "src", "libsowlv2.so")
+    a.told = a.told or os.path.join(a.build, "tools", "track_eval", "sowlv2_told")
     a.work = a.work or os.path.join(a.build, "track-eval")
     kinds, ways = a.kinds.split(","), a.ways.split(",")
     for what, given, known in (("kind", kinds, K.KINDS), ("way", ways, W.WAYS)):

@@ -13,11 +13,15 @@ import numpy as np
 
 import masks as M
 
+import scores
+
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = {
     "plain": "this program, detector and plain memory",
     "chosen": "this program, detector and chosen memory",
     "reference": "the reference's video model, given the first box of each object of `plain`",
+    "told-plain": "this program with a detector that is told the truth, plain memory",
+    "told-chosen": "the same, chosen memory",
     "truth-plain": "this program's tracker, plain memory, given each true object's first box",
     "truth-chosen": "the same, chosen memory",
     "truth-reference": "the reference's video model, given each true object's first box",
@@ -70,11 +74,28 @@ def row_of(t, objects):
     return {"frame": t + 1, "objects": out}
 
 
+def write_told(path, frames, truth):
+    """What told_detector.c answers for each frame: the true objects that count, by the looks of the frame."""
+    counted = scores.Truth(truth).frames
+    h, w = frames.shape[1:3]
+    rows, columns = (np.arange(n + 1) * size // n for n, size in ((12, h), (16, w)))
+    with open(path, "w") as f:
+        f.write(f"{len(frames)}\n")
+        for image, row, count in zip(frames, truth["frames"], counted):
+            sums = np.add.reduceat(np.add.reduceat(image.astype(np.int64), rows[:-1], 0), columns[:-1], 1)
+            grid = sums // (np.diff(rows)[:, None, None] * np.diff(columns)[None, :, None])
+            objects = [o for o in row["objects"] if o["id"] in count]
+            f.write(grid.astype(np.uint8).tobytes().hex() + f"\n{len(objects)}\n")
+            for o in objects:
+                noun = truth["objects"][o["id"] - 1]["noun"]
+                f.write(" ".join(map(str, [truth["prompts"].index(noun), *o["box"]])) + "\n")
+
+
 class Program:
     """The command-line tool."""
 
-    def __init__(self, options):
-        self.path, self.options = os.path.abspath(options.program), options
+    def __init__(self, options, path):
+        self.path, self.options = os.path.abspath(path), options
         self.help = subprocess.run([self.path, "detect", "--help"], capture_output=True, text=True).stdout
 
     def knows(self, flag):
@@ -180,7 +201,13 @@ def kept(make, *arguments):
 def go(way, truth, video, out, options, plain_rows=None):
     """Rows and CPU seconds of a way over a clip."""
     if way in ("plain", "chosen"):
-        return kept(Program, options).track(video, truth["prompts"], out, way)
+        return Program(options, options.program).track(video, truth["prompts"], out, way)
+    if way.startswith("told"):
+        told = out + ".told"
+        os.makedirs(os.path.dirname(told), exist_ok=True)
+        write_told(told, pixels(video), truth)
+        os.environ["SOWLV2_TOLD"] = told
+        return Program(options, options.told).track(video, truth["prompts"], out, way.split("-")[1])
     given, engine = way.split("-") if "-" in way else ("plain", way)
     asked = first_boxes_of_truth(truth) if given == "truth" else first_boxes_of_rows(plain_rows)
     frames = pixels(video)
