@@ -170,7 +170,7 @@ static struct tally judge(struct things *truth, struct things *found)
         }
         tally.wrong++;
         if (!there)
-            snprintf(find->fault, FAULT_SIZE, "no such box");
+            snprintf(find->fault, FAULT_SIZE, "no object there");
         else if (strcmp(there->name, find->name) == 0)
             snprintf(find->fault, FAULT_SIZE, "found twice");
         else
@@ -184,7 +184,7 @@ static struct tally judge(struct things *truth, struct things *found)
 /* contact_sheet draws a caption that begins with "+" as good, one with "-" as bad. */
 static void write_cell(const struct job *job, const char *picture, const char *name, struct tally tally)
 {
-    fprintf(job->cells, "%s=%c%s: %d right", picture, tally.missed + tally.wrong ? '-' : '+', name, tally.right);
+    fprintf(job->cells, "%s=%c%s: %d found", picture, tally.missed + tally.wrong ? '-' : '+', name, tally.right);
     if (tally.missed)
         fprintf(job->cells, ", %d missed", tally.missed);
     if (tally.wrong)
@@ -251,7 +251,7 @@ static void report_pictures(const struct job *job)
             sum.wrong += one.wrong;
         }
     }
-    printf("Pictures: %d right, %d missed, %d wrong\n\n", sum.right, sum.missed, sum.wrong);
+    printf("Pictures: %d found, %d missed, %d wrong\n\n", sum.right, sum.missed, sum.wrong);
     json_decref(rows);
     json_decref(truth);
 }
@@ -465,6 +465,6 @@ int main(int argc, char **argv)
     }
     if (count >= 0)
         free(clips);
-    printf("Videos: %d objects right, %d missed, %d numbers wrong\n", sum.right, sum.missed, sum.wrong);
+    printf("Videos: %d objects found, %d missed, %d numbers wrong\n", sum.right, sum.missed, sum.wrong);
     return fclose(job.cells) ? 1 : 0;
 }

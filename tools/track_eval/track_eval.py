@@ -41,6 +41,23 @@ def store(path, rows, cpu):
     os.replace(path + ".part", path)
 
 
+def key_of(options, *more):
+    """Names a file by what its contents depend on."""
+    return hashlib.sha256(json.dumps([options.seed, options.frames, R.VERSION, *more]).encode()).hexdigest()[:24]
+
+
+def stills_of(name, truth, video, options):
+    """ways.rightly_named(), once."""
+    path = os.path.join(options.work, "stills", key_of(options, options.owl_model, name, truth["prompts"]) + ".json")
+    if not os.path.exists(path):
+        seen = W.rightly_named(truth, video, f"{path}.{os.getpid()}", options)
+        with open(f"{path}.{os.getpid()}.json", "w") as f:
+            json.dump(seen, f)
+        os.replace(f"{path}.{os.getpid()}.json", path)
+    with open(path) as f:
+        return {int(i): set(frames) for i, frames in json.load(f).items()}
+
+
 def work(job):
     """One clip, one way: its counts, or why there are none."""
     way, name, options = job
@@ -55,8 +72,7 @@ def work(job):
             plain, _ = load(os.path.join(folder, "plain", name + ".jsonl"))
         if way.endswith("reference"):
             asked = W.first_boxes_of_truth(truth) if way != "reference" else W.first_boxes_of_rows(plain)
-            key = hashlib.sha256(json.dumps([options.seed, options.frames, R.VERSION, options.sam_model, name, asked]).encode()).hexdigest()[:24]
-            kept = os.path.join(options.work, "reference", key + ".jsonl")
+            kept = os.path.join(options.work, "reference", key_of(options, options.sam_model, name, asked) + ".jsonl")
         if os.path.exists(kept) and (kept != path or options.keep):
             rows, cpu = load(kept)
         else:
@@ -64,7 +80,7 @@ def work(job):
             store(kept, rows, cpu)
         if kept != path:
             store(path, rows, cpu)
-        counts = scores.judge(truth, rows)
+        counts = scores.judge(truth, rows, stills_of(name, truth, video, options))
         counts["cpu"] = cpu
         return way, name, counts, None
     except W.Missing as error:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from PIL import Image
+
 import masks as M
+import metrics
 
 import scores
 
@@ -114,8 +117,9 @@ class Program:
         shutil.rmtree(out)
         return rows, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    def models(self):
-        return ["--owl-model", self.options.owl_model, "--sam-model", self.options.sam_model]
+    @staticmethod
+    def models(options, masks=True):
+        return ["--owl-model", options.owl_model, "--sam-model", options.sam_model if masks else "none"]
 
     def track(self, video, prompts, out, memory=None, more=()):
         if memory is not None:
@@ -124,7 +128,7 @@ class Program:
                     raise Missing("this program has no --memory")
             else:
                 more = ["--memory", memory, *more]
-        return self.run("detect", out, [*self.models(), "--input", video, *more, *self.options.option, "--prompt", *prompts])
+        return self.run("detect", out, [*self.models(self.options), "--input", video, *more, *self.options.option, "--prompt", *prompts])
 
 
 class OurTracker:
@@ -132,6 +136,7 @@ class OurTracker:
 
     def __init__(self, options):
         os.environ["SOWLV2_LIBRARY"] = os.path.abspath(options.library)
+        os.environ.setdefault("SOWLV2_DATA", str(ROOT / "models"))
         sys.path.insert(0, str(ROOT / "bindings" / "python"))
         import sowlv2
 
@@ -186,6 +191,31 @@ class Reference:
                 objects = [(i, labels[i], made[k, 0].numpy().astype(bool)) for k, i in enumerate(output.object_ids)]
             rows.append(row_of(t, objects))
         return rows
+
+
+STILL_EVERY = 6  # frames
+
+
+def rightly_named(truth, video, out, options):
+    """On which frames the detector names a true object rightly where it sees them as still pictures: {number: [frame, ...]},
+    each such picture standing for the frames around it."""
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    frames, names, seen = pixels(video), {o["id"]: o["noun"] for o in truth["objects"]}, {}
+    for t in range(0, len(frames), STILL_EVERY):
+        Image.fromarray(frames[t]).save(os.path.join(out, f"{t:06d}.png"))
+    rows, _ = Program(options, options.program).run("detect", out + ".out", [*Program.models(options, False), "--input", out, "--prompt", *truth["prompts"]])
+    for row in rows:
+        t = int(row["image"].split(".")[0])
+        boxes = np.array([o["box"] for o in row["objects"]], float).reshape(-1, 4)
+        for o in truth["frames"][t]["objects"]:
+            there = np.flatnonzero(metrics.iou_matrix(boxes, np.array([o["box"]], float))[:, 0] >= 0.5)
+            if len(there):
+                best = max(there, key=lambda k: row["objects"][k]["score"])
+                if row["objects"][best]["prompt"] == names[o["id"]]:
+                    seen.setdefault(o["id"], []).extend(range(max(0, t - STILL_EVERY // 2), min(len(frames), t + (STILL_EVERY + 1) // 2)))
+    shutil.rmtree(out)
+    return seen
 
 
 _kept = {}
