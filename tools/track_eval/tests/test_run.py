@@ -30,8 +30,8 @@ def test_ways_over_a_cut():
     numbers = json.loads((work / "smoke.json").read_text())
     assert set(numbers["summary"]) == {"plain", "told-plain", "truth-plain"} and not numbers["left out"]
     told, truth = (numbers["summary"][way]["cut"] for way in ("told-plain", "truth-plain"))
-    # The one detector names everything rightly; the tracker that is told every object of the truth reports each once.
-    assert told["label accuracy"] > 0.9 and told["HOTA"] > 0.3
+    # The one detector names everything rightly, the one tracker is given each object once.
+    assert told["label accuracy"] > 0.8 and told["HOTA"] > 0.3
     assert truth["reported"] == truth["true"] and truth["missed a clip"] == 0 and truth["J&F"] > 0.5
     assert "| told-plain |" in (work / "smoke.md").read_text() and "### plain" in done.stdout
     again = run("--kinds", "cut", "--ways", "plain,told-plain,truth-plain", "--name", "smoke", "--keep")
