@@ -3,7 +3,7 @@ import math
 
 import scores
 
-COLUMNS = (("HOTA", 100, ".1f"), ("IDF1", 100, ".1f"), ("J&F", 100, ".1f"), ("switches", 1, "d"), ("doubles a frame", 1, ".3f"),
+COLUMNS = (("HOTA", 100, ".1f"), ("IDF1", 100, ".1f"), ("J&F", 100, ".1f"), ("switches", 1, "d"), ("takeovers", 1, "d"), ("doubles a frame", 1, ".3f"),
            ("label accuracy", 1, ".3f"), ("label accuracy, stills right", 1, ".3f"), ("false a clip", 1, ".2f"),
            ("missed a clip", 1, ".2f"), ("reported", 1, "d"), ("true", 1, "d"), ("calibration error", 1, ".3f"), ("ms a frame", 1, ".0f"))
 

@@ -111,17 +111,20 @@ def identity(frames):
 
 def matches(frames):
     """For each frame {true object: track} from IoU SAME on: who was together the frame before stays so, then by overlap.
-    Also how often an object is answered by another track than the last time."""
-    out, before, last, switches = [], {}, {}, 0
+    Also how often an object is answered by another track than the last time (a switch), and how often a track answers another
+    object than the last time (a takeover)."""
+    out, before, last, held, switches, takeovers = [], {}, {}, {}, 0, 0
     for f in frames:
         keep = np.array([[before.get(i) == k for k in f.tracks] for i in f.truth], float).reshape(f.similarity.shape)
         worth = np.where(f.similarity >= SAME, 1000 * keep + f.similarity, 0)
         now = {f.truth[i]: f.tracks[k] for i, k in assign(worth)}
         switches += sum(i in last and last[i] != k for i, k in now.items())
+        takeovers += sum(k in held and held[k] != i for i, k in now.items())
         last.update(now)
+        held.update((k, i) for i, k in now.items())
         before = now
         out.append(now)
-    return out, switches
+    return out, switches, takeovers
 
 
 def doubles(masks):
@@ -180,7 +183,7 @@ def judge(truth, rows, right_on_stills=None):
             i = list(seen)[k]
             hit, of = agree.get(i, (0, 0))
             agree[i] = hit + (best[k] >= SAME), of + 1
-    pairs, switches = matches(frames)
+    pairs, switches, takeovers = matches(frames)
     labelled = [(t, i, labels[t, k] == true.names[i]) for t, now in enumerate(pairs) for i, k in now.items()]
     easy = [right for t, i, right in labelled if right_on_stills is None or t in right_on_stills.get(i, ())]
     j, f = agreement(true, tracks, frames)
@@ -194,7 +197,7 @@ def judge(truth, rows, right_on_stills=None):
     seen = sorted({i for now in tracks for i in now})
     ever = {i for now in pairs for i in now}
     return plain({"frames": len(frames), "clips": 1, "hota": hota(frames),
-            "identity": identity(frames), "switches": switches, "labels right": sum(r for _, _, r in labelled), "labels": len(labelled),
+            "identity": identity(frames), "switches": switches, "takeovers": takeovers, "labels right": sum(r for _, _, r in labelled), "labels": len(labelled),
             "easy labels right": sum(easy), "easy labels": len(easy), "J": sum(j), "F": sum(f), "objects": len(true.names),
             "doubles": sum(doubles(list(now.values())) for now in tracks), "double pairs": double_pairs(tracks, labels),
             "reported": len([i for i in seen if i not in merged]), "merged": len(merged),
@@ -269,7 +272,7 @@ def summary(total):
     bins = np.asarray(total["confidence"], float)
     out = {"clips": int(total["clips"]), "HOTA": float(np.sqrt(detection * association).mean()), "DetA": float(detection.mean()),
            "AssA": float(association.mean()), "IDF1": share(2 * i["tp"], 2 * i["tp"] + i["fn"] + i["fp"]),
-           "switches": int(total["switches"]), "J&F": share(total["J"] + total["F"], 2 * total["objects"]),
+           "switches": int(total["switches"]), "takeovers": int(total["takeovers"]), "J&F": share(total["J"] + total["F"], 2 * total["objects"]),
            "J": share(total["J"], total["objects"]), "F": share(total["F"], total["objects"]),
            "label accuracy": share(total["labels right"], total["labels"]),
            "label accuracy, stills right": share(total["easy labels right"], total["easy labels"]),

@@ -46,7 +46,7 @@ def test_a_perfect_track():
     given = frames(*[{(1, 7): 1.0}] * 10)
     assert hota_at(given, 0.5) == (10, 0, 0, 1)
     assert S.identity(given) == {"tp": 10, "fn": 0, "fp": 0}
-    assert S.matches(given)[1] == 0
+    assert S.matches(given)[1:] == (0, 0)
 
 
 def test_one_object_two_numbers():
@@ -56,16 +56,16 @@ def test_one_object_two_numbers():
     tp, fn, fp, association = hota_at(given, 0.5)
     assert (tp, fn, fp) == (10, 0, 0) and association == pytest.approx(0.52)
     assert S.identity(given) == {"tp": 6, "fn": 4, "fp": 4}
-    assert S.matches(given)[1] == 1
+    assert S.matches(given)[1:] == (1, 0)
 
 
 def test_two_objects_that_change_tracks():
-    """Half of the time each: A(c) = 5 / (10 + 10 - 5) = 1/3 for all twenty; IDF1 = 1/2; each has one switch."""
+    """Half of the time each: A(c) = 5 / (10 + 10 - 5) = 1/3 for all twenty; IDF1 = 1/2; each has one switch, and each track takes over one."""
     given = frames(*[{(1, 7): 1.0, (2, 8): 1.0}] * 5 + [{(1, 8): 1.0, (2, 7): 1.0}] * 5)
     tp, fn, fp, association = hota_at(given, 0.5)
     assert (tp, fn, fp) == (20, 0, 0) and association == pytest.approx(1 / 3)
     assert S.identity(given) == {"tp": 10, "fn": 10, "fp": 10}
-    assert S.matches(given)[1] == 2
+    assert S.matches(given)[1:] == (2, 2)
 
 
 def test_missed_and_false():
@@ -85,6 +85,10 @@ def test_a_switch_is_counted_over_a_gap():
     assert S.matches(frames({(1, 7): 0.9}, gone, {(1, 7): 0.9}))[1] == 0
     # Whoever was there stays, though another one overlaps more.
     assert S.matches(frames({(1, 7): 0.9}, {(1, 7): 0.6, (1, 8): 0.9}))[1] == 0
+
+
+def test_a_track_that_stays_on_the_spot_takes_over():
+    assert S.matches(frames({(1, 7): 0.9}, {(1, 7): 0.9}, {(2, 7): 0.9}, {(2, 7): 0.9}))[1:] == (0, 1)
 
 
 def box(x, y, w=20, h=20):
