@@ -3,7 +3,7 @@ import math
 
 import scores
 
-COLUMNS = (("HOTA", 100, ".1f"), ("IDF1", 100, ".1f"), ("J&F", 100, ".1f"), ("switches", 1, "d"), ("takeovers", 1, "d"), ("doubles a frame", 1, ".3f"),
+COLUMNS = (("clips", 1, "d"), ("HOTA", 100, ".1f"), ("IDF1", 100, ".1f"), ("J&F", 100, ".1f"), ("switches", 1, "d"), ("takeovers", 1, "d"), ("doubles a frame", 1, ".3f"),
            ("label accuracy", 1, ".3f"), ("label accuracy, stills right", 1, ".3f"), ("false a clip", 1, ".2f"),
            ("missed a clip", 1, ".2f"), ("reported", 1, "d"), ("true", 1, "d"), ("calibration error", 1, ".3f"), ("ms a frame", 1, ".0f"))
 
@@ -39,12 +39,15 @@ def table(first, rows):
 def tables(results, left_out, kinds):
     summaries = by_kind(results, kinds)
     text = table("way", [(way, s["all"]) for way, s in summaries.items()])
-    for way, why in left_out.items():
-        text += f"\n{way}: left out: {why}\n"
+    for way, some in left_out.items():
+        text += f"\n{way}: left out: " + "; ".join(sorted(set(some))) + "\n"
     for way, s in summaries.items():
         text += f"\n### {way}\n" + table("kind", [(kind, s[kind]) for kind in kinds if kind in s])
     return text
 
 
 def as_json(results, left_out, kinds, options):
-    return {"options": {k: v for k, v in options.items()}, "left out": left_out, "summary": by_kind(results, kinds), "clips": results}
+    """A measure of nothing is null."""
+    summaries = {way: {kind: {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in s.items()} for kind, s in some.items()}
+                 for way, some in by_kind(results, kinds).items()}
+    return {"options": options, "left out": left_out, "summary": summaries, "clips": results}
