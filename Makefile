@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl fuzz-coverage all build torture demo demo-eval help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
+.PHONY: fuzz-afl fuzz-coverage all build torture demo demo-eval track-eval track-eval-demo help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
 
 all: build
 
@@ -13,7 +13,7 @@ build: ## build build/sowlv2, build/sowlv2-detect and the libraries
 	@tools/install_deps.sh --check
 	@$(CMAKE) -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; rm -f $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_tool sowlv2 sowlv2_static contact_sheet
+	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_tool sowlv2_shared sowlv2_static contact_sheet demo_report
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,13 @@ bench-frames: build ## what choosing frames by V-JEPA 2 is worth, on rendered vi
 
 demo-eval: build ## accuracy of the program with the demo models on held-out pictures and clips (needs requirements-reference.txt)
 	@$(PYTHON) tools/demo_models/evaluate.py --program $(BUILD)/sowlv2 --work $(BUILD)/demo-eval
+
+track-eval: build ## tracks through 60 hard clips, beside the reference: HOTA, IDF1, J&F, doubles (needs requirements-reference.txt, cffi)
+	@cmake --build $(BUILD) -j $(JOBS) --target sowlv2_shared sowlv2_told
+	@$(PYTHON) tools/track_eval/track_eval.py --build $(BUILD) $(TRACK_EVAL)
+
+track-eval-demo: build ## the table of the two demo clips: objects reported, and which two numbers are one thing
+	@$(PYTHON) tools/track_eval/track_eval.py --build $(BUILD) --demo $(TRACK_EVAL)
 
 parity: build ## compare full-size random models with the reference (needs requirements-reference.txt)
 	@$(PYTHON) tools/parity.py --build $(BUILD)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh BUILD: finds, cuts out and follows things in the samples with the demo models, shows what was found, makes one
-# picture of it and says what to type next.
+# demo.sh BUILD: finds, cuts out and follows things in the samples with the demo models, compares what was found with the
+# truth, makes one picture of it and says what to type next.
 set -eu
 build=$1
 out=$build/demo
@@ -22,44 +22,11 @@ echo "Videos: V-JEPA 2 looks for key frames, what is found there is followed for
   --input 'examples/data/clip_*.mp4' --output "$out/videos" --prompt $words
 echo
 
-# The rows are sowlv2's own, so their fields come in a known order.
-printf '%-14s %-12s %6s  %-28s %9s\n' picture thing score box 'mask'
-sed -E 's/^\{"image":"([^"]*)".*"objects":\[(.*)\]\}$/\1 \2/; s/\{"id"/\n{"id"/g' "$out/pictures/results.jsonl" |
-  awk '/^[^{ ]/ {name = $1; next}
-    match($0, /"prompt":"[^"]*"/) {thing = substr($0, RSTART + 10, RLENGTH - 11)
-      match($0, /"score":[0-9.]+/); score = substr($0, RSTART + 8, RLENGTH - 8)
-      match($0, /"box":\[[^]]*\]/); split(substr($0, RSTART + 7, RLENGTH - 8), side, ",")
-      match($0, /"area":[0-9]+/); area = substr($0, RSTART + 7, RLENGTH - 7)
-      printf "%-14s %-12s %6.2f  %6.1f %6.1f %6.1f %6.1f  %6d px\n", name, thing, score, side[1], side[2], side[3], side[4], area}'
-echo
-printf '%-14s %-4s %-12s %6s  %s\n' video id thing score 'seen on frames'
-for rows in "$out"/videos/*/results.jsonl; do
-  sed -E 's/\{"id"/\n{"id"/g' "$rows" |
-    awk -v name="$(basename "$(dirname "$rows")")" '
-      match($0, /"frame":[0-9]+/) {frame = substr($0, RSTART + 8, RLENGTH - 8)}
-      match($0, /^\{"id":[0-9]+/) {id = substr($0, RSTART + 6, RLENGTH - 6)
-        match($0, /"prompt":"[^"]*"/); thing[id] = substr($0, RSTART + 10, RLENGTH - 11)
-        match($0, /"score":[0-9.]+/); score[id] = substr($0, RSTART + 8, RLENGTH - 8)
-        if ($0 !~ /"box":null/) {if (!(id in first)) first[id] = frame; last[id] = frame; seen[id]++}
-        if (id > most) most = id}
-      END {for (id = 1; id <= most; id++) if (id in first)
-        printf "%-14s %-4d %-12s %6.2f  %d of %d to %d\n", name, id, thing[id], score[id], seen[id], first[id], last[id]}'
-done
-
-# One picture of everything: each scene, and six moments of each clip.
-set --
-for picture in "$out"/pictures/overlay/merged/*.png; do
-  name=$(basename "$picture" _merged_overlay.png)
-  set -- "$@" "$picture=$name"
-done
-for clip in "$out"/videos/*/; do
-  frames=("$clip"overlay/merged/*.png)
-  for part in 0 1 2 3; do
-    frame=${frames[$((part * (${#frames[@]} - 1) / 3))]}
-    set -- "$@" "$frame=$(basename "$clip"), frame $(basename "$frame" _merged_overlay.png | sed 's/^0*//')"
-  done
-done
-"$build/tools/contact_sheet/contact_sheet" "$out/contact_sheet.png" 4 "$@"
+# The truth of the samples lies beside them. One picture of everything, good and bad: each scene, four moments of each clip.
+# shellcheck disable=SC2086
+"$build/tools/contact_sheet/demo_report" examples/data "$out" "$out/cells.txt" $words
+mapfile -t cells <"$out/cells.txt"
+"$build/tools/contact_sheet/contact_sheet" "$out/contact_sheet.png" 4 "${cells[@]}"
 cat <<TEXT
 
 All of it in one picture: $out/contact_sheet.png

@@ -6,7 +6,7 @@ set -eu
 build_packages="build-essential cmake pkg-config libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev
   libjpeg-dev libspng-dev zlib1g-dev libtiff-dev libwebp-dev libgif-dev libavif-dev libheif-dev libde265-dev libyaml-dev libpango1.0-dev libcmocka-dev libavformat-dev libavcodec-dev libavutil-dev
   libcurl4-openssl-dev libssl-dev libswscale-dev libavdevice-dev"
-test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev ffmpeg python3-venv"
+test_packages="clang llvm ninja-build clang-format clang-tidy libomp-dev ffmpeg python3-venv fonts-noto-color-emoji"
 
 # The compiler runtime with libFuzzer and the sanitizers belongs to the default clang's version.
 missing() {

@@ -1,4 +1,5 @@
-/* contact_sheet OUT.png COLUMNS PICTURE[=CAPTION]...: pictures side by side on one, each with its caption below. */
+/* contact_sheet OUT.png COLUMNS PICTURE[=CAPTION]...: pictures side by side on one, each with its caption below. One
+ * whose caption begins with "+" gets a green frame, one with "-" a red one. */
 #include "base/error.h"
 #include "media/image.h"
 #include "media/png.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL_WIDTH = 320, CELL_HEIGHT = 240, GAP = 12, CAPTION = 30, PAPER = 250, MOST_COLUMNS = 100 };
+enum { CELL_WIDTH = 320, CELL_HEIGHT = 240, GAP = 12, CAPTION = 30, PAPER = 250, FRAME = 4, MOST_COLUMNS = 100 };
 
 struct sheet {
     int columns, rows, width, height;
@@ -64,14 +65,30 @@ static int write_caption(struct sheet *sheet, int index, const char *caption)
     return status;
 }
 
+/* Around the cell and its caption. */
+static void frame(struct sheet *sheet, int index, const uint8_t *colour)
+{
+    const int left = GAP + index % sheet->columns * (CELL_WIDTH + GAP) - FRAME;
+    const int top = GAP + index / sheet->columns * (CELL_HEIGHT + CAPTION + GAP) - FRAME;
+    const int width = CELL_WIDTH + 2 * FRAME, height = CELL_HEIGHT + CAPTION + 2 * FRAME;
+
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            if (x < FRAME || y < FRAME || x >= width - FRAME || y >= height - FRAME)
+                memcpy(sheet->pixels + 3 * ((size_t)(top + y) * (size_t)sheet->width + (size_t)(left + x)), colour, 3);
+}
+
 static int add(struct sheet *sheet, int index, char *argument)
 {
+    static const uint8_t good[3] = {40, 150, 60}, bad[3] = {210, 40, 40};
     char *caption = strchr(argument, '=');
     struct image image = {0};
     int status;
 
     if (caption)
         *caption++ = '\0';
+    if (caption && (*caption == '+' || *caption == '-'))
+        frame(sheet, index, *caption++ == '+' ? good : bad);
     status = image_read(argument, IMAGE_DEFAULT_MAX_PIXELS, &image);
     if (!status)
         paste(sheet, index, &image);
