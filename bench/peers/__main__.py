@@ -218,12 +218,11 @@ class Bench:
         there["foreign"] = max(there["foreign"], cell["foreign"])
 
 
-def gflop(row, models):
-    """By the reference's modules; None where the reference is not installed."""
-    kind, count, extra, model, _ = rows.ALL[row]
-    command = [sys.executable, HERE / "work.py", kind, count, extra, models[model]]
-    result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return float(result.stdout) if result.returncode == 0 else None
+def gflop(row_names, models):
+    """By row, by the reference's modules; empty where the reference is not installed."""
+    asked = {row: [*rows.ALL[row][:3], str(models[rows.ALL[row][3]])] for row in row_names}
+    result = subprocess.run([sys.executable, HERE / "work.py", json.dumps(asked)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return json.loads(result.stdout) if result.returncode == 0 else {}
 
 
 def versions():
@@ -275,7 +274,7 @@ def main():
         "machine": machine.description(), "device": arguments.device, "versions": versions(), "rounds": arguments.rounds,
         "threads": arguments.threads, "row_names": row_names, "product": " x ".join(map(str, PRODUCT)),
         "models": {name: str(folder.name) for name, folder in models.items()}, "when": time.strftime("%Y-%m-%d %H:%M"),
-        "gflop": {row: gflop(row, models) for row in row_names}, "load_at_start": machine.load(),
+        "gflop": gflop(row_names, models), "load_at_start": machine.load(),
     }
     with tempfile.NamedTemporaryFile(suffix=".rgb") as raw:
         rows.write_frames(raw.name)

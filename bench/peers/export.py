@@ -8,11 +8,14 @@ import zlib
 
 import numpy as np
 
+from rows import FILL
+
 INPUTS = {  # names of each graph's inputs
     "detect": ["pixel_values", "input_ids", "attention_mask"],
     "encode": ["pixel_values"],
     "decode": ["s0", "s1", "image_embedding", "boxes"],
     "score": ["pixel_values_videos"],
+    "recall": ["s0", "s1", "image_embedding", "position", "memory", "memory_position"],
 }
 
 
@@ -37,6 +40,23 @@ def reference(kind, folder):
 
         def forward(pixel_values_videos):
             return model(pixel_values_videos, skip_predictor=True).last_hidden_state
+
+    elif kind == "recall":
+        from transformers import Sam2VideoModel
+
+        model = Sam2VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+
+        def forward(s0, s1, image_embedding, position, memory, memory_position):
+            """What one object of a frame takes after the encoder: attention to its memory, its mask, its new memory."""
+            here = image_embedding.flatten(2).permute(2, 0, 1)
+            recalled = model.memory_attention(
+                current_vision_features=here, current_vision_position_embeddings=position, memory=memory,
+                memory_posision_embeddings=memory_position, num_object_pointer_tokens=pointer_tokens(FILL, model.config),
+            )
+            recalled = recalled.squeeze(1).transpose(1, 2).reshape(image_embedding.shape)
+            output = model._single_frame_forward(image_embeddings=[s0, s1, recalled], multimask_output=True)
+            features, _ = model._encode_new_memory(here, output.high_res_masks, output.object_score_logits, False)
+            return output.pred_masks, features.float(), output.object_pointer
 
     else:
         from transformers import Sam2Model
@@ -64,6 +84,14 @@ def reference(kind, folder):
     return Plain().eval()
 
 
+def pointer_tokens(frames, config):
+    """Tokens that object pointers of so many frames are."""
+    if isinstance(config, dict):
+        width, narrow = config["vision_config"].get("fpn_hidden_size", 256), config.get("memory_encoder_output_channels", 64)
+        return min(frames, config.get("max_object_pointers_in_encoder", 16)) * (width // narrow)
+    return pointer_tokens(frames, config.to_dict())
+
+
 def shapes(kind, count, folder):
     """Name -> (shape, dtype) of the graph's inputs; `count` prompts, boxes or frames."""
     config = json.loads((folder / "config.json").read_text())
@@ -83,8 +111,14 @@ def shapes(kind, count, folder):
             width = config["vision_config"].get("fpn_hidden_size", 256)
             values = [
                 ((1, width // 8, side // 4, side // 4), "float32"), ((1, width // 4, side // 8, side // 8), "float32"),
-                ((1, width, side // 16, side // 16), "float32"), ((1, count, 4), "float32"),
+                ((1, width, side // 16, side // 16), "float32"),
             ]
+            if kind == "decode":
+                values.append(((1, count, 4), "float32"))
+            else:
+                here, narrow = (side // 16) ** 2, config.get("memory_encoder_output_channels", 64)
+                tokens = min(FILL, config.get("num_maskmem", 7)) * here + pointer_tokens(FILL, config)
+                values += [((here, 1, width), "float32"), ((tokens, 1, narrow), "float32"), ((tokens, 1, narrow), "float32")]
     return dict(zip(INPUTS[kind], values))
 
 

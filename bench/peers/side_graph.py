@@ -72,28 +72,28 @@ class Side:
         except ImportError as error:
             raise Missing(f"{error.name} is not installed") from None
         self.converted = name == "openvino" and self.precision == "int8"
-        self.cache, self.open_path, self.session = cache, None, None
+        self.cache, self.sessions = cache, {}
 
-    def graph(self, kind, count, folder):
-        """Makes the graph ready, in another process where it is not there yet."""
+    def path(self, kind, count, folder):
+        """The graph, made in another process where it is not there yet."""
         maker = "openvino_int8" if self.converted else "graph_int8" if self.precision == "int8" else "graph"
-        path = in_another_process(
+        return in_another_process(
             f"import export; from pathlib import Path; print(export.{maker}({kind!r}, {count}, Path({str(folder)!r}), "
             f"Path({str(self.cache)!r})))"
         )
-        if path != self.open_path:
-            self.session = None
-            self.open_path, self.session = path, self.engine.open(path)
-        return self.session
 
     def row(self, kind, count, extra, folder, frames, nouns):
         self.frames, self.count, self.at = frames, count, 0
-        if kind == "track":
-            raise Missing("no export: the reference's tracker is Python over a session's memories")
         if kind == "detect" and extra != 1:
             raise Missing("exported for one image")
         self.settings = json.loads(next(folder.glob("*preprocessor_config.json")).read_text())
-        getattr(self, f"make_{kind}")(self.graph(kind, count, folder), folder, nouns[:count])
+        graphs = [("encode", 1), ("recall", 1)] if kind == "track" else [(kind, count)]
+        paths = [self.path(*graph, folder) for graph in graphs]
+        self.sessions = {path: session for path, session in self.sessions.items() if path in paths}
+        for path in paths:
+            self.sessions.setdefault(path, None)
+            self.sessions[path] = self.sessions[path] or self.engine.open(path)
+        getattr(self, f"make_{kind}")(*(self.sessions[path] for path in paths), folder, nouns[:count])
 
     def run(self):
         forward, found = self.step()
@@ -161,6 +161,34 @@ class Side:
             (masks, *_), seconds = self.infer(session, feeds | {"boxes": boxes[None]})
             made = [np.asarray(Image.fromarray(mask).resize((width, height), Image.BILINEAR)) > 0 for mask in masks[0, :, 0]]
             return seconds, len(made)
+
+        self.step = step
+
+    def make_track(self, encode, recall, folder, nouns):
+        """The parts of the reference's tracker as graphs, and what it does in Python around them: memories of the last
+        frames, full from the beginning, one after the other with the object's pointers."""
+        from PIL import Image
+
+        side = export.shapes("encode", 1, folder)["pixel_values"][0][-1]
+        still = export.example("recall", 1, folder)
+        height, width = self.frames.shape[1:3]
+        here = len(still["position"])
+        frames = len(still["memory"]) // here
+        pointers = len(still["memory"]) - frames * here
+        objects = [still["memory"].copy() for _ in range(self.count)]
+
+        def step():
+            features, seconds = self.infer(encode, {"pixel_values": self.pixels(self.next_frame(), side)[None]})
+            named = dict(zip(("s0", "s1", "image_embedding"), features))
+            for memory in objects:
+                (masks, remembered, pointer), more = self.infer(recall, still | named | {"memory": memory})
+                memory[: (frames - 1) * here] = memory[here : frames * here].copy()
+                memory[(frames - 1) * here : frames * here] = remembered
+                newest = pointer.reshape(-1, 1, memory.shape[-1])
+                memory[-pointers:] = np.concatenate([memory[-pointers:][len(newest) :], newest])
+                np.asarray(Image.fromarray(masks.reshape(-1, *masks.shape[-2:])[0]).resize((width, height), Image.BILINEAR)) > 0
+                seconds += more
+            return seconds, self.count
 
         self.step = step
 

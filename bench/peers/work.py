@@ -1,8 +1,10 @@
-"""How much a row computes, by the reference's own modules: `python work.py KIND COUNT EXTRA FOLDER` prints GFLOP,
-a multiplication and an addition counted as two. Products, convolutions and attention; nothing is computed."""
+"""How much rows compute, by the reference's own modules: `python work.py '{NAME: [KIND, COUNT, EXTRA, FOLDER], ...}'`
+prints {NAME: GFLOP}, a multiplication and an addition counted as two. Products, convolutions and attention; nothing is
+computed, and models have no weights."""
 
 import json
 import sys
+from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -97,7 +99,5 @@ def score(frames, extra, folder):
 
 
 if __name__ == "__main__":
-    from pathlib import Path
-
-    kind, count, extra, folder = sys.argv[1:]
-    print(globals()[kind](int(count), int(extra), Path(folder)) / 1e9)
+    asked = json.loads(sys.argv[1])
+    print(json.dumps({name: globals()[kind](count, extra, Path(folder)) / 1e9 for name, (kind, count, extra, folder) in asked.items()}))

@@ -26,7 +26,7 @@ for row in result["row_names"]:
             assert len(cell["wall"]) == len(cell["cpu"]) == 2 and min(cell["wall"]) > 0, cell
             assert cell["peak"] > 1 << 20 and cell["open_peak"] > 1 << 20, cell
     assert "median" in cells[row, "ours-f32"], cells[row, "ours-f32"]
-assert "error" in cells["images-2", "openvino-f32"] and "error" in cells["track-1", "openvino-f32"]
+assert "error" in cells["images-2", "openvino-f32"]  # its graph takes one image
 assert result["rates"]["%d" % result["threads"][0]]["f32"] > 0
 CHECK
 for text in "| seconds |" "all figures" "tracked frame, 1 object" "OpenVINO f32"; do
