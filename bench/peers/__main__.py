@@ -141,8 +141,11 @@ class Bench:
             for name in shift:
                 contender = self.begin(name, threads)
                 if "error" in contender.told:
+                    why = contender.told["error"]
+                    if name.startswith("ours") and why.startswith("precision"):
+                        why = f"not built: {why}"
                     for row in row_names:
-                        self.fail(row, name, threads, contender.told["error"])
+                        self.fail(row, name, threads, why)
                     contender.close()
                 else:
                     contenders.append(contender)
