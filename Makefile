@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CMAKE = cmake -G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)"
 
-.PHONY: fuzz-afl fuzz-coverage all build torture demo demo-eval track-eval track-eval-demo help deps test check-all install bench bench-reference bench-frames bench-reference-track parity format lint lint-layers wheel clean
+.PHONY: fuzz-afl fuzz-coverage all build torture demo demo-eval track-eval track-eval-demo help deps test check-all install bench bench-peers bench-guide bench-frames parity format lint lint-layers wheel clean
 
 all: build
 
@@ -46,13 +46,12 @@ bench: build ## time every op at the models' shapes
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_ops
 	@$(BUILD)/bench/bench_ops
 
-bench-reference: build ## time detection beside PyTorch, taking turns (needs requirements-reference.txt)
-	@cmake --build $(BUILD) -j $(JOBS) --target bench_detect
-	@$(PYTHON) bench/reference.py --build $(BUILD)
+bench-peers: build ## whole models beside PyTorch, ONNX Runtime and OpenVINO, taking turns; ARGS="--rows decode --only ours torch"
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_models
+	@$(PYTHON) bench/peers --build $(BUILD) --device $(or $(DEVICE),cpu) $(ARGS)
 
-bench-reference-track: build ## time tracking through video beside PyTorch, taking turns
-	@cmake --build $(BUILD) -j $(JOBS) --target bench_track
-	@$(PYTHON) bench/reference_track.py --build $(BUILD)
+bench-guide: build ## pictures and videos through the tool, as users have them; DEVICE=cuda, MODELS=folder, ARGS=...
+	@$(PYTHON) bench/guide.py --build $(BUILD) --device $(or $(DEVICE),auto) --models $(or $(MODELS),demo) $(ARGS)
 
 bench-frames: build ## what choosing frames by V-JEPA 2 is worth, on rendered videos (needs requirements-reference.txt)
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_frames bench_between
