@@ -17,8 +17,8 @@ enum cpu_level {
 const char *cpu_level_name(enum cpu_level level);
 /* False where `name` is none of the names. */
 bool cpu_level_parse(const char *name, enum cpu_level *out);
-/* Whether the dot products of AVX512-BF16 are faster than multiplications in f32: of AMD they do twice as much at a
- * time, of Intel half as much (docs/precision.md). */
+/* Whether the dot products of AVX512-BF16 are faster than multiplications in f32: Intel's do half as much at a time,
+ * AMD's are expected to do twice as much (docs/precision.md). */
 bool cpu_dots_are_fast(void);
 /* The best level of the machine this runs on. */
 enum cpu_level cpu_level_best(void);
