@@ -99,10 +99,17 @@ static inline void amx_dot_emulated(int c, int a, int b)
 
 #else
 
+/* What was stored before is in memory: GCC does not know that the instructions that follow read it. */
+static inline void amx_see(const void *memory)
+{
+    __asm__ volatile("" : : "r"(memory) : "memory");
+}
+
 /* The process has been allowed to use the tiles: see take_level in cpu.c. */
 static inline void amx_begin(void)
 {
     const struct amx_config config = amx_config();
+    amx_see(&config);
     _tile_loadconfig(&config);
 }
 
@@ -112,7 +119,12 @@ static inline void amx_end(void)
 }
 
 #define AMX_ZERO(tile) _tile_zero(tile)
-#define AMX_LOAD(tile, from, stride) _tile_loadd(tile, from, stride)
+#define AMX_LOAD(tile, from, stride)                                                                                   \
+    do {                                                                                                               \
+        const void *const amx_from = (from);                                                                           \
+        amx_see(amx_from);                                                                                             \
+        _tile_loadd(tile, amx_from, stride);                                                                           \
+    } while (0)
 #define AMX_STORE(tile, to, stride) _tile_stored(tile, to, stride)
 #define AMX_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
 
