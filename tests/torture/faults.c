@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -73,24 +74,46 @@ static int error_of(const char *name)
     _exit(99);
 }
 
-static void print_crash(int number)
+static void print_place(void *place)
 {
-    void *frames[40];
+    Dl_info info;
+    char line[512];
+    const bool known = dladdr(place, &info) && info.dli_fname;
+    const int size =
+        known ? snprintf(line, sizeof(line), "crash: %s %s\n", info.dli_fname, info.dli_sname ? info.dli_sname : "?")
+              : snprintf(line, sizeof(line), "crash: ? %p\n", place);
 
+    if (syscall(SYS_write, STDERR_FILENO, line, (size_t)size) < 0)
+        _exit(98);
+}
+
+/* Who called a function that is not there, which leaves no frame to go back from: a kernel that was not made, say. */
+static void *find_caller(const ucontext_t *context)
+{
+#ifdef __x86_64__
+    enum { NO_CODE = 1 << 16 };
+    const greg_t *const registers = context->uc_mcontext.gregs;
+
+    if ((uintptr_t)registers[REG_RIP] < NO_CODE)
+        return *(void **)(uintptr_t)registers[REG_RSP];
+#else
+    (void)context;
+#endif
+    return NULL;
+}
+
+static void print_crash(int number, siginfo_t *what, void *context)
+{
+    void *frames[40], *const caller = number == SIGSEGV ? find_caller(context) : NULL;
+
+    (void)what;
     fault.armed = false; /* what follows may allocate */
+    if (caller)
+        print_place(caller);
     const int count = backtrace(frames, 40);
 
-    for (int i = 0; i < count; i++) {
-        Dl_info info;
-        char line[512];
-        const bool known = dladdr(frames[i], &info) && info.dli_fname;
-        const int size = known ? snprintf(line, sizeof(line), "crash: %s %s\n", info.dli_fname,
-                                          info.dli_sname ? info.dli_sname : "?")
-                               : snprintf(line, sizeof(line), "crash: ? %p\n", frames[i]);
-
-        if (syscall(SYS_write, STDERR_FILENO, line, (size_t)size) < 0)
-            break;
-    }
+    for (int i = 0; i < count; i++)
+        print_place(frames[i]);
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -104,7 +127,7 @@ __attribute__((constructor)) static void begin(void)
 
     backtrace(&frame, 1); /* loads what it needs */
     for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++)
-        signal(crashes[i], print_crash);
+        sigaction(crashes[i], &(struct sigaction){.sa_sigaction = print_crash, .sa_flags = SA_SIGINFO}, NULL);
     if (file) {
         const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CREAT, 0666);
         void *place = MAP_FAILED;
