@@ -116,7 +116,7 @@ int audio_next(struct audio *audio)
         av_packet_unref(packet);
         errno = 0;
         int code = av_read_frame(audio->input.format, packet);
-        if (code == AVERROR(ENOMEM) || (code < 0 && libav_is_short()))
+        if (code == AVERROR(ENOMEM) || libav_is_short())
             return error_memory("sound");
         if (code < 0)
             return 0;

@@ -37,6 +37,8 @@ static int read_picture(struct copy *copy)
     copy->has_after = false;
     av_packet_unref(copy->after);
     int code = av_read_frame(copy->from, copy->after);
+    if (libav_is_short()) /* asked before anything else sets errno: what was read is less than what there is */
+        return error_memory(copy->name);
     if (code == AVERROR_EOF)
         return 0;
     if (code < 0)
@@ -115,6 +117,8 @@ static int write_packet(struct copy *copy, AVPacket *packet, int index, AVRation
     packet->pos = -1;
     av_packet_rescale_ts(packet, unit, copy->to->streams[index]->time_base);
     int code = av_interleaved_write_frame(copy->to, packet);
+    if (libav_is_short())
+        return error_memory(copy->name);
     if (code >= 0)
         code = copy->to->pb->error;
     return code < 0 ? fail(copy, code) : 0;
@@ -145,6 +149,8 @@ static int copy_packets(struct copy *copy, struct audio *audio)
     if (status)
         return status;
     int code = av_write_trailer(copy->to);
+    if (libav_is_short())
+        return error_memory(copy->name);
     if (code >= 0)
         code = avio_closep(&copy->to->pb);
     return code < 0 ? fail(copy, code) : 0;
@@ -160,6 +166,8 @@ int remux(const char *name, const char *from, const char *to, double last, struc
         code = avformat_find_stream_info(copy.from, NULL);
     if (code < 0)
         status = fail(&copy, code);
+    else if (!status && libav_is_short())
+        status = error_memory(name);
     else if (!status && copy.from->nb_streams != 1)
         status = fail(&copy, AVERROR_INVALIDDATA);
     if (!status)

@@ -124,10 +124,6 @@ def memory(campaign, all_works, random):
                                           ("memory", "all from one on fail", True, 2 if short else 15),
                                           ("large", "a large allocation fails", False, 4 if short else 20),
                                           ("large", "large ones from one on fail", True, 3 if short else 15)):
-            # A video from which all memory is taken crashes now and then in a place that has no name, which is still to be
-            # explained: the whole campaign shows it, the short part must not depend on chance.
-            if short and name == "video" and kind == "memory" and lasting:
-                continue
             row = f"{how}: {name}"
             faults(campaign, row, work, kind, "none", counts[kind], tries, random, lasting)
             count = campaign.rows[row]

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -73,26 +75,92 @@ static int error_of(const char *name)
     _exit(99);
 }
 
-static void print_crash(int number)
+static void print_place(void *place)
 {
-    void *frames[40];
+    Dl_info info;
+    char line[512];
+    const bool known = dladdr(place, &info) && info.dli_fname;
+    const int size =
+        known ? snprintf(line, sizeof(line), "crash: %s %s\n", info.dli_fname, info.dli_sname ? info.dli_sname : "?")
+              : snprintf(line, sizeof(line), "crash: ? %p\n", place);
 
+    if (syscall(SYS_write, STDERR_FILENO, line, (size_t)size) < 0)
+        _exit(98);
+}
+
+/* Where it is; or who called a function that is not there, which leaves no frame to go back from: a kernel that was not
+ * made, say. */
+static void *find_place(const ucontext_t *context)
+{
+#ifdef __x86_64__
+    enum { NO_CODE = 1 << 16 };
+    const greg_t *const registers = context->uc_mcontext.gregs;
+    void *const place = (void *)(uintptr_t)registers[REG_RIP];
+
+    return (uintptr_t)place < NO_CODE ? *(void **)(uintptr_t)registers[REG_RSP] : place;
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+static void print_crash(int number, siginfo_t *what, void *context)
+{
+    void *frames[40], *const place = find_place(context);
+
+    (void)what;
     fault.armed = false; /* what follows may allocate */
+    /* First: going back through the frames of libraries without tables of them may crash itself, and says nothing then.
+     */
+    if (place)
+        print_place(place);
     const int count = backtrace(frames, 40);
 
-    for (int i = 0; i < count; i++) {
-        Dl_info info;
-        char line[512];
-        const bool known = dladdr(frames[i], &info) && info.dli_fname;
-        const int size = known ? snprintf(line, sizeof(line), "crash: %s %s\n", info.dli_fname,
-                                          info.dli_sname ? info.dli_sname : "?")
-                               : snprintf(line, sizeof(line), "crash: ? %p\n", frames[i]);
-
-        if (syscall(SYS_write, STDERR_FILENO, line, (size_t)size) < 0)
-            break;
-    }
+    for (int i = 0; i < count; i++)
+        print_place(frames[i]);
     signal(number, SIG_DFL);
     raise(number);
+}
+
+/* GLib that has no memory to say so tries to say that, and so on, until the stack is used up: the crash has one of its
+ * own to be printed from. */
+static void take_second_stack(void)
+{
+    enum { STACK_BYTES = 1 << 17 };
+    void *const memory = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory != MAP_FAILED)
+        sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = STACK_BYTES}, NULL);
+}
+
+struct thread {
+    void *(*body)(void *);
+    void *argument;
+};
+
+static void *run_thread(void *given)
+{
+    const struct thread thread = *(struct thread *)given;
+
+    munmap(given, sizeof(thread));
+    take_second_stack();
+    return thread.body(thread.argument);
+}
+
+EXPORTED int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*body)(void *), void *argument)
+{
+    static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    struct thread *const given = mmap(NULL, sizeof(*given), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
+    if (given == MAP_FAILED)
+        return EAGAIN;
+    *given = (struct thread){body, argument};
+    const int code = next(out, attributes, run_thread, given);
+    if (code)
+        munmap(given, sizeof(*given));
+    return code;
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -103,8 +171,10 @@ __attribute__((constructor)) static void begin(void)
     void *frame;
 
     backtrace(&frame, 1); /* loads what it needs */
+    take_second_stack();
     for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++)
-        signal(crashes[i], print_crash);
+        sigaction(crashes[i], &(struct sigaction){.sa_sigaction = print_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK},
+                  NULL);
     if (file) {
         const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CREAT, 0666);
         void *place = MAP_FAILED;
