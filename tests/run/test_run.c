@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -337,6 +339,111 @@ static void test_stop(void **state)
     assert_true(seen.count < 10);
 }
 
+/* ---- several devices ---- */
+
+/* What came of each of two videos, and whether two calls were under way at once. */
+struct pair {
+    struct track {
+        size_t count;
+        int64_t numbers[8];
+        size_t objects[8];
+        float scores[8];
+    } tracks[2];
+    int inside;
+    size_t mixed, parts, ends;
+};
+
+static int take_frame(const struct sowlv2_run_frame *frame, void *user_data)
+{
+    struct pair *const pair = user_data;
+    struct track *const track = &pair->tracks[strcmp(frame->input, "second") == 0];
+
+    pair->mixed += pair->inside++ > 0;
+    if (track->count < sizeof(track->scores) / sizeof(track->scores[0])) {
+        track->numbers[track->count] = frame->number;
+        track->objects[track->count] = frame->count;
+        track->scores[track->count++] = frame->count > 0 ? frame->objects[0].score : -1;
+    }
+    usleep(1000); /* long enough to be met by another one */
+    pair->inside--;
+    return 0;
+}
+
+static int take_end(const char *input, bool whole, void *user_data)
+{
+    (void)input;
+    ((struct pair *)user_data)->ends += whole;
+    return 0;
+}
+
+static void take_part(const struct sowlv2_run_part *part, void *user_data)
+{
+    ((struct pair *)user_data)->parts += part->is_video && part->status == 0;
+}
+
+/* Two videos, on so many devices: the processor each. */
+static void follow_two(const char *const *folders, size_t devices, struct pair *pair)
+{
+    struct sowlv2_sink sink = sowlv2_sink_default();
+    const struct sowlv2_sink *const sinks[] = {&sink};
+    struct sowlv2_run_options options = options_of(NULL, sinks);
+    const struct sowlv2_run_models models[] = {{detector, segmenter, NULL}, {detector, segmenter, NULL}};
+    const struct sowlv2_run_models unlike[] = {{detector, segmenter, NULL}, {NULL, segmenter, NULL}};
+    struct sowlv2_run_report report;
+    sowlv2_run *run = NULL;
+
+    sink.frame = take_frame;
+    sink.input_end = take_end;
+    sink.user_data = pair;
+    options.progress = NULL;
+    options.part = take_part;
+    options.user_data = pair;
+    options.inputs = folders;
+    options.input_count = 2;
+    options.as_video = true;
+    must(sowlv2_run_create(&options, &run));
+    assert_int_equal(sowlv2_run_start_on(run, unlike, 2, NULL), SOWLV2_ERROR_ARGUMENT);
+    must(sowlv2_run_start_on(run, models, devices, &report));
+    assert_int_equal(report.done, 2);
+    sowlv2_run_free(&run);
+    assert_int_equal(pair->mixed, 0);
+    assert_int_equal(pair->parts, 2);
+    assert_int_equal(pair->ends, 2);
+}
+
+/* What comes of each is the same on one device and on two. */
+static void test_devices(void **state)
+{
+    static const char *const folder_names[] = {"first", "second"};
+    char *const root = test_folder_make(), *folders[2];
+    static struct pair one, two;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        folders[i] = test_path(root, folder_names[i]);
+        assert_int_equal(mkdir(folders[i], 0700), 0);
+        for (int scene = 0; scene < 2 + i; scene++) {
+            char name[32], from[512];
+
+            snprintf(name, sizeof(name), "%d.jpg", scene);
+            snprintf(from, sizeof(from), "%s/examples/data/scene_00%d.jpg", ROOT, 1 + (scene + i) % 3);
+            char *const to = test_path(folders[i], name);
+
+            assert_int_equal(symlink(from, to), 0);
+            free(to);
+        }
+    }
+    follow_two((const char *[]){folders[0], folders[1]}, 1, &one);
+    follow_two((const char *[]){folders[0], folders[1]}, 2, &two);
+    assert_int_equal(one.tracks[0].count, 2);
+    assert_int_equal(one.tracks[1].count, 3);
+    assert_true(one.tracks[0].objects[0] > 0);
+    assert_memory_equal(one.tracks, two.tracks, sizeof(one.tracks));
+    for (int i = 0; i < 2; i++)
+        free(folders[i]);
+    test_folder_remove(root);
+}
+
 /* ---- an output folder ---- */
 
 static int run_folder(const char *folder, float threshold, bool resume, struct seen *seen)
@@ -454,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_stream_that_breaks_off),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_devices),
         cmocka_unit_test(test_options_that_cannot_be),
     };
 
