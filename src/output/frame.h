@@ -16,6 +16,9 @@ struct output_object {
     int prompt;              /* index; -1: none */
     float score;             /* the detector's */
     float objectness;        /* likewise; below 0: not known */
+    int64_t confirmed_frame; /* on which it gave them; 0: no such thing */
+    double confidence;       /* that the track is right on this frame; not over 0: not known */
+    int64_t merged_into;     /* the id of the object that it turned out to be; 0: none */
     bool has_box;            /* the detector gave it, or the user: */
     float box[4];            /* x0, y0, x1, y1 in pixels */
     struct sowlv2_mask mask; /* runs, area, box, scores; owned; zeros where none was made */

@@ -22,7 +22,7 @@ static int find_objects(struct run *run, const struct job *job, struct sowlv2_ob
     int status;
 
     find.segment = run->job->segment;
-    find.dedupe_iou = run->job->dedupe_iou;
+    find.dedupe_iou = run->job->dedupe_iou > 0 ? run->job->dedupe_iou : 0;
     if (count == 0)
         return 0;
     status = sowlv2_segment_set_image(run->segment_session, &image, run->job->segment);

@@ -98,10 +98,8 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     }
     if (!status)
         status = get_object(both, seed, frame, &object);
-    if (!status && object) { /* else it was given up before */
-        track_object_see(object, both->seeds[index].score, both->seeds[index].objectness);
+    if (!status && object) /* else it was given up before */
         status = track_ask(run, run->tracker, object->id, &prompt, object);
-    }
     return status;
 }
 

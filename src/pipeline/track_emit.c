@@ -109,6 +109,8 @@ static int fill_object(const struct between_frames *frames, const struct output_
                                   .prompt = last->prompt,
                                   .score = last->score,
                                   .objectness = last->objectness,
+                                  .confirmed_frame = last->confirmed_frame,
+                                  .confidence = last->confidence,
                                   .interpolated = true};
     status = masks_between(frames, &last->mask, next ? &next->mask : NULL, &out->mask);
     out->lost = out->mask.area == 0;
