@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An object that strayed is looked for around the place where it was confirmed last, so many of its sizes wide. */
+static const double STRAYED_SIZES = 1.5;
+/* And so is one that doubt made lost, for so long after it was confirmed. */
+static const double ASLEEP_SECONDS = 5.0;
 /* Cosine of object pointers from which a new find is an object that was lost. */
 static const double SAME_LOOK = 0.85;
 /* --dedupe where it was not given, and where it is off. */
@@ -225,6 +229,35 @@ static bool has_lost(const struct track_objects *objects, int prompt)
     return false;
 }
 
+static double distance(const float *a, const float *b)
+{
+    return hypot((double)(a[0] + a[2] - b[0] - b[2]) / 2, (double)(a[1] + a[3] - b[1] - b[3]) / 2);
+}
+
+void track_candidates_match_strayed(struct track_candidates *candidates, const struct track_objects *objects,
+                                    double time, double sizes)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct track_candidate *const candidate = &candidates->items[i];
+        const float *const box = candidate->detection.box;
+        double least = sizes * sqrt((double)((box[2] - box[0]) * (box[3] - box[1])));
+
+        for (size_t k = 0; candidate->match <= 0 && k < objects->count; k++) {
+            const struct track_object *const object = &objects->items[k];
+            const double away = distance(object->confirmed_box, box);
+
+            const bool may_be = object->strayed || (object->asleep && time - object->confirmed_time <= ASLEEP_SECONDS);
+
+            if (!may_be || object->prompt != candidate->detection.prompt || is_taken(candidates, object->id) ||
+                away > least)
+                continue;
+            least = away;
+            candidate->match = -object->id; /* until all were compared */
+        }
+        candidate->match = llabs(candidate->match);
+    }
+}
+
 /* The lost object that looks most like what was found; 0: none does. */
 static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates, int prompt,
                          const struct sowlv2_track *track)
@@ -315,8 +348,10 @@ struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
 }
 
 /* Takes one up that is followed from here on: a new object, or one that was lost. */
-static int take_up(struct track_run *run, struct track_candidate *candidate, const struct track_feed_frame *frame)
+static int take_up(struct track_run *run, struct track_candidates *candidates, size_t index,
+                   const struct track_feed_frame *frame)
 {
+    struct track_candidate *const candidate = &candidates->items[index];
     const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
     int status = 0;
 
@@ -330,7 +365,7 @@ static int take_up(struct track_run *run, struct track_candidate *candidate, con
     if (object->asleep)
         track_doubt_free(&object->doubt); /* what spoke against it spoke of another thing */
     object->asleep = object->strayed = false;
-    status = track_confirm(run, object, &candidate->detection, frame);
+    status = track_confirm(run, candidates, object, &candidate->detection, frame);
     return status ? status : track_ask(run, run->tracker, candidate->match, &prompt, object);
 }
 
@@ -344,12 +379,13 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
 
     for (size_t i = 0; !status && i < candidates->count; i++)
         old[i] = candidates->items[i].match != 0; /* is followed already */
+    track_candidates_match_strayed(candidates, &run->objects, frame->time, STRAYED_SIZES);
     if (!status)
         status = relink(run, candidates);
     for (size_t i = 0; !status && i < candidates->count; i++) {
         if (old[i])
             continue;
-        status = take_up(run, &candidates->items[i], frame);
+        status = take_up(run, candidates, i, frame);
         any = any || candidates->items[i].match != 0;
     }
     if (!status && any)

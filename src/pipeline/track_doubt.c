@@ -11,13 +11,16 @@ static const double MOST_FOR = 4.0, MOST_AGAINST = -2.5;
 static const double FADE = 0.8;
 /* Evidence over which another label wins, and below which an object is not there. */
 static const double MARGIN = 1.0;
-static const double GONE = -4.0;
+static const double GONE = -2.5;
+/* No evidence for its being there is more than this: what was seen long ago does not outweigh all that comes. */
+static const double MOST_THERE = 6.0;
+/* Seconds between two looks from which both count in full, and what one counts at least. */
+static const double APART = 0.5, LEAST_SHARE = 0.5;
 /* A score of 0 or 1 says no more than these. */
 static const double SMALLEST = 1e-4;
-/* A label that so many looks confirmed is not taken back as a first mistake. */
-enum { WELL_CONFIRMED = 2 };
-/* Cosine of object pointers below which it looks like another thing. */
-static const double SAME_LOOK = 0.85;
+/* A label that so many looks confirmed is not taken back as a first mistake: where so many looks in a row see another
+ * thing there, it is one. */
+enum { WELL_CONFIRMED = 2, REPLACED_AFTER = 2 };
 /* The trust in a good mask takes so much off what a look that sees nothing says. */
 static const double TRUST_SHARE = 0.6;
 
@@ -40,6 +43,7 @@ double track_doubt_evidence(double score, double threshold)
 
 int track_doubt_look(struct track_doubt *doubt, int label, const struct track_look *look)
 {
+    const double share = clamp(look->passed / APART, LEAST_SHARE, 1);
     double best = MOST_AGAINST, own;
 
     if (!doubt->labels) {
@@ -52,12 +56,15 @@ int track_doubt_look(struct track_doubt *doubt, int label, const struct track_lo
         const double evidence = track_doubt_evidence((double)look->scores[i], look->threshold);
 
         doubt->labels[i] = FADE * doubt->labels[i] + evidence;
-        best = evidence > best ? evidence : best;
+        if (evidence > best || i == 0) {
+            best = evidence;
+            doubt->seen = (int)i;
+        }
     }
     own = track_doubt_evidence((double)look->scores[label], look->threshold);
     if (best < 0)
-        best *= 1 - TRUST_SHARE * clamp(look->trust, 0, 1);
-    doubt->there = FADE * doubt->there + best;
+        best *= share * (1 - TRUST_SHARE * clamp(look->trust, 0, 1));
+    doubt->there = clamp(FADE * doubt->there + best, -MOST_THERE, MOST_THERE);
     doubt->last = own;
     /* A look that sees nothing says nothing of the label. */
     if (own >= 0 && own >= best - MARGIN) {
@@ -75,33 +82,32 @@ void track_doubt_free(struct track_doubt *doubt)
     *doubt = (struct track_doubt){0};
 }
 
-static size_t best_label(const struct track_doubt *doubt)
+int track_doubt_best(const struct track_doubt *doubt, int label)
 {
-    size_t best = 0;
+    size_t best = (size_t)label;
 
-    for (size_t i = 1; i < doubt->prompts; i++)
+    for (size_t i = 0; i < doubt->prompts; i++)
         if (doubt->labels[i] > doubt->labels[best])
             best = i;
-    return best;
+    return (int)best;
 }
 
-enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, double like, int *label)
+enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, bool sought, int *label)
 {
     if (!doubt->labels)
         return TRACK_UNSURE;
     if (doubt->there < GONE)
         return TRACK_GONE;
-
-    const size_t best = best_label(doubt);
-    const bool other = best != (size_t)*label && doubt->labels[best] > doubt->labels[*label] + MARGIN;
-
     if (doubt->against == 0)
         return doubt->there >= 0 ? TRACK_CONFIRMED : TRACK_UNSURE;
-    if (doubt->against > 0 && doubt->confirmed >= WELL_CONFIRMED && like < SAME_LOOK)
-        return TRACK_REPLACED;
-    if (!other)
+    if (doubt->confirmed >= WELL_CONFIRMED)
+        return sought || doubt->against >= REPLACED_AFTER ? TRACK_REPLACED : TRACK_UNSURE;
+
+    const int best = track_doubt_best(doubt, *label);
+
+    if (!(doubt->labels[best] > doubt->labels[*label] + MARGIN))
         return TRACK_UNSURE;
-    *label = (int)best;
+    *label = best;
     return TRACK_RELABEL;
 }
 

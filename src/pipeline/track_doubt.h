@@ -19,8 +19,9 @@ struct track_doubt {
     size_t prompts;
     double there;  /* evidence for its being there at all */
     double last;   /* what the last look said for its label */
+    int seen;      /* the label that the last look said most for */
     int confirmed; /* looks in a row that spoke for its label; */
-    int against;   /* and against it */
+    int against;   /* looks in a row that spoke for another one */
 };
 
 /* What a score says in favour of its prompt, at a threshold that finds are over. */
@@ -31,12 +32,16 @@ struct track_look {
     const float *scores; /* [prompts]: each prompt's at the object's place */
     size_t prompts;
     double threshold; /* of the job */
+    double passed;    /* seconds since the look before: what two looks see that follow soon is much the same */
     double trust;     /* in the tracker's own mask, 0 to 1: a look that sees nothing says less against a good mask */
 };
 
 /* Adds a look up; `label` is the object's prompt. Errors: MEMORY. */
 int track_doubt_look(struct track_doubt *doubt, int label, const struct track_look *look);
 void track_doubt_free(struct track_doubt *doubt);
+
+/* The label that has most for it; `label` where none has more, or before any look. */
+int track_doubt_best(const struct track_doubt *doubt, int label);
 
 /* What is to be done with the object after a look. */
 enum track_verdict {
@@ -47,9 +52,9 @@ enum track_verdict {
     TRACK_GONE,      /* too much speaks against its being there */
 };
 
-/* `like`: how much it looks like what it was when its label was confirmed, a cosine; not a number: not known. The label
- * that has most for it goes to *label where it is another one now. */
-enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, double like, int *label);
+/* `sought`: an object of the label that the last look saw here is out of sight. The label that has most for it goes to
+ * *label where it is another one now. */
+enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, bool sought, int *label);
 
 /* How much more speaks for a label than for any other, and for its being there; 0 without a look. */
 double track_doubt_margin(const struct track_doubt *doubt, int label);

@@ -25,7 +25,7 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
     encoded = clock_seconds();
     run->report->encode_seconds += encoded - start;
     run->report->tracked++;
-    if (!status && run->objects.count > 0)
+    if (!status && track_objects_any(&run->objects))
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     if (!status)
         track_objects_take(&run->objects, &tracks, frame->number);
@@ -45,7 +45,7 @@ static int confirm_all(struct track_run *run, const struct track_candidates *can
         struct track_object *const object = track_objects_find(&run->objects, candidates->items[i].match);
 
         if (object && object->prompt == detection->prompt)
-            status = track_confirm(run, object, detection, frame);
+            status = track_confirm(run, candidates, object, detection, frame);
     }
     return status;
 }
@@ -136,7 +136,7 @@ int track_let_go(struct track_run *run, size_t index)
     const struct track_object *const object = &run->objects.items[index];
     int status = object->row_id > 0 ? track_emitter_end_object(run->emitter, object->row_id) : 0;
 
-    if (!status && !object->asleep)
+    if (!status && !object->asleep && !object->elsewhere)
         status = sowlv2_track_remove(run->tracker, object->id);
     track_objects_remove(&run->objects, index);
     return status;
@@ -169,7 +169,7 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
         status = track_detect(run, &frame->image, &detections);
     const bool marks = run->job->marks && !run->marks_taken;
 
-    if (!status && (run->objects.count > 0 || detections.count > 0 || marks)) {
+    if (!status && (track_objects_any(&run->objects) || detections.count > 0 || marks)) {
         *tracked = true;
         status = follow(run, frame);
         if (!status && marks)
@@ -178,9 +178,9 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
             status = take_in(run, frame, &detections);
         if (!status && run->job->doubt && !run->job->marks)
             status = track_join_doubles(run, frame);
-        if (!status)
-            status = track_give_up(run, frame->number);
     }
+    if (!status)
+        status = track_give_up(run, frame->number);
     if (!status && detect)
         track_schedule_done(run->schedule, frame, track_objects_any(&run->objects));
     if (!status)

@@ -1,4 +1,5 @@
 /* A look of the detector at what is followed: which objects it confirms, and what becomes of the others. */
+#include "base/box.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pipeline/track_run.h"
@@ -6,46 +7,66 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Boxes that overlap an object's so much are of its place. */
 static const float SAME_PLACE = 0.5F;
 /* Cosine of object pointers from which an object looks the same across a cut. */
 static const double SAME_LOOK = 0.85;
+/* Seconds for which looks are asked for where nothing is found of an object any more. */
+static const double ASKED_FOR = 1.0;
 /* Looks that must confirm a find before it is told of. */
 enum { TOLD_AFTER = 2 };
 /* A find's mask takes the place of a tracked one that overlaps it less than this. */
 static const double CORRECT_BELOW = 0.75;
 
+/* What is found there and is another object says nothing of this one. */
+static void leave_out_others(const struct track_candidates *candidates, const struct track_object *object,
+                             const float *box, float *scores)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        const struct track_candidate *const other = &candidates->items[i];
+
+        if (other->match != 0 && other->match != object->id && box_iou(other->detection.box, box) >= SAME_PLACE)
+            scores[other->detection.prompt] = 0;
+    }
+}
+
 /* Adds up what the detector's scores at `box` say of the object. */
-static int weigh(struct track_run *run, struct track_object *object, const float *box,
-                 const struct sowlv2_detection *detection)
+static int weigh(struct track_run *run, const struct track_candidates *candidates, struct track_object *object,
+                 const float *box, const struct sowlv2_detection *detection, const struct track_feed_frame *frame)
 {
     const size_t count = run->job->prompt_count;
     float *const scores = calloc(count + 1, sizeof(*scores));
     int status =
         scores ? sowlv2_detect_scores(run->session, 0, box, SAME_PLACE, scores, count) : error_memory("objects");
 
+    if (!status && candidates)
+        leave_out_others(candidates, object, box, scores);
     if (!status && detection && detection->score > scores[detection->prompt])
         scores[detection->prompt] = detection->score; /* its box may lie beside the place */
     const struct track_look look = {.scores = scores,
                                     .prompts = count,
                                     .threshold = (double)run->job->detect->threshold,
+                                    .passed = fabs(frame->time - object->looked_time),
                                     .trust = (double)object->mask.mask_score};
 
+    object->looked_time = frame->time;
     if (!status)
         status = track_doubt_look(&object->doubt, object->prompt, &look);
     free(scores);
     return status;
 }
 
-int track_confirm(struct track_run *run, struct track_object *object, const struct sowlv2_detection *detection,
-                  const struct track_feed_frame *frame)
+int track_confirm(struct track_run *run, const struct track_candidates *candidates, struct track_object *object,
+                  const struct sowlv2_detection *detection, const struct track_feed_frame *frame)
 {
     object->score = detection->score;
     object->objectness = detection->objectness;
     object->confirmed_frame = frame->number;
     object->confirmed_time = frame->time;
-    return run->job->doubt ? weigh(run, object, detection->box, detection) : 0;
+    memcpy(object->confirmed_box, detection->box, sizeof(object->confirmed_box));
+    return run->job->doubt ? weigh(run, candidates, object, detection->box, detection, frame) : 0;
 }
 
 int track_put_to_sleep(struct track_run *run, struct track_object *object)
@@ -57,7 +78,7 @@ int track_put_to_sleep(struct track_run *run, struct track_object *object)
     object->asleep = true;
     object->signs = (struct track_signs){0};
     track_schedule_ask(run->schedule);
-    return sowlv2_track_remove(run->tracker, object->id);
+    return object->elsewhere ? 0 : sowlv2_track_remove(run->tracker, object->id);
 }
 
 static struct track_candidate *find_of(const struct track_candidates *candidates, int64_t id)
@@ -83,14 +104,16 @@ static void rename_object(struct track_run *run, struct track_object *object, in
     log_debug("%s: frame %" PRId64 ": object %" PRId64 " is %s, not %s", run->options->source, frame->number,
               object->id, run->job->prompts[label], run->job->prompts[object->prompt]);
     object->prompt = label;
-    object->doubt.confirmed = 1;
+    object->doubt.confirmed = 0;
     object->doubt.against = 0;
+    if (!find || find->detection.prompt != label)
+        return;
+    object->doubt.confirmed = 1;
     object->confirmed_frame = frame->number;
     object->confirmed_time = frame->time;
-    if (find && find->detection.prompt == label) {
-        object->score = find->detection.score;
-        object->objectness = find->detection.objectness;
-    }
+    memcpy(object->confirmed_box, find->detection.box, sizeof(object->confirmed_box));
+    object->score = find->detection.score;
+    object->objectness = find->detection.objectness;
 }
 
 /* The tracker's mask has strayed from what the detector sees: it goes on from there. */
@@ -104,6 +127,33 @@ static int correct(struct track_run *run, struct track_object *object, const str
     return track_ask(run, run->tracker, object->id, &prompt, object);
 }
 
+/* Whether an object with this label is out of sight. */
+static bool is_sought(const struct track_run *run, int label)
+{
+    for (size_t i = 0; i < run->objects.count; i++)
+        if (!run->objects.items[i].visible && run->objects.items[i].prompt == label)
+            return true;
+    return false;
+}
+
+/* It is not there any more. What was found in its place is another thing. */
+static int drop(struct track_run *run, struct track_object *object, struct track_candidates *candidates,
+                const struct track_feed_frame *frame)
+{
+    log_debug("%s: frame %" PRId64 ": object %" PRId64 " is not there any more", run->options->source, frame->number,
+              object->id);
+    unmatch(candidates, object->id);
+    return track_put_to_sleep(run, object);
+}
+
+/* An object of the scene before, which this one does not show: its number ends. */
+static int end_with_scene(struct track_run *run, struct track_object *object, struct track_candidates *candidates)
+{
+    log_debug("object %" PRId64 " ends with its scene", object->id);
+    unmatch(candidates, object->id);
+    return track_put_to_sleep(run, object);
+}
+
 static int question(struct track_run *run, struct track_object *object, struct track_candidates *candidates,
                     const struct track_feed_frame *frame, bool *asked)
 {
@@ -113,14 +163,11 @@ static int question(struct track_run *run, struct track_object *object, struct t
     const bool cut = frame->cut && run->job->cuts;
     int label = object->prompt, status;
 
-    if (cut && !(same && like >= SAME_LOOK)) {
-        log_debug("%s: frame %" PRId64 ": object %" PRId64 " ends with its scene", run->options->source, frame->number,
-                  object->id);
-        unmatch(candidates, object->id);
-        return track_put_to_sleep(run, object);
-    }
-    status = same ? track_confirm(run, object, &find->detection, frame)
-                  : weigh(run, object, find ? find->detection.box : object->mask.box, find ? &find->detection : NULL);
+    if (cut && !(same && like >= SAME_LOOK))
+        return end_with_scene(run, object, candidates);
+    status = same ? track_confirm(run, candidates, object, &find->detection, frame)
+                  : weigh(run, candidates, object, find ? find->detection.box : object->mask.box,
+                          find ? &find->detection : NULL, frame);
     if (status)
         return status;
     if (object->probation) {
@@ -128,8 +175,16 @@ static int question(struct track_run *run, struct track_object *object, struct t
         if (object->probation)
             track_schedule_ask(run->schedule);
     }
+    log_debug("%s: frame %" PRId64 ": object %" PRId64 " %s: find %d, own %.1f, there %.1f, margin %.1f, like %.2f",
+              run->options->source, frame->number, object->id, run->job->prompts[object->prompt],
+              find ? find->detection.prompt : -1, object->doubt.last, object->doubt.there,
+              track_doubt_margin(&object->doubt, object->prompt), like);
     object->strayed = !same && object->doubt.last < 0;
-    switch (track_doubt_verdict(&object->doubt, like, &label)) {
+    if (object->strayed && frame->time - object->confirmed_time < ASKED_FOR)
+        track_schedule_ask(run->schedule);
+    if (object->probation && object->doubt.against > 0)
+        return drop(run, object, candidates, frame);
+    switch (track_doubt_verdict(&object->doubt, is_sought(run, object->doubt.seen), &label)) {
     case TRACK_CONFIRMED:
         status = same ? track_object_prove(object) : 0;
         return status || !same ? status : correct(run, object, find, asked);
@@ -141,10 +196,7 @@ static int question(struct track_run *run, struct track_object *object, struct t
         return 0;
     case TRACK_REPLACED:
     case TRACK_GONE:
-        log_debug("%s: frame %" PRId64 ": object %" PRId64 " is not there any more", run->options->source,
-                  frame->number, object->id);
-        unmatch(candidates, object->id);
-        return track_put_to_sleep(run, object);
+        return drop(run, object, candidates, frame);
     }
     return 0;
 }
@@ -159,6 +211,9 @@ int track_question(struct track_run *run, struct track_candidates *candidates, c
     for (size_t i = 0; !status && i < run->objects.count; i++)
         if (run->objects.items[i].visible)
             status = question(run, &run->objects.items[i], candidates, frame, &asked);
+    for (size_t i = run->objects.count; !status && i-- > 0;)
+        if (frame->cut && run->job->cuts && !run->objects.items[i].visible)
+            status = track_let_go(run, i); /* what was out of sight before the cut too */
     if (!status && asked)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
     track_objects_take(&run->objects, &tracks, frame->number);
@@ -179,7 +234,7 @@ void track_judge(struct track_run *run, const struct track_feed_frame *frame)
                                                 .object_score = (double)mask->object_score,
                                                 .there = object->doubt.there,
                                                 .margin = track_doubt_margin(&object->doubt, object->prompt),
-                                                .since = frame->time - object->confirmed_time};
+                                                .since = fabs(frame->time - object->confirmed_time)};
 
         object->confidence = object->visible ? track_confidence(&sureness) : 0;
         if (run->job->doubt && object->visible && track_signs_take(&object->signs, &sign))

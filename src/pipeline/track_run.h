@@ -18,6 +18,8 @@ struct track_object {
     float objectness;        /* likewise; not over 0: not known */
     int64_t confirmed_frame; /* likewise */
     double confirmed_time;   /* likewise, seconds */
+    float confirmed_box[4];  /* likewise, the detection's */
+    double looked_time;      /* seconds: of the last look at it */
     float asked_score;       /* mask score of the mask it was asked by on the current frame; not a number: none was */
     float asked_object_score;
     int64_t last_seen;       /* frame */
@@ -34,6 +36,7 @@ struct track_object {
     bool probation;      /* a find that another look must confirm before it is told of */
     bool strayed;        /* the detector sees nothing of it at its place: it may be elsewhere */
     bool asleep;         /* doubt has made it lost: the track session does not know it until it is found again */
+    bool elsewhere;      /* its masks do not come from the track session, which does not know it yet */
     int64_t merged_into; /* another object's id, which it turned out to be: this row is its last; 0: no */
     double confidence;   /* on the current frame */
 };
@@ -139,6 +142,11 @@ void track_candidates_match_any(const struct track_run *run, struct track_candid
  * given once. Errors: MEMORY. */
 int track_candidates_match(struct track_candidates *candidates, const struct track_objects *objects, double iou);
 
+/* Gives candidates that nothing was matched with the object of their prompt that strayed, or was made lost not long
+ * before `time`, near there, at most so many of its sizes away from where it was confirmed last: the nearest. */
+void track_candidates_match_strayed(struct track_candidates *candidates, const struct track_objects *objects,
+                                    double time, double sizes);
+
 /* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
  * many as there is room for. */
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates,
@@ -146,10 +154,10 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
 
 /* ---- doubt: track_look.c, track_doubles.c ---- */
 
-/* Notes that a detection confirms the object, and with doubt what the detector's scores at its place say. Errors:
- * MEMORY. */
-int track_confirm(struct track_run *run, struct track_object *object, const struct sowlv2_detection *detection,
-                  const struct track_feed_frame *frame);
+/* Notes that a detection, one of the candidates (NULL: none else is known), confirms the object, and with doubt what
+ * the detector's scores at its place say. Errors: MEMORY. */
+int track_confirm(struct track_run *run, const struct track_candidates *candidates, struct track_object *object,
+                  const struct sowlv2_detection *detection, const struct track_feed_frame *frame);
 
 /* What the detector's look says of each visible object, where it looked just now: it is confirmed, gets another label,
  * or is made lost. Candidates that are no followed object any more are left unmatched. Errors: MEMORY, those of the
