@@ -55,6 +55,8 @@ void output_frame_free(struct output_frame *frame);
 /* Frees the pixels alone; the size stays. */
 void output_frame_free_image(struct output_frame *frame);
 
+/* Frees what an object holds. */
+void output_object_free(struct output_object *object);
 /* Frees the objects and what they hold; NULL is fine. */
 void output_objects_free(struct output_object *objects, size_t count);
 /* Copies of what is known of them, without what was written. Errors: MEMORY. */

@@ -362,8 +362,10 @@ static int take_up(struct track_run *run, struct track_candidates *candidates, s
 
     struct track_object *const object = track_objects_find(&run->objects, candidate->match);
 
-    if (object->asleep)
-        track_doubt_free(&object->doubt); /* what spoke against it spoke of another thing */
+    if (object->asleep) { /* what spoke against it spoke of another thing */
+        object->doubt.there = 0;
+        object->doubt.against = 0;
+    }
     object->asleep = object->strayed = false;
     status = track_confirm(run, candidates, object, &candidate->detection, frame);
     return status ? status : track_ask(run, run->tracker, candidate->match, &prompt, object);

@@ -264,6 +264,7 @@ static const struct field segment_fields[] = {
 static const struct field track_fields[] = {
     FIELD(sowlv2_track_options, max_cond_frames, INTEGER),
     FIELD(sowlv2_track_options, separate, FLAG),
+    FIELD(sowlv2_track_options, memory, INTEGER),
 };
 
 static int add(struct string_list *job, const char *name, const char *value)
