@@ -15,8 +15,11 @@ static const float SAME_PLACE = 0.5F;
 static const double SAME_LOOK = 0.85;
 /* Seconds for which looks are asked for where nothing is found of an object any more. */
 static const double ASKED_FOR = 1.0;
-/* Looks that must confirm a find before it is told of. */
-enum { TOLD_AFTER = 2 };
+/* Looks that must confirm a find before it is told of: more where it covers what is followed already, since two things
+ * that overlap are easily taken for a third. */
+enum { TOLD_AFTER = 2, TOLD_OVER_OTHERS = 4 };
+/* Two masks overlap where they share this part of the smaller one. */
+static const double OVER = 0.4;
 /* A find's mask takes the place of a tracked one that overlaps it less than this. */
 static const double CORRECT_BELOW = 0.75;
 
@@ -154,6 +157,25 @@ static int end_with_scene(struct track_run *run, struct track_object *object, st
     return track_put_to_sleep(run, object);
 }
 
+/* Whether the object's mask covers another one that rows tell of, or is covered by it. */
+static bool is_over_others(const struct track_run *run, const struct track_object *object)
+{
+    for (size_t i = 0; i < run->objects.count; i++) {
+        const struct track_object *const other = &run->objects.items[i];
+        const double all = (double)(object->mask.area + other->mask.area);
+        const double least = (double)(object->mask.area < other->mask.area ? object->mask.area : other->mask.area);
+
+        if (other == object || !other->visible || other->probation)
+            continue;
+
+        const double iou = sowlv2_mask_iou(&object->mask, &other->mask);
+
+        if (iou / (1 + iou) * all >= OVER * least)
+            return true;
+    }
+    return false;
+}
+
 static int question(struct track_run *run, struct track_object *object, struct track_candidates *candidates,
                     const struct track_feed_frame *frame, bool *asked)
 {
@@ -171,7 +193,7 @@ static int question(struct track_run *run, struct track_object *object, struct t
     if (status)
         return status;
     if (object->probation) {
-        object->probation = object->doubt.confirmed < TOLD_AFTER;
+        object->probation = object->doubt.confirmed < (is_over_others(run, object) ? TOLD_OVER_OTHERS : TOLD_AFTER);
         if (object->probation)
             track_schedule_ask(run->schedule);
     }
