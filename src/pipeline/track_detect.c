@@ -1,4 +1,5 @@
 /* What the detector finds on a frame, and which followed object each find is. */
+#include "base/box.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@
 
 /* An object that strayed is looked for around the place where it was confirmed last, so many of its sizes wide. */
 static const double STRAYED_SIZES = 1.5;
+static const float NEAR_BOX = 0.2F;
 /* And so is one that doubt made lost, for so long after it was confirmed. */
 static const double ASLEEP_SECONDS = 5.0;
 /* Cosine of object pointers from which a new find is an object that was lost. */
@@ -246,7 +248,8 @@ void track_candidates_match_strayed(struct track_candidates *candidates, const s
             const struct track_object *const object = &objects->items[k];
             const double away = distance(object->confirmed_box, box);
 
-            const bool may_be = object->strayed || (object->asleep && time - object->confirmed_time <= ASLEEP_SECONDS);
+            const bool may_be = object->strayed ||
+                                (object->asleep && !object->earlier && time - object->confirmed_time <= ASLEEP_SECONDS);
 
             if (!may_be || object->prompt != candidate->detection.prompt || is_taken(candidates, object->id) ||
                 away > least)
@@ -258,10 +261,19 @@ void track_candidates_match_strayed(struct track_candidates *candidates, const s
     }
 }
 
-/* The lost object that looks most like what was found; 0: none does. */
-static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates, int prompt,
-                         const struct sowlv2_track *track)
+/* Whether the box is where the object was confirmed last: of an earlier scene only such a find may be it, as where a
+ * film goes back to a view. */
+static bool is_near(const struct track_object *object, const float *box)
 {
+    return box_iou(object->confirmed_box, box) >= NEAR_BOX;
+}
+
+/* The lost object that looks most like what was found; 0: none does. */
+static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates,
+                         const struct sowlv2_detection *detection, const struct sowlv2_track *track)
+{
+    const int prompt = detection->prompt;
+    const float *const box = detection->box;
     double best = SAME_LOOK;
     int64_t found = 0;
 
@@ -269,7 +281,8 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
         const struct track_object *object = &run->objects.items[i];
         double like;
 
-        if (!is_sought(object) || object->prompt != prompt || is_taken(candidates, object->id))
+        if (!is_sought(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
+            (object->earlier && !is_near(object, box)))
             continue;
         like = track_cosine(object->proof ? object->proof : object->pointer, track->pointer, track->pointer_length);
         log_debug("object %" PRId64 " is lost: a new find looks %.3f like it (%s)", object->id, like,
@@ -306,7 +319,7 @@ static int relink(struct track_run *run, struct track_candidates *candidates)
     for (size_t i = 0; i < tracks.count; i++) {
         struct track_candidate *candidate = &candidates->items[-1 - tracks.items[i].object];
 
-        candidate->match = find_lost(run, candidates, candidate->detection.prompt, &tracks.items[i]);
+        candidate->match = find_lost(run, candidates, &candidate->detection, &tracks.items[i]);
         sowlv2_track_remove(run->tracker, tracks.items[i].object);
     }
     sowlv2_tracks_free(&tracks);
@@ -366,7 +379,7 @@ static int take_up(struct track_run *run, struct track_candidates *candidates, s
         object->doubt.there = 0;
         object->doubt.against = 0;
     }
-    object->asleep = object->strayed = false;
+    object->asleep = object->strayed = object->earlier = false;
     status = track_confirm(run, candidates, object, &candidate->detection, frame);
     return status ? status : track_ask(run, run->tracker, candidate->match, &prompt, object);
 }

@@ -149,11 +149,12 @@ static int drop(struct track_run *run, struct track_object *object, struct track
     return track_put_to_sleep(run, object);
 }
 
-/* An object of the scene before, which this one does not show: its number ends. */
+/* An object of the scene before, which this one does not show. */
 static int end_with_scene(struct track_run *run, struct track_object *object, struct track_candidates *candidates)
 {
     log_debug("object %" PRId64 " ends with its scene", object->id);
     unmatch(candidates, object->id);
+    object->earlier = true;
     return track_put_to_sleep(run, object);
 }
 
@@ -233,9 +234,9 @@ int track_question(struct track_run *run, struct track_candidates *candidates, c
     for (size_t i = 0; !status && i < run->objects.count; i++)
         if (run->objects.items[i].visible)
             status = question(run, &run->objects.items[i], candidates, frame, &asked);
-    for (size_t i = run->objects.count; !status && i-- > 0;)
-        if (frame->cut && run->job->cuts && !run->objects.items[i].visible)
-            status = track_let_go(run, i); /* what was out of sight before the cut too */
+    for (size_t i = 0; !status && frame->cut && run->job->cuts && i < run->objects.count; i++)
+        if (!run->objects.items[i].visible) /* what was out of sight before the cut too */
+            status = end_with_scene(run, &run->objects.items[i], candidates);
     if (!status && asked)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
     track_objects_take(&run->objects, &tracks, frame->number);

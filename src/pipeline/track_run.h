@@ -36,6 +36,7 @@ struct track_object {
     bool probation;      /* a find that another look must confirm before it is told of */
     bool strayed;        /* the detector sees nothing of it at its place: it may be elsewhere */
     bool asleep;         /* doubt has made it lost: the track session does not know it until it is found again */
+    bool earlier;        /* likewise: a cut has come since it was seen */
     bool elsewhere;      /* its masks do not come from the track session, which does not know it yet */
     int64_t merged_into; /* another object's id, which it turned out to be: this row is its last; 0: no */
     double confidence;   /* on the current frame */

@@ -31,7 +31,8 @@ struct sam2_memory {
     struct tensor pointer;  /* [1, C] */
     struct tensor mask;     /* [mask_side, mask_side]; of conditioning frames alone */
     float iou, object_score;
-    bool anchor; /* of chosen memory: it shows what is like the object beside it */
+    bool anchor,
+        poor; /* of chosen memory: it shows what is like the object beside it; it counts on the next frame alone */
 };
 
 /* Memories of one kind, in the order in which they came. */

@@ -2,8 +2,8 @@
  *
  * After "A Distractor-Aware Memory for Visual Object Tracking with SAM2" (DAM4SAM) and "SAM2Long: Enhancing SAM 2 for
  * Long Video Segmentation with a Training-Free Memory Tree":
- *   - A frame on which the object is not seen, or its mask is poor or changes at once, is not remembered, so that what
- *     was seen before an occlusion is still there after it.
+ *   - A frame on which the object is not seen, or its mask is poor or changes at once, is remembered on the next frame
+ *     alone, so that what was seen before an occlusion is still there after it.
  *   - A frame on which another of the decoder's masks takes in much more than the one that counts shows something that
  *     is like the object beside it. Where the object is seen well on it, it is kept apart, for longer than the others:
  *     an anchor, which tells the two apart.
@@ -139,15 +139,15 @@ void sam2_choice_prune(struct sam2_object *object, struct sam2_bank *bank, int64
         for (int64_t k = 0; k < object->tracked.count; k++) {
             const struct sam2_memory *const other = &object->tracked.item[k];
             const bool near = k != i && llabs(other->frame - frame) < away;
-            nearer += near && other->pointer.buffer;
+            nearer += near && !other->poor;
             anchors += near && other->anchor;
         }
         const bool kept = memory->anchor && anchors < SAM2_ANCHORS;
-        if (nearer >= pointers && !kept)
+        if (memory->poor && away > 0)
+            sam2_memories_remove(&object->tracked, bank, memory->frame);
+        else if (nearer >= pointers && !kept)
             sam2_memories_remove(&object->tracked, bank, memory->frame);
         else if (nearer >= memories && !kept)
             sam2_pool_give(&bank->features, &memory->features);
-        else if (!memory->pointer.buffer && away > 0)
-            sam2_memories_remove(&object->tracked, bank, memory->frame);
     }
 }

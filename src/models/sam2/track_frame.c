@@ -232,18 +232,14 @@ static struct sam2_alternatives alternatives_of(const struct sam2_frame *frame, 
     return (struct sam2_alternatives){.count = tokens, .best = frame->best[row], .iou = at, .shared = at + tokens};
 }
 
-/* With chosen memory: a tracked frame that is not worth remembering gives its memory back. */
-static void choose_memory(struct sam2_frame *frame, const struct sam2_job *job, struct sam2_memory *memory)
+/* With chosen memory: whether a tracked frame is worth remembering. */
+static void choose_memory(const struct sam2_frame *frame, const struct sam2_job *job, struct sam2_memory *memory)
 {
-    struct sam2_bank *const bank = &frame->tracker->bank;
     const struct sam2_alternatives alternatives = alternatives_of(frame, job - frame->jobs);
     bool good;
     sam2_choice_judge(&job->object->choice, memory->frame, memory->iou, memory->object_score, &alternatives, &good,
                       &memory->anchor);
-    if (good || job->conditions)
-        return;
-    sam2_pool_give(&bank->features, &memory->features);
-    sam2_pool_give(&bank->pointers, &memory->pointer);
+    memory->poor = !good && !job->conditions;
 }
 
 /* The new memory of one object. */
@@ -259,7 +255,7 @@ static void keep_memory(struct sam2_frame *frame, struct sam2_job *job, float io
     memory->mask = job->mask;
     memory->iou = iou;
     memory->object_score = object_score;
-    memory->anchor = false;
+    memory->anchor = memory->poor = false;
     job->features = job->pointer = job->mask = (struct tensor){0};
     if (frame->tracker->options.chosen)
         choose_memory(frame, job, memory);
