@@ -15,9 +15,10 @@ static const float SAME_PLACE = 0.5F;
 static const double SAME_LOOK = 0.85;
 /* Seconds for which looks are asked for where nothing is found of an object any more. */
 static const double ASKED_FOR = 1.0;
-/* Looks that must confirm a find before it is told of: more where it covers what is followed already, since two things
- * that overlap are easily taken for a third. */
-enum { TOLD_AFTER = 2, TOLD_OVER_OTHERS = 4 };
+/* Looks that must confirm a find before it is told of, where they say so much; more where they say less, or where it
+ * covers what is followed already, since two things that overlap are easily taken for a third. */
+enum { TOLD_AFTER = 2, TOLD_LATE = 4 };
+static const double SURE = 5.5;
 /* Two masks overlap where they share this part of the smaller one. */
 static const double OVER = 0.4;
 /* A find's mask takes the place of a tracked one that overlaps it less than this. */
@@ -194,7 +195,9 @@ static int question(struct track_run *run, struct track_object *object, struct t
     if (status)
         return status;
     if (object->probation) {
-        object->probation = object->doubt.confirmed < (is_over_others(run, object) ? TOLD_OVER_OTHERS : TOLD_AFTER);
+        const bool plain = object->doubt.labels[object->prompt] >= SURE && !is_over_others(run, object);
+
+        object->probation = object->doubt.confirmed < (plain ? TOLD_AFTER : TOLD_LATE);
         if (object->probation)
             track_schedule_ask(run->schedule);
     }

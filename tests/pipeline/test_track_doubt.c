@@ -252,7 +252,7 @@ static void test_late(void **state)
     movie_expect_all(run, 1, 60, 1, &movie.things[0]);
     while (!movie_object(run, first, 2))
         first++;
-    assert_in_range(first, 22, 30);
+    assert_in_range(first, 22, 32);
     movie_expect_all(run, first, 60, 2, &movie.things[1]);
     movie_expect_none(run, 1, 60, 3);
     assert_int_equal(run->report.objects, 2);
