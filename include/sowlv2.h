@@ -376,6 +376,13 @@ SOWLV2_API int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompt
 /* Frees the items and empties the struct; the struct itself is the caller's. */
 SOWLV2_API void sowlv2_detections_free(struct sowlv2_detections *detections);
 
+/* How much speaks for each prompt at one place of image `image` of the session's last sowlv2_detect(): of the boxes,
+ * found or not, that overlap `box` [4] (pixels) by an IoU of at least `iou`, the best score of each prompt, to scores
+ * [count], the prompts of the image; 0 where no box does. Errors: ARGUMENT (no such image, another number of prompts, a
+ * box that is not finite, an IoU that is not from 0 to 1). */
+SOWLV2_API int sowlv2_detect_scores(sowlv2_detect_session *session, size_t image, const float *box, float iou,
+                                    float *scores, size_t count);
+
 /* ---- segmentation: SAM 2.1 ------------------------------------------------------------------- */
 
 typedef struct sowlv2_segmenter sowlv2_segmenter;             /* SAM weights, ready to compute; immutable */
@@ -532,6 +539,13 @@ SOWLV2_API void sowlv2_objects_free(struct sowlv2_objects *objects);
  * segmenter. Its size depends on the objects and the options, not on the video's length. */
 typedef struct sowlv2_track_session sowlv2_track_session;
 
+/* Which frames an object is remembered by. */
+enum sowlv2_memory {
+    SOWLV2_MEMORY_PLAIN,  /* the last ones, as the model was published */
+    SOWLV2_MEMORY_CHOSEN, /* those on which it was seen well, and those on which it was told apart from what is like it
+                           */
+};
+
 struct sowlv2_track_options {
     size_t size;
     int max_cond_frames;  /* prompted frames whose memory is kept for each object, the nearest ones; default 4; -1: all
@@ -545,6 +559,7 @@ struct sowlv2_track_options {
     bool pixels;                       /* give sowlv2_mask.pixels; default false */
     sowlv2_progress_callback progress; /* of the encoder; NULL: none */
     void *progress_user_data;
+    enum sowlv2_memory memory;
 };
 
 SOWLV2_API void sowlv2_track_options_init(struct sowlv2_track_options *options, size_t size);

@@ -175,11 +175,12 @@ struct sowlv2_run_options {
     const struct sowlv2_detect_options *detect;   /* NULL: its defaults, and so the next two; progress is not used */
     const struct sowlv2_segment_options *segment; /* of videos too; `pixels` and `logits` are not used */
     const struct sowlv2_track_options *track;     /* its mask options are those of `segment` */
-    float dedupe_iou; /* drop an object whose mask overlaps a better one's more than this; 0: off */
+    float dedupe_iou; /* drop an object whose mask overlaps a better one's, of whatever prompt, more than this; 0: off;
+                         default -1: off in images, 0.7 in videos */
 
     /* When the detector looks at a video. While nothing is followed: at every frame, later twice a second; and: */
-    bool cuts; /* where a scene begins; default true */
-    struct sowlv2_interval detect_every;
+    bool cuts;                           /* where a scene begins; default true */
+    struct sowlv2_interval detect_every; /* default 2 seconds */
     bool key_frames; /* at key frames before anything is followed; objects are then followed both ways from where
                         they are seen best. Needs a source that can be read twice */
     int64_t key_frame_count;
@@ -228,6 +229,11 @@ struct sowlv2_run_options {
      * other processes: see sowlv2_decoder_serve(). What is wrong in a decoder then costs the one input. Linux only.
      * NULL: this process decodes. */
     const char *decoder_program;
+    /* Of videos, with prompts: whenever the detector looks, and where a track's own signs worsen, what is followed is
+     * confirmed, gets another prompt, is made lost or joined with another object; nothing goes through a cut that was
+     * not found again after it; default true. false: what was found is followed and believed. */
+    bool doubt;
+    double min_confidence; /* rows and pictures leave out what is less likely right on a frame; 0: nothing */
 };
 
 SOWLV2_API void sowlv2_run_options_init(struct sowlv2_run_options *options, size_t size);

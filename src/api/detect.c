@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/options.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,17 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
     for (size_t i = 0; mine.image_prompts && i < count && status == 0; i++)
         status = check_prompts(session, mine.image_prompts[i], i);
     return status == 0 && count > 0 ? detect(session, prompts, images, count, &mine, out) : status;
+}
+
+int sowlv2_detect_scores(sowlv2_detect_session *session, size_t image, const float *box, float iou, float *scores,
+                         size_t count)
+{
+    if (!session || !box || !scores || image >= API_MAX_BATCH || count > INT_MAX)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect_scores: a session, an image's number, a box and scores "
+                                                "are needed");
+    if (!(iou >= 0.0F && iou <= 1.0F) || !isfinite(box[0] + box[1] + box[2] + box[3]))
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_detect_scores: a finite box and an IoU from 0 to 1 are needed");
+    return detect_session_scores(session->session, (int64_t)image, box, iou, scores, (int64_t)count);
 }
 
 void sowlv2_detections_free(struct sowlv2_detections *detections)

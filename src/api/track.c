@@ -19,6 +19,8 @@ static int check_options(const struct sowlv2_track_options *options, struct mask
         return error_set(SOWLV2_ERROR_ARGUMENT, "keep_frames: %d is not from 0 to %d", options->keep_frames,
                          MOST_KEPT_FRAMES);
     }
+    if (options->memory != SOWLV2_MEMORY_PLAIN && options->memory != SOWLV2_MEMORY_CHOSEN)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "memory: %d is neither plain nor chosen", (int)options->memory);
     return segment_take_rules(options->mask_threshold, options->fill_holes, options->remove_sprinkles, rules);
 }
 
@@ -31,8 +33,10 @@ int sowlv2_track_session_create(const sowlv2_segmenter *segmenter, const struct 
         return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_track_session_create: a segmenter and out are needed");
     struct sowlv2_track_options mine;
     int status = OPTIONS_TAKE(track, options, &mine);
-    struct tracking_options wanted = {
-        .max_conditioning = mine.max_cond_frames, .keep_frames = mine.keep_frames, .separate = mine.separate};
+    struct tracking_options wanted = {.max_conditioning = mine.max_cond_frames,
+                                      .keep_frames = mine.keep_frames,
+                                      .separate = mine.separate,
+                                      .chosen = mine.memory == SOWLV2_MEMORY_CHOSEN};
     if (status == 0)
         status = check_options(&mine, &wanted.rules);
     if (status != 0)

@@ -158,9 +158,6 @@ static int check_inputs(const struct settings *settings, const sowlv2_run *run)
     options_tell_unused(settings, inputs.images > 0, inputs.videos > 0);
     if (inputs.videos > 0 && settings->run.crops)
         log_notice("--crops: for images only, not for videos");
-    if (inputs.videos > 0 && settings->run.key_frames &&
-        (settings->run.detect_every.frames > 0 || settings->run.detect_every.seconds > 0))
-        log_notice("--detect-every: has no effect with --use-temporal-detection, which looks at key frames");
     signals_ignore_pipe();
     signals_catch_interrupts();
     return EXIT_DONE;

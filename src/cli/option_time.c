@@ -56,14 +56,17 @@ int option_read_interval(const char *where, const char *text, struct sowlv2_inte
     double seconds = 0;
 
     *out = (struct sowlv2_interval){0};
+    if (strcmp(text, "off") == 0)
+        return 0;
     if (scan_count(text, &end, &out->frames) && !*end)
         return 0;
     out->frames = 0;
     end = scan_number(text, &seconds);
     if (!end || strcmp(end, "s") != 0 || seconds <= 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT,
-                         "%s: '%s' is not an interval: give a number of frames, such as 30, or seconds, such as 2s",
-                         where, text);
+        return error_set(
+            SOWLV2_ERROR_ARGUMENT,
+            "%s: '%s' is not an interval: give a number of frames, such as 30, seconds, such as 2s, or off", where,
+            text);
     out->seconds = seconds;
     return 0;
 }

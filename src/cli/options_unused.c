@@ -59,6 +59,7 @@ static const struct {
     {"vjepa2-frames-per-clip", "enable-vjepa2", NULL, false},
     {"temporal-detection-frames", "enable-vjepa2", "use-temporal-detection", false},
     {"temporal-merge-threshold", "use-temporal-detection", NULL, false},
+    {"detect-every", "use-temporal-detection", NULL, true},
     {"no-save-frames", "save-frames", NULL, true},
     {"mask-codec", "no-video", NULL, true},
     {"max-object-videos", "no-video", NULL, true},

@@ -1,6 +1,7 @@
 /* One thread's session with a detector: images in, what was found in them out. */
 #include "engine/detector_parts.h"
 
+#include "base/box.h"
 #include "base/error.h"
 #include "engine/detections.h"
 
@@ -36,6 +37,7 @@ void detect_session_free(struct detect_session **session)
     free(old->boxes.values);
     free(old->objectness.values);
     free(old->selected);
+    free(old->images);
     free(old);
     *session = NULL;
 }
@@ -52,6 +54,19 @@ static int reserve(struct detect_room *room, int64_t rows, int64_t width)
     return room->values ? 0 : error_memory("results");
 }
 
+/* Makes room for what is noted of the images. */
+static int reserve_images(struct detect_session *session, int64_t count)
+{
+    if (session->image_capacity >= count)
+        return 0;
+    struct detected_image *const grown = realloc(session->images, (size_t)count * sizeof(*grown));
+    if (!grown)
+        return error_memory("results");
+    session->images = grown;
+    session->image_capacity = count;
+    return 0;
+}
+
 /* All images and prompts, into the session's room. */
 static int compute(struct detect_session *session, const struct detect_request *request,
                    const struct model_control *control)
@@ -63,6 +78,9 @@ static int compute(struct detect_session *session, const struct detect_request *
         prompts += request->prompts[i]->count;
     const void **const encoded = calloc((size_t)request->count, sizeof(*encoded));
     int status = encoded ? reserve(&session->logits, prompts, detector->info.places) : error_memory("prompts");
+    session->image_count = 0;
+    if (status == 0)
+        status = reserve_images(session, request->count);
     if (status == 0)
         status = reserve(&session->boxes, rows, 4);
     if (status == 0 && request->objectness)
@@ -79,6 +97,10 @@ static int compute(struct detect_session *session, const struct detect_request *
     status = detector->model->detect(detector->weights, session->compute, request->images, request->count, encoded,
                                      control, &output);
     free(encoded);
+    for (int64_t i = 0; i < request->count && status == 0; i++)
+        session->images[session->image_count++] = (struct detected_image){.width = request->images[i].width,
+                                                                          .height = request->images[i].height,
+                                                                          .prompts = request->prompts[i]->count};
     return status;
 }
 
@@ -128,4 +150,33 @@ int detect_session_run(struct detect_session *session, const struct detect_reque
             status = take(i, &result, user_data);
     }
     return status;
+}
+
+int detect_session_scores(struct detect_session *session, int64_t image, const float box[4], float iou, float *scores,
+                          int64_t count)
+{
+    if (image < 0 || image >= session->image_count)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "scores: the last detection had no image %lld", (long long)image);
+    const struct detected_image *const kept = &session->images[image];
+    if (kept->prompts != count) {
+        return error_set(SOWLV2_ERROR_ARGUMENT, "scores: %lld prompts, but the image had %lld", (long long)count,
+                         (long long)kept->prompts);
+    }
+    const struct detector *const detector = session->detector;
+    const int64_t places = detector->info.places;
+    const float *logits = session->logits.values;
+    for (int64_t i = 0; i < image; i++)
+        logits += session->images[i].prompts * places;
+    for (int64_t i = 0; i < count; i++)
+        scores[i] = 0.0F;
+    const int64_t found = detector->model->select(detector->weights, logits, session->boxes.values + image * places * 4,
+                                                  count, kept->width, kept->height, -INFINITY, session->selected);
+    for (int64_t i = 0; i < found; i++) {
+        const struct detection *const item = &session->selected[i];
+        if (!(box_iou(item->box, box) >= iou))
+            continue;
+        for (int64_t k = 0; k < count; k++)
+            scores[k] = fmaxf(scores[k], 1.0F / (1.0F + expf(-logits[item->place * count + k])));
+    }
+    return 0;
 }

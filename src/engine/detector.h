@@ -56,4 +56,10 @@ typedef int (*detect_taker)(int64_t image, const struct detect_result *result, v
 int detect_session_run(struct detect_session *session, const struct detect_request *request,
                        const struct model_control *control, detect_taker take, void *user_data);
 
+/* Of the boxes of image `image` of the last run, whatever their scores, those whose IoU with `box` is at least `iou`:
+ * the best score of each prompt, to scores[count]; 0 where there are none. Errors: ARGUMENT (no such image, another
+ * number of prompts). */
+int detect_session_scores(struct detect_session *session, int64_t image, const float box[4], float iou, float *scores,
+                          int64_t count);
+
 #endif

@@ -23,11 +23,19 @@ struct detect_room {
     size_t capacity;
 };
 
+/* An image of the last run. */
+struct detected_image {
+    int width, height;
+    int64_t prompts;
+};
+
 struct detect_session {
     const struct detector *detector; /* not owned */
     struct compute *compute;
     struct detect_room logits, boxes, objectness; /* a pass's results, kept between images */
     struct detection *selected;                   /* [places] */
+    struct detected_image *images;                /* [image_count]: whose results are kept */
+    int64_t image_count, image_capacity;
 };
 
 #endif

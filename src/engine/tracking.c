@@ -13,8 +13,8 @@ static const int64_t MOST_NUMBER = INT64_C(1) << 60;
 static int fill(struct tracking *tracking, struct segmenter *segmenter)
 {
     const struct tracking_options *const options = &tracking->options;
-    const struct tracker_options wanted = {.max_conditioning = options->max_conditioning,
-                                           .window = options->keep_frames};
+    const struct tracker_options wanted = {
+        .max_conditioning = options->max_conditioning, .window = options->keep_frames, .chosen = options->chosen};
     int status = segmenter_prepare_tracking(segmenter);
     if (status == 0)
         status = segmenter->model->tracker_create(segmenter->video, &wanted, &tracking->tracker);

@@ -9,6 +9,7 @@ struct tracking;
 struct tracking_options {
     int max_conditioning; /* see struct tracker_options */
     int keep_frames;      /* frames that one can return to */
+    bool chosen;          /* see struct tracker_options */
     bool separate;        /* a pixel belongs to one object at most, the likeliest one */
     struct mask_rules rules;
 };

@@ -45,6 +45,7 @@ struct tracker_options {
     int window;
     bool reference_rules; /* where the reference's rules differ from the published code's; for parity */
     size_t scratch_limit; /* bytes that bound how many objects make one batch; 0: a default */
+    bool chosen;          /* objects are remembered by frames that are chosen, not by the last ones */
 };
 
 struct track_run {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_object(struct output_object *object)
+void output_object_free(struct output_object *object)
 {
     sowlv2_masks_free(&object->mask, 1);
     free(object->mask_file);
@@ -17,7 +17,7 @@ static void free_object(struct output_object *object)
 void output_objects_free(struct output_object *objects, size_t count)
 {
     for (size_t i = 0; objects && i < count; i++)
-        free_object(&objects[i]);
+        output_object_free(&objects[i]);
     free(objects);
 }
 

@@ -16,6 +16,9 @@ struct output_object {
     int prompt;              /* index; -1: none */
     float score;             /* the detector's */
     float objectness;        /* likewise; below 0: not known */
+    int64_t confirmed_frame; /* on which it gave them; 0: no such thing */
+    double confidence;       /* that the track is right on this frame; not over 0: not known */
+    int64_t merged_into;     /* the id of the object that it turned out to be; 0: none */
     bool has_box;            /* the detector gave it, or the user: */
     float box[4];            /* x0, y0, x1, y1 in pixels */
     struct sowlv2_mask mask; /* runs, area, box, scores; owned; zeros where none was made */
@@ -52,6 +55,8 @@ void output_frame_free(struct output_frame *frame);
 /* Frees the pixels alone; the size stays. */
 void output_frame_free_image(struct output_frame *frame);
 
+/* Frees what an object holds. */
+void output_object_free(struct output_object *object);
 /* Frees the objects and what they hold; NULL is fine. */
 void output_objects_free(struct output_object *objects, size_t count);
 /* Copies of what is known of them, without what was written. Errors: MEMORY. */

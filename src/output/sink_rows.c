@@ -101,7 +101,11 @@ static void append_object(struct string *row, const struct output_frame *frame, 
             append_score(row, "score", object->score);
         if (object->objectness >= 0)
             append_score(row, "objectness", object->objectness);
+        if (object->confirmed_frame > 0)
+            string_append_format(row, ",\"confirmed_frame\":%" PRId64, object->confirmed_frame);
     }
+    if (object->confidence > 0)
+        append_score(row, "confidence", (float)object->confidence);
     append_box(row, output_object_box(object));
     if (context->masks)
         append_mask(row, frame, object);
@@ -109,6 +113,8 @@ static void append_object(struct string *row, const struct output_frame *frame, 
         string_append_text(row, ",\"lost\":true");
     if (object->interpolated)
         string_append_text(row, ",\"interpolated\":true");
+    if (object->merged_into > 0)
+        string_append_format(row, ",\"merged_into\":%" PRId64, object->merged_into);
     string_append_text(row, "}");
 }
 

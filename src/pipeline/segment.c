@@ -23,7 +23,7 @@ static int find_objects(struct computer *computer, const struct job *job, struct
     int status;
 
     find.segment = run->job->segment;
-    find.dedupe_iou = run->job->dedupe_iou;
+    find.dedupe_iou = run->job->dedupe_iou > 0 ? run->job->dedupe_iou : 0;
     if (count == 0)
         return 0;
     status = sowlv2_segment_set_image(computer->segment_session, &image, run->job->segment);

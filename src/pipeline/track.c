@@ -122,7 +122,7 @@ float track_importance(const struct track_plan *plan, const struct track_feed_fr
 /* One frame of the forward pass, to the end of the line. */
 static int step(struct track_run *run, struct track_feed_frame *frame, struct budget_stream *budget)
 {
-    const bool searching = run->objects.count == 0;
+    const bool searching = !track_objects_any(&run->objects);
     const bool detect = !run->job->marks && track_schedule_wants(run->schedule, frame, searching);
     struct output_object *objects = NULL;
     size_t count = 0;
@@ -247,10 +247,11 @@ int track_video(const sowlv2_detector *detector, const sowlv2_segmenter *segment
     if (report->interrupted && status == SOWLV2_ERROR_CANCELLED)
         status = 0;
     status = close_output(&run, status);
-    report->objects = run.objects.next_id > 0 ? run.objects.next_id - 1 : 0;
+    report->objects = run.objects.told;
     track_emitter_free(&run.emitter);
     track_schedule_free(&run.schedule);
     track_objects_free(&run.objects);
+    free(run.pairs);
     sowlv2_track_session_free(&run.tracker);
     sowlv2_detect_session_free(&run.session);
     sowlv2_prompts_free(&run.prompts);

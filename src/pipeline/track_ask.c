@@ -6,9 +6,7 @@
 
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou)
 {
-    const double dedupe = (double)run->job->dedupe_iou;
-
-    return (prompt == other && iou >= run->job->match_iou) || (dedupe > 0 && iou > dedupe);
+    return (prompt == other && iou >= run->job->match_iou) || iou > track_dedupe_iou(run);
 }
 
 static int ask_by_mask(sowlv2_track_session *session, int64_t id, const struct sowlv2_mask *mask,

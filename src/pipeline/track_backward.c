@@ -19,6 +19,7 @@ struct backward {
     size_t active_count;
     struct image *chunk; /* [MOST_CHUNK]: frames chunk_first ... */
     int64_t chunk_first, chunk_count, chunk_most;
+    int64_t scene; /* of the frame that was run last */
 };
 
 /* Whether a seed begins on the frame. */
@@ -133,6 +134,19 @@ static int keep(struct backward *backward, struct sowlv2_tracks *tracks, int64_t
     return status;
 }
 
+/* Nothing is followed back through a cut. */
+static int enter_scene(struct backward *backward, int64_t frame)
+{
+    const int64_t scene = track_both_known(backward->both, frame)->scene;
+    int status = 0;
+
+    for (size_t i = 0; !status && scene != backward->scene && i < backward->both->seed_count; i++)
+        if (backward->active[i].followed)
+            status = stop_following(backward, i);
+    backward->scene = scene;
+    return status;
+}
+
 static int run_frame(struct backward *backward, int64_t frame)
 {
     struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
@@ -141,7 +155,10 @@ static int run_frame(struct backward *backward, int64_t frame)
     struct sowlv2_tracks tracks = {0};
     const struct image *image;
     double start = clock_seconds();
-    int status = get_frame(backward, frame, &image);
+    int status = enter_scene(backward, frame);
+
+    if (!status)
+        status = get_frame(backward, frame, &image);
 
     options.reverse = true;
     report->read_seconds += clock_seconds() - start;

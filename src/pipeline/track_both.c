@@ -32,6 +32,11 @@ static int get_object(struct track_both *both, struct track_seed *seed, int64_t 
         if (!status) {
             seed->id = (*out)->id;
             (*out)->objectness = seed->objectness;
+            (*out)->confirmed_frame = seed->frame;
+            (*out)->confirmed_time = track_both_known(both, seed->frame)->time;
+            (*out)->elsewhere = true;
+            (*out)->doubt = seed->doubt;
+            seed->doubt = (struct track_doubt){0};
         }
     }
     return status;
@@ -51,8 +56,10 @@ static int take_spooled(struct track_both *both, int64_t frame)
         if (seed->same_as >= 0 || frame < seed->first)
             continue;
         status = get_object(both, seed, frame, &object);
-        if (status || !object)
+        if (status || !object || object->asleep)
             continue;
+        if (!object->visible)
+            object->visible_from = frame;
         sowlv2_masks_free(&object->mask, 1);
         object->mask = spooled[i].mask;
         spooled[i].mask = (struct sowlv2_mask){0};
@@ -99,10 +106,18 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     if (!status)
         status = get_object(both, seed, frame, &object);
     if (!status && object) { /* else it was given up before */
-        track_object_see(object, both->seeds[index].score, both->seeds[index].objectness);
+        object->asleep = object->elsewhere = false;
         status = track_ask(run, run->tracker, object->id, &prompt, object);
     }
     return status;
+}
+
+static bool is_any_in_session(const struct track_run *run)
+{
+    for (size_t i = 0; i < run->objects.count; i++)
+        if (!run->objects.items[i].asleep && !run->objects.items[i].elsewhere)
+            return true;
+    return false;
 }
 
 /* Whether the tracker has anything to do on the frame. */
@@ -113,10 +128,20 @@ static bool is_needed(const struct track_both *both, int64_t frame)
 
         if (seed->frame == frame)
             return true;
-        if (seed->frame < frame && seed->id > 0 && track_objects_find(&both->run->objects, seed->id))
-            return true;
     }
-    return false;
+    return is_any_in_session(both->run);
+}
+
+/* What is followed ends with its scene. */
+static int end_scene(struct track_both *both)
+{
+    struct track_objects *const objects = &both->run->objects;
+    int status = 0;
+
+    for (size_t i = objects->count; !status && i-- > 0;)
+        if (!objects->items[i].elsewhere)
+            status = track_let_go(both->run, i);
+    return status;
 }
 
 static int follow(struct track_both *both, const struct track_feed_frame *frame)
@@ -131,7 +156,7 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
     run->report->tracked++;
     run->report->encode_seconds += clock_seconds() - start;
     start = clock_seconds();
-    if (!status)
+    if (!status && is_any_in_session(run))
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
@@ -142,8 +167,6 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
     track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
-    if (!status)
-        status = track_give_up(run, frame->number);
     run->report->track_seconds += clock_seconds() - start;
     return status;
 }
@@ -162,9 +185,19 @@ static int step(struct track_both *both, struct track_feed_frame *frame)
 
     if (!tracked && run->job->frame_budget < 1)
         return track_emitter_add(run->emitter, frame, false, NULL, 0);
-    status = take_spooled(both, frame->number);
+    status = track_drop_joined(run);
+    if (!status && frame->cut && run->job->doubt)
+        status = end_scene(both);
+    if (!status)
+        status = take_spooled(both, frame->number);
     if (!status && is_needed(both, frame->number))
         status = follow(both, frame);
+    if (!status && run->job->doubt)
+        status = track_join_doubles(run, frame);
+    if (!status)
+        status = track_give_up(run, frame->number);
+    if (!status)
+        track_judge(run, frame);
     if (!status)
         status = track_objects_list(&run->objects, &objects, &count);
     if (status) {
@@ -257,7 +290,10 @@ int track_both_ways(struct track_run *run)
         status = track_end(run, feed);
     track_feed_close(&feed);
     track_spool_close(&both.spool);
+    for (size_t i = 0; i < both.seed_count; i++)
+        track_doubt_free(&both.seeds[i].doubt);
     free(both.seeds);
     free(both.known);
+    free(both.motion);
     return status;
 }

@@ -19,18 +19,21 @@ int track_both_ways(struct track_run *run);
 /* An object as the key frames show it. */
 struct track_seed {
     int prompt;
-    float score, box[4]; /* of its best detection */
-    float objectness;    /* likewise; not over 0: not known */
-    int64_t frame;       /* of it */
-    int64_t first;       /* the first frame on which the backward pass sees it; `frame` where it does not */
-    int64_t same_as;     /* another seed that it turned out to be, or -1 */
-    int64_t id;          /* of rows; 0: none yet */
+    float score, box[4];      /* of its best detection */
+    float objectness;         /* likewise; not over 0: not known */
+    int64_t frame;            /* of it */
+    int64_t first;            /* the first frame on which the backward pass sees it; `frame` where it does not */
+    int64_t same_as;          /* another seed that it turned out to be, or -1 */
+    int64_t id;               /* of the object; 0: none yet */
+    int64_t scene;            /* see struct track_known */
+    struct track_doubt doubt; /* what the key frames say of it */
 };
 
 /* A frame of the first pass. */
 struct track_known {
     double time;
-    bool tracked; /* within the budget */
+    int64_t scene; /* which of the video's, from 0 */
+    bool tracked;  /* within the budget */
 };
 
 struct track_both {
@@ -38,6 +41,7 @@ struct track_both {
     struct video_reader *reader;
     int64_t first;             /* number of the first frame */
     struct track_known *known; /* [known_count]: frame first + i */
+    float *motion;             /* [known_count] from the frame before */
     int64_t known_count, known_capacity;
     struct budget_stream budget;
     struct track_seed *seeds; /* [seed_count] in the order of their discovery */

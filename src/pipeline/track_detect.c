@@ -1,4 +1,5 @@
 /* What the detector finds on a frame, and which followed object each find is. */
+#include "base/box.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -10,10 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An object that strayed is looked for around the place where it was confirmed last, so many of its sizes wide. */
+static const double STRAYED_SIZES = 1.5;
+static const float NEAR_BOX = 0.2F;
+/* And so is one that doubt made lost, for so long after it was confirmed. */
+static const double ASLEEP_SECONDS = 5.0;
 /* Cosine of object pointers from which a new find is an object that was lost. */
 static const double SAME_LOOK = 0.85;
+/* --dedupe where it was not given, and where it is off. */
+static const double DEDUPE_IOU = 0.7, NEVER = 2;
 /* Finds that get a mask, for each object there is room for. */
 enum { MASKS_AN_OBJECT = 4 };
+
+double track_dedupe_iou(const struct track_run *run)
+{
+    const double given = (double)run->job->dedupe_iou;
+
+    return given < 0 ? DEDUPE_IOU : given > 0 ? given : NEVER;
+}
 
 bool track_is_interrupted(const struct track_run *run)
 {
@@ -95,7 +110,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
         scores[i] = candidates->items[i].detection.score;
     }
     if (kept == 0)
-        kept = masks_dedupe(masks, scores, count, (double)run->job->dedupe_iou, keep);
+        kept = masks_dedupe(masks, scores, count, track_dedupe_iou(run), keep);
     for (size_t i = count; kept >= 0 && i-- > 0;)
         if (!keep[i])
             drop(candidates, i);
@@ -130,7 +145,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     for (size_t i = out->count; !status && i-- > 0;)
         if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
             drop(out, i);
-    if (!status && run->job->dedupe_iou > 0)
+    if (!status && track_dedupe_iou(run) <= 1)
         status = dedupe(run, out);
     if (status) {
         out->count = 0;
@@ -148,7 +163,7 @@ static bool is_taken(const struct track_candidates *candidates, int64_t id)
 }
 
 /* Greedy: the largest overlap of all first. */
-int track_candidates_match(struct track_candidates *candidates, struct track_objects *objects, double iou)
+int track_candidates_match(struct track_candidates *candidates, const struct track_objects *objects, double iou)
 {
     const size_t count = candidates->count, others = objects->count;
     double *overlap = calloc(count * others + 1, sizeof(*overlap));
@@ -172,11 +187,10 @@ int track_candidates_match(struct track_candidates *candidates, struct track_obj
         if (best <= 0)
             break;
 
-        struct track_object *object = &objects->items[at % others];
+        const struct track_object *object = &objects->items[at % others];
         struct track_candidate *candidate = &candidates->items[at / others];
 
         candidate->match = object->id;
-        track_object_see(object, candidate->detection.score, candidate->detection.objectness);
     }
     free(overlap);
     return 0;
@@ -185,9 +199,9 @@ int track_candidates_match(struct track_candidates *candidates, struct track_obj
 void track_candidates_match_any(const struct track_run *run, struct track_candidates *candidates,
                                 const struct track_objects *objects)
 {
-    for (size_t i = 0; run->job->dedupe_iou > 0 && i < candidates->count; i++) {
+    for (size_t i = 0; i < candidates->count; i++) {
         struct track_candidate *const candidate = &candidates->items[i];
-        double most = (double)run->job->dedupe_iou;
+        double most = track_dedupe_iou(run);
         int64_t match = candidate->match;
 
         for (size_t j = 0; candidate->match == 0 && j < objects->count; j++) {
@@ -203,30 +217,63 @@ void track_candidates_match_any(const struct track_run *run, struct track_candid
     }
 }
 
-static double cosine(const float *a, const float *b, int length)
+/* Whether a find may be the object: it is out of sight, or nothing was found where the tracker sees it. */
+static bool is_sought(const struct track_object *object)
 {
-    double dot = 0, first = 0, second = 0;
-
-    for (int i = 0; i < length; i++) {
-        dot += (double)a[i] * (double)b[i];
-        first += (double)a[i] * (double)a[i];
-        second += (double)b[i] * (double)b[i];
-    }
-    return first > 0 && second > 0 ? dot / sqrt(first * second) : 0;
+    return object->pointer && (!object->visible || object->strayed);
 }
 
 static bool has_lost(const struct track_objects *objects, int prompt)
 {
     for (size_t i = 0; i < objects->count; i++)
-        if (!objects->items[i].visible && objects->items[i].pointer && objects->items[i].prompt == prompt)
+        if (is_sought(&objects->items[i]) && objects->items[i].prompt == prompt)
             return true;
     return false;
 }
 
-/* The lost object that looks most like what was found; 0: none does. */
-static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates, int prompt,
-                         const struct sowlv2_track *track)
+static double distance(const float *a, const float *b)
 {
+    return hypot((double)(a[0] + a[2] - b[0] - b[2]) / 2, (double)(a[1] + a[3] - b[1] - b[3]) / 2);
+}
+
+void track_candidates_match_strayed(struct track_candidates *candidates, const struct track_objects *objects,
+                                    double time, double sizes)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct track_candidate *const candidate = &candidates->items[i];
+        const float *const box = candidate->detection.box;
+        double least = sizes * sqrt((double)((box[2] - box[0]) * (box[3] - box[1])));
+
+        for (size_t k = 0; candidate->match <= 0 && k < objects->count; k++) {
+            const struct track_object *const object = &objects->items[k];
+            const double away = distance(object->confirmed_box, box);
+
+            const bool may_be = object->strayed ||
+                                (object->asleep && !object->earlier && time - object->confirmed_time <= ASLEEP_SECONDS);
+
+            if (!may_be || object->prompt != candidate->detection.prompt || is_taken(candidates, object->id) ||
+                away > least)
+                continue;
+            least = away;
+            candidate->match = -object->id; /* until all were compared */
+        }
+        candidate->match = llabs(candidate->match);
+    }
+}
+
+/* Whether the box is where the object was confirmed last: of an earlier scene only such a find may be it, as where a
+ * film goes back to a view. */
+static bool is_near(const struct track_object *object, const float *box)
+{
+    return box_iou(object->confirmed_box, box) >= NEAR_BOX;
+}
+
+/* The lost object that looks most like what was found; 0: none does. */
+static int64_t find_lost(const struct track_run *run, const struct track_candidates *candidates,
+                         const struct sowlv2_detection *detection, const struct sowlv2_track *track)
+{
+    const int prompt = detection->prompt;
+    const float *const box = detection->box;
     double best = SAME_LOOK;
     int64_t found = 0;
 
@@ -234,10 +281,12 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
         const struct track_object *object = &run->objects.items[i];
         double like;
 
-        if (object->visible || !object->pointer || object->prompt != prompt || is_taken(candidates, object->id))
+        if (!is_sought(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
+            (object->earlier && !is_near(object, box)))
             continue;
-        like = cosine(object->pointer, track->pointer, track->pointer_length);
-        log_debug("object %" PRId64 " is lost: a new find looks %.3f like it", object->id, like);
+        like = track_cosine(object->proof ? object->proof : object->pointer, track->pointer, track->pointer_length);
+        log_debug("object %" PRId64 " is lost: a new find looks %.3f like it (%s)", object->id, like,
+                  object->visible ? "strayed" : "lost");
         if (like >= best) {
             best = like;
             found = object->id;
@@ -270,7 +319,7 @@ static int relink(struct track_run *run, struct track_candidates *candidates)
     for (size_t i = 0; i < tracks.count; i++) {
         struct track_candidate *candidate = &candidates->items[-1 - tracks.items[i].object];
 
-        candidate->match = find_lost(run, candidates, candidate->detection.prompt, &tracks.items[i]);
+        candidate->match = find_lost(run, candidates, &candidate->detection, &tracks.items[i]);
         sowlv2_track_remove(run->tracker, tracks.items[i].object);
     }
     sowlv2_tracks_free(&tracks);
@@ -293,9 +342,13 @@ static int add_new(struct track_run *run, const struct sowlv2_detection *detecti
         return 0;
     }
     status = track_objects_add(&run->objects, detection->prompt, detection->score, frame, &object);
-    if (!status)
-        *id = object->id;
-    return status;
+    if (status)
+        return status;
+    object->probation = run->job->doubt && !run->scene_begins;
+    if (object->probation)
+        track_schedule_ask(run->schedule);
+    *id = object->id;
+    return 0;
 }
 
 /* Finds objects with a new prompt alone; all where their masks must not overlap. */
@@ -307,7 +360,32 @@ struct sowlv2_track_run_options track_fresh_only(const struct track_run *run)
     return options;
 }
 
-int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame)
+/* Takes one up that is followed from here on: a new object, or one that was lost. */
+static int take_up(struct track_run *run, struct track_candidates *candidates, size_t index,
+                   const struct track_feed_frame *frame)
+{
+    struct track_candidate *const candidate = &candidates->items[index];
+    const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
+    int status = 0;
+
+    if (candidate->match == 0)
+        status = add_new(run, &candidate->detection, frame->number, &candidate->match);
+    if (status || candidate->match == 0)
+        return status;
+
+    struct track_object *const object = track_objects_find(&run->objects, candidate->match);
+
+    if (object->asleep) { /* what spoke against it spoke of another thing */
+        object->doubt.there = 0;
+        object->doubt.against = 0;
+    }
+    object->asleep = object->strayed = object->earlier = false;
+    status = track_confirm(run, candidates, object, &candidate->detection, frame);
+    return status ? status : track_ask(run, run->tracker, candidate->match, &prompt, object);
+}
+
+int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates,
+                           const struct track_feed_frame *frame)
 {
     const struct sowlv2_track_run_options fresh = track_fresh_only(run);
     struct sowlv2_tracks tracks = {0};
@@ -316,28 +394,22 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
 
     for (size_t i = 0; !status && i < candidates->count; i++)
         old[i] = candidates->items[i].match != 0; /* is followed already */
+    track_candidates_match_strayed(candidates, &run->objects, frame->time, STRAYED_SIZES);
     if (!status)
         status = relink(run, candidates);
     for (size_t i = 0; !status && i < candidates->count; i++) {
-        struct track_candidate *candidate = &candidates->items[i];
-        const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
-
         if (old[i])
             continue;
-        if (candidate->match == 0)
-            status = add_new(run, &candidate->detection, frame, &candidate->match);
-        if (!status && candidate->match != 0) {
-            struct track_object *object = track_objects_find(&run->objects, candidate->match);
-
-            track_object_see(object, candidate->detection.score, candidate->detection.objectness);
-            status = track_ask(run, run->tracker, candidate->match, &prompt, object);
-            any = true;
-        }
+        status = take_up(run, candidates, i, frame);
+        any = any || candidates->items[i].match != 0;
     }
-    free(old);
     if (!status && any)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_objects_take(&run->objects, &tracks, frame);
+    track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
+    for (size_t i = 0; !status && i < candidates->count; i++)
+        if (!old[i] && candidates->items[i].match != 0)
+            status = track_object_prove(track_objects_find(&run->objects, candidates->items[i].match));
+    free(old);
     return status;
 }

@@ -19,7 +19,8 @@ struct discovery {
     struct track_keys keys;
     double *chosen; /* keys.times, where they were chosen anew */
     uint8_t grey[2][IMPORTANCE_GREY];
-    double end; /* of the last frame that was read */
+    double end;    /* of the last frame that was read */
+    int64_t scene; /* of the last key frame */
 };
 
 const struct track_known *track_both_known(const struct track_both *both, int64_t frame)
@@ -29,19 +30,45 @@ const struct track_known *track_both_known(const struct track_both *both, int64_
     return index >= 0 && index < both->known_count ? &both->known[index] : NULL;
 }
 
-static int add_known(struct track_both *both, double time, bool tracked)
+static int reserve_known(struct track_both *both)
 {
-    if (both->known_count == both->known_capacity) {
-        const int64_t capacity = both->known_capacity > 0 ? 2 * both->known_capacity : 1024;
-        struct track_known *grown = realloc(both->known, (size_t)capacity * sizeof(*grown));
+    const int64_t capacity = both->known_capacity > 0 ? 2 * both->known_capacity : 1024;
 
-        if (!grown)
-            return error_memory("frames");
-        both->known = grown;
-        both->known_capacity = capacity;
-    }
-    both->known[both->known_count++] = (struct track_known){time, tracked};
+    if (both->known_count < both->known_capacity)
+        return 0;
+
+    struct track_known *const known = realloc(both->known, (size_t)capacity * sizeof(*known));
+    both->known = known ? known : both->known;
+    float *const motion = known ? realloc(both->motion, (size_t)capacity * sizeof(*motion)) : NULL;
+
+    both->motion = motion ? motion : both->motion;
+    if (!motion)
+        return error_memory("frames");
+    both->known_capacity = capacity;
     return 0;
+}
+
+static int add_known(struct track_both *both, double time, float motion, bool tracked)
+{
+    const int status = reserve_known(both);
+
+    if (status)
+        return status;
+    both->known[both->known_count] = (struct track_known){.time = time, .tracked = tracked};
+    both->motion[both->known_count++] = motion;
+    return 0;
+}
+
+/* Counts scenes over the frames so far; those at the end may turn out to go on. */
+static void count_scenes(const struct track_both *both)
+{
+    int64_t scene = 0;
+
+    for (int64_t i = 0; i < both->known_count; i++) {
+        if (i > 0 && both->run->job->cuts && importance_is_cut(both->motion + 1, both->known_count - 1, i - 1))
+            scene++;
+        both->known[i].scene = scene;
+    }
 }
 
 static int add_seed(struct discovery *discovery, const struct sowlv2_detection *detection, int64_t frame)
@@ -58,14 +85,22 @@ static int add_seed(struct discovery *discovery, const struct sowlv2_detection *
         both->seeds = grown;
         both->seed_capacity = capacity;
     }
-    both->seeds[both->seed_count++] =
-        (struct track_seed){.prompt = detection->prompt, .frame = frame, .first = frame, .same_as = -1};
+    both->seeds[both->seed_count++] = (struct track_seed){
+        .prompt = detection->prompt, .frame = frame, .first = frame, .same_as = -1, .scene = discovery->scene};
     return track_objects_add(&discovery->objects, detection->prompt, detection->score, frame, &object);
 }
 
-/* Notes a detection of a seed. */
-static void note(struct track_seed *seed, const struct sowlv2_detection *detection, int64_t frame)
+/* Notes a detection of a seed. What all detections say together is its prompt. */
+static int note(const struct discovery *discovery, size_t index, const struct sowlv2_detection *detection,
+                int64_t frame)
 {
+    struct track_run *const run = discovery->both->run;
+    struct track_seed *const seed = &discovery->both->seeds[index];
+    struct track_object *const object = &discovery->objects.items[index];
+    const struct track_feed_frame same = {.number = frame};
+    int label = object->prompt;
+    int status = run->job->doubt ? track_confirm(run, NULL, object, detection, &same) : 0;
+
     if (detection->score > seed->score) {
         seed->score = detection->score;
         seed->objectness = detection->objectness;
@@ -73,6 +108,21 @@ static void note(struct track_seed *seed, const struct sowlv2_detection *detecti
         seed->frame = seed->first = frame;
         memcpy(seed->box, detection->box, sizeof(seed->box));
     }
+    if (!status && object->doubt.labels)
+        seed->prompt = track_doubt_best(&object->doubt, label);
+    object->prompt = seed->prompt;
+    return status;
+}
+
+/* An object that the tracker lost between key frames is looked for so many of its sizes around its last place. */
+static const double STRAYED_SIZES = 2.5;
+
+/* Those of this scene that were not found again where they are followed may have been found elsewhere. */
+static void match_strayed(const struct discovery *discovery, struct track_candidates *candidates, const bool *taken)
+{
+    for (size_t i = 0; i < discovery->both->seed_count; i++)
+        discovery->objects.items[i].strayed = !taken[i];
+    track_candidates_match_strayed(candidates, &discovery->objects, INFINITY, STRAYED_SIZES);
 }
 
 /* Puts the detections of a key frame to the seeds, and asks the tracker to follow those that it does not. */
@@ -84,17 +134,24 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
         taken ? track_candidates_match(candidates, &discovery->objects, run->job->merge_iou) : error_memory("objects");
 
     track_candidates_match_any(run, candidates, &discovery->objects);
+    for (size_t i = 0; !status && i < discovery->both->seed_count; i++)
+        taken[i] = discovery->both->seeds[i].scene != discovery->scene; /* nothing is followed through a cut */
     for (size_t i = 0; !status && i < candidates->count; i++)
         if (candidates->items[i].match != 0)
             taken[candidates->items[i].match - 1] = true; /* ids count from 1 */
+    if (!status && run->job->doubt)
+        match_strayed(discovery, candidates, taken);
+    for (size_t i = 0; !status && i < candidates->count; i++)
+        if (candidates->items[i].match != 0)
+            taken[candidates->items[i].match - 1] = true;
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
-        const bool followed = candidate->match != 0;
         int64_t seed = candidate->match - 1;
+        const bool followed = seed >= 0 && !discovery->objects.items[seed].strayed;
         size_t object;
 
-        if (!followed) /* the tracker may have lost it between key frames */
+        if (seed < 0) /* the tracker may have lost it between key frames */
             seed = sowlv2_merger_find(discovery->merger, &candidate->detection, taken);
         if (seed < 0 && (int64_t)discovery->both->seed_count >= run->job->max_objects)
             continue;
@@ -106,12 +163,33 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
         seed = (int64_t)object;
         taken[seed] = true;
         candidate->match = seed + 1;
-        note(&discovery->both->seeds[seed], &candidate->detection, frame);
-        discovery->objects.items[seed].prompt = discovery->both->seeds[seed].prompt;
-        if (!followed)
+        discovery->objects.items[seed].asleep = discovery->objects.items[seed].strayed = false;
+        status = note(discovery, (size_t)seed, &candidate->detection, frame);
+        if (!status && !followed)
             status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
     free(taken);
+    return status;
+}
+
+/* What was followed in an earlier scene is not followed into this one. */
+static int enter_scene(struct discovery *discovery, int64_t frame)
+{
+    const struct track_both *const both = discovery->both;
+    int status = 0;
+
+    count_scenes(both);
+    if (track_both_known(both, frame)->scene == discovery->scene)
+        return 0;
+    discovery->scene = track_both_known(both, frame)->scene;
+    for (size_t i = 0; !status && i < discovery->objects.count; i++) {
+        struct track_object *const object = &discovery->objects.items[i];
+
+        object->visible = false;
+        if (!object->asleep)
+            status = sowlv2_track_remove(discovery->session, object->id);
+        object->asleep = true;
+    }
     return status;
 }
 
@@ -124,15 +202,19 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     struct sowlv2_detections detections = {0};
     struct track_candidates candidates = {0};
     struct sowlv2_tracks tracks = {0};
-    int status = track_detect(run, &frame->image, &detections);
+    int status = enter_scene(discovery, frame->number);
+
+    if (!status)
+        status = track_detect(run, &frame->image, &detections);
+
     double start = clock_seconds();
 
     fresh.prompted_only = true;
-    if (!status && (detections.count > 0 || discovery->objects.count > 0))
+    if (!status && (detections.count > 0 || track_objects_any(&discovery->objects)))
         status = sowlv2_track_set_frame(discovery->session, frame->number, &view);
     run->report->encode_seconds += clock_seconds() - start;
     start = clock_seconds();
-    if (!status && discovery->objects.count > 0)
+    if (!status && track_objects_any(&discovery->objects))
         status = sowlv2_track_run(discovery->session, NULL, &tracks);
     track_objects_take(&discovery->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
@@ -165,7 +247,7 @@ static int take_frame(struct discovery *discovery, const struct video_frame *fra
         both->last = frame->number - 1;
     }
     while (!status && both->known_count < frame->number - both->first) /* a number that was left out */
-        status = add_known(both, frame->time, false);
+        status = add_known(both, frame->time, 0, false);
     index = both->known_count;
     if (status)
         return status;
@@ -174,7 +256,8 @@ static int take_frame(struct discovery *discovery, const struct video_frame *fra
     if (index > 0)
         same.motion = importance_motion(discovery->grey[(index + 1) % 2], discovery->grey[index % 2], IMPORTANCE_GREY);
     key = track_keys_pass(&discovery->keys, until);
-    status = add_known(both, frame->time, budget_stream_next(&both->budget, track_importance(plan, &same), key));
+    status = add_known(both, frame->time, same.motion,
+                       budget_stream_next(&both->budget, track_importance(plan, &same), key));
     if (status || !key)
         return status;
     track_tell_pass(both->run, (int64_t)discovery->keys.passed - 1, (int64_t)discovery->keys.count,
@@ -235,6 +318,7 @@ static int begin_again(struct discovery *discovery)
 
     both->known_count = 0;
     both->seed_count = 0;
+    discovery->scene = 0;
     track_objects_free(&discovery->objects);
     discovery->objects = (struct track_objects){0};
     sowlv2_track_session_free(&discovery->session);
@@ -291,9 +375,13 @@ int track_both_discover(struct track_both *both)
         if (!status)
             status = read_frames(discovery, false);
     }
-    for (size_t i = 0; i < both->seed_count; i++)
+    count_scenes(both);
+    for (size_t i = 0; i < both->seed_count; i++) {
         if (both->seeds[i].frame > both->last)
             both->last = both->seeds[i].frame;
+        both->seeds[i].doubt = discovery->objects.items[i].doubt;
+        discovery->objects.items[i].doubt = (struct track_doubt){0};
+    }
     sowlv2_track_session_free(&discovery->session);
     sowlv2_merger_free(&discovery->merger);
     track_objects_free(&discovery->objects);

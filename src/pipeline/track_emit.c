@@ -58,6 +58,19 @@ void track_emitter_free(struct track_emitter **emitter)
     *emitter = NULL;
 }
 
+/* Leaves out what is not likely enough right. Returns how many are left. */
+static size_t filter(double least, struct output_object *objects, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (objects[i].mask.area > 0 && objects[i].confidence < least)
+            output_object_free(&objects[i]);
+        else
+            objects[kept++] = objects[i];
+    return kept;
+}
+
 /* Hands a frame to the output. All is taken over. */
 static int give(struct track_emitter *emitter, struct track_feed_frame *frame, struct output_object *objects,
                 size_t count)
@@ -68,7 +81,7 @@ static int give(struct track_emitter *emitter, struct track_feed_frame *frame, s
                                .duration = frame->duration,
                                .source_number = frame->source_number,
                                .objects = objects,
-                               .count = count};
+                               .count = filter(emitter->run->job->min_confidence, objects, count)};
     const double start = clock_seconds();
     int status;
 
@@ -109,6 +122,8 @@ static int fill_object(const struct between_frames *frames, const struct output_
                                   .prompt = last->prompt,
                                   .score = last->score,
                                   .objectness = last->objectness,
+                                  .confirmed_frame = last->confirmed_frame,
+                                  .confidence = last->confidence,
                                   .interpolated = true};
     status = masks_between(frames, &last->mask, next ? &next->mask : NULL, &out->mask);
     out->lost = out->mask.area == 0;

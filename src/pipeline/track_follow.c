@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With doubt, a find is the followed object of its prompt that it overlaps so little where nothing overlaps more: the
+ * tracker has strayed. */
+static const double NEAR_IOU = 0.15;
+
 /* Encodes the frame and finds again what is followed. */
 static int follow(struct track_run *run, const struct track_feed_frame *frame)
 {
@@ -21,12 +25,28 @@ static int follow(struct track_run *run, const struct track_feed_frame *frame)
     encoded = clock_seconds();
     run->report->encode_seconds += encoded - start;
     run->report->tracked++;
-    if (!status && run->objects.count > 0)
+    if (!status && track_objects_any(&run->objects))
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     if (!status)
         track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     run->report->track_seconds += clock_seconds() - encoded;
+    return status;
+}
+
+/* Every find of a followed object's prompt confirms it. */
+static int confirm_all(struct track_run *run, const struct track_candidates *candidates,
+                       const struct track_feed_frame *frame)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < candidates->count; i++) {
+        const struct sowlv2_detection *const detection = &candidates->items[i].detection;
+        struct track_object *const object = track_objects_find(&run->objects, candidates->items[i].match);
+
+        if (object && object->prompt == detection->prompt)
+            status = track_confirm(run, candidates, object, detection, frame);
+    }
     return status;
 }
 
@@ -40,9 +60,14 @@ static int take_in(struct track_run *run, const struct track_feed_frame *frame,
 
     if (!status)
         status = track_candidates_match(&candidates, &run->objects, run->job->match_iou);
-    track_candidates_match_any(run, &candidates, &run->objects);
+    if (!status && run->job->doubt)
+        status = track_candidates_match(&candidates, &run->objects, NEAR_IOU);
     if (!status)
-        status = track_candidates_adopt(run, &candidates, frame->number);
+        track_candidates_match_any(run, &candidates, &run->objects);
+    if (!status)
+        status = run->job->doubt ? track_question(run, &candidates, frame) : confirm_all(run, &candidates, frame);
+    if (!status)
+        status = track_candidates_adopt(run, &candidates, frame);
     track_candidates_free(&candidates);
     run->report->track_seconds += clock_seconds() - start;
     return status;
@@ -106,6 +131,17 @@ static int take_marks(struct track_run *run, int64_t frame)
     return status;
 }
 
+int track_let_go(struct track_run *run, size_t index)
+{
+    const struct track_object *const object = &run->objects.items[index];
+    int status = object->row_id > 0 ? track_emitter_end_object(run->emitter, object->row_id) : 0;
+
+    if (!status && !object->asleep && !object->elsewhere)
+        status = sowlv2_track_remove(run->tracker, object->id);
+    track_objects_remove(&run->objects, index);
+    return status;
+}
+
 int track_give_up(struct track_run *run, int64_t frame)
 {
     int status = 0;
@@ -117,10 +153,7 @@ int track_give_up(struct track_run *run, int64_t frame)
             continue;
         log_debug("object %" PRId64 " was last seen at frame %" PRId64 ": it is given up", object->id,
                   object->last_seen);
-        status = track_emitter_end_object(run->emitter, object->id);
-        if (!status)
-            status = sowlv2_track_remove(run->tracker, object->id);
-        track_objects_remove(&run->objects, i);
+        status = track_let_go(run, i);
     }
     return status;
 }
@@ -128,23 +161,30 @@ int track_give_up(struct track_run *run, int64_t frame)
 int track_frame_run(struct track_run *run, const struct track_feed_frame *frame, bool detect, bool *tracked)
 {
     struct sowlv2_detections detections = {0};
-    int status = detect ? track_detect(run, &frame->image, &detections) : 0;
+    int status = track_drop_joined(run);
 
     *tracked = false;
+    run->scene_begins = !track_objects_any(&run->objects) || (frame->cut && run->job->cuts);
+    if (!status && detect)
+        status = track_detect(run, &frame->image, &detections);
     const bool marks = run->job->marks && !run->marks_taken;
 
-    if (!status && (run->objects.count > 0 || detections.count > 0 || marks)) {
+    if (!status && (track_objects_any(&run->objects) || detections.count > 0 || marks)) {
         *tracked = true;
         status = follow(run, frame);
         if (!status && marks)
             status = take_marks(run, frame->number);
-        if (!status && detections.count > 0)
+        if (!status && (detections.count > 0 || (detect && run->job->doubt)))
             status = take_in(run, frame, &detections);
-        if (!status)
-            status = track_give_up(run, frame->number);
+        if (!status && run->job->doubt && !run->job->marks)
+            status = track_join_doubles(run, frame);
     }
+    if (!status)
+        status = track_give_up(run, frame->number);
     if (!status && detect)
-        track_schedule_done(run->schedule, frame, run->objects.count > 0);
+        track_schedule_done(run->schedule, frame, track_objects_any(&run->objects));
+    if (!status)
+        track_judge(run, frame);
     sowlv2_detections_free(&detections);
     return status;
 }

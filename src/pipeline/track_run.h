@@ -4,6 +4,7 @@
 
 #include "masks/between.h"
 #include "pipeline/track.h"
+#include "pipeline/track_doubt.h"
 #include "pipeline/track_feed.h"
 #include "pipeline/track_output.h"
 
@@ -11,29 +12,55 @@
 
 /* An object that is followed. */
 struct track_object {
-    int64_t id; /* of rows; also its number in the track session */
+    int64_t id; /* its number in the track session */
     int prompt;
-    float score;       /* best of its detections */
-    float objectness;  /* of that detection; not over 0: not known */
-    float asked_score; /* mask score of the mask it was asked by on the current frame; not a number: none was */
+    float score;             /* of the detection that confirmed it last */
+    float objectness;        /* likewise; not over 0: not known */
+    int64_t confirmed_frame; /* likewise */
+    double confirmed_time;   /* likewise, seconds */
+    float confirmed_box[4];  /* likewise, the detection's */
+    double looked_time;      /* seconds: of the last look at it */
+    float asked_score;       /* mask score of the mask it was asked by on the current frame; not a number: none was */
     float asked_object_score;
     int64_t last_seen;       /* frame */
     bool visible;            /* on the current frame */
     struct sowlv2_mask mask; /* on the current frame; runs */
+    int64_t visible_from;    /* the frame since which it is, without a gap */
     float *pointer;          /* [pointer_length] when it was last seen; NULL: never */
+    float *proof;            /* [pointer_length] when it was last confirmed; NULL: never */
     int pointer_length;
+
+    struct track_doubt doubt;
+    struct track_signs signs;
+    int64_t row_id;      /* in rows, in the order in which objects are told of; 0: not yet */
+    bool probation;      /* a find that another look must confirm before it is told of */
+    bool strayed;        /* the detector sees nothing of it at its place: it may be elsewhere */
+    bool asleep;         /* doubt has made it lost: the track session does not know it until it is found again */
+    bool earlier;        /* likewise: a cut has come since it was seen */
+    bool elsewhere;      /* its masks do not come from the track session, which does not know it yet */
+    int64_t merged_into; /* another object's id, which it turned out to be: this row is its last; 0: no */
+    double confidence;   /* on the current frame */
 };
 
 struct track_objects {
     struct track_object *items; /* in the order of their ids */
     size_t count, capacity;
     int64_t next_id;
+    int64_t told; /* objects that rows have told of: the highest row_id */
 };
 
 /* A new object with the next id. Errors: MEMORY. */
 int track_objects_add(struct track_objects *objects, int prompt, float score, int64_t frame, struct track_object **out);
-/* Takes the scores of a detection over where it is the best so far. */
-void track_object_see(struct track_object *object, float score, float objectness);
+/* Makes it lost on the current frame, whatever the tracker sees. Errors: MEMORY. */
+int track_object_hide(struct track_object *object);
+/* How much it looks like what it was when it was last confirmed; not a number: nothing is known. */
+double track_object_like(const struct track_object *object);
+/* Keeps how it looks as what it is known by. Errors: MEMORY. */
+int track_object_prove(struct track_object *object);
+/* Of two object pointers: 1 where they are alike. */
+double track_cosine(const float *a, const float *b, int length);
+/* Whether any is followed, be it out of sight. */
+bool track_objects_any(const struct track_objects *objects);
 void track_objects_remove(struct track_objects *objects, size_t index);
 void track_objects_free(struct track_objects *objects);
 struct track_object *track_objects_find(const struct track_objects *objects, int64_t id);
@@ -41,8 +68,8 @@ struct track_object *track_objects_find(const struct track_objects *objects, int
 /* Takes the masks (and pointers) of tracks over into the objects of their numbers; others are left. */
 void track_objects_take(struct track_objects *objects, struct sowlv2_tracks *tracks, int64_t frame);
 
-/* Copies of the objects as they are on the current frame, ids rising. Errors: MEMORY. */
-int track_objects_list(const struct track_objects *objects, struct output_object **out, size_t *count);
+/* Copies of the objects as they are on the current frame, ids rising, without those on probation. Errors: MEMORY. */
+int track_objects_list(struct track_objects *objects, struct output_object **out, size_t *count);
 
 /* ---- a run ---- */
 
@@ -59,8 +86,11 @@ struct track_run {
     struct track_objects objects;
     struct track_emitter *emitter;
     struct track_schedule *schedule;
-    bool marks_taken; /* what was marked is followed */
-    bool told_full;   /* more objects than max_objects: said once */
+    struct track_pair *pairs; /* [pair_count]: objects whose masks are one */
+    size_t pair_count, pair_capacity;
+    bool scene_begins; /* nothing was followed before this look: what it finds is told of at once */
+    bool marks_taken;  /* what was marked is followed */
+    bool told_full;    /* more objects than max_objects: said once */
 };
 
 bool track_is_interrupted(const struct track_run *run);
@@ -79,6 +109,9 @@ void track_tell_pass(const struct track_run *run, int64_t done, int64_t total, c
 float track_importance(const struct track_plan *plan, const struct track_feed_frame *frame);
 
 /* ---- detecting on a frame ---- */
+
+/* IoU over which masks of whatever prompt are of one thing; over 1: they are not. */
+double track_dedupe_iou(const struct track_run *run);
 
 /* A detection with its mask on the current frame of a track session. */
 struct track_candidate {
@@ -107,12 +140,42 @@ void track_candidates_match_any(const struct track_run *run, struct track_candid
                                 const struct track_objects *objects);
 
 /* Gives each candidate the visible object of its prompt whose mask it overlaps most, at least `iou`; each object is
- * given once. An object's score rises to its candidate's. Errors: MEMORY. */
-int track_candidates_match(struct track_candidates *candidates, struct track_objects *objects, double iou);
+ * given once. Errors: MEMORY. */
+int track_candidates_match(struct track_candidates *candidates, const struct track_objects *objects, double iou);
+
+/* Gives candidates that nothing was matched with the object of their prompt that strayed, or was made lost not long
+ * before `time`, near there, at most so many of its sizes away from where it was confirmed last: the nearest. */
+void track_candidates_match_strayed(struct track_candidates *candidates, const struct track_objects *objects,
+                                    double time, double sizes);
 
 /* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
  * many as there is room for. */
-int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates, int64_t frame);
+int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates,
+                           const struct track_feed_frame *frame);
+
+/* ---- doubt: track_look.c, track_doubles.c ---- */
+
+/* Notes that a detection, one of the candidates (NULL: none else is known), confirms the object, and with doubt what
+ * the detector's scores at its place say. Errors: MEMORY. */
+int track_confirm(struct track_run *run, const struct track_candidates *candidates, struct track_object *object,
+                  const struct sowlv2_detection *detection, const struct track_feed_frame *frame);
+
+/* What the detector's look says of each visible object, where it looked just now: it is confirmed, gets another label,
+ * or is made lost. Candidates that are no followed object any more are left unmatched. Errors: MEMORY, those of the
+ * track session. */
+int track_question(struct track_run *run, struct track_candidates *candidates, const struct track_feed_frame *frame);
+
+/* Makes an object lost until the detector finds it again. Errors: MEMORY, those of the track session. */
+int track_put_to_sleep(struct track_run *run, struct track_object *object);
+
+/* Objects whose masks have been one for some frames become one, or where they were seen apart the one that strayed is
+ * made lost. Asks for a look before. Errors: as track_put_to_sleep. */
+int track_join_doubles(struct track_run *run, const struct track_feed_frame *frame);
+/* Lets go of those that were joined on the frame before, and of those on probation that were not confirmed. */
+int track_drop_joined(struct track_run *run);
+
+/* How sure each object is on the frame; asks for a look where one has become worse. */
+void track_judge(struct track_run *run, const struct track_feed_frame *frame);
 
 /* Whether two objects with these prompts, whose masks overlap so much, are one. */
 bool track_is_same(const struct track_run *run, int prompt, int other, double iou);
@@ -131,6 +194,9 @@ struct sowlv2_track_run_options track_fresh_only(const struct track_run *run);
  * to be encoded. */
 int track_frame_run(struct track_run *run, const struct track_feed_frame *frame, bool detect, bool *tracked);
 
+/* The object's last frame was added: it is forgotten. Errors: MEMORY, those of the track session. */
+int track_let_go(struct track_run *run, size_t index);
+
 /* Gives up what was out of sight for too long. */
 int track_give_up(struct track_run *run, int64_t frame);
 
@@ -148,6 +214,8 @@ size_t track_keys_after(const struct track_keys *keys, double end);
 
 /* Whether to detect on the frame. */
 struct track_schedule;
+/* Something has become doubtful: a look soon, unless looks are off but for the beginning. */
+void track_schedule_ask(struct track_schedule *schedule);
 int track_schedule_create(const struct track_options *options, struct track_schedule **out);
 void track_schedule_free(struct track_schedule **schedule);
 /* `searching`: nothing is followed. */

@@ -9,6 +9,8 @@
 /* Frames without a find after which the detector looks less often, and how often then. */
 enum { EAGER = 8 };
 static const double SEARCH_SECONDS = 0.5;
+/* Looks that doubt asks for are at least so far apart. */
+static const double ASKED_SECONDS = 0.25;
 /* A picture that has changed less than this since it was looked at holds nothing new. */
 static const double NO_CHANGE = 1e-5;
 static const double SAME_TIME = 1e-6;
@@ -20,6 +22,7 @@ struct track_schedule {
     double last_time;
     double moved;           /* change since then */
     int misses;             /* in a row */
+    bool asked;             /* for a look soon */
     struct track_keys keys; /* of the plan */
 };
 
@@ -77,21 +80,39 @@ static bool search_is_due(const struct track_schedule *schedule, double time)
     return schedule->misses < EAGER || time - schedule->last_time >= SEARCH_SECONDS - 1e-6;
 }
 
+/* Whether it is time for a look, for whatever reason. */
+static bool is_due(const struct track_schedule *schedule, const struct track_feed_frame *frame, bool searching)
+{
+    const struct sowlv2_run_options *const job = schedule->options->job;
+    const double passed = frame->time - schedule->last_time;
+
+    if (!schedule->begun || (job->cuts && frame->cut))
+        return true;
+    if (job->detect_every.frames > 0 && frame->number - schedule->last_number >= job->detect_every.frames)
+        return true;
+    if (job->detect_every.seconds > 0 && passed >= job->detect_every.seconds - 1e-6)
+        return true;
+    if (schedule->asked && passed >= ASKED_SECONDS - 1e-6)
+        return true;
+    return searching && search_is_due(schedule, frame->time);
+}
+
 bool track_schedule_wants(struct track_schedule *schedule, const struct track_feed_frame *frame, bool searching)
 {
-    const struct track_options *options = schedule->options;
     const bool key = key_is_due(schedule, frame);
 
     schedule->moved += (double)frame->motion;
-    if (!schedule->begun || key || (options->job->cuts && frame->cut))
-        return true;
-    if (options->job->detect_every.frames > 0 &&
-        frame->number - schedule->last_number >= options->job->detect_every.frames)
-        return true;
-    if (options->job->detect_every.seconds > 0 &&
-        frame->time - schedule->last_time >= options->job->detect_every.seconds - 1e-6)
-        return true;
-    return searching && search_is_due(schedule, frame->time);
+    if (!key && !is_due(schedule, frame, searching))
+        return false;
+    schedule->asked = false;
+    return true;
+}
+
+void track_schedule_ask(struct track_schedule *schedule)
+{
+    const struct sowlv2_interval *const every = &schedule->options->job->detect_every;
+
+    schedule->asked = every->frames > 0 || every->seconds > 0;
 }
 
 void track_schedule_done(struct track_schedule *schedule, const struct track_feed_frame *frame, bool found)

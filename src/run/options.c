@@ -27,6 +27,9 @@ void sowlv2_run_options_init(struct sowlv2_run_options *options, size_t size)
     const struct sowlv2_run_options defaults = {
         .max_pixels = IMAGE_DEFAULT_MAX_PIXELS,
         .cuts = true,
+        .dedupe_iou = -1,
+        .detect_every = {.seconds = 2},
+        .doubt = true,
         .key_frame_count = 5,
         .merge_iou = 0.7,
         .frames_per_clip = 16,
@@ -89,6 +92,8 @@ static int check_wanted(const struct sowlv2_run_options *options)
     if (options->max_objects < 1 || options->lost_after < 0 || options->detect_every.frames < 0 ||
         !(options->detect_every.seconds >= 0))
         return argument("objects, frames and seconds cannot be below 0, and max_objects is at least 1");
+    if (!(options->min_confidence >= 0 && options->min_confidence <= 1))
+        return argument("min_confidence: from 0 to 1");
     if (options->key_frames && options->key_frame_count < 1)
         return argument("key_frame_count: at least 1");
     return 0;
@@ -234,6 +239,8 @@ static const struct field run_fields[] = {
     FIELD(sowlv2_run_options, match_iou, REAL),
     FIELD(sowlv2_run_options, lost_after, COUNT),
     FIELD(sowlv2_run_options, max_objects, COUNT),
+    FIELD(sowlv2_run_options, doubt, FLAG),
+    FIELD(sowlv2_run_options, min_confidence, REAL),
     FIELD(sowlv2_run_options, frame_budget, REAL),
     FIELD(sowlv2_run_options, masks, FLAG),
     FIELD(sowlv2_run_options, overlays, FLAG),
@@ -263,6 +270,7 @@ static const struct field segment_fields[] = {
 static const struct field track_fields[] = {
     FIELD(sowlv2_track_options, max_cond_frames, INTEGER),
     FIELD(sowlv2_track_options, separate, FLAG),
+    FIELD(sowlv2_track_options, memory, INTEGER),
 };
 
 static int add(struct string_list *job, const char *name, const char *value)

@@ -81,6 +81,7 @@ CALL(image_decode, sowlv2_image_decode(a[0], NULL, 0, a[1], a[2]), sowlv2_decode
 CALL(prompts_encode, sowlv2_prompts_encode(a[0], (const char *const *)a[1], 2, a[2], a[3]), sowlv2_prompts_free(a[3]))
 CALL(detect_session_create, sowlv2_detect_session_create(a[0], a[1]), sowlv2_detect_session_free(a[1]))
 CALL(detect, sowlv2_detect(a[0], a[1], a[2], 1, a[3], a[4]), sowlv2_detections_free(a[4]))
+CALL(detect_scores, sowlv2_detect_scores(a[0], 0, a[1], 0.5F, a[2], 2), (void)a)
 CALL(segmenter_prepare_tracking, sowlv2_segmenter_prepare_tracking(a[0]), (void)a)
 CALL(segment_session_create, sowlv2_segment_session_create(a[0], a[1]), sowlv2_segment_session_free(a[1]))
 CALL(segment_set_image, sowlv2_segment_set_image(a[0], a[1], a[2]), (void)a)
@@ -133,6 +134,7 @@ static const struct entry {
     ENTRY(prompts_encode, "Dnoc", sizeof(void *), NULL, words, &prompt_options, out),
     ENTRY(detect_session_create, "Dc", sizeof(void *), NULL, out),
     ENTRY(detect, "SPnoc", sizeof(struct sowlv2_detections), NULL, NULL, &image, &detect_options, out),
+    ENTRY(detect_scores, "Snw", 0, NULL, box, out),
     ENTRY(segmenter_prepare_tracking, "G", 0, NULL),
     ENTRY(segment_session_create, "Gc", sizeof(void *), NULL, out),
     ENTRY(segment_set_image, "Eno", 0, NULL, &image, &segment_options),

@@ -126,6 +126,7 @@ static void test_bad_values(void **state)
         {"--lost-after", "-1"},     {"--frame-budget", "0"},
         {"--frame-budget", "1.5"},  {"--match-iou", "0"},
         {"--max-cond-frames", "0"}, {"--max-object-videos", "-1"},
+        {"--memory", "good"},       {"--min-confidence", "2"},
     };
 
     (void)state;
@@ -145,13 +146,13 @@ static void test_detect_every(void **state)
     static const struct {
         const char *value;
         int looks;
-    } rows[] = {{"1s", 2}, {"5", 3}, {"0.25s", 4}, {"100", 1}};
+    } rows[] = {{"1s", 2}, {"5", 3}, {"0.25s", 4}, {"100", 1}, {"off", 1}};
 
     (void)state;
     for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
         struct tool_result result =
             tool_run(ARGUMENTS(FILM_DETECT, "--input", film_path, ROWS_ONLY, "--frames", "9:", "--verbose", "--no-cuts",
-                               "--detect-every", rows[r].value));
+                               "--no-doubt", "--detect-every", rows[r].value));
         char wanted[64];
 
         snprintf(wanted, sizeof(wanted), "%d looked at by the detector", rows[r].looks);

@@ -231,6 +231,83 @@ static void test_image_prompts(void **state)
     }
 }
 
+static float iou_of(const float *a, const float *b)
+{
+    const float width = fminf(a[2], b[2]) - fmaxf(a[0], b[0]), height = fminf(a[3], b[3]) - fmaxf(a[1], b[1]);
+    const float shared = width > 0 && height > 0 ? width * height : 0;
+
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared);
+}
+
+/* What each prompt says at a place is what it says alone, at all boxes that overlap it, found or not. */
+static void test_scores(void **state)
+{
+    struct expected expected;
+    struct sowlv2_detect_options all = sowlv2_detect_options_default(), few = all;
+    struct sowlv2_prompt_options plain = sowlv2_prompt_options_default();
+    struct expected_prompts texts;
+    struct sowlv2_image images[2];
+    struct sowlv2_detections joint[2] = {0};
+    sowlv2_detect_session *session = NULL, *alone = NULL;
+    int64_t over = 0;
+
+    (void)state;
+    expected_open(expected_cases[0], &expected);
+    sowlv2_detector *detector = open_detector(expected.folder);
+    sowlv2_prompts *prompts = encode_set(detector, &expected, expected_sets[0]);
+
+    expected_prompts(&expected, expected_sets[0], &texts);
+    check(sowlv2_detect_session_create(detector, &session));
+    check(sowlv2_detect_session_create(detector, &alone));
+    for (int k = 0; k < 2; k++)
+        images[k] = expected_image(&expected, k);
+    all.threshold = -1;
+    all.clip = false;
+    few.threshold = 1; /* nothing is found, and all is there to be asked for */
+    plain.prompt_template = "{}";
+    check(sowlv2_detect(alone, prompts, images, 2, &all, joint));
+    check(sowlv2_detect(session, prompts, images, 2, &few, (struct sowlv2_detections[2]){{0}}));
+    for (size_t p = 0; p < texts.count; p++) {
+        struct sowlv2_detections single = {0};
+        sowlv2_prompts *one = NULL;
+
+        check(sowlv2_prompts_encode(detector, &texts.items[p], 1, &plain, &one));
+        check(sowlv2_detect(alone, one, &images[1], 1, &all, &single));
+        for (size_t i = 0; i < joint[1].count; i += 3) {
+            const float *const box = joint[1].items[i].box;
+            float scores[16], best = 0;
+
+            assert_true(texts.count <= 16);
+            check(sowlv2_detect_scores(session, 1, box, 0.5f, scores, texts.count));
+            for (size_t k = 0; k < single.count; k++)
+                if (iou_of(single.items[k].box, box) >= 0.5f)
+                    best = fmaxf(best, single.items[k].score);
+            if (fabsf(scores[p] - best) > 1e-4f)
+                fail_msg("prompt %zu at box %zu: %g, not %g", p, i, (double)scores[p], (double)best);
+            over += best > 0;
+        }
+        sowlv2_detections_free(&single);
+        sowlv2_prompts_free(&one);
+    }
+    assert_true(over > 0);
+
+    float scores[16];
+    const float box[] = {0, 0, 5, 5}, wrong[] = {0, 0, NAN, 5};
+
+    assert_int_equal(sowlv2_detect_scores(session, 2, box, 0.5f, scores, texts.count), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_detect_scores(session, 0, box, 0.5f, scores, texts.count + 1), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_detect_scores(session, 0, wrong, 0.5f, scores, texts.count), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(sowlv2_detect_scores(session, 0, box, 1.5f, scores, texts.count), SOWLV2_ERROR_ARGUMENT);
+    for (int k = 0; k < 2; k++)
+        sowlv2_detections_free(&joint[k]);
+    expected_prompts_free(&texts);
+    sowlv2_prompts_free(&prompts);
+    sowlv2_detect_session_free(&session);
+    sowlv2_detect_session_free(&alone);
+    sowlv2_detector_free(&detector);
+    expected_close(&expected);
+}
+
 static void test_objectness(void **state)
 {
     struct expected expected;
@@ -417,10 +494,15 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokenize),   cmocka_unit_test(test_detect),
-        cmocka_unit_test(test_batch),      cmocka_unit_test(test_image_prompts),
-        cmocka_unit_test(test_objectness), cmocka_unit_test(test_template_and_stride),
-        cmocka_unit_test(test_cancel),     cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_image_prompts),
+        cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_objectness),
+        cmocka_unit_test(test_template_and_stride),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_arguments),
     };
 
     if (expected_level_missing())

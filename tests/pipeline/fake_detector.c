@@ -1,6 +1,7 @@
 /* A detector and a segmenter without models, behind the public API. */
 #include "fake_detector.h"
 
+#include "base/box.h"
 #include "base/error.h"
 #include "masks/masks.h"
 
@@ -14,7 +15,8 @@ struct sowlv2_prompts {
 };
 
 struct sowlv2_detect_session {
-    char unused;
+    struct sowlv2_detection found[2 * FAKE_LOOKS]; /* on the last image, by colour */
+    size_t count;
 };
 
 struct sowlv2_segmenter {
@@ -158,7 +160,6 @@ static int look_at(const struct sowlv2_image *images, size_t count, const struct
 int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts, const struct sowlv2_image *images,
                   size_t count, const struct sowlv2_detect_options *options, struct sowlv2_detections *out)
 {
-    (void)session;
     pthread_mutex_lock(&counting);
     const size_t call = ++fake_detector.calls;
     if (++fake_detector.busy > fake_detector.busiest)
@@ -174,10 +175,29 @@ int sowlv2_detect(sowlv2_detect_session *session, const sowlv2_prompts *prompts,
     if (status != 0)
         return status;
     for (size_t i = 0; i < count; i++)
-        if (fake_detector.by_colour)
+        if (fake_detector.by_colour) {
             find_colours(&images[i], options, &out[i]);
-        else
+            session->count = out[i].count;
+            memcpy(session->found, out[i].items, out[i].count * sizeof(*session->found));
+        } else {
             find(&images[i], prompts->count, &out[i]);
+        }
+    return 0;
+}
+
+/* Of finds that are at the place, and 0.01 of other prompts. */
+int sowlv2_detect_scores(sowlv2_detect_session *session, size_t image, const float *box, float iou, float *scores,
+                         size_t count)
+{
+    (void)image;
+    for (size_t i = 0; i < count; i++)
+        scores[i] = 0.01f;
+    for (size_t i = 0; i < session->count; i++) {
+        const struct sowlv2_detection *const one = &session->found[i];
+
+        if (box_iou(one->box, box) >= iou && one->score > scores[one->prompt])
+            scores[one->prompt] = one->score;
+    }
     return 0;
 }
 

@@ -165,8 +165,8 @@ static void test_things(void **state)
     assert_int_equal(track_objects_list(&things, &objects, &count), 0);
     assert_int_equal(count, 19);
     for (size_t i = 0; i < count; i++) {
-        assert_true(i == 0 || objects[i].id > objects[i - 1].id);
-        assert_int_equal(objects[i].lost, objects[i].id != 5);
+        assert_int_equal(objects[i].id, i + 1); /* as they are told of: those that were removed never were */
+        assert_int_equal(objects[i].lost, i != 3);
         assert_false(objects[i].interpolated);
     }
     assert_ptr_not_equal(objects[3].mask.runs, track_objects_find(&things, 5)->mask.runs);
@@ -211,7 +211,6 @@ static void test_match(void **state)
     assert_int_equal(candidates.items[2].match, 0);
     assert_int_equal(candidates.items[3].match, 0);
     assert_int_equal(candidates.items[4].match, 0);
-    assert_true(things.items[0].score >= 0.9f && things.items[1].score <= 0.5f); /* scores rise alone */
     assert_int_equal(track_candidates_match(&candidates, &things, 6.0 / 14), 0);
     assert_int_equal(candidates.items[4].match, 3);
     assert_int_equal(candidates.items[0].match, 1);
@@ -333,7 +332,7 @@ static void test_adopt(void **state)
     fixture.job.max_objects = 4;
     assert_int_equal(track_candidates_make(&fixture.run, fixture.run.tracker, &detections, 0.5, &candidates), 0);
     candidates.items[0].match = 1;
-    assert_int_equal(track_candidates_adopt(&fixture.run, &candidates, 1), 0);
+    assert_int_equal(track_candidates_adopt(&fixture.run, &candidates, &(struct track_feed_frame){.number = 1}), 0);
     assert_int_equal(candidates.items[0].match, 1);
     assert_int_equal(candidates.items[1].match, 4); /* new: the last there is room for */
     assert_int_equal(candidates.items[2].match, 2);

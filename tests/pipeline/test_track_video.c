@@ -176,7 +176,7 @@ static void test_every(void **state)
     movie_close(run);
 }
 
-/* A score rises to its best detection's. */
+/* A score is that of the last detection that confirmed it, which is told. */
 static void test_score(void **state)
 {
     struct movie movie = {.frames = 20, .things = {always}};
@@ -188,10 +188,12 @@ static void test_score(void **state)
     run->job.detect_every.frames = 5; /* 1, 6, 11, 16 */
     movie_track_all(run);
     for (int64_t frame = 1; frame <= 20; frame++) {
-        const double score = json_number_value(json_object_get(movie_object(run, frame, 1), "score"));
-        const int step = frame < 6 ? 0 : frame < 11 ? 4 : 9;
+        const json_t *const object = movie_object(run, frame, 1);
+        const double score = json_number_value(json_object_get(object, "score"));
+        const int step = frame < 6 ? 0 : frame < 11 ? 4 : frame < 16 ? 9 : 4;
 
         assert_true(fabs(score - (double)fake_look_score(step)) < 1e-5);
+        assert_int_equal(json_integer_value(json_object_get(object, "confirmed_frame")), (frame - 1) / 5 * 5 + 1);
     }
     movie_close(run);
 }

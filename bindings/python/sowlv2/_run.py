@@ -353,7 +353,7 @@ def run(
     nms: float = 0.0,
     objectness: bool = False,
     template: Optional[str] = None,
-    dedupe: float = 0.0,
+    dedupe: float = -1.0,
     segment: Optional[Mapping[str, Any]] = None,
     track: Optional[Mapping[str, Any]] = None,
     resume: bool = False,

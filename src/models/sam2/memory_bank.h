@@ -31,6 +31,8 @@ struct sam2_memory {
     struct tensor pointer;  /* [1, C] */
     struct tensor mask;     /* [mask_side, mask_side]; of conditioning frames alone */
     float iou, object_score;
+    bool anchor,
+        poor; /* of chosen memory: it shows what is like the object beside it; it counts on the next frame alone */
 };
 
 /* Memories of one kind, in the order in which they came. */
@@ -49,8 +51,16 @@ struct sam2_input {
     int mask_width, mask_height;
 };
 
+/* What chosen memory (memory_choice.h) goes by. Starts as {0}. */
+struct sam2_choice {
+    float last_area, mean_area; /* of its mask, in pixels of the low-resolution mask */
+    int64_t last_anchor;        /* frame */
+    bool anchored;              /* there was one */
+};
+
 struct sam2_object {
     int64_t id;
+    struct sam2_choice choice;
     struct sam2_memories conditioning, tracked;
     struct sam2_input *inputs;
     int64_t input_count;
@@ -90,7 +100,10 @@ struct sam2_recalled {
 };
 /* What `object` recalls on `frame`. Errors: MEMORY. */
 int sam2_object_recall(const struct sam2_object *object, const struct sam2_video *video, int64_t frame, bool reverse,
-                       int limit, bool reference_rules, struct sam2_recalled *out);
+                       const struct tracker_options *options, struct sam2_recalled *out);
+/* Adds a memory, at one of the position tables' places, and a pointer from so many frames away. */
+void sam2_recall_memory(struct sam2_recalled *out, const struct sam2_memory *memory, int place);
+void sam2_recall_pointer(struct sam2_recalled *out, const struct sam2_memory *memory, int64_t frames);
 void sam2_recalled_free(struct sam2_recalled *recalled);
 
 #endif

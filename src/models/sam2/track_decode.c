@@ -6,6 +6,24 @@
 
 #include <stdlib.h>
 
+/* Asks for what chosen memory wants to know of all masks of the rows: their IoUs, which one counts, what they share. */
+static void compare(const struct sam2_frame *frame, const struct sam2_decoded *decoded, struct tensor index,
+                    int64_t first, int64_t n)
+{
+    struct compute *compute = frame->compute;
+    const int64_t tokens = decoded->masks.dim[1], area = decoded->masks.dim[2] * decoded->masks.dim[3];
+    struct tensor inside = COMPUTE_TENSOR(compute, DTYPE_F32, tokens, area);
+    op_download(compute, index, frame->best + first);
+    for (int64_t i = 0; i < n; i++) {
+        float *const out = frame->alternatives + (first + i) * tokens * (tokens + 1);
+        struct tensor shared = COMPUTE_TENSOR(compute, DTYPE_F32, tokens, tokens);
+        op_step(compute, TENSOR_RESHAPE(tensor_slice(decoded->masks, 0, i, 1), tokens, area), 0.0F, 0.0F, 1.0F, inside);
+        op_matmul_transposed(compute, inside, inside, shared);
+        op_download(compute, tensor_slice(decoded->iou, 0, i, 1), out);
+        op_download(compute, shared, out + tokens);
+    }
+}
+
 /* Rows first to first + n of what is computed of every job. */
 static void take(const struct sam2_frame *frame, const struct sam2_decoded *decoded, int64_t first, int64_t n,
                  bool several)
@@ -18,6 +36,8 @@ static void take(const struct sam2_frame *frame, const struct sam2_decoded *deco
     struct tensor scores = tensor_slice(frame->results.object_scores, 0, first, n);
     struct tensor tokens = tensor_slice(frame->tokens, 0, first, n);
     const struct tensor index = sam2_choose(video->model, compute, decoded, several);
+    if (frame->tracker->options.chosen)
+        compare(frame, decoded, index, first, n);
     sam2_pick(compute, decoded->masks, index, masks);
     sam2_pick(compute, decoded->iou, index, tensor_slice(frame->results.iou, 0, first, n));
     /* Also where a single mask gave way to another, the pointer stays with the first token: the reference's rule. */

@@ -1,4 +1,5 @@
 /* One frame of a tracker: what is to be done with each object, and what is kept of it. */
+#include "models/sam2/memory_choice.h"
 #include "models/sam2/tracker.h"
 
 #include "base/error.h"
@@ -50,8 +51,8 @@ static int prepare(struct sam2_frame *frame, struct sam2_job *job)
     if (job->kind == SAM2_JOB_GIVE)
         return 0;
     if (job->kind == SAM2_JOB_TRACK) {
-        status = sam2_object_recall(job->object, tracker->video, frame->run.frame, frame->run.reverse,
-                                    options->max_conditioning, options->reference_rules, &job->recalled);
+        status = sam2_object_recall(job->object, tracker->video, frame->run.frame, frame->run.reverse, options,
+                                    &job->recalled);
     }
     if (status != 0 || (status = sam2_memories_reserve(&job->object->conditioning)) != 0 ||
         (status = sam2_memories_reserve(&job->object->tracked)) != 0 ||
@@ -105,6 +106,14 @@ static int create_jobs(struct sam2_frame *frame)
         }
     }
     frame->steps = 2 * frame->count;
+    if (status == 0 && tracker->options.chosen) {
+        const int64_t tokens = tracker->video->model->config.mask_tokens;
+        frame->alternatives = calloc(count, (size_t)(tokens * (tokens + 1)) * sizeof(*frame->alternatives));
+        frame->best = calloc(count, sizeof(*frame->best));
+        status = frame->alternatives && frame->best ? 0 : error_memory("a frame's objects");
+        for (int64_t i = 0; i < frame->count && status == 0; i++)
+            frame->best[i] = -1;
+    }
     return status;
 }
 
@@ -119,6 +128,8 @@ static void free_frame(struct sam2_frame *frame)
         sam2_pool_give(&bank->masks, &job->mask);
     }
     free(frame->jobs);
+    free(frame->alternatives);
+    free(frame->best);
     free(frame);
 }
 
@@ -213,6 +224,24 @@ int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, cons
     return 0;
 }
 
+/* What is known of the decoder's other masks of a row. */
+static struct sam2_alternatives alternatives_of(const struct sam2_frame *frame, int64_t row)
+{
+    const int64_t tokens = frame->tracker->video->model->config.mask_tokens;
+    const float *const at = frame->alternatives + row * tokens * (tokens + 1);
+    return (struct sam2_alternatives){.count = tokens, .best = frame->best[row], .iou = at, .shared = at + tokens};
+}
+
+/* With chosen memory: whether a tracked frame is worth remembering. */
+static void choose_memory(const struct sam2_frame *frame, const struct sam2_job *job, struct sam2_memory *memory)
+{
+    const struct sam2_alternatives alternatives = alternatives_of(frame, job - frame->jobs);
+    bool good;
+    sam2_choice_judge(&job->object->choice, memory->frame, memory->iou, memory->object_score, &alternatives, &good,
+                      &memory->anchor);
+    memory->poor = !good && !job->conditions;
+}
+
 /* The new memory of one object. */
 static void keep_memory(struct sam2_frame *frame, struct sam2_job *job, float iou, float object_score)
 {
@@ -226,7 +255,10 @@ static void keep_memory(struct sam2_frame *frame, struct sam2_job *job, float io
     memory->mask = job->mask;
     memory->iou = iou;
     memory->object_score = object_score;
+    memory->anchor = memory->poor = false;
     job->features = job->pointer = job->mask = (struct tensor){0};
+    if (frame->tracker->options.chosen)
+        choose_memory(frame, job, memory);
     if (job->conditions)
         sam2_memories_remove(&object->tracked, bank, number);
 }
@@ -249,7 +281,9 @@ static void keep_job(struct sam2_frame *frame, struct sam2_job *job, float iou, 
         (void)sam2_object_limit(object, &tracker->bank, number + (frame->run.reverse ? -1 : 1),
                                 tracker->options.max_conditioning);
     }
-    if (!frame->run.prompted_only)
+    if (!frame->run.prompted_only && tracker->options.chosen)
+        sam2_choice_prune(object, &tracker->bank, number, config->memories, config->pointers, tracker->options.window);
+    else if (!frame->run.prompted_only)
         sam2_object_prune(object, &tracker->bank, number, config->memories, config->pointers, tracker->options.window);
 }
 

@@ -38,6 +38,11 @@ struct sam2_frame {
     struct tensor appears; /* [count, 1]: over 0, the pointer counts */
     struct tensor image;   /* [P, C]: the image embedding without the "no memory" embedding */
     int64_t steps, step;   /* for the control */
+
+    /* With chosen memory, on the host when the pass is finished: of each row the decoder's masks, as in struct
+     * sam2_alternatives. */
+    float *alternatives; /* [count][mask_tokens][1 + mask_tokens]: all IoUs, then what the masks share */
+    int32_t *best;       /* [count]; -1: not decoded on this frame */
 };
 
 struct sam2_tracker {
