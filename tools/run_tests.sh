@@ -20,7 +20,7 @@ variant() { # NAME FOLDER CMAKE-OPTIONS...
 
 fuzz_seconds=3
 # Left to check-all: what takes long under sanitizers, and whose code other tests run under them.
-left_out='^asan\.(cli_usage|cli_config|cli_segment|demo_video|(sam2|owlv2|vjepa2).*_reference|.*_cuda_down)$'
+left_out='^asan\.(cli_(usage|config|segment|output|video|video_ends|killed)|demo_video|(sam2|owlv2|vjepa2).*_reference|.*_cuda_down)$'
 levels=OFF
 longest=600
 if [ "$all" = all ]; then
