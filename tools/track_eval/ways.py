@@ -41,7 +41,7 @@ def pixels(video):
                            check=True, capture_output=True, text=True)
     w, h = map(int, probe.stdout.strip().split(",")[:2])
     raw = subprocess.run(["ffmpeg", "-v", "error", "-i", video, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], check=True, capture_output=True)
-    return np.frombuffer(raw.stdout, np.uint8).reshape(-1, h, w, 3)
+    return np.frombuffer(raw.stdout, np.uint8).reshape(-1, h, w, 3).copy()  # torch wants what it could write to
 
 
 def first_boxes_of_truth(truth):
@@ -168,7 +168,9 @@ class Reference:
     def __init__(self, folder):
         import torch
         from transformers import Sam2ImageProcessor, Sam2VideoModel, Sam2VideoProcessor, Sam2VideoVideoProcessor
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         torch.set_num_threads(1)
         self.torch, self.model = torch, Sam2VideoModel.from_pretrained(folder, dtype=torch.float32).eval()
         images, videos = Sam2ImageProcessor.from_pretrained(folder), Sam2VideoVideoProcessor.from_pretrained(folder)
