@@ -25,7 +25,7 @@ test: ## all tests at this machine's best level, with sanitizers over parsers an
 	@tools/install_deps.sh
 	@tools/run_tests.sh $(BUILD) $(JOBS)
 
-check-all: ## every sanitizer, every CPU level, every fuzzer for two minutes
+check-all: ## every sanitizer, every CPU level, every fuzzer for FUZZ_SECONDS (240)
 	@tools/install_deps.sh
 	@tools/run_tests.sh $(BUILD) $(JOBS) all
 

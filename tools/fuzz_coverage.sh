@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# fuzz_coverage.sh BUILD [SECONDS]: how much of each parser its fuzzer reaches: lines, by clang's own counters. Builds the
-# fuzzers once more in BUILD/coverage, lets each try for SECONDS (20) beyond its corpus, prints a line a parser, and fails
-# where one is below LEAST percent. What only a lack of memory reaches counts as lines, too.
+# fuzz_coverage.sh BUILD [SECONDS [FUZZER...]]: how much of each parser its fuzzer reaches: lines, by clang's own counters.
+# Builds the fuzzers (all, or those named) once more in BUILD/coverage, lets each try for SECONDS (20) beyond its corpus,
+# prints a line a parser, and fails where one is below LEAST percent (85). What only a lack of memory reaches counts as
+# lines, too.
 set -eu
 build=$1 seconds=${2:-20} least=${LEAST:-85}
+shift $(($# < 2 ? $# : 2))
+wanted=" $* "
 source_dir=$(pwd)
 folder=$build/coverage
 generator="Unix Makefiles"
@@ -38,12 +41,17 @@ LIST
 flags="-fprofile-instr-generate -fcoverage-mapping"
 cmake -G "$generator" -S "$source_dir" -B "$folder" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang \
   -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_FUZZERS=ON "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_EXE_LINKER_FLAGS=$flags" >/dev/null
-cmake --build "$folder" >"$folder/build.log" || { tail -n 40 "$folder/build.log"; exit 1; }
+targets=()
+for fuzzer in "$@"; do
+  targets+=(--target "fuzz_$fuzzer")
+done
+cmake --build "$folder" "${targets[@]}" >"$folder/build.log" || { tail -n 40 "$folder/build.log"; exit 1; }
 
 failed=0
 printf '%-14s %7s %7s %8s\n' fuzzer lines reached share
 while IFS='|' read -r fuzzer files; do
   fuzzer=${fuzzer// /}
+  [ "$wanted" = "  " ] || [[ $wanted = *" $fuzzer "* ]] || continue
   program=$folder/tests/fuzz/fuzz_$fuzzer
   corpora=()
   for corpus in "tests/fuzz/corpus/$fuzzer" "$folder/tests/fuzz/seeds_$fuzzer"; do
@@ -57,14 +65,18 @@ while IFS='|' read -r fuzzer files; do
     >>"$folder/$fuzzer.log" 2>&1 || failed=1
   llvm-profdata merge -sparse "$folder/$fuzzer.raw" -o "$folder/$fuzzer.data"
   # shellcheck disable=SC2086
-  sources=$(printf "$source_dir/src/%s " $files)
-  # shellcheck disable=SC2086
-  llvm-cov export -summary-only -instr-profile "$folder/$fuzzer.data" "$program" $sources |
+  llvm-cov export -summary-only -instr-profile "$folder/$fuzzer.data" "$program" |
     python3 -c '
 import json, sys
-lines = json.load(sys.stdin)["data"][0]["totals"]["lines"]
-share = 100 * lines["covered"] / max(1, lines["count"])
-print("%-14s %7d %7d %7.1f%%" % (sys.argv[1], lines["count"], lines["covered"], share))
-sys.exit(share < float(sys.argv[2]) or lines["count"] == 0)' "$fuzzer" "$least" || failed=1
+name, least, *wanted = sys.argv[1:]
+files = json.load(sys.stdin)["data"][0]["files"]
+found = [[file["summary"]["lines"] for file in files if file["filename"].endswith("/src/" + each)] for each in wanted]
+count, covered = (sum(lines[key] for one in found for lines in one) for key in ("count", "covered"))
+share = 100 * covered / max(1, count)
+print("%-14s %7d %7d %7.1f%%" % (name, count, covered, share), flush=True)
+missing = [each for each, one in zip(wanted, found) if not one]
+if missing:
+    print("%s: the fuzzer does not contain %s" % (name, " ".join(missing)), file=sys.stderr)
+sys.exit(bool(missing) or share < float(least))' "$fuzzer" "$least" $files || failed=1
 done < <(parsers)
 exit $failed

@@ -1,4 +1,5 @@
 """The attacks: each makes a list of tries, which a campaign runs beside each other."""
+import glob
 import os
 import resource
 import shutil
@@ -55,6 +56,64 @@ def kills(campaign, all_works, random):
             text = ", ".join(f"{moment:.3f}" for moment in moments)
             tries.append((f"at {text}", killed(campaign.options.tool, all_works[name], moments)))
         campaign.run(f"kill -9, resumed: {name}", tries)
+
+
+# ---- decoders of their own ----
+
+def decoders_of(process):
+    """The processes that decode for it."""
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(folder + "/stat", encoding="ascii", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            with open(folder + "/cmdline", "rb") as file:
+                if parent == process.pid and b"--serve-as-decoder" in file.read():
+                    yield int(os.path.basename(folder))
+        except (OSError, ValueError, IndexError):
+            pass  # it has just ended
+
+
+def without_decoders(tool, work, moments):
+    """With --isolate, all that decode killed at these moments: what they had in hand is named, all else is as it was, and
+    resumed without that all is there."""
+    def attack(output):
+        os.makedirs(output)
+        process = subprocess.Popen(work.command(tool, output) + ["--isolate"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"})
+        began = time.monotonic()
+        for moment in sorted(moments):
+            time.sleep(max(0.0, began + moment * work.seconds - time.monotonic()))
+            for decoder in list(decoders_of(process)):
+                try:
+                    os.kill(decoder, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        text = process.communicate(timeout=works.LONGEST)[1].decode(errors="replace")
+        check_left(output)
+        if process.returncode not in (0, 1, 4):
+            raise Wrong(f"exit status {process.returncode}: {text[-500:]}")
+        if process.returncode and "the process that decodes it" not in text:
+            raise Wrong(f"exit status {process.returncode} without the reason: {text[-500:]}")
+        if process.returncode == 0:
+            check_same(work, output)
+            return "done"
+        outcome = run(work.command(tool, output, resume=True))
+        if outcome.status != 0:
+            raise Wrong(f"resumed: exit status {outcome.status}: {outcome.text[-500:]}")
+        check_same(work, output)
+        return "said"
+    return attack
+
+
+def decoders(campaign, all_works, random):
+    for name, count in (("images", 4), ("video", 4)) if campaign.options.short else (("images", 30), ("videos", 20)):
+        tries = []
+        for _ in range(count):
+            moments = [random.uniform(0.02, 1.05) for _ in range(random.choice((1, 2, 6)))]
+            text = ", ".join(f"{moment:.3f}" for moment in moments)
+            tries.append((f"at {text}", without_decoders(campaign.options.tool, all_works[name], moments)))
+        campaign.run(f"decoders killed: {name}", tries)
 
 
 # ---- calls that fail ----
@@ -277,7 +336,7 @@ def run_all(campaign, all_works, random):
     for work in all_works.values():
         works.undisturbed(work, campaign.options.tool, campaign.folder())
     del campaign.rows["undisturbed, twice"]
-    todo = [kills, memory, files, limits, pairs]
+    todo = [kills, decoders, memory, files, limits, pairs]
     if not campaign.options.short:
         todo.append(long_film)
     for attack in todo:
