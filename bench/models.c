@@ -16,8 +16,8 @@
  *   product ROWS INPUTS OUTPUTS         the rate of one linear layer in this precision              {"gflops": RATE}
  */
 #include "base/error.h"
-#include "ops/ops.h"
 #include "output/json_text.h"
+#include "product.h"
 #include "sowlv2.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_FRAMES = 256, MOST_TEXTS = 256, MOST_BOXES = 64, PRODUCT_RUNS = 9 };
+enum { MOST_FRAMES = 256, MOST_TEXTS = 256, MOST_BOXES = 64 };
 
 enum kind { NOTHING, DETECT, ENCODE, DECODE, TRACK, SCORE };
 static const char *const kinds[] = {"", "detect", "encode", "decode", "track", "score"};
@@ -311,80 +311,30 @@ static int peak(const struct bench *bench)
     struct sowlv2_memory_use use = {.size = sizeof(use)};
     char line[256];
     long kilobytes = 0;
-    FILE *const status = fopen("/proc/self/status", "r");
-    while (status && kilobytes == 0 && fgets(line, sizeof(line), status))
+    FILE *const file = fopen("/proc/self/status", "r");
+    while (file && kilobytes == 0 && fgets(line, sizeof(line), file))
         if (sscanf(line, "VmHWM: %ld", &kilobytes) != 1)
             kilobytes = 0;
-    if (status)
-        fclose(status);
+    if (file)
+        fclose(file);
     FILE *const clear = fopen("/proc/self/clear_refs", "w");
     if (clear) {
         fputs("5\n", clear);
         fclose(clear);
     }
-    if (sowlv2_device_memory_use(bench->device, &use) != 0)
-        return SOWLV2_ERROR_UNSUPPORTED;
+    int status = sowlv2_device_memory_use(bench->device, &use);
+    if (!status)
+        status = sowlv2_device_memory_release(bench->device);
+    if (status)
+        return status;
     printf("{\"resident\": %lld, \"device\": %lld}\n", 1024LL * kilobytes, (long long)use.peak);
     return 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median time of [rows, inputs] x [inputs, outputs] on `device`; one pass a run. */
-static int time_product(struct device *device, int64_t rows, int64_t inputs, int64_t outputs, double *out)
-{
-    struct compute *compute = NULL;
-    struct parameters *parameters = NULL;
-    const struct linear *linear = NULL;
-    float *const values = malloc((size_t)(inputs * outputs) * sizeof(*values));
-    const struct host_tensor weight = {.dtype = DTYPE_F32,
-                                       .rank = 2,
-                                       .dim = {outputs, inputs},
-                                       .data = values,
-                                       .bytes = (size_t)(inputs * outputs) * sizeof(*values)};
-    const struct host_tensor *const weights = &weight;
-    double times[PRODUCT_RUNS];
-    if (!values)
-        return error_memory("weights");
-    for (int64_t i = 0; i < inputs * outputs; i++)
-        values[i] = (float)(i % 31 - 15) / 16;
-    int status = compute_create(device, &compute);
-    if (!status)
-        status = parameters_create(device, &parameters);
-    if (!status)
-        status = parameters_linear(parameters, 1, &weights, NULL, rows, &linear);
-    for (int i = -2; !status && i < PRODUCT_RUNS; i++) {
-        compute_begin(compute);
-        const enum dtype narrow = compute_narrow(compute);
-        const struct tensor x = COMPUTE_TENSOR(compute, narrow, 1, 1, rows, inputs);
-        const struct tensor y = COMPUTE_TENSOR(compute, narrow, 1, 1, rows, outputs);
-        op_fill(compute, 0.5F, x);
-        status = compute_finish(compute);
-        const double start = seconds(CLOCK_MONOTONIC);
-        op_linear(compute, linear, x, ACTIVATION_NONE, NULL, y);
-        status = status ? status : compute_finish(compute);
-        if (i >= 0)
-            times[i] = seconds(CLOCK_MONOTONIC) - start;
-    }
-    if (!status) {
-        qsort(times, PRODUCT_RUNS, sizeof(*times), by_size);
-        *out = times[PRODUCT_RUNS / 2];
-    }
-    parameters_free(&parameters);
-    compute_free(&compute);
-    free(values);
-    return status;
 }
 
 static int product(const struct bench *bench, const char *arguments)
 {
     const char *const precision = sowlv2_device_precision(bench->device);
     long long rows, inputs, outputs;
-    struct device *device = NULL;
     double time = 0.0;
     if (sscanf(arguments, "%lld %lld %lld", &rows, &inputs, &outputs) != 3 || rows < 1 || inputs < 1 || outputs < 1)
         return refuse("product: ROWS INPUTS OUTPUTS");
@@ -394,12 +344,9 @@ static int product(const struct bench *bench, const char *arguments)
                                            .precision = strcmp(precision, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32};
     if (strcmp(precision, "bf16") != 0 && strcmp(precision, "f32") != 0)
         return refuse("product: this precision has none here");
-    int status = device_open(&options, &device);
-    if (!status)
-        status = time_product(device, rows, inputs, outputs, &time);
+    const int status = product_time(&options, rows, inputs, outputs, &time);
     if (!status)
         printf("{\"gflops\": %.3f}\n", 2e-9 * (double)rows * (double)inputs * (double)outputs / time);
-    device_close(&device);
     return status;
 }
 

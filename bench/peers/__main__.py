@@ -142,7 +142,7 @@ class Bench:
                 contender = self.begin(name, threads)
                 if "error" in contender.told:
                     why = contender.told["error"]
-                    if name.startswith("ours") and why.startswith("precision"):
+                    if name.startswith("ours") and "so far" in why:  # this version has not that precision; or the machine
                         why = f"not built: {why}"
                     for row in row_names:
                         self.fail(row, name, threads, why)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# guide.sh BUILD SOURCE: bench/guide.py over the demo models and videos of a second.
+# guide.sh BUILD SOURCE: bench/guide.py over the demo models and videos of six frames.
 set -eu
 . "$(dirname "$0")/common.sh"
 if ! command -v ffmpeg >/dev/null; then
@@ -7,7 +7,7 @@ if ! command -v ffmpeg >/dev/null; then
   exit 77
 fi
 "$python" "$source/bench/guide.py" --build "$build" --models "$source/models/demo" --owl "$source/models/demo/owlv2" \
-  --sam "$source/models/demo/sam2" --vjepa "$source/models/demo/vjepa2" --device cpu --rounds 1 --seconds 1 --out "$work/out" \
+  --sam "$source/models/demo/sam2" --vjepa "$source/models/demo/vjepa2" --device cpu --rounds 1 --seconds 0.4 --out "$work/out" \
   >"$work/table" 2>"$work/log" || fail "it ended with $?: $(tail -n 5 "$work/log")"
 "$python" - "$work/out/guide.json" <<'CHECK' || fail "guide.json is not as it should be"
 import json, sys
