@@ -62,10 +62,11 @@ static int add_known(struct track_both *both, double time, float motion, bool tr
 /* Counts scenes over the frames so far; those at the end may turn out to go on. */
 static void count_scenes(const struct track_both *both)
 {
+    const struct sowlv2_run_options *const job = both->run->job;
     int64_t scene = 0;
 
     for (int64_t i = 0; i < both->known_count; i++) {
-        if (i > 0 && both->run->job->cuts && importance_is_cut(both->motion + 1, both->known_count - 1, i - 1))
+        if (i > 0 && job->cuts && job->doubt && importance_is_cut(both->motion + 1, both->known_count - 1, i - 1))
             scene++;
         both->known[i].scene = scene;
     }

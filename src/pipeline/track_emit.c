@@ -146,6 +146,8 @@ static int fill(struct track_emitter *emitter, struct waiting *waiting, const st
     for (size_t i = 0; !status && i < emitter->object_count; i++) {
         const struct output_object *last = &emitter->objects[i];
 
+        if (last->merged_into > 0) /* that was its last row */
+            continue;
         status = fill_object(&frames, last, after ? find(next, next_count, last->id) : NULL, &objects[count]);
         count++;
     }

@@ -390,7 +390,7 @@ def run(
     stop        stops the job from another thread
     **options   the other fields of struct sowlv2_run_options: recursive, as_video, fps, start, end, cuts,
                 detect_every ({"frames": 30} or {"seconds": 2}), key_frames, key_frame_count, merge_iou, lost_after,
-                max_objects, frame_budget, masks, overlays, merged, crops, films, pictures ("few", "all", "none"),
+                max_objects, doubt, min_confidence, frame_budget, masks, overlays, merged, crops, films, pictures ("few", "all", "none"),
                 rle, audio, batch_size, io_threads, max_pixels, ...
 
     An input that fails does not stop the others: it is named by logging, and counted in the report. Ctrl-C finishes

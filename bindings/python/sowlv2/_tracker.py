@@ -45,6 +45,7 @@ class Tracker:
         fill_holes: int = 0,
         remove_sprinkles: int = 0,
         separate: bool = False,
+        memory: str = "plain",
         pixels: bool = False,
         progress: Optional[Callable[[int, int], object]] = None,
         **model: Any,
@@ -56,6 +57,7 @@ class Tracker:
         keep_frames      frames that back() can go to
         mask_threshold, fill_holes, remove_sprinkles   as in Segmenter.segment()
         separate         a pixel belongs to one object at most
+        memory           what objects are remembered by: "plain", the last frames, or "chosen", those that show them well
         pixels           have the library make all masks' pixels at once
         progress         of a frame's encoding: given steps done and all steps; stops the call by giving False
         """
@@ -69,6 +71,7 @@ class Tracker:
             "fill_holes": fill_holes,
             "remove_sprinkles": remove_sprinkles,
             "separate": separate,
+            "memory": memory,
             "pixels": pixels,
         }
         self._callbacks = Callbacks()
