@@ -221,9 +221,10 @@ struct sowlv2_run_options {
     volatile sig_atomic_t *stop; /* not 0, as set by a signal handler or another thread: finish what is in hand and
                                     stop; set by the run itself where `progress` says so; NULL: one of its own */
     bool (*progress)(const struct sowlv2_run_progress *progress, void *user_data); /* false: stop; NULL: none. Called by
-                                                                                    the thread of sowlv2_run_start() */
-    void (*part)(const struct sowlv2_run_part *part, void *user_data); /* NULL: none; from the same thread */
-    void *user_data;                                                   /* of both */
+                                                                                    the thread of sowlv2_run_start(); of
+                                                                                    sowlv2_run_start_on(): see there */
+    void (*part)(const struct sowlv2_run_part *part, void *user_data);             /* NULL: none; likewise */
+    void *user_data;                                                               /* of both */
 
     /* A program that decodes images and films in processes of its own, without access to files, to the network and to
      * other processes: see sowlv2_decoder_serve(). What is wrong in a decoder then costs the one input. Linux only.
@@ -279,8 +280,9 @@ struct sowlv2_run_report {
 SOWLV2_API int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                                 struct sowlv2_run_report *report);
 
-/* The models of a device. */
+/* The models of a device. Set `size`; all else that is not set is NULL. */
 struct sowlv2_run_models {
+    size_t size;                                     /* of the struct, as the caller knows it */
     const sowlv2_detector *detector;                 /* as of sowlv2_run_start() */
     const sowlv2_segmenter *segmenter;               /* likewise */
     const struct sowlv2_model_options *scorer_model; /* as that of struct sowlv2_run_options, which NULL stands for */
@@ -288,9 +290,10 @@ struct sowlv2_run_models {
 
 /* The same on `count` devices, of the same checkpoints in the same precision, all with a detector or none, and so with
  * a segmenter. Images and videos go to whichever device is free; each video stays on one. Results are those of one
- * device, in the same order. `part`, `progress` and sinks may be called by other threads than the caller's, one call at
- * a time of `part` and `progress`, one of sinks. Errors: as sowlv2_run_start(). */
-SOWLV2_API int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+ * device: images in the order of the inputs; frames of several videos may come in between each other, and their parts
+ * in any order. `part`, `progress` and sinks may be called by other threads than the caller's, one call at a time of
+ * `part` and `progress`, one of sinks. Errors: as sowlv2_run_start(). */
+SOWLV2_API int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *const *models, size_t count,
                                    struct sowlv2_run_report *report);
 
 /* ---- decoding in a process of its own ------------------------------------------------------------ */

@@ -92,6 +92,6 @@ int sowlv2_tokenizer_encode(const sowlv2_tokenizer *tokenizer, const char *text,
     const int length = (int)tokenizer->length;
     const int status = tokenizer_encode(tokenizer->tokenizer, text, strlen(text), length, ids, &truncated);
     if (status == 0 && truncated)
-        log_notice("%s: longer than %d tokens: its end is left out", text, length);
+        log_notice("%s: longer than %d tokens: it is cut off", text, length);
     return status;
 }

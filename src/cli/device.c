@@ -70,7 +70,7 @@ static size_t add_gpu(const struct settings *settings, const char *name, char ch
         if (strcmp(chosen[i], found) == 0)
             return count;
     if (count == DEVICE_MOST) {
-        log_notice("--device %s: not used: %d are the most", name, DEVICE_MOST);
+        log_notice("--device %s: not used: at most %d can be used", name, DEVICE_MOST);
         return count;
     }
     snprintf(chosen[count], NAME_BYTES, "%s", found);

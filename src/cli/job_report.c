@@ -1,15 +1,23 @@
 /* See job_report.h. */
 #include "cli/job_report.h"
 
+#include "base/clock.h"
 #include "cli/terminal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 bool job_report_progress(const struct sowlv2_run_progress *progress, void *user_data)
 {
+    enum { STAYS = 2 }; /* seconds: of inputs that are worked on at the same time, one is shown */
     struct job_report *const report = user_data;
+    const double now = clock_seconds();
 
+    if (strcmp(progress->input, report->shown) != 0 && report->several && now - report->shown_time < STAYS)
+        return true;
+    snprintf(report->shown, sizeof(report->shown), "%s", progress->input);
+    report->shown_time = now;
     if (progress->done < report->done) /* another input, or another pass over it */
         progress_begin(&report->progress);
     report->done = progress->done;

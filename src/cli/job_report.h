@@ -10,9 +10,12 @@
 struct job_report {
     const struct settings *settings;
     double model_seconds; /* that opening the models took */
+    bool several;         /* devices, and so inputs at the same time */
     struct progress progress;
-    int64_t done;             /* of the progress that was shown last */
-    char input[512];          /* whose it is, and of which activity */
+    int64_t done;    /* of the progress that was shown last */
+    char input[512]; /* whose it is, and of which activity */
+    char shown[512]; /* the input of what was shown last, and when that was */
+    double shown_time;
     struct download download; /* of the scorer */
 };
 

@@ -119,17 +119,20 @@ static int start(const struct settings *settings, const struct mark_objects *mar
     const struct sowlv2_run_inputs inputs = sowlv2_run_inputs(run);
     struct sowlv2_run_report report = {0};
     struct sowlv2_run_models given[DEVICE_MOST];
+    const struct sowlv2_run_models *all[DEVICE_MOST];
     const double begin = clock_seconds();
     int result = EXIT_DONE;
 
     if (inputs.work)
         result = open_all(settings, marks, inputs.videos > inputs.videos_done, models, count);
     job->model_seconds = clock_seconds() - begin;
-    for (size_t i = 0; i < count; i++)
-        given[i] = (struct sowlv2_run_models){models[i].detector, models[i].segmenter,
+    for (size_t i = 0; i < count; i++) {
+        given[i] = (struct sowlv2_run_models){sizeof(given[i]), models[i].detector, models[i].segmenter,
                                               models[i].scorer.size ? &models[i].scorer : NULL};
+        all[i] = &given[i];
+    }
     if (result == EXIT_DONE) {
-        const int status = sowlv2_run_start_on(run, given, count, &report);
+        const int status = sowlv2_run_start_on(run, all, count, &report);
 
         terminal_progress_end();
         result = status ? verb_fail(status == SOWLV2_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_ALL_FAILED)
@@ -231,6 +234,7 @@ static int run_job(const struct settings *settings, const struct mark_objects *m
         result = check_inputs(settings, run);
     if (result == EXIT_DONE) {
         count = device_count(settings);
+        report->several = count > 1;
         for (size_t i = 0; i < count; i++) { /* what it has to say is said before the models are opened */
             models[i] = (struct models){.options = device_options(settings, i)};
             if (options->run.scorer_model)

@@ -53,7 +53,6 @@ int detector_tokenize(const struct detector *detector, const char *text, int32_t
     bool cut;
     const int status = detector_tokenize_quietly(detector, text, ids, &cut);
     if (status == 0 && cut)
-        log_notice("prompt \"%s\": longer than the model's %d tokens, its end is left out", text,
-                   detector->info.text_length);
+        log_notice("prompt \"%s\": longer than the model's %d tokens, it is cut off", text, detector->info.text_length);
     return status;
 }

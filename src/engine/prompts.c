@@ -40,11 +40,11 @@ static void note_cut(struct cut *cut, const char *text)
 static void tell_cut(const struct detector *detector, const struct cut *cut)
 {
     if (cut->count == 1 && !cut->named.failed)
-        log_notice("prompt %s: longer than the model's %d tokens, its end is left out", cut->named.data,
+        log_notice("prompt %s: longer than the model's %d tokens, it is cut off", cut->named.data,
                    detector->info.text_length);
     else if (cut->count > 0)
-        log_notice("%lld prompts are longer than the model's %d tokens, their ends are left out: %s",
-                   (long long)cut->count, detector->info.text_length, cut->named.failed ? "" : cut->named.data);
+        log_notice("%lld prompts are longer than the model's %d tokens and are cut off: %s", (long long)cut->count,
+                   detector->info.text_length, cut->named.failed ? "" : cut->named.data);
 }
 
 static int tokenize_all(const struct detector *detector, const char *const *texts, int64_t count, const char *template,

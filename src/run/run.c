@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "media/isolation.h"
 
 #include <stdlib.h>
@@ -223,18 +224,11 @@ static int check_models(const struct sowlv2_run *run, const struct sowlv2_run_mo
     return 0;
 }
 
-int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
-                        struct sowlv2_run_report *report)
+/* As sowlv2_run_start_on(), with structs of this library. */
+static int start_on(sowlv2_run *run, const struct sowlv2_run_models *models, size_t count,
+                    struct sowlv2_run_report *report)
 {
     struct sowlv2_run_report mine = {0};
-
-    if (report)
-        *report = mine;
-    if (!run || run->started)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: %s",
-                         run ? "a run can be started once only" : "run is needed");
-    if (!models || count == 0)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start_on: models are needed");
 
     int status = sowlv2_run_claim(run);
     const bool work = sowlv2_run_inputs(run).work;
@@ -259,10 +253,37 @@ int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *models,
     return status ? error_set(status, "a sink of the calling program ended the run") : 0;
 }
 
+int sowlv2_run_start_on(sowlv2_run *run, const struct sowlv2_run_models *const *models, size_t count,
+                        struct sowlv2_run_report *report)
+{
+    int status = 0;
+
+    if (report)
+        *report = (struct sowlv2_run_report){0};
+    if (!run || run->started)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start: %s",
+                         run ? "a run can be started once only" : "run is needed");
+    if (!models || count == 0)
+        return error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start_on: models are needed");
+
+    struct sowlv2_run_models *const taken = calloc(count, sizeof(*taken));
+
+    if (!taken)
+        return error_memory("models");
+    for (size_t i = 0; i < count && !status; i++)
+        status = models[i] ? options_take("struct sowlv2_run_models", "zeros and its size", models[i], &taken[i],
+                                          sizeof(taken[i]))
+                           : error_set(SOWLV2_ERROR_ARGUMENT, "sowlv2_run_start_on: models %zu are NULL", i + 1);
+    if (!status)
+        status = start_on(run, taken, count, report);
+    free(taken);
+    return status;
+}
+
 int sowlv2_run_start(sowlv2_run *run, const sowlv2_detector *detector, const sowlv2_segmenter *segmenter,
                      struct sowlv2_run_report *report)
 {
-    const struct sowlv2_run_models models = {.detector = detector, .segmenter = segmenter};
+    const struct sowlv2_run_models models = {.size = sizeof(models), .detector = detector, .segmenter = segmenter};
 
-    return sowlv2_run_start_on(run, &models, 1, report);
+    return sowlv2_run_start_on(run, &(const struct sowlv2_run_models *){&models}, 1, report);
 }

@@ -349,6 +349,7 @@ static void test_runs(void **state)
 {
     const struct sowlv2_run_options options = sowlv2_run_options_default();
     struct sowlv2_run_report report;
+    const struct sowlv2_run_models models = {.size = sizeof(models), .detector = detector, .segmenter = segmenter};
     struct sowlv2_sink sink;
     sowlv2_run *made = DIRT;
     (void)state;
@@ -357,7 +358,7 @@ static void test_runs(void **state)
     BAD(sowlv2_run_create(&options, NULL));
     BAD(sowlv2_run_claim(NULL));
     BAD(sowlv2_run_start(NULL, detector, segmenter, &report));
-    BAD(sowlv2_run_start_on(NULL, &(struct sowlv2_run_models){detector, segmenter, NULL}, 1, &report));
+    BAD(sowlv2_run_start_on(NULL, &(const struct sowlv2_run_models *){&models}, 1, &report));
     BAD(sowlv2_gpu_count(NULL));
     assert_int_equal(report.done + report.failed, 0);
     assert_int_equal(sowlv2_run_inputs(NULL).images, 0);

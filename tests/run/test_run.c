@@ -387,8 +387,9 @@ static void follow_two(const char *const *folders, size_t devices, struct pair *
     struct sowlv2_sink sink = sowlv2_sink_default();
     const struct sowlv2_sink *const sinks[] = {&sink};
     struct sowlv2_run_options options = options_of(NULL, sinks);
-    const struct sowlv2_run_models models[] = {{detector, segmenter, NULL}, {detector, segmenter, NULL}};
-    const struct sowlv2_run_models unlike[] = {{detector, segmenter, NULL}, {NULL, segmenter, NULL}};
+    const struct sowlv2_run_models one = {sizeof(one), detector, segmenter, NULL};
+    const struct sowlv2_run_models other = {sizeof(other), NULL, segmenter, NULL};
+    const struct sowlv2_run_models *const models[] = {&one, &one}, *const unlike[] = {&one, &other};
     struct sowlv2_run_report report;
     sowlv2_run *run = NULL;
 

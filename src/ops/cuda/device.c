@@ -11,10 +11,10 @@
 #include <string.h>
 
 enum {
-    LEAST_MAJOR = 8,
-    /* mma on bfloat16 */ HOPPER_MAJOR = 9,
-    OWN_SHARED = 2048 /* what kernels have themselves */,
-    MOST_COPIERS = 8
+    LEAST_MAJOR = 8, /* mma on bfloat16 */
+    HOPPER_MAJOR = 9,
+    OWN_SHARED = 2048, /* what kernels have themselves */
+    MOST_COPIERS = 8,
 };
 
 int cuda_failed(const struct cuda_device *cuda, cu_result result, const char *call, const char *doing)
@@ -76,7 +76,8 @@ static int find_device(struct cuda_device *cuda, int ordinal)
     }
     if (status != 0)
         return status;
-    cuda->hopper = major == HOPPER_MAJOR && cuda_images_hopper != 0;
+    const char *const forced = getenv("CUDA_FORCE_PTX_JIT"); /* then the bodies that Hopper alone has are not used */
+    cuda->hopper = major == HOPPER_MAJOR && cuda_images_hopper != 0 && (!forced || strcmp(forced, "0") == 0);
     cuda->shared_bytes = shared > OWN_SHARED ? (size_t)shared - OWN_SHARED : 0;
     if (major < LEAST_MAJOR) {
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
