@@ -5,7 +5,7 @@
 
 #include "models/owlv2/owlv2.h"
 #include "models/vjepa2/vjepa2.h"
-#include "ops/cpu/level.h"
+#include "ops/cpu/cpu.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,7 +50,17 @@ static const struct {
     [VJEPA2_PREDICTED] = {"V-JEPA 2: predicted features, relative in norm", 0.012, 0.0058},
     [VJEPA2_CLASS] = {"V-JEPA 2: a class, as a probability", 0.008, 0.004},
 };
+static bool f32_of_rounded;
 static double worst[FIGURES];
+
+/* The worst mask is one whose logits are nearly 0, and turns on what rounds to which side: where attention's weights
+ * are not rounded (a CPU that computes in f32 of rounded values, whose attention is the reference's to 2e-5), it is
+ * another one, 0.18 off. */
+static double bound_of(int figure)
+{
+    enum { LOOSE = 2 };
+    return table[figure].bound * (figure == SAM2_MASK && f32_of_rounded ? LOOSE : 1);
+}
 
 enum { EXIT_SKIPPED = 77 };
 
@@ -378,8 +388,9 @@ static void test_bounds(void **state)
     (void)state;
     int outside = 0;
     for (int i = 0; i < FIGURES; i++) {
-        const bool good = worst[i] > 1e-5 && worst[i] <= table[i].bound;
-        print_message("%-60s %.2g, bound %.2g (set at %.2g)%s\n", table[i].what, worst[i], table[i].bound,
+        /* That no other mask was best is well. */
+        const bool good = (worst[i] > 1e-5 || i == VIDEO_CHOICE) && worst[i] <= bound_of(i);
+        print_message("%-60s %.2g, bound %.2g (set at %.2g)%s\n", table[i].what, worst[i], bound_of(i),
                       table[i].measured, good ? "" : "   OUTSIDE");
         outside += !good;
     }
@@ -401,6 +412,10 @@ int main(void)
         printf("SKIP: this CPU lacks the level, or the level bfloat16\n");
         return EXIT_SKIPPED;
     }
+    const char *const dots = getenv("SOWLV2_TEST_DOTS");
+    if (dots)
+        cpu_use_dots(strcmp(dots, "1") == 0);
+    f32_of_rounded = on_cpu && level == CPU_AVX512_BF16 && !cpu_uses_dots();
     on_reference = !on_gpu && !on_cpu;
     setenv("SOWLV2_TEST_DEVICE", on_gpu ? "cuda bf16" : on_cpu ? "cpu bf16" : "bf16", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
