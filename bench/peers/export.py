@@ -19,7 +19,16 @@ INPUTS = {  # names of each graph's inputs
 }
 
 
-def reference(kind, folder):
+def fold_positions(backbone, side):
+    """Its position embedding at this size as a constant: OpenVINO takes minutes to fold the resize of it."""
+    import torch
+
+    with torch.no_grad():
+        backbone.register_buffer("kept_positions", backbone._get_pos_embed((side, side)).detach().clone())
+    backbone._get_pos_embed = lambda size: backbone.kept_positions
+
+
+def reference(kind, count, folder):
     """The reference's model in f32, with a forward pass that takes and gives plain tensors."""
     import torch
 
@@ -63,6 +72,7 @@ def reference(kind, folder):
 
         model = Sam2Model.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
         if kind == "encode":
+            fold_positions(model.vision_encoder.backbone, shapes(kind, count, folder)["pixel_values"][0][-1] // 4)
 
             def forward(pixel_values):
                 return tuple(model.get_image_embeddings(pixel_values))
@@ -164,7 +174,7 @@ def graph(kind, count, model, cache):
     def make(folder):
         import torch
 
-        module = reference(kind, model)
+        module = reference(kind, count, model)
         inputs = example(kind, count, model)
         tensors = tuple(torch.from_numpy(value) for value in inputs.values())
         with torch.no_grad():
