@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/processors.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -171,7 +172,8 @@ int host_threads(const struct device_options *options, int *out)
         return error_set(SOWLV2_ERROR_ARGUMENT, "threads: %d: give a number from 0 (all) to %d", options->threads,
                          MAX_THREADS);
     }
-    *out = options->threads > 0 ? options->threads : omp_get_max_threads();
+    const int most = omp_get_max_threads(), there = processors_count();
+    *out = options->threads > 0 ? options->threads : there < most ? there : most;
     return 0;
 }
 

@@ -2,12 +2,12 @@
  * same must have had. */
 #include "base/options.h"
 #include "base/error.h"
+#include "base/processors.h"
 #include "base/strings.h"
 #include "media/image.h"
 #include "run/run.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,10 +118,9 @@ static int check_output(const struct sowlv2_run_options *options)
 /* Reading and writing need little beside the computation: up to four threads. */
 static int automatic_threads(void)
 {
-    cpu_set_t set;
-    const int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 2;
+    const int count = processors_count();
 
-    return count < 1 ? 1 : count > 4 ? 4 : count;
+    return count > 4 ? 4 : count;
 }
 
 /* The caller's structs, whatever version of the header they are of. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/processors.h"
 #include "video/formats.h"
 #include "video/libav.h"
 #include "video/video_in.h"
@@ -66,8 +67,8 @@ static int find_stream(struct decoder *decoder)
 
 static int default_threads(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (int)cores;
+    const int count = processors_count();
+    return count > MOST_THREADS ? MOST_THREADS : count;
 }
 
 /* Codecs that conceal or leave out what they had no memory for do not say so. */

@@ -2,6 +2,7 @@
  * pictures that come. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/processors.h"
 #include "base/strings.h"
 #include "video/isolation_film.h"
 #include "video/libav.h"
@@ -240,10 +241,11 @@ int source_open_isolated(const char *address, const struct video_reader_options 
     film->source.quiet = options->quiet;
     film->isolation = options->isolation;
     film->interrupt = interrupt;
-    film->request = (struct isolation_film_request){.max_pixels = options->max_pixels,
-                                                    .threads = options->threads,
-                                                    .check_length = options->check_length,
-                                                    .quiet = options->quiet};
+    film->request =
+        (struct isolation_film_request){.max_pixels = options->max_pixels,
+                                        .threads = options->threads > 0 ? options->threads : processors_count(),
+                                        .check_length = options->check_length,
+                                        .quiet = options->quiet};
     int status = open_file(address, film);
     if (!status)
         status = open_film(film);
