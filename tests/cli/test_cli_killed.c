@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { LENGTH = 60 };
+enum { LENGTH = 60, TRIES = 10 };
 
 #define AGAIN ".sowlv2/again"
 
@@ -81,10 +81,16 @@ static void test_killed_again(void **state)
     char *whole = sum_files();
     shell("rm -r '%s'", film_output);
 
-    tool = tool_start(ARGUMENTS(FILM_DETECT, "--input", film));
-    film_wait_for_rows("results.jsonl", 20);
-    kill_tool(tool);
-    assert_true(film_count_lines("results.jsonl") >= 20 && film_count_lines("results.jsonl") < LENGTH);
+    size_t found = LENGTH;
+    for (int i = 0; i < TRIES && found >= LENGTH;
+         i++) { /* on a busy machine the tool may be through before it is seen */
+        shell("rm -rf '%s'", film_output);
+        tool = tool_start(ARGUMENTS(FILM_DETECT, "--input", film));
+        film_wait_for_rows("results.jsonl", 20);
+        kill_tool(tool);
+        found = film_count_lines("results.jsonl");
+    }
+    assert_in_range(found, 20, LENGTH - 1);
     char *before = sum_files();
     /* Stopped before it got as far as what is there: that stays. */
     tool = tool_start(ARGUMENTS(FILM_DETECT, "--resume", "--input", film));

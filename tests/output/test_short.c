@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@
 
 enum { WIDTH = 320, HEIGHT = 240 };
 
-static int told;
+static atomic_int told;
 
 static void count_notices(enum sowlv2_log_level level, const char *message, void *user_data)
 {
@@ -46,10 +47,6 @@ static int draw_labels(void)
         {{20, 160, 90, 210}, "\xe7\x8c\xab 0.5", 3},
         {{120, 160, 190, 210}, "\xf0\x9f\x90\xb1 caf\xc3\xa9 0.5", 4},
     };
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGABRT, SIG_DFL);
-    signal(SIGTRAP, SIG_DFL);
-    sowlv2_set_log(count_notices, NULL);
     for (int i = 0; i < 3; i++) {
         int status = overlay_draw(pixels, WIDTH, HEIGHT, items, 4, OVERLAY_BOXES | OVERLAY_LABELS);
         if (status)
@@ -66,6 +63,10 @@ static int run(void (*shorten)(long), int (*draw)(void), long amount)
     pid_t child = fork();
     assert_int_not_equal(child, -1);
     if (child == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
+        signal(SIGTRAP, SIG_DFL);
+        sowlv2_set_log(count_notices, NULL);
         shorten(amount);
         _exit(draw());
     }
