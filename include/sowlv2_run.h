@@ -176,7 +176,7 @@ struct sowlv2_run_options {
     const struct sowlv2_segment_options *segment; /* of videos too; `pixels` and `logits` are not used */
     const struct sowlv2_track_options *track;     /* its mask options are those of `segment` */
     float dedupe_iou; /* drop an object whose mask overlaps a better one's, of whatever prompt, more than this; 0: off;
-                         default -1: off in images, 0.7 in videos */
+                         default -1: off, but 0.7 in videos with prompts */
 
     /* When the detector looks at a video. While nothing is followed: at every frame, later twice a second; and: */
     bool cuts;                           /* where a scene begins; default true */

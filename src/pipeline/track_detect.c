@@ -16,8 +16,6 @@ static const double STRAYED_SIZES = 1.5;
 static const float NEAR_BOX = 0.2F;
 /* And so is one that doubt made lost, for so long after it was confirmed. */
 static const double ASLEEP_SECONDS = 5.0;
-/* Cosine of object pointers from which a new find is an object that was lost. */
-static const double SAME_LOOK = 0.85;
 /* --dedupe where it was not given, and where it is off. */
 static const double DEDUPE_IOU = 0.7, NEVER = 2;
 /* Finds that get a mask, for each object there is room for. */
@@ -218,7 +216,7 @@ void track_candidates_match_any(const struct track_run *run, struct track_candid
 }
 
 /* Whether a find may be the object: it is out of sight, or nothing was found where the tracker sees it. */
-static bool is_sought(const struct track_object *object)
+static bool may_be_found(const struct track_object *object)
 {
     return object->pointer && (!object->visible || object->strayed);
 }
@@ -226,7 +224,7 @@ static bool is_sought(const struct track_object *object)
 static bool has_lost(const struct track_objects *objects, int prompt)
 {
     for (size_t i = 0; i < objects->count; i++)
-        if (is_sought(&objects->items[i]) && objects->items[i].prompt == prompt)
+        if (may_be_found(&objects->items[i]) && objects->items[i].prompt == prompt)
             return true;
     return false;
 }
@@ -274,20 +272,20 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
 {
     const int prompt = detection->prompt;
     const float *const box = detection->box;
-    double best = SAME_LOOK;
+    double best = -1;
     int64_t found = 0;
 
     for (size_t i = 0; i < run->objects.count; i++) {
         const struct track_object *object = &run->objects.items[i];
         double like;
 
-        if (!is_sought(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
+        if (!may_be_found(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
             (object->earlier && !is_near(object, box)))
             continue;
         like = track_cosine(object->proof ? object->proof : object->pointer, track->pointer, track->pointer_length);
         log_debug("object %" PRId64 " is lost: a new find looks %.3f like it (%s)", object->id, like,
                   object->visible ? "strayed" : "lost");
-        if (like >= best) {
+        if (track_looks_same(like) && like >= best) {
             best = like;
             found = object->id;
         }

@@ -116,14 +116,14 @@ static int note(const struct discovery *discovery, size_t index, const struct so
 }
 
 /* An object that the tracker lost between key frames is looked for so many of its sizes around its last place. */
-static const double STRAYED_SIZES = 2.5;
+static const double BETWEEN_KEYS_SIZES = 2.5;
 
 /* Those of this scene that were not found again where they are followed may have been found elsewhere. */
 static void match_strayed(const struct discovery *discovery, struct track_candidates *candidates, const bool *taken)
 {
     for (size_t i = 0; i < discovery->both->seed_count; i++)
         discovery->objects.items[i].strayed = !taken[i];
-    track_candidates_match_strayed(candidates, &discovery->objects, INFINITY, STRAYED_SIZES);
+    track_candidates_match_strayed(candidates, &discovery->objects, INFINITY, BETWEEN_KEYS_SIZES);
 }
 
 /* Puts the detections of a key frame to the seeds, and asks the tracker to follow those that it does not. */

@@ -20,8 +20,8 @@ struct track_doubt {
     double there;  /* evidence for its being there at all */
     double last;   /* what the last look said for its label */
     int seen;      /* the label that the last look said most for */
-    int confirmed; /* looks in a row that spoke for its label; */
-    int against;   /* looks in a row that spoke for another one */
+    int confirmed; /* looks that have spoken for its label since it has it */
+    int against;   /* looks since the last of those that spoke for another one */
 };
 
 /* What a score says in favour of its prompt, at a threshold that finds are over. */

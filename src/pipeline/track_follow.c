@@ -98,7 +98,7 @@ static int choose_marks(const struct track_run *run, bool *keep)
 }
 
 /* Begins to follow what was marked. */
-static int take_marks(struct track_run *run, int64_t frame)
+static int take_marks(struct track_run *run, const struct track_feed_frame *frame)
 {
     struct sowlv2_track_run_options fresh = sowlv2_track_run_options_default();
     const size_t count = run->job->mark_count;
@@ -116,16 +116,18 @@ static int take_marks(struct track_run *run, int64_t frame)
 
         if (!keep[i])
             continue;
-        status = track_objects_add(&run->objects, -1, 0, frame, &object);
-        if (!status)
+        status = track_objects_add(&run->objects, -1, 0, frame->number, &object);
+        if (!status) {
+            object->confirmed_time = frame->time;
             status = track_ask(run, run->tracker, object->id, &run->job->marks[i], object);
+        }
         if (status)
             status = marks_explain(status, run->options->name, run->job, i);
     }
     free(keep);
     if (!status)
         status = sowlv2_track_run(run->tracker, &fresh, &tracks);
-    track_objects_take(&run->objects, &tracks, frame);
+    track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
     run->marks_taken = true;
     return status;
@@ -173,7 +175,7 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
         *tracked = true;
         status = follow(run, frame);
         if (!status && marks)
-            status = take_marks(run, frame->number);
+            status = take_marks(run, frame);
         if (!status && (detections.count > 0 || (detect && run->job->doubt)))
             status = take_in(run, frame, &detections);
         if (!status && run->job->doubt && !run->job->marks)

@@ -11,8 +11,6 @@
 
 /* Boxes that overlap an object's so much are of its place. */
 static const float SAME_PLACE = 0.5F;
-/* Cosine of object pointers from which an object looks the same across a cut. */
-static const double SAME_LOOK = 0.85;
 /* Seconds for which looks are asked for where nothing is found of an object any more. */
 static const double ASKED_FOR = 1.0;
 /* Looks that must confirm a find before it is told of, where they say so much; more where they say less, or where it
@@ -187,7 +185,7 @@ static int question(struct track_run *run, struct track_object *object, struct t
     const bool cut = frame->cut && run->job->cuts;
     int label = object->prompt, status;
 
-    if (cut && !(same && like >= SAME_LOOK))
+    if (cut && !(same && track_looks_same(like)))
         return end_with_scene(run, object, candidates);
     status = same ? track_confirm(run, candidates, object, &find->detection, frame)
                   : weigh(run, candidates, object, find ? find->detection.box : object->mask.box,
@@ -247,6 +245,15 @@ int track_question(struct track_run *run, struct track_candidates *candidates, c
     return status;
 }
 
+/* Seconds for which no look has confirmed the object; 0 where none would come: no news says nothing then. */
+static double unconfirmed(const struct track_run *run, const struct track_object *object, double time)
+{
+    const bool two_passes = run->options->plan && run->job->key_frames; /* the looks came before */
+    const bool looks = !run->job->marks && !two_passes && track_schedule_repeats(run->schedule);
+
+    return looks ? fabs(time - object->confirmed_time) : 0;
+}
+
 void track_judge(struct track_run *run, const struct track_feed_frame *frame)
 {
     for (size_t i = 0; i < run->objects.count; i++) {
@@ -260,7 +267,7 @@ void track_judge(struct track_run *run, const struct track_feed_frame *frame)
                                                 .object_score = (double)mask->object_score,
                                                 .there = object->doubt.there,
                                                 .margin = track_doubt_margin(&object->doubt, object->prompt),
-                                                .since = fabs(frame->time - object->confirmed_time)};
+                                                .since = unconfirmed(run, object, frame->time)};
 
         object->confidence = object->visible ? track_confidence(&sureness) : 0;
         if (run->job->doubt && object->visible && track_signs_take(&object->signs, &sign))

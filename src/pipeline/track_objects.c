@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Cosine of object pointers from which two are of one thing: an object after a cut, a new find and one that was lost.
+ */
+static const double SAME_LOOK = 0.85;
+
 static void free_object(struct track_object *object)
 {
     sowlv2_masks_free(&object->mask, 1);
@@ -96,6 +100,11 @@ double track_cosine(const float *a, const float *b, int length)
         second += (double)b[i] * (double)b[i];
     }
     return first > 0 && second > 0 ? dot / sqrt(first * second) : 0;
+}
+
+bool track_looks_same(double cosine)
+{
+    return cosine >= SAME_LOOK;
 }
 
 void track_objects_remove(struct track_objects *objects, size_t index)

@@ -59,6 +59,8 @@ double track_object_like(const struct track_object *object);
 int track_object_prove(struct track_object *object);
 /* Of two object pointers: 1 where they are alike. */
 double track_cosine(const float *a, const float *b, int length);
+/* Whether it is so great that they are of one thing. */
+bool track_looks_same(double cosine);
 /* Whether any is followed, be it out of sight. */
 bool track_objects_any(const struct track_objects *objects);
 void track_objects_remove(struct track_objects *objects, size_t index);
@@ -216,6 +218,8 @@ size_t track_keys_after(const struct track_keys *keys, double end);
 struct track_schedule;
 /* Something has become doubtful: a look soon, unless looks are off but for the beginning. */
 void track_schedule_ask(struct track_schedule *schedule);
+/* Whether looks come at what is followed, other than at cuts and key frames. */
+bool track_schedule_repeats(const struct track_schedule *schedule);
 int track_schedule_create(const struct track_options *options, struct track_schedule **out);
 void track_schedule_free(struct track_schedule **schedule);
 /* `searching`: nothing is followed. */

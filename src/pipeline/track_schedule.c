@@ -108,11 +108,16 @@ bool track_schedule_wants(struct track_schedule *schedule, const struct track_fe
     return true;
 }
 
-void track_schedule_ask(struct track_schedule *schedule)
+bool track_schedule_repeats(const struct track_schedule *schedule)
 {
     const struct sowlv2_interval *const every = &schedule->options->job->detect_every;
 
-    schedule->asked = every->frames > 0 || every->seconds > 0;
+    return every->frames > 0 || every->seconds > 0;
+}
+
+void track_schedule_ask(struct track_schedule *schedule)
+{
+    schedule->asked = track_schedule_repeats(schedule);
 }
 
 void track_schedule_done(struct track_schedule *schedule, const struct track_feed_frame *frame, bool found)

@@ -98,6 +98,8 @@ static double tolerance(const char *key, double kept)
         return 2; /* that of a mask ends at whole pixels */
     if (strcmp(key, "object_score") == 0)
         return 0.2;
+    if (strcmp(key, "confidence") == 0)
+        return 0.05;
     return strstr(key, "score") ? 0.02 : 0;
 }
 

@@ -47,6 +47,12 @@ static void test_judge(void **state)
         anchors += anchor;
     }
     assert_int_equal(anchors, 3); /* 1, 6, 11 */
+    sam2_choice_judge(&choice, 11, 0.9F, 5.0F, &usual, &good, &anchor);
+    assert_true(anchor); /* run again, it is what it was */
+    sam2_choice_judge(&choice, 11, 0.6F, 5.0F, &usual, &good, &anchor);
+    assert_false(anchor);
+    sam2_choice_judge(&choice, 12, 0.9F, 5.0F, &usual, &good, &anchor);
+    assert_true(anchor); /* since 11 is none any more */
     sam2_choice_judge(&choice, 20, 0.9F, -1.0F, &usual, &good, &anchor);
     assert_false(good || anchor); /* not seen */
     sam2_choice_judge(&choice, 21, 0.4F, 5.0F, &usual, &good, &anchor);
@@ -59,6 +65,41 @@ static void test_judge(void **state)
     assert_false(good || anchor);
     sam2_choice_judge(&choice, 24, 0.9F, 5.0F, &sudden, &good, &anchor);
     assert_true(good && !anchor); /* it stays so large: it is believed, and no anchor yet */
+}
+
+/* A poor memory that is still there, since memories of many frames are kept, counts on the frame after it alone. */
+static void test_poor(void **state)
+{
+    (void)state;
+    const struct sam2_video_config config = {.memories = 7, .pointers = 16};
+    float place = 0.0F;
+    struct sam2_memory items[] = {{.frame = 4}, {.frame = 8, .poor = true}, {.frame = 12, .poor = true}};
+    const struct sam2_object object = {.tracked = {.item = items, .count = 3, .capacity = 3}};
+    for (size_t i = 0; i < 3; i++)
+        items[i].features.buffer = items[i].pointer.buffer = (void *)&place; /* only asked whether it is there */
+    const struct {
+        int64_t frame;
+        bool reverse;
+        int recalled;
+    } rows[] = {{16, false, 2}, {13, false, 2}, {12, false, 2}, {8, false, 1},
+                {0, true, 1},   {7, true, 1},   {10, true, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct tensor memory[7], pointer[16];
+        int places[7];
+        float frames[16];
+        struct sam2_recalled out = {.memory = memory, .pointer = pointer, .place = places, .frames = frames};
+        assert_int_equal(sam2_choice_recall(&object, &config, rows[i].frame, rows[i].reverse, &out), 0);
+        assert_int_equal(out.recall.memories, rows[i].recalled);
+        assert_int_equal(out.recall.pointers, rows[i].recalled);
+    }
+    struct sam2_memory asked = {.frame = 14};
+    const struct sam2_object prompted = {.tracked = object.tracked, .conditioning = {.item = &asked, .count = 1}};
+    struct tensor memory[7], pointer[16];
+    int places[7];
+    float frames[16];
+    struct sam2_recalled out = {.memory = memory, .pointer = pointer, .place = places, .frames = frames};
+    assert_int_equal(sam2_choice_recall(&prompted, &config, 16, false, &out), 0);
+    assert_int_equal(out.recall.memories, 1); /* a frame with a prompt came since */
 }
 
 /* What is known of the masks on the host is what the device made, and what is remembered is bounded. */
@@ -108,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_distracted),
         cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_poor),
         cmocka_unit_test(test_tracker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,39 @@ static void test_all_well(void **state)
     movie_close(run);
 }
 
+static double confidence_of(const struct movie_run *run, int64_t frame, int64_t id)
+{
+    return json_number_value(json_object_get(movie_object(run, frame, id), "confidence"));
+}
+
+/* Where no looks come, that none has come does not count against what is followed. */
+static void test_no_looks(void **state)
+{
+    const struct movie movie = {.frames = 120,
+                                .things = {{.look = 1, .first = 1, .last = 120, .x = 4, .y = 4},
+                                           {.look = 2, .prompt = 1, .first = 1, .last = 120, .x = 60, .y = 40}}};
+    const float box[] = {4, 4, 20, 20};
+    const struct sowlv2_segment_prompt mark = {.box = box};
+    struct movie_run *const run = open_doubting(&movie);
+
+    (void)state;
+    run->job.detect_every = (struct sowlv2_interval){0};
+    movie_track_all(run);
+    movie_expect_all(run, 1, 120, 1, &movie.things[0]);
+    assert_true(confidence_of(run, 120, 1) > confidence_of(run, 2, 1) - 1e-3);
+    run->job.detect_every.seconds = 100; /* they come, but late */
+    movie_track_all(run);
+    assert_true(confidence_of(run, 120, 1) < confidence_of(run, 2, 1) - 1e-3);
+
+    run->job.dedupe_iou = 0;
+    run->job.marks = &mark;
+    run->job.mark_count = 1;
+    movie_track_all(run);
+    assert_false(movie_is_lost(movie_object(run, 120, 1)));
+    assert_true(confidence_of(run, 120, 1) > confidence_of(run, 2, 1) - 1e-3);
+    movie_close(run);
+}
+
 /* Nothing goes through a cut that is not found again after it: forward, and back from a key frame. */
 static void test_cut(void **state)
 {
@@ -214,7 +247,7 @@ static void test_cut(void **state)
     movie_track_all(run);
     movie_expect_all(run, 1, 20, 1, &movie.things[0]);
     movie_expect_all(run, 21, 40, 1, &movie.things[0]); /* out of sight */
-    movie_expect_all(run, 1, 40, 2, &movie.things[2]); /* at its place again, and like itself */
+    movie_expect_all(run, 1, 40, 2, &movie.things[2]);  /* at its place again, and like itself */
     movie_expect_all(run, 21, 40, 3, &movie.things[1]);
     assert_int_equal(run->report.objects, 3);
     run->job.doubt = false;
@@ -365,8 +398,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_evidence), cmocka_unit_test(test_labels),     cmocka_unit_test(test_there),
         cmocka_unit_test(test_signs),    cmocka_unit_test(test_confidence), cmocka_unit_test(test_all_well),
-        cmocka_unit_test(test_cut),      cmocka_unit_test(test_late),       cmocka_unit_test(test_relabel),
-        cmocka_unit_test(test_join),
+        cmocka_unit_test(test_no_looks), cmocka_unit_test(test_cut),        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_relabel),  cmocka_unit_test(test_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

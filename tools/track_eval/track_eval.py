@@ -41,6 +41,12 @@ def store(path, rows, cpu):
     os.replace(path + ".part", path)
 
 
+def build_of(program):
+    """Which build of a program this is."""
+    about = os.stat(program)
+    return [about.st_size, about.st_mtime_ns]
+
+
 def key_of(options, *more):
     """Names a file by what its contents depend on."""
     return hashlib.sha256(json.dumps([options.seed, options.frames, R.VERSION, *more]).encode()).hexdigest()[:24]
@@ -48,7 +54,7 @@ def key_of(options, *more):
 
 def stills_of(name, truth, video, options):
     """ways.rightly_named(), once."""
-    path = os.path.join(options.work, "stills", key_of(options, options.owl_model, name, truth["prompts"]) + ".json")
+    path = os.path.join(options.work, "stills", key_of(options, build_of(options.program), options.owl_model, name, truth["prompts"]) + ".json")
     if not os.path.exists(path):
         seen = W.rightly_named(truth, video, f"{path}.{os.getpid()}", options)
         with open(f"{path}.{os.getpid()}.json", "w") as f:

@@ -51,14 +51,17 @@ void sam2_choice_judge(struct sam2_choice *choice, int64_t frame, float iou, flo
     const float before = choice->last_area;
     const bool seen = object_score > 0.0F && area > 0.0F;
     const bool sudden = before > 0.0F && (area > SUDDEN * before || area * SUDDEN < before);
+    const bool again = choice->anchored && choice->last_anchor == frame;
     *good = seen && iou >= GOOD_IOU && !sudden;
     *anchor = *good && known && alternatives->best > 0 && iou >= ANCHOR_IOU && choice->mean_area > 0.0F &&
               fabsf(area - choice->mean_area) <= STEADY * choice->mean_area &&
-              (!choice->anchored || llabs(frame - choice->last_anchor) >= BETWEEN_ANCHORS) &&
+              (!choice->anchored || again || llabs(frame - choice->last_anchor) >= BETWEEN_ANCHORS) &&
               sam2_choice_distracted(alternatives);
     if (*anchor) {
         choice->anchored = true;
         choice->last_anchor = frame;
+    } else if (again) {
+        choice->anchored = false; /* it was one before it was run again */
     }
     if (seen) {
         choice->last_area = area;
@@ -66,9 +69,21 @@ void sam2_choice_judge(struct sam2_choice *choice, int64_t frame, float iou, flo
     }
 }
 
-/* Tracked memories on the side that is looked back to, the nearest first. Returns how many. */
-static int64_t sort(const struct sam2_memories *tracked, int64_t frame, int sign, const struct sam2_memory **out)
+/* Whether a frame was run between the memory's and `frame`. */
+static bool is_passed(const struct sam2_memories *memories, const struct sam2_memory *memory, int64_t frame, int sign)
 {
+    for (int64_t i = 0; i < memories->count; i++) {
+        const int64_t back = (frame - memories->item[i].frame) * sign;
+        if (back > 0 && back < (frame - memory->frame) * sign)
+            return true;
+    }
+    return false;
+}
+
+/* Tracked memories on the side that is looked back to, the nearest first. Returns how many. */
+static int64_t sort(const struct sam2_object *object, int64_t frame, int sign, const struct sam2_memory **out)
+{
+    const struct sam2_memories *const tracked = &object->tracked;
     int64_t count = 0;
     for (int64_t i = 0; i < tracked->count; i++) {
         const struct sam2_memory *const memory = &tracked->item[i];
@@ -76,6 +91,9 @@ static int64_t sort(const struct sam2_memories *tracked, int64_t frame, int sign
         int64_t at = count;
         if (back <= 0 || !memory->pointer.buffer)
             continue;
+        if (memory->poor &&
+            (is_passed(tracked, memory, frame, sign) || is_passed(&object->conditioning, memory, frame, sign)))
+            continue; /* it counts on the next frame alone, however long memories stay */
         for (; at > 0 && (frame - out[at - 1]->frame) * sign > back; at--)
             out[at] = out[at - 1];
         out[at] = memory;
@@ -109,7 +127,7 @@ int sam2_choice_recall(const struct sam2_object *object, const struct sam2_video
     bool *const recalled = calloc((size_t)count + 1, sizeof(*recalled));
     int64_t place = 0, pointers = 0;
     int status = sorted && recalled ? 0 : error_memory("an object's memory");
-    const int64_t found = status == 0 ? sort(&object->tracked, frame, reverse ? -1 : 1, sorted) : 0;
+    const int64_t found = status == 0 ? sort(object, frame, reverse ? -1 : 1, sorted) : 0;
     if (status == 0)
         choose(sorted, found, config->memories - 1, recalled);
     for (int64_t i = 0; i < found; i++)

@@ -208,6 +208,7 @@ int sam2_tracker_run(struct sam2_tracker *tracker, struct compute *compute, cons
         status = compute_status(compute);
     }
     if (status != 0) {
+        compute_finish(compute); /* what was asked for comes back before its place goes */
         free_frame(frame);
         return status;
     }
