@@ -14,7 +14,7 @@ static const char *const beside[] = {
     "input",           "output",           "recursive",   "config",     "resume",       "cache-dir",
     "offline",         "batch-size",       "max-workers", "max-pixels", "prompts-file", "disable-gpu-batching",
     "allow-truncated", "thread-pool-size", "device",      "threads",    "cpu",          "require-vjepa2",
-    "quiet",           "verbose",          "version",     "help",       "memory-limit",
+    "quiet",           "verbose",          "version",     "help",       "memory-limit", "isolate",
 };
 
 static bool counts(const char *name)
