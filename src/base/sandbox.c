@@ -154,7 +154,7 @@ int sandbox_enter(void)
 
 int sandbox_enter(void)
 {
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "seccomp: is there on Linux alone, on x86-64 and ARM64: run without "
+    return error_set(SOWLV2_ERROR_UNSUPPORTED, "seccomp: available on Linux only, on x86-64 and ARM64: run without "
                                                "--isolate");
 }
 

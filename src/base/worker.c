@@ -83,7 +83,7 @@ int worker_start(const char *program, const char *argument, struct worker *out)
         return error_memory(program);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         free(environment);
-        return error_set(SOWLV2_ERROR_IO, "%s: no connection to a decoder of its own: %s", program, strerror(errno));
+        return error_set(SOWLV2_ERROR_IO, "%s: no connection to a separate decoder: %s", program, strerror(errno));
     }
     const int code = spawn(program, argument, ends[1], environment, &out->process);
     free(environment);
@@ -92,7 +92,7 @@ int worker_start(const char *program, const char *argument, struct worker *out)
         close(ends[0]);
         out->process = 0;
         return error_set(code == ENOMEM ? SOWLV2_ERROR_MEMORY : SOWLV2_ERROR_IO,
-                         "%s: cannot be started as a decoder of its own: %s", program, strerror(code));
+                         "%s: cannot be started as a separate decoder: %s", program, strerror(code));
     }
     out->socket = ends[0];
     return 0;

@@ -48,11 +48,11 @@ int settings_check_common(const struct settings *settings)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
                          "--precision: '%s' is not built into this version yet: use bf16, f32 or auto", precision);
     if (settings->isolate && settings->run.allow_playlists)
-        return error_set(SOWLV2_ERROR_ARGUMENT, "--isolate: not with --allow-playlists: what decodes can open nothing "
-                                                "that a playlist names");
+        return error_set(SOWLV2_ERROR_ARGUMENT, "--isolate cannot be combined with --allow-playlists: the decoder may "
+                                                "not open the files that a playlist names");
 #ifndef __linux__
     if (settings->isolate)
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "--isolate: is there on Linux alone");
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "--isolate is available on Linux only");
 #endif
     return 0;
 }

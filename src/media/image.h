@@ -21,7 +21,9 @@ struct image_options {
     int64_t max_pixels;          /* refuse more, before decoding */
     bool allow_truncated;        /* take what is there of a file that was cut, the rest grey or black, with a notice */
     double seconds;              /* most time of one decoder, where its library lets itself be ended; 0: no limit */
-    struct isolation *isolation; /* decodes it (see media/isolation.h); NULL: this process does */
+    struct isolation *isolation; /* decodes it (see media/isolation.h); NULL: this process does; */
+    bool (*interrupted)(void *user_data); /* then, ends the wait for it; NULL: never */
+    void *user_data;
 };
 
 /* IMAGE_DEFAULT_MAX_PIXELS, nothing truncated, a minute. */

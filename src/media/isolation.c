@@ -2,6 +2,7 @@
  * one that a file has taken over is checked like the file. */
 #include "media/isolation.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "media/image_decoders.h"
@@ -17,7 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_LINES = 1000 /* of the log, for one request */, WAIT_MILLISECONDS = 100 };
+_Static_assert(sizeof(struct isolation_image_request) <= sizeof(((struct isolation_message *)NULL)->body) &&
+                   sizeof(struct isolation_image_answer) <= sizeof(((struct isolation_message *)NULL)->body),
+               "they are bodies of messages");
+
+enum {
+    MOST_LINES = 1000 /* of the log, for one request */,
+    WAIT_MILLISECONDS = 100,
+    READY_SECONDS = 10,
+    SLACK_SECONDS = 60
+};
 static const size_t much = (size_t)64 << 20; /* is given back after each picture */
 
 struct isolation {
@@ -29,18 +39,19 @@ struct isolation {
 #ifdef __linux__
 
 /* A file in memory that the other side can only make longer: what is mapped of it stays. */
-static int make_memory(void)
+static int make_memory(int *out)
 {
     const int file = memfd_create("sowlv2 pixels", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (file >= 0 && fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
-        return file;
+    if (file >= 0 && fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
+        *out = file;
+        return 0;
+    }
     const int code = errno;
     if (file >= 0)
         close(file);
-    error_set(code == ENOMEM ? SOWLV2_ERROR_MEMORY : SOWLV2_ERROR_IO, "decoder: no memory to share with it: %s",
-              strerror(code));
-    return -1;
+    return error_set(code == ENOMEM ? SOWLV2_ERROR_MEMORY : SOWLV2_ERROR_IO, "decoder: no memory to share with it: %s",
+                     strerror(code));
 }
 
 static void give_back(int file, size_t bytes)
@@ -50,10 +61,11 @@ static void give_back(int file, size_t bytes)
 
 #else
 
-static int make_memory(void)
+static int make_memory(int *out)
 {
-    error_set(SOWLV2_ERROR_UNSUPPORTED, "decoder: a process of its own is there on Linux alone: run without --isolate");
-    return -1;
+    (void)out;
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "decoder: a separate process is available on Linux only: run without --isolate");
 }
 
 static void give_back(int file, size_t bytes)
@@ -90,15 +102,13 @@ static int start_decoder(const char *program, struct decoder_process **out)
     if (!decoder)
         return error_memory(program);
     decoder->worker.socket = decoder->memory[0] = decoder->memory[1] = -1;
-    for (int i = 0; !status && i < 2; i++) {
-        decoder->memory[i] = make_memory();
-        status = decoder->memory[i] < 0 ? SOWLV2_ERROR_UNSUPPORTED : 0;
-    }
+    for (int i = 0; !status && i < 2; i++)
+        status = make_memory(&decoder->memory[i]);
     if (!status)
         status = worker_start(program, DECODER_ARGUMENT, &decoder->worker);
     if (!status && worker_send(decoder->worker.socket, &hello, sizeof(hello), decoder->memory, 2) != 0)
         status =
-            error_set(SOWLV2_ERROR_IO, "%s: cannot be started as a decoder of its own: %s", program, strerror(errno));
+            error_set(SOWLV2_ERROR_IO, "%s: cannot be started as a separate decoder: %s", program, strerror(errno));
     if (status)
         free_decoder(&decoder);
     *out = decoder;
@@ -114,23 +124,30 @@ static int bury(struct decoder_process *decoder, const char *name)
     decoder->dead = true;
     if (killed)
         return error_set(SOWLV2_ERROR_IO,
-                         "%s: the process that decodes it was killed, by somebody or because memory was short: try it "
-                         "again",
+                         "%s: the process that decodes it was killed, possibly because memory ran out: try it again",
                          name);
+    if (!decoder->ready)
+        return error_set(SOWLV2_ERROR_IO,
+                         "%s: cannot be used as a separate decoder: it %s: is it another version's program?", name,
+                         how);
     return error_set(SOWLV2_ERROR_FORMAT,
-                     "%s: the process that decodes it %s: the file is damaged, or made to do that: the other files are "
-                     "not concerned",
+                     "%s: the process that decodes it %s: the file is damaged, or may have been crafted to do so: the "
+                     "other files are not affected",
                      name, how);
 }
 
-/* What it says cannot be. */
-static int distrust(struct decoder_process *decoder, const char *name)
+int isolation_distrust(struct decoder_process *decoder, const char *name)
 {
     worker_stop(&decoder->worker);
     decoder->dead = true;
+    if (!decoder->ready)
+        return error_set(SOWLV2_ERROR_IO,
+                         "%s: cannot be used as a separate decoder: its answer makes no sense: is it another version's "
+                         "program?",
+                         name);
     return error_set(SOWLV2_ERROR_FORMAT,
-                     "%s: the process that decodes it gave an answer that makes no sense, and was ended: the file is "
-                     "made to do that",
+                     "%s: the process that decodes it gave an answer that makes no sense, and was ended: the file may "
+                     "have been crafted to do so",
                      name);
 }
 
@@ -150,14 +167,25 @@ static void say(const struct isolation_message *message)
         log_debug("%s", message->text);
 }
 
+static int end_late(struct decoder_process *decoder, const char *name)
+{
+    worker_stop(&decoder->worker);
+    decoder->dead = true;
+    return error_set(decoder->ready ? SOWLV2_ERROR_FORMAT : SOWLV2_ERROR_IO,
+                     "%s: the process that decodes it gave no answer for %g s, and was ended", name, decoder->patience);
+}
+
 /* Waits for a message of `kind`, with what is said before it. */
 static int wait_for(struct decoder_process *decoder, const char *name, enum isolation_said kind,
                     struct isolation_message *message, bool (*interrupted)(void *user_data), void *user_data)
 {
+    const double deadline = clock_seconds() + decoder->patience;
+    const bool endless = !interrupted && decoder->patience <= 0;
+
     for (int lines = 0;;) {
         size_t size;
         const enum worker_receipt receipt = worker_receive(decoder->worker.socket, message, sizeof(*message), &size,
-                                                           NULL, NULL, interrupted ? WAIT_MILLISECONDS : -1);
+                                                           NULL, NULL, endless ? -1 : WAIT_MILLISECONDS);
 
         if (receipt == WORKER_GONE)
             return bury(decoder, name);
@@ -166,25 +194,27 @@ static int wait_for(struct decoder_process *decoder, const char *name, enum isol
             decoder->dead = true;
             return error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", name);
         }
+        if (decoder->patience > 0 && clock_seconds() > deadline)
+            return end_late(decoder, name);
         if (receipt == WORKER_WAITS)
             continue;
         if (!is_whole(message, size) || (message->kind == ISOLATION_LOG && ++lines > MOST_LINES))
-            return distrust(decoder, name);
+            return isolation_distrust(decoder, name);
         if (message->kind == ISOLATION_LOG) {
             say(message);
             continue;
         }
-        return message->kind == (int32_t)kind ? 0 : distrust(decoder, name);
+        return message->kind == (int32_t)kind ? 0 : isolation_distrust(decoder, name);
     }
 }
 
-static int take_status(struct decoder_process *decoder, const char *name, const struct isolation_message *message)
+/* `most`: of what is no error. */
+static int take_status(struct decoder_process *decoder, const char *name, const struct isolation_message *message,
+                       int most)
 {
-    if (message->status >= 0)
-        return message->status;
-    if (message->status < SOWLV2_ERROR_CANCELLED)
-        return distrust(decoder, name);
-    return error_set(message->status, "%s", message->text);
+    if (message->status > most || message->status < SOWLV2_ERROR_CANCELLED)
+        return isolation_distrust(decoder, name);
+    return message->status >= 0 ? message->status : error_set(message->status, "%s", message->text);
 }
 
 static int make_ready(struct decoder_process *decoder, const char *program)
@@ -193,11 +223,11 @@ static int make_ready(struct decoder_process *decoder, const char *program)
 
     if (decoder->ready)
         return 0;
+    decoder->patience = READY_SECONDS;
     int status = wait_for(decoder, program, ISOLATION_READY, &message, NULL, NULL);
-    if (status)
-        return error_set(SOWLV2_ERROR_IO, "%s: cannot be used as a decoder of its own: it is not this version's",
-                         program);
-    status = take_status(decoder, program, &message);
+    if (!status)
+        status = take_status(decoder, program, &message, 0);
+    decoder->patience = 0;
     decoder->ready = status == 0;
     decoder->dead = !decoder->ready;
     return status;
@@ -206,13 +236,15 @@ static int make_ready(struct decoder_process *decoder, const char *program)
 int isolation_ask(struct decoder_process *decoder, const char *name, struct isolation_message *message,
                   const int *descriptors, size_t count, bool (*interrupted)(void *user_data), void *user_data)
 {
+    const int most = message->kind == ISOLATION_IMAGE ? 0 : INT_MAX;
+
     if (strlen(name) >= sizeof(message->text))
         return error_set(SOWLV2_ERROR_ARGUMENT, "%.200s...: the name is too long", name);
     strcpy(message->text, name);
     if (decoder->dead || worker_send(decoder->worker.socket, message, sizeof(*message), descriptors, count) != 0)
         return bury(decoder, name);
     const int status = wait_for(decoder, name, ISOLATION_ANSWER, message, interrupted, user_data);
-    return status ? status : take_status(decoder, name, message);
+    return status ? status : take_status(decoder, name, message, most);
 }
 
 /* ---- those that there are ---- */
@@ -322,16 +354,17 @@ int isolation_pixels(struct decoder_process *decoder, const char *name, int plac
     *out = NULL;
     if (place < 0 || place > 1 || fstat(decoder->memory[place], &state) != 0 || state.st_size < 0 ||
         (uintmax_t)state.st_size < bytes)
-        return distrust(decoder, name);
+        return isolation_distrust(decoder, name);
     if (decoder->sizes[place] < bytes) {
-        void *const mapped = mmap(NULL, (size_t)state.st_size, PROT_READ, MAP_SHARED, decoder->memory[place], 0);
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (bytes + page - 1) / page * page;
+        void *const mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, decoder->memory[place], 0);
 
         if (mapped == MAP_FAILED)
             return error_memory(name);
         if (decoder->mapped[place])
             munmap(decoder->mapped[place], decoder->sizes[place]);
         decoder->mapped[place] = mapped;
-        decoder->sizes[place] = (size_t)state.st_size;
+        decoder->sizes[place] = size;
     }
     *out = decoder->mapped[place];
     return 0;
@@ -351,7 +384,7 @@ static int take_image(struct decoder_process *decoder, const char *name, const s
     const void *pixels;
 
     if (width < 1 || height < 1 || height > max_pixels / width)
-        return distrust(decoder, name);
+        return isolation_distrust(decoder, name);
     const size_t bytes = 3 * (size_t)width * (size_t)height;
     int status = isolation_pixels(decoder, name, answer->place, bytes, &pixels);
     if (status)
@@ -381,7 +414,10 @@ int isolation_decode_image(struct isolation *isolation, const char *name, int de
     if (status)
         return error_prefix(status, "%s", name);
     memcpy(message.body, &request, sizeof(request));
-    status = isolation_ask(decoder, name, &message, &descriptor, 1, NULL, NULL);
+    /* Its own limit is of processor time; how long a pipe takes is for those who write to it. */
+    decoder->patience = options->seconds > 0 && expected > 0 ? options->seconds + SLACK_SECONDS : 0;
+    status = isolation_ask(decoder, name, &message, &descriptor, 1, options->interrupted, options->user_data);
+    decoder->patience = 0;
     memcpy(&answer, message.body, sizeof(answer));
     if (!status)
         status = take_image(decoder, name, &answer, options->max_pixels, out);

@@ -27,6 +27,7 @@ struct decoder_process {
     int memory[2]; /* files in memory, which only grow; */
     void *mapped[2];
     size_t sizes[2]; /* as they are mapped here */
+    double patience; /* most seconds for its next answer; 0: no limit */
     bool ready;      /* it has given up its rights; */
     bool dead;       /* crashed, or was ended because it cannot be trusted or waited for */
     struct decoder_process *next;
@@ -47,10 +48,14 @@ int isolation_take(struct isolation *isolation, struct decoder_process **out);
 void isolation_give(struct isolation *isolation, struct decoder_process **decoder);
 
 /* Asks it for something and waits for the answer, which takes the place of the request. What it has to say to the log
- * is said. `name` is the input's; `interrupted` (NULL: never) ends the wait, and the decoder. Errors: its own; FORMAT
- * (it crashed), IO (it was killed), CANCELLED. */
+ * is said. A status above 0 is for the caller to judge, but of an image there is none. `name` is the input's;
+ * `interrupted` (NULL: never) ends the wait, and the decoder. Errors: its own; FORMAT (it crashed), IO (it was killed),
+ * CANCELLED. */
 int isolation_ask(struct decoder_process *decoder, const char *name, struct isolation_message *message,
                   const int *descriptors, size_t count, bool (*interrupted)(void *user_data), void *user_data);
+
+/* What it says cannot be: ends it, so that nobody uses it again. Returns FORMAT, with its message about the input. */
+int isolation_distrust(struct decoder_process *decoder, const char *name);
 
 /* The first `bytes` of memory number `place`, where it says that pixels are. Errors: FORMAT (there are none: it is dead
  * then), MEMORY. */

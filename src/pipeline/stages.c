@@ -18,6 +18,13 @@ static int read_image(struct run *run, struct job *job, const struct image_optio
     return status;
 }
 
+static bool is_stopped(void *user_data)
+{
+    const struct run *const run = user_data;
+
+    return *run->job->stop;
+}
+
 static void decode(struct run *run, struct job *job)
 {
     double start = clock_seconds();
@@ -26,6 +33,8 @@ static void decode(struct run *run, struct job *job)
     options.max_pixels = run->job->max_pixels;
     options.allow_truncated = run->job->allow_truncated;
     options.isolation = run->options->isolation;
+    options.interrupted = is_stopped;
+    options.user_data = run;
     job->frame.name = run->inputs.names.items[job->index];
     job->frame.stem = run->inputs.stems.items[job->index];
     /* Before it is read: what changes meanwhile is not what was done. */

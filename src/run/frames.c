@@ -128,7 +128,7 @@ static int open_reader(struct frames_run *run)
     run->least_step = thinned ? 1 / options->fps : 0;
     int status = 0;
     if (options->decoder_program && options->allow_playlists)
-        status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: a decoder of its own can open nothing that a playlist names",
+        status = error_set(SOWLV2_ERROR_ARGUMENT, "%s: a separate decoder may not open the files that a playlist names",
                            run->how.source);
     if (!status)
         status = video_reader_open(run->how.source, &reader, &run->reader);

@@ -71,8 +71,8 @@ static int check_sources(const struct sowlv2_run_options *options)
     if (options->end > 0 && options->end <= options->start)
         return argument("end: it is not after start");
     if (options->decoder_program && options->allow_playlists)
-        return argument("decoder_program and allow_playlists: a decoder of its own can open nothing that a playlist "
-                        "names");
+        return argument("decoder_program and allow_playlists: a separate decoder may not open the files that a "
+                        "playlist names");
     return 0;
 }
 

@@ -162,7 +162,7 @@ struct videos {
 };
 
 /* A device's, and the thread that computes on it. */
-struct worker {
+struct video_computer {
     struct videos *videos;
     const struct sowlv2_run_models *models;
     pthread_t thread;
@@ -189,15 +189,15 @@ static bool take_video(struct videos *videos, size_t *video)
 
 static void *work(void *argument)
 {
-    const struct worker *const worker = argument;
-    struct videos *const videos = worker->videos;
+    const struct video_computer *const computer = argument;
+    struct videos *const videos = computer->videos;
     struct sowlv2_run *const run = videos->run;
 
     for (size_t i; take_video(videos, &i);)
         if (run->places && run->places[i].done)
             pass_over(run, i, videos->report);
         else
-            run_in_place(run, worker->models, i, videos->report);
+            run_in_place(run, computer->models, i, videos->report);
     return NULL;
 }
 
@@ -205,15 +205,15 @@ void run_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models, 
                 struct sowlv2_run_report *report)
 {
     struct videos videos = {.run = run, .report = report};
-    struct worker first = {.videos = &videos, .models = models};
+    struct video_computer first = {.videos = &videos, .models = models};
     const size_t wanted = count < run->inputs.video_paths.count ? count : run->inputs.video_paths.count;
-    struct worker *const workers = wanted > 1 ? calloc(wanted, sizeof(*workers)) : NULL;
+    struct video_computer *const computers = wanted > 1 ? calloc(wanted, sizeof(*computers)) : NULL;
     size_t started = 1;
 
     pthread_mutex_init(&videos.taking, NULL);
-    for (; workers && started < wanted; started++) {
-        workers[started] = (struct worker){.videos = &videos, .models = &models[started]};
-        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
+    for (; computers && started < wanted; started++) {
+        computers[started] = (struct video_computer){.videos = &videos, .models = &models[started]};
+        if (pthread_create(&computers[started].thread, NULL, work, &computers[started]) != 0)
             break;
     }
     if (started < wanted)
@@ -222,7 +222,7 @@ void run_videos(struct sowlv2_run *run, const struct sowlv2_run_models *models, 
                    started, wanted);
     work(&first);
     for (size_t i = 1; i < started; i++)
-        pthread_join(workers[i].thread, NULL);
-    free(workers);
+        pthread_join(computers[i].thread, NULL);
+    free(computers);
     pthread_mutex_destroy(&videos.taking);
 }

@@ -33,6 +33,10 @@ struct isolation_film_answer {
     int32_t width, height, place; /* and of the one that was converted */
 };
 
+_Static_assert(sizeof(struct isolation_film_request) <= sizeof(((struct isolation_message *)NULL)->body) &&
+                   sizeof(struct isolation_film_answer) <= sizeof(((struct isolation_message *)NULL)->body),
+               "they are bodies of messages");
+
 /* The decoder's side. */
 extern const struct isolation_handler *const isolation_film_handlers[];
 extern const size_t isolation_film_handler_count;

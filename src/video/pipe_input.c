@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 65536, POLL_MILLISECONDS = 100 };
@@ -110,9 +109,11 @@ static int read_file(void *opaque, uint8_t *buffer, int size)
 static int64_t seek_file(void *opaque, int64_t place, int whence)
 {
     const int *const descriptor = opaque;
-    struct stat state;
-    if (whence == AVSEEK_SIZE)
-        return fstat(*descriptor, &state) == 0 ? state.st_size : AVERROR(errno);
+    /* Not by fstat(): of some C libraries that is newfstatat(), which a decoder of its own process may not call. */
+    if (whence == AVSEEK_SIZE) {
+        const off_t here = lseek(*descriptor, 0, SEEK_CUR), size = lseek(*descriptor, 0, SEEK_END);
+        return here >= 0 && size >= 0 && lseek(*descriptor, here, SEEK_SET) == here ? size : AVERROR(errno);
+    }
     const off_t now = lseek(*descriptor, place, whence & ~AVSEEK_FORCE);
     return now >= 0 ? now : AVERROR(errno);
 }

@@ -39,7 +39,7 @@ static int folder_read(struct source *source, struct picture *out)
         if (interrupt_wanted(folder->interrupt))
             return error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", source->name);
         int status = read_image(folder, index, &out->image);
-        if (status == SOWLV2_ERROR_MEMORY)
+        if (status == SOWLV2_ERROR_MEMORY || status == SOWLV2_ERROR_CANCELLED)
             return status;
         folder->next++;
         bool again = index < folder->furthest;
@@ -143,6 +143,8 @@ int source_open_folder(const char *name, const struct video_reader_options *opti
     folder->options.max_pixels = options->max_pixels;
     folder->options.allow_truncated = options->allow_truncated;
     folder->options.isolation = options->isolation;
+    folder->options.interrupted = interrupt->interrupted;
+    folder->options.user_data = interrupt->user_data;
     folder->rate = options->fps > 0 ? options->fps : VIDEO_FOLDER_RATE;
     folder->wrapper = av_frame_alloc();
     int status = folder->wrapper ? listing_folder(name, &folder->names) : error_memory(name);

@@ -98,6 +98,15 @@ static void take_description(struct film *film, const struct isolation_film_answ
     source->info.codec = film->codec;
 }
 
+/* One that ended, or had to, in the request whose outcome is `status`. */
+static int give_up_dead(struct film *film, int status)
+{
+    film->crashed = film->decoder->dead && status != SOWLV2_ERROR_CANCELLED;
+    if (film->decoder->dead)
+        isolation_give(film->isolation, &film->decoder);
+    return status;
+}
+
 /* Asks for `kind`; a decoder that is lost is given up. */
 static int ask(struct film *film, int32_t kind, const struct isolation_film_request *request,
                struct isolation_film_answer *answer)
@@ -109,18 +118,16 @@ static int ask(struct film *film, int32_t kind, const struct isolation_film_requ
     memcpy(message.body, request, sizeof(*request));
     int status = isolation_ask(film->decoder, name, &message, &film->file, opens ? 1 : 0, film->interrupt->interrupted,
                                film->interrupt->user_data);
-    film->crashed = film->decoder->dead && status != SOWLV2_ERROR_CANCELLED;
-    if (film->decoder->dead)
-        isolation_give(film->isolation, &film->decoder);
     memcpy(answer, message.body, sizeof(*answer));
-    if (status < 0)
-        return status;
-    if (kind != ISOLATION_FILM_CLOSE && (status > VIDEO_END || !makes_sense(film, answer)))
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: its decoder's answer makes no sense: the file is made to do that",
-                         name);
-    if (kind != ISOLATION_FILM_CLOSE)
+    if (status >= 0 && kind != ISOLATION_FILM_CLOSE && !makes_sense(film, answer))
+        status = isolation_distrust(film->decoder, name);
+    /* The end is an answer where pictures are asked for. */
+    const bool may_end = kind == ISOLATION_FILM_READ || kind == ISOLATION_FILM_CONVERT;
+    if (status > (may_end ? VIDEO_END : 0))
+        status = isolation_distrust(film->decoder, name);
+    if (status >= 0 && kind != ISOLATION_FILM_CLOSE)
         take_description(film, answer, opens);
-    return status;
+    return give_up_dead(film, status);
 }
 
 static int open_film(struct film *film)
@@ -134,14 +141,14 @@ static int open_film(struct film *film)
     return ask(film, ISOLATION_FILM_OPEN, &film->request, &answer);
 }
 
-/* A decoder that crashed is the end of the data there. */
-static int note_crash(struct film *film)
+/* A decoder that crashed, with `status`, is the end of the data there. */
+static int note_crash(struct film *film, int status)
 {
     const size_t name = strlen(film->source.name) + 2;
     const char *const text = error_message();
 
     snprintf(film->crash, sizeof(film->crash), "%s", strlen(text) > name ? text + name : text);
-    film->source.broken = SOWLV2_ERROR_FORMAT;
+    film->source.broken = status;
     film->source.why = film->crash;
     film->source.reached = film->time > 0 ? film->time : 0;
     return VIDEO_END;
@@ -157,13 +164,12 @@ static int film_read(struct source *source, struct picture *out)
         return VIDEO_END;
     const int status = ask(film, ISOLATION_FILM_READ, &request, &answer);
     if (status < 0 && film->crashed)
-        return note_crash(film);
+        return note_crash(film, status);
     if (status)
         return status;
     if (!is_number(answer.time, 1e12) || answer.time <= film->time || !is_number(answer.duration, 1e12) ||
         answer.number < 0)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: its decoder's times make no sense: the file is made to do that",
-                         source->name);
+        return note_crash(film, give_up_dead(film, isolation_distrust(film->decoder, source->name)));
     out->time = film->time = answer.time;
     out->duration = answer.duration;
     out->number = answer.number;
@@ -182,13 +188,14 @@ static int film_convert(struct source *source, struct picture *picture, struct i
 
     int status = film->decoder ? ask(film, ISOLATION_FILM_CONVERT, &request, &answer) : VIDEO_END;
     if (status < 0 && film->crashed)
-        return note_crash(film);
+        return note_crash(film, status);
     if (status)
         return status;
     if (answer.width != width || answer.height != height)
-        return error_set(SOWLV2_ERROR_FORMAT, "%s: its decoder's pictures change: the file is made to do that",
-                         source->name);
+        return note_crash(film, give_up_dead(film, isolation_distrust(film->decoder, source->name)));
     status = isolation_pixels(film->decoder, source->name, answer.place, bytes, &pixels);
+    if (film->decoder->dead)
+        return note_crash(film, give_up_dead(film, status));
     if (!status)
         status = converter_prepare(source->name, out, width, height);
     if (status)

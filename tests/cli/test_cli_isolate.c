@@ -161,7 +161,7 @@ static void test_frames(void **state)
 static void test_what_cannot_be(void **state)
 {
     (void)state;
-    tool_expect(2, "--isolate: not with --allow-playlists",
+    tool_expect(2, "--isolate cannot be combined with --allow-playlists: the decoder may not open the files",
                 ARGUMENTS(FILM_DETECT, "--input", film_path, "--isolate", "--allow-playlists"));
     tool_expect(4, "with --isolate an address cannot be read as a video: download it first",
                 ARGUMENTS(FILM_DETECT, "--input", "http://127.0.0.1:9/film.mp4", "--isolate"));

@@ -149,10 +149,11 @@ static void test_a_program_that_is_none(void **state)
 
     (void)state;
     expect(isolation_create("/nonexistent/sowlv2", &isolation), SOWLV2_ERROR_IO,
-           "/nonexistent/sowlv2: cannot be started as a decoder of its own");
+           "/nonexistent/sowlv2: cannot be started as a separate decoder");
     assert_null(isolation);
     assert_int_equal(isolation_create("/bin/true", &isolation), 0);
-    expect(isolation_check(isolation), SOWLV2_ERROR_IO, "/bin/true: cannot be used as a decoder of its own");
+    expect(isolation_check(isolation), SOWLV2_ERROR_IO,
+           "/bin/true: cannot be used as a separate decoder: it ended with status 0");
     isolation_free(&isolation);
 }
 
@@ -197,6 +198,21 @@ static void check_answer(const struct isolation_message *answer, size_t size, in
     end_fake(&decoder, other);
 }
 
+/* One that never answers. */
+static void test_patience_ends(void **state)
+{
+    int other;
+    struct decoder_process decoder = fake(&other);
+    struct isolation_message message = {.kind = ISOLATION_IMAGE};
+
+    (void)state;
+    decoder.patience = 0.2;
+    expect(isolation_ask(&decoder, "late.jpg", &message, NULL, 0, NULL, NULL), SOWLV2_ERROR_FORMAT,
+           "late.jpg: the process that decodes it gave no answer for 0.2 s");
+    assert_true(decoder.dead);
+    end_fake(&decoder, other);
+}
+
 static void test_answers_are_not_believed(void **state)
 {
     struct isolation_message answer = {.kind = ISOLATION_ANSWER};
@@ -207,6 +223,8 @@ static void test_answers_are_not_believed(void **state)
     check_answer(&answer, sizeof(answer), 0, "");
     check_answer(&answer, sizeof(answer) - 1, SOWLV2_ERROR_FORMAT, "evil.jpg: the process that decodes it gave");
     answer.status = -1000;
+    check_answer(&answer, sizeof(answer), SOWLV2_ERROR_FORMAT, "makes no sense");
+    answer.status = 1; /* the end of a film, which an image has none of */
     check_answer(&answer, sizeof(answer), SOWLV2_ERROR_FORMAT, "makes no sense");
     answer.status = SOWLV2_ERROR_FORMAT;
     strcpy(answer.text, "evil.jpg: it is \033[2Jdamaged");
@@ -220,6 +238,7 @@ static void test_answers_are_not_believed(void **state)
     struct decoder_process decoder = fake(&other);
     assert_int_equal(isolation_pixels(&decoder, "evil.jpg", 0, 300, &pixels), 0);
     assert_non_null(pixels);
+    assert_int_equal(decoder.sizes[0], sysconf(_SC_PAGESIZE)); /* not all that it says there is */
     expect(isolation_pixels(&decoder, "evil.jpg", 0, 301, &pixels), SOWLV2_ERROR_FORMAT, "makes no sense");
     assert_null(pixels);
     assert_true(decoder.dead);
@@ -280,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_one_that_ends_unasked_costs_nothing),
         cmocka_unit_test(test_a_wait_can_be_ended),
         cmocka_unit_test(test_a_program_that_is_none),
+        cmocka_unit_test(test_patience_ends),
         cmocka_unit_test(test_answers_are_not_believed),
         cmocka_unit_test(test_shared_memory_only_grows),
         cmocka_unit_test(test_it_gets_nothing_else),
