@@ -201,7 +201,7 @@ static void test_separate(void **state)
     (void)state;
     tool_expect(0, NULL,
                 ARGUMENTS(FILM_DETECT, "--input", film_path, "--quiet", "--separate", "--no-overlay", "--no-video",
-                          "--no-doubt", "--detect-every", "2"));
+                          "--no-doubt", "--detect-every", "2", "--dedupe", "0"));
     rows = film_rows("");
     for (int i = 0; i < FRAMES; i++) {
         const json_t *objects = json_object_get(json_array_get(rows, (size_t)i), "objects");
