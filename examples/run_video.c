@@ -1,5 +1,4 @@
-/* A whole job with a sink of the caller's: follows the prompts through a video and prints what is where, without files:
- * run_video OWLV2_MODEL SAM2_MODEL VIDEO PROMPT... */
+/* A whole job with a sink of the caller's: follows the prompts through a video and prints what is where. */
 #include <sowlv2_run.h>
 #include <stdio.h>
 
@@ -8,8 +7,8 @@ static int print_frame(const struct sowlv2_run_frame *frame, void *user_data)
     (void)user_data;
     for (const struct sowlv2_run_object *o = frame->objects; o < frame->objects + frame->count; o++)
         if (o->box) /* else it is out of sight */
-            printf("%7.2f s  %s %d: %.0f,%.0f to %.0f,%.0f\n", frame->time, o->prompt, (int)o->number,
-                   (double)o->box[0], (double)o->box[1], (double)o->box[2], (double)o->box[3]);
+            printf("%7.2f s  %s %d at %.0f,%.0f\n", frame->time, o->prompt, (int)o->number, (double)o->box[0],
+                   (double)o->box[1]);
     return 0; /* a negative enum sowlv2_status would end the run */
 }
 
@@ -29,14 +28,12 @@ int main(int argc, char **argv)
     options.prompt_count = (size_t)argc - 4;
     options.sinks = &(const struct sowlv2_sink *){&sink};
     options.sink_count = 1;
-
     sowlv2_detector *detector = NULL;
     sowlv2_segmenter *segmenter = NULL;
     sowlv2_run *run = NULL;
     struct sowlv2_run_report report = {0};
-    const bool done = sowlv2_run_create(&options, &run) == 0 && sowlv2_detector_open(&owl, &detector) == 0 &&
-                      sowlv2_segmenter_open(&sam, &segmenter) == 0 &&
-                      sowlv2_run_start(run, detector, segmenter, &report) == 0;
+    const bool done = !sowlv2_run_create(&options, &run) && !sowlv2_detector_open(&owl, &detector) &&
+                      !sowlv2_segmenter_open(&sam, &segmenter) && !sowlv2_run_start(run, detector, segmenter, &report);
     if (!done)
         fprintf(stderr, "%s\n", sowlv2_error_message());
     sowlv2_run_free(&run);

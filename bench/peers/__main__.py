@@ -213,12 +213,19 @@ class Bench:
     def add(self, cell):
         """The samples of one that was in several shifts go together."""
         there = report.find({"cells": self.cells}, cell["row"], cell["contender"], cell["threads"])
-        if not there or "error" in there:
+        if not there:
             self.cells.append(cell)
             return
-        for key in ("wall", "cpu"):
-            there[key] += cell[key]
+        if "error" in there:  # it had no room then, and has now
+            self.cells[self.cells.index(there)] = cell
+            return
+        if "error" in cell:
+            return
+        for key in ("wall", "cpu", "forward"):
+            if key in cell:
+                there[key] = there.get(key, []) + cell[key]
         there["foreign"] = max(there["foreign"], cell["foreign"])
+        there["peak"] = max(there["peak"], cell["peak"])
 
 
 def gflop(row_names, models):
