@@ -11,8 +11,8 @@ const struct option_spec options_common[] = {
      .fallback = "auto",
      .choices = "cpu|cuda|cuda:N|auto",
      .help = "Where to compute: cpu; cuda, or cuda:N for the GPU of that number, cuda:0,1 for several, which share the "
-             "images and videos: where none can be used, the CPU is, with a notice; auto: the first GPU that can be "
-             "used, else the CPU."},
+             "images and videos (if none can be used, the CPU is used and a notice says so); auto: the first GPU that "
+             "can be used, else the CPU."},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,
@@ -21,7 +21,8 @@ const struct option_spec options_common[] = {
      .value = "P",
      .fallback = "auto",
      .choices = "f32|bf16|f16|int8|auto",
-     .help = "Arithmetic: f32; bf16, which GPUs have, and CPUs with AVX512-BF16 or AMX; auto: bf16 on a GPU, f32 on a CPU."},
+     .help = "Arithmetic: f32; bf16, which GPUs have, and CPUs with AVX512-BF16 or AMX; auto: bf16 on a GPU, f32 on a "
+             "CPU."},
     {.name = "memory-limit",
      .kind = OPTION_MEMORY,
      .group = GROUP_COMMON,
@@ -39,7 +40,8 @@ const struct option_spec options_common[] = {
      .fallback = "auto",
      .minimum = 1,
      .maximum = MOST_THREADS,
-     .help = "Threads for each forward pass."},
+     .help =
+         "Threads for each forward pass; auto: the processors that may be used, of a container those of its quota."},
     {.name = "cpu",
      .kind = OPTION_CHOICE,
      .group = GROUP_COMMON,
