@@ -4,7 +4,7 @@
  * values, and summed as they were rounded, so that they sum up to 1. */
 #include "ops/cpu/elements.h"
 #include "ops/cpu/kernels.h"
-#if defined(__AMX_BF16__) || defined(SOWLV2_AMX_EMULATED)
+#if defined(ATTENTION_BY_TILES) || defined(SOWLV2_AMX_EMULATED)
 #include "ops/cpu/attention_tiles.h"
 #else
 #include "ops/cpu/attention_pairs.h"

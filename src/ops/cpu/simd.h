@@ -21,7 +21,7 @@ SIMD_INLINE void v_prefetch(const float *p)
 
 #if defined(SOWLV2_AMX_EMULATED)
 #define SIMD_NAME(name) name##_amx_emulated
-#elif defined(__AMX_BF16__)
+#elif defined(ATTENTION_BY_TILES)
 #define SIMD_NAME(name) name##_amx
 #elif defined(__AVX512BF16__)
 #define SIMD_NAME(name) name##_avx512_bf16
