@@ -20,8 +20,11 @@ variant() { # NAME FOLDER CMAKE-OPTIONS...
 }
 
 fuzz_seconds=3
-# Left to check-all: what takes long under sanitizers, and whose code other tests run under them.
-left_out='^asan\.(cli_(usage|config|segment|output|video|video_ends|killed)|demo_video|(sam2|owlv2|vjepa2).*_reference|.*_cuda_down)$'
+# Left to check-all: what takes long under sanitizers, and whose code other tests run under them; and the longest of the
+# suites that run once more through decoders of their own.
+left_out='^asan\.(cli_(usage|config|segment|output|video|video_ends|killed)|demo_video|(sam2|owlv2|vjepa2).*_reference'
+left_out+='|ops_narrow_.*|ops_amx_emulated|cuda_device_.*|video_(ends|formats)|hub_faults|.*_cuda_down)$'
+left_out+='|^release\.video_(formats|ends)_isolated$'
 levels=OFF
 longest=600
 if [ "$all" = all ]; then
