@@ -80,10 +80,9 @@ SOWLV2_API void sowlv2_set_log(sowlv2_log_callback callback, void *user_data);
 /* Where and how to compute. */
 struct sowlv2_device_options {
     size_t size;
-    const char *device; /* "auto": the first GPU that can be used, unless a CPU level is given, else the CPU; or the
-                           name of one of sowlv2_devices_list(); or "cuda" or "cuda:N", a GPU of NVIDIA's */
-    const char
-        *precision; /* "f32"; "bf16", which a CPU must have instructions for; "auto": bf16 on a GPU, f32 on a CPU */
+    const char *device;     /* "auto": the first GPU that can be used, unless a CPU level is given, else the CPU; or the
+                               name of one of sowlv2_devices_list(); or "cuda" or "cuda:N", a GPU of NVIDIA's */
+    const char *precision;  /* "f32"; "bf16", which a CPU must have instructions for; "auto": bf16 on a GPU, else f32 */
     const char *cpu_level;  /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                                else one of "reference", "avx2", "avx512", "avx512_vnni",
                                "avx512_bf16", "amx" */
