@@ -73,10 +73,9 @@ static void find_group(bool first_version, char *group, size_t size)
         if (!name)
             continue;
         line[strcspn(line, "\n")] = '\0';
-        *name = '\0';
-        const bool cpu = strcmp(controllers + 1, "cpu") == 0 || strncmp(controllers + 1, "cpu,", 4) == 0 ||
-                         strstr(controllers + 1, ",cpu,") || strcmp(controllers + 1, "cpuacct,cpu") == 0;
-        if (first_version ? cpu : controllers[1] == '\0')
+        *controllers = *name = ','; /* ",cpu,cpuacct,/group" */
+        if (first_version ? strstr(controllers, ",cpu,") && strstr(controllers, ",cpu,") < name
+                          : name == controllers + 1)
             snprintf(group, size, "%s", name + 1);
     }
     if (file)
