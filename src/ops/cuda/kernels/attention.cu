@@ -250,16 +250,9 @@ __device__ __forceinline__ void attend_tile(const attention_arguments &a, int64_
 template <int WIDTH, int VALUES, int KEYS, int WARPS, int TILES, bool KEPT, class Out>
 __device__ __forceinline__ void attend(const attention_arguments &a)
 {
-    int64_t step = begin_of(a, blockIdx.x);
-    const int64_t end = begin_of(a, (int64_t)blockIdx.x + 1);
-    while (step < end) {
-        const quotient tile = divide(step, a.steps);
-        const int64_t left = end - step < a.steps - tile.rest ? end - step : a.steps - tile.rest;
-        attend_tile<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, Out>(a, tile.whole, (int)tile.rest,
-                                                                  (int)(tile.rest + left));
-        step += left;
-        __syncthreads(); // shared memory has been read
-    }
+    each_tile(a, [&](int64_t tile, int first_step, int last_step) {
+        attend_tile<WIDTH, VALUES, KEYS, WARPS, TILES, KEPT, Out>(a, tile, first_step, last_step);
+    });
 }
 
 // What blocks found for steps of the same tile becomes the result: a warp for each query of each head.

@@ -70,4 +70,18 @@ __device__ __forceinline__ float *partial_of(const attention_arguments &a, int64
     return a.partial + ((2 * block + begins) * a.tile_queries + row) * (2 + a.value_width);
 }
 
+// The steps of this block: tile(number, first step, step behind the last one) of each tile that they belong to.
+template <class Tile> __device__ __forceinline__ void each_tile(const attention_arguments &a, Tile tile)
+{
+    int64_t step = begin_of(a, blockIdx.x);
+    const int64_t end = begin_of(a, (int64_t)blockIdx.x + 1);
+    while (step < end) {
+        const quotient at = divide(step, a.steps);
+        const int64_t left = end - step < a.steps - at.rest ? end - step : a.steps - at.rest;
+        tile(at.whole, (int)at.rest, (int)(at.rest + left));
+        step += left;
+        __syncthreads(); // shared memory has been read
+    }
+}
+
 } // namespace
