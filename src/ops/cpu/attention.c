@@ -239,15 +239,6 @@ static struct tensor dense_rows(struct compute *compute, struct tensor x)
     return tensor_swap_axes(dense, 1, 2);
 }
 
-/* Queries of a block, so that every thread gets some blocks. */
-static int64_t block_size(int64_t pairs, int64_t queries, int threads)
-{
-    int64_t size = QUERY_BLOCK;
-    while (size > PANEL && pairs * ((queries + size - 1) / size) < 4 * threads)
-        size /= 2;
-    return size;
-}
-
 void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struct tensor k, struct tensor v,
                                  float scale, bool causal, struct tensor out)
 {
@@ -260,7 +251,8 @@ void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struc
         k = dense_rows(compute, k);
         v = dense_rows(compute, v);
     }
-    const int64_t size = block_size(pairs, queries, threads), blocks = (queries + size - 1) / size;
+    const int64_t size = tile_queries(QUERY_BLOCK, PANEL, pairs, queries, threads),
+                  blocks = (queries + size - 1) / size;
     const int64_t per_thread = scratch_size(size, d, dv);
     float *scratch = host_data(COMPUTE_TENSOR(compute, DTYPE_F32, threads * per_thread));
     if (compute_status(compute) != 0 || keys == 0) {

@@ -46,14 +46,9 @@ struct scratch {
     uint32_t *panels;
 };
 
-static int64_t round_up(int64_t count, int64_t step)
-{
-    return (count + step - 1) / step * step;
-}
-
 static int64_t pairs_of(int64_t width)
 {
-    return round_up((width + 1) / 2, PAIR_STEP);
+    return tile_round_up((width + 1) / 2, PAIR_STEP);
 }
 
 /* ---- packing ---- */
@@ -233,7 +228,7 @@ static void panel_block(const struct head *head, int64_t keys, int64_t visible, 
                         const uint32_t *values, struct panel *panel)
 {
     const int vectors = panel->vectors;
-    const int64_t pairs = (keys + 1) / 2, padded = round_up(pairs, PAIR_STEP);
+    const int64_t pairs = (keys + 1) / 2, padded = tile_round_up(pairs, PAIR_STEP);
     vfloat top[PAIR_VECTORS], correction[PAIR_VECTORS];
     for (int n = 0; n < vectors; n++)
         top[n] = v_set(-INFINITY);
@@ -249,15 +244,15 @@ static void panel_block(const struct head *head, int64_t keys, int64_t visible, 
 
 static int64_t panel_size(int64_t d, int64_t dv)
 {
-    return PAIR_LANES * (pairs_of(d) + round_up(dv, ROW_STEP));
+    return PAIR_LANES * (pairs_of(d) + tile_round_up(dv, ROW_STEP));
 }
 
 /* Words of a thread's memory, and where in it what lies. */
 static int64_t scratch_layout(int64_t queries, int64_t d, int64_t dv, uint32_t *memory, struct scratch *out)
 {
     const int64_t scores = KEY_BLOCK * PAIR_LANES, keys = KEY_BLOCK * pairs_of(d);
-    const int64_t values = round_up(KEY_BLOCK / 2 * dv, SIMD_LANES), turned = products_scratch(KEY_BLOCK / 2, dv);
-    const int64_t panels = round_up(queries, PAIR_LANES) / PAIR_LANES * panel_size(d, dv);
+    const int64_t values = tile_round_up(KEY_BLOCK / 2 * dv, SIMD_LANES), turned = products_scratch(KEY_BLOCK / 2, dv);
+    const int64_t panels = tile_round_up(queries, PAIR_LANES) / PAIR_LANES * panel_size(d, dv);
     if (memory) {
         out->scores = (float *)(void *)memory;
         out->keys = memory + scores;
@@ -265,7 +260,7 @@ static int64_t scratch_layout(int64_t queries, int64_t d, int64_t dv, uint32_t *
         out->turned = out->values + values;
         out->panels = out->turned + turned;
     }
-    return round_up(scores + keys + values + turned + panels, SIMD_LANES);
+    return tile_round_up(scores + keys + values + turned + panels, SIMD_LANES);
 }
 
 /* `count` queries from `first` on. */
@@ -283,13 +278,13 @@ static void query_block(const struct head *head, int64_t first, int64_t count, c
             panels[p].maximum[n] = v_set(MASKED);
             panels[p].sum[n] = v_zero();
         }
-        memset(panels[p].out, 0, (size_t)(PAIR_LANES * round_up(head->dv, ROW_STEP)) * sizeof(float));
+        memset(panels[p].out, 0, (size_t)(PAIR_LANES * tile_round_up(head->dv, ROW_STEP)) * sizeof(float));
         turn_queries(head, first + p * PAIR_LANES, scratch->keys, &panels[p]);
     }
     for (int64_t key = 0; key < limit; key += KEY_BLOCK) {
         const int64_t keys = limit - key < KEY_BLOCK ? limit - key : KEY_BLOCK, pairs = (keys + 1) / 2;
-        pack_rows(elements_from(head->k, key * head->k_stride), head->k_stride, keys, round_up(keys, ROW_STEP), head->d,
-                  scratch->keys);
+        pack_rows(elements_from(head->k, key * head->k_stride), head->k_stride, keys, tile_round_up(keys, ROW_STEP),
+                  head->d, scratch->keys);
         pack_values(elements_from(head->v, key * head->v_stride), head->v_stride, keys, head->dv, scratch->values);
         const uint32_t *const values = products_values(pairs, head->dv, scratch->values, scratch->turned);
         for (int64_t p = 0; p * PAIR_LANES < count; p++) {
@@ -302,22 +297,14 @@ static void query_block(const struct head *head, int64_t first, int64_t count, c
         turn_results(head, first + p * PAIR_LANES, &panels[p]);
 }
 
-/* Queries of a block, so that every thread gets some blocks. */
-static int64_t block_size(int64_t pairs, int64_t queries, int threads)
-{
-    int64_t size = QUERY_BLOCK;
-    while (size > PAIR_LANES && pairs * ((queries + size - 1) / size) < 4 * threads)
-        size /= 2;
-    return size;
-}
-
 void SIMD_NAME(kernel_attention)(struct compute *compute, struct tensor q, struct tensor k, struct tensor v,
                                  float scale, bool causal, struct tensor out)
 {
     const int64_t queries = q.dim[1], heads = q.dim[2], d = q.dim[3], keys = k.dim[1], dv = v.dim[3];
     const int64_t pairs = q.dim[0] * heads;
     const int threads = device_threads(compute_device(compute));
-    const int64_t size = block_size(pairs, queries, threads), blocks = (queries + size - 1) / size;
+    const int64_t size = tile_queries(QUERY_BLOCK, PAIR_LANES, pairs, queries, threads),
+                  blocks = (queries + size - 1) / size;
     const int64_t per_thread = scratch_layout(size < queries ? size : queries, d, dv, NULL, NULL);
     const size_t mark = compute_mark(compute);
     uint32_t *memory = host_data(COMPUTE_TENSOR(compute, DTYPE_I32, threads * per_thread));

@@ -126,13 +126,11 @@ static void products_add(int vectors, int64_t pairs, int64_t dv, const uint32_t 
     }
 }
 
-static int64_t round_up(int64_t count, int64_t step);
-
 /* Values as products_add reads them: pairs of keys [pairs][dv] turned to [dv][pairs], with zeros to whole tiles. */
 static const uint32_t *products_values(int64_t pairs, int64_t dv, const uint32_t *values, uint32_t *scratch)
 {
-    const int64_t width = round_up(pairs, PAIR_STEP);
-    for (int64_t j = 0; j < round_up(dv, ROW_STEP); j += SIMD_LANES) {
+    const int64_t width = tile_round_up(pairs, PAIR_STEP);
+    for (int64_t j = 0; j < tile_round_up(dv, ROW_STEP); j += SIMD_LANES) {
         const int columns = dv - j >= SIMD_LANES ? SIMD_LANES : dv > j ? (int)(dv - j) : 0;
         for (int64_t i = 0; i < width; i += SIMD_LANES) {
             vfloat x[SIMD_LANES];
@@ -150,7 +148,7 @@ static const uint32_t *products_values(int64_t pairs, int64_t dv, const uint32_t
 
 static int64_t products_scratch(int64_t pairs, int64_t dv)
 {
-    return round_up(dv, ROW_STEP) * round_up(pairs, PAIR_STEP);
+    return tile_round_up(dv, ROW_STEP) * tile_round_up(pairs, PAIR_STEP);
 }
 
 #endif

@@ -14,6 +14,21 @@ enum {
 /* Multiplications that are not worth a second thread. */
 enum { TILE_SMALL_WORK = 1 << 21 };
 
+static inline int64_t tile_round_up(int64_t count, int64_t step)
+{
+    return (count + step - 1) / step * step;
+}
+
+/* Queries of a block of attention, of so many heads of entries: `most`, or halves of it down to `least` until every
+ * thread gets some blocks. */
+static inline int64_t tile_queries(int64_t most, int64_t least, int64_t heads, int64_t queries, int threads)
+{
+    int64_t size = most;
+    while (size > least && heads * ((queries + size - 1) / size) < 4 * threads)
+        size /= 2;
+    return size;
+}
+
 /* A score that does not count: finite, since v_exp2 is; 2^MASKED is 0. */
 static const float MASKED = -1e30F;
 
