@@ -11,12 +11,12 @@ source_dir=$(pwd)
 generator="Unix Makefiles"
 command -v ninja >/dev/null && generator=Ninja
 
-variant() { # NAME FOLDER CMAKE-OPTIONS...
-  local name=$1 folder=$2
-  shift 2
+variant() { # NAME FOLDER TARGET CMAKE-OPTIONS...
+  local name=$1 folder=$2 target=$3
+  shift 3
   echo "== building: $name"
   cmake -G "$generator" -S "$source_dir" -B "$folder" "-DSOWLV2_TEST_PREFIX=$name." "$@" >/dev/null
-  cmake --build "$folder" -j "$jobs" -- $([ "$generator" = Ninja ] && echo --quiet || echo -s)
+  cmake --build "$folder" -j "$jobs" --target "$target" -- $([ "$generator" = Ninja ] && echo --quiet || echo -s)
 }
 
 fuzz_seconds=3
@@ -34,14 +34,14 @@ if [ "$all" = all ]; then
   longest=1800 # the reference set under sanitizers
 fi
 
-variant release "$build" -DSOWLV2_ALL_LEVELS=$levels
+variant release "$build" all -DSOWLV2_ALL_LEVELS=$levels
 # Kernels for GPUs are compiled once, for release: tests run the same files on the CPU.
-variant asan "$build/asan" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_ALL_LEVELS=$levels
-variant fuzz "$build/fuzz" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_FUZZERS=ON \
+variant asan "$build/asan" all -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_ALL_LEVELS=$levels
+variant fuzz "$build/fuzz" fuzzers -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=address,undefined -DSOWLV2_FUZZERS=ON \
   -DSOWLV2_FUZZ_SECONDS=$fuzz_seconds
 folders="$build $build/asan $build/fuzz"
 if [ "$all" = all ]; then
-  variant tsan "$build/tsan" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=thread
+  variant tsan "$build/tsan" all -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_SANITIZE=thread
   folders="$folders $build/tsan"
 fi
 

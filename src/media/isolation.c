@@ -106,7 +106,9 @@ static int start_decoder(const char *program, struct decoder_process **out)
         status = make_memory(&decoder->memory[i]);
     if (!status)
         status = worker_start(program, DECODER_ARGUMENT, &decoder->worker);
-    if (!status && worker_send(decoder->worker.socket, &hello, sizeof(hello), decoder->memory, 2) != 0)
+    /* One that is gone already has a status to tell: make_ready() does. */
+    if (!status && worker_send(decoder->worker.socket, &hello, sizeof(hello), decoder->memory, 2) != 0 &&
+        errno != EPIPE && errno != ECONNRESET)
         status =
             error_set(SOWLV2_ERROR_IO, "%s: cannot be started as a separate decoder: %s", program, strerror(errno));
     if (status)
