@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -126,7 +127,8 @@ static void test_one_that_ends_unasked_costs_nothing(void **state)
     const pid_t process = decoder->worker.process;
     isolation_give(isolation, &decoder);
     kill(process, SIGKILL);
-    usleep(50 * 1000);
+    siginfo_t end;
+    assert_int_equal(waitid(P_PID, (id_t)process, &end, WEXITED | WNOWAIT), 0);
     expect_good(isolation);
     isolation_free(&isolation);
 }
