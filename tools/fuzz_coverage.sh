@@ -41,11 +41,9 @@ LIST
 flags="-fprofile-instr-generate -fcoverage-mapping"
 cmake -G "$generator" -S "$source_dir" -B "$folder" -DSOWLV2_CUDA=OFF -DCMAKE_C_COMPILER=clang \
   -DCMAKE_CXX_COMPILER=clang++ -DSOWLV2_FUZZERS=ON "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_EXE_LINKER_FLAGS=$flags" >/dev/null
-targets=()
-for fuzzer in "$@"; do
-  targets+=(--target "fuzz_$fuzzer")
-done
-cmake --build "$folder" "${targets[@]}" >"$folder/build.log" || { tail -n 40 "$folder/build.log"; exit 1; }
+targets=("${@/#/fuzz_}")
+[ $# -gt 0 ] || targets=(fuzzers) # not the whole engine
+cmake --build "$folder" --target "${targets[@]}" >"$folder/build.log" || { tail -n 40 "$folder/build.log"; exit 1; }
 
 failed=0
 printf '%-14s %7s %7s %8s\n' fuzzer lines reached share

@@ -60,12 +60,12 @@ bool output_claim_has_begun(const struct output_claim *claim);
 int output_claim_make_folder(struct output_claim *claim, const char *below);
 
 /* An image or a video whose files are about to be written; more files of the video; its end after `rows` rows. Any
- * thread. Errors: IO, MEMORY. */
+ * thread. `lacks_sound`: its films have none, though it has some and that was wanted. Errors: IO, MEMORY. */
 int output_claim_add_image(struct output_claim *claim, const char *name, const struct output_identity *identity,
                            const char *stem, const struct string_list *files);
 int output_claim_add_video(struct output_claim *claim, const char *name, const struct output_identity *identity);
 int output_claim_add_files(struct output_claim *claim, const struct string_list *files);
-int output_claim_finish_video(struct output_claim *claim, int64_t rows);
+int output_claim_finish_video(struct output_claim *claim, int64_t rows, bool lacks_sound);
 
 /* As results_write(). */
 int output_claim_write_row(struct output_claim *claim, const char *row, size_t size);
@@ -100,6 +100,7 @@ struct output_video {
     struct output_identity identity;
     struct string_list job; /* as in struct output_claim_options */
     int64_t rows;           /* of one that came to its end; -1: it did not */
+    bool lacks_sound;       /* as in output_claim_finish_video() */
 };
 
 /* Errors: IO, FORMAT, MEMORY; `*out` is freed in any case. */

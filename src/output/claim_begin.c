@@ -178,7 +178,7 @@ int output_journal_add_replacement(struct output_claim *claim, const struct stri
     return end_line(claim, &line);
 }
 
-int output_claim_finish_video(struct output_claim *claim, int64_t rows)
+int output_claim_finish_video(struct output_claim *claim, int64_t rows, bool lacks_sound)
 {
     struct string line = {0};
 
@@ -186,6 +186,8 @@ int output_claim_finish_video(struct output_claim *claim, int64_t rows)
         return 0;
     journal_field(&line, "finished");
     journal_number(&line, rows);
+    if (lacks_sound)
+        journal_field(&line, JOURNAL_LACKS_SOUND);
     return end_line(claim, &line);
 }
 

@@ -75,6 +75,13 @@ static int take_video(const struct journal_line *line, struct output_video *out)
     return out->name && (out->identity.path || !identity.path) ? 0 : error_memory("journal");
 }
 
+static void take_end(const struct journal_line *line, struct output_video *out)
+{
+    if (!journal_parse_number(line->fields[1], &out->rows))
+        out->rows = -1;
+    out->lacks_sound = line->count > 2 && strcmp(line->fields[2], JOURNAL_LACKS_SOUND) == 0;
+}
+
 static int read_video(FILE *stream, const char *path, struct output_video *out)
 {
     struct journal_line line = {0};
@@ -85,8 +92,8 @@ static int read_video(FILE *stream, const char *path, struct output_video *out)
             status = take_option(&line, &out->job);
         else if (is_line(&line, "video", 5))
             status = take_video(&line, out);
-        else if (is_line(&line, "finished", 2) && !journal_parse_number(line.fields[1], &out->rows))
-            out->rows = -1;
+        else if (is_line(&line, "finished", 2))
+            take_end(&line, out);
     journal_line_free(&line);
     return status ? status : got;
 }

@@ -5,7 +5,7 @@
  *   image NAME PATH SIZE TIME STEM FILE...            an image that is about to be written
  *   video NAME PATH SIZE TIME                         the video that is about to be written
  *   files FILE...                                     more files of it that are about to be written
- *   finished ROWS                                     all of the video is there
+ *   finished ROWS [lacks-sound]                       all of the video is there, but for the sound of its films
  *   replaces FILE...                                  what was made beside an earlier run's results takes their place
  *
  * FILE is below the output folder; PATH, SIZE and TIME are those of struct output_identity. A line is written before
@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #define JOURNAL_VERSION "1"
+#define JOURNAL_LACKS_SOUND "lacks-sound"
 
 /* Appends a field to a line that is being made: begin with an empty one, end with journal_end(). */
 void journal_field(struct string *line, const char *text);

@@ -30,19 +30,23 @@ static bool wants_pictures(const struct track_options *options, const struct vid
     return false;
 }
 
-/* Whose sound the overlay videos get; NULL: there is none, or nobody wants it, or it has gone by, which is said. */
-static const char *find_audio(const struct track_options *options, const struct video_info *info)
+/* Whose sound the overlay videos get, if it has any and it is wanted. Where it has gone by, that is said; what decodes
+ * in processes of its own (a run says that of all its videos) may come later with it, so that is noted. */
+static void find_audio(const struct track_options *options, const struct video_info *info, struct output_options *out)
 {
-    const struct sowlv2_run_options *const job = options->job;
-
-    if (!job->audio || !job->films || !job->overlays || !info->has_audio)
-        return NULL;
-    if (info->again)
-        return options->source;
+    if (!output_wants_sound(options->job) || !info->has_audio)
+        return;
+    if (options->reader.isolation) {
+        out->lacks_sound = info->again;
+        return;
+    }
+    if (info->again) {
+        out->audio_source = options->source;
+        return;
+    }
     log_notice(
         "%s: without sound: it cannot be read a second time: give the file itself, or an address that is not live",
         options->source);
-    return NULL;
 }
 
 int track_open_output(struct track_run *run, const struct video_info *info)
@@ -61,7 +65,7 @@ int track_open_output(struct track_run *run, const struct video_info *info)
 
     output.outputs.job = run->job;
     output.outputs.pictures = wants_pictures(options, info);
-    output.outputs.audio_source = find_audio(options, info);
+    find_audio(options, info, &output.outputs);
     output.outputs.audio_origin = info->origin;
     return track_output_open(&output, &run->output);
 }

@@ -292,7 +292,8 @@ int track_output_close(struct track_output **out, bool whole, struct track_outpu
         done.videos = atomic_load(&output->counts.videos);
         done.write_seconds = output->write_seconds + clock_seconds() - start_time;
         if (output->claim && whole && !has_failed(output))
-            first_error_keep(&output->error, output_claim_finish_video(output->claim, output->frames));
+            first_error_keep(&output->error, output_claim_finish_video(output->claim, output->frames,
+                                                                       output->options.outputs.lacks_sound));
         if (output->claim)
             first_error_keep(&output->error, output_claim_end(output->claim));
         status = first_error_report(&output->error);

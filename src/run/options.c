@@ -167,9 +167,6 @@ static void fill_in(struct sowlv2_run *run)
         options->io_threads = automatic_threads();
     if (!options->stop)
         options->stop = &run->stopped;
-    run->options_audio = options->audio;
-    if (options->decoder_program)
-        options->audio = false;
     if (options->mark_count == 0)
         options->marks = NULL;
     options->detect = &run->detect;

@@ -23,6 +23,7 @@ struct search {
     const struct inputs *inputs;
     const struct output_claim *claim;
     const struct string_list *job;
+    bool sound;               /* films are to have it */
     struct run_place *places; /* [inputs->video_paths.count] */
     struct found *found;      /* [count], the output folder's own first */
     size_t count, capacity;
@@ -106,11 +107,19 @@ static int go_on(const struct search *search, struct run_place *place, const cha
 
     if (!status)
         status = output_video_is_whole(folder, video, &place->done);
-    if (!status && !place->done)
+    if (status)
+        return status;
+    if (place->done && video->lacks_sound && search->sound) {
+        place->done = false;
+        log_notice("%s: the earlier run wrote its films without sound, because of --isolate: starting it again; its "
+                   "results stay until the new ones are there",
+                   name);
+    } else if (!place->done) {
         log_notice("%s: the earlier run did not finish it, or part of it is gone: starting it again; its results stay "
                    "until the new ones are there",
                    name);
-    return status;
+    }
+    return 0;
 }
 
 static int find_earlier(struct search *search, size_t index, bool *has_place)
@@ -181,9 +190,9 @@ static int find_places(struct search *search, bool *has_place)
 }
 
 int run_places_find(const struct inputs *inputs, const struct output_claim *claim, const struct string_list *job,
-                    struct run_place **out)
+                    bool sound, struct run_place **out)
 {
-    struct search search = {.inputs = inputs, .claim = claim, .job = job};
+    struct search search = {.inputs = inputs, .claim = claim, .job = job, .sound = sound};
     bool *has_place = calloc(inputs->video_paths.count + 1, sizeof(*has_place));
     int status;
 

@@ -12,9 +12,10 @@ struct run_place {
 
 /* One place a video; `*out` is given to run_places_free() in any case. A video alone has the output folder for itself,
  * one of several a folder in it. With resume a video that an earlier run began has the place that it had then, and no
- * other takes that. Errors: ARGUMENT (resume of one that was tracked with other options), IO, FORMAT, MEMORY. */
+ * other takes that. `sound`: one whose films lack theirs is not done. Errors: ARGUMENT (resume of one that was tracked
+ * with other options), IO, FORMAT, MEMORY. */
 int run_places_find(const struct inputs *inputs, const struct output_claim *claim, const struct string_list *job,
-                    struct run_place **out);
+                    bool sound, struct run_place **out);
 void run_places_free(struct run_place *places, size_t count);
 
 #endif

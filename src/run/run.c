@@ -157,7 +157,8 @@ int sowlv2_run_claim(sowlv2_run *run)
     if (!status && run->options.resume && run->inputs.paths.count > 0)
         status = output_claim_load(run->claim);
     if (!status)
-        status = run_places_find(&run->inputs, run->claim, &run->job, &run->places);
+        status = run_places_find(&run->inputs, run->claim, &run->job,
+                                 output_wants_sound(&run->options) && !run->isolation, &run->places);
     if (status)
         output_claim_close(&run->claim);
     return status;
@@ -189,8 +190,7 @@ static void tell_no_sound(const struct sowlv2_run *run)
 {
     const struct sowlv2_run_options *const options = &run->options;
 
-    if (run->isolation && run->inputs.video_paths.count > 0 && run->options_audio && options->output &&
-        options->overlays && options->films)
+    if (run->isolation && run->inputs.video_paths.count > 0 && options->output && output_wants_sound(options))
         log_notice("--isolate: films are written without the sound of their videos");
 }
 

@@ -25,7 +25,6 @@ struct sowlv2_run {
     pthread_mutex_t telling;     /* held while the caller hears of progress and of parts */
     pthread_mutex_t giving;      /* held while a sink of the caller's is called; guards: */
     int sink_status;             /* the error of such a sink, which ends the run */
-    bool options_audio;          /* sound was asked for */
     struct isolation *isolation; /* decodes; NULL: this process does */
 };
 

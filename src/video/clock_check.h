@@ -4,9 +4,9 @@
 
 #include "video/input.h"
 
-/* Looks at the stream's times at some places of the file. False: they go back, so pieces with clocks of their own were
- * joined, and a time is no place in it. Moves reading: a seek has to follow. True for formats in which that is not done
- * and where nothing is known. */
-bool clock_check(const struct input *input, int index);
+/* Looks at the stream's times at some places of the file. Not `*one`: they go back, so pieces with clocks of their own
+ * were joined, and a time is no place in it. Moves reading: a seek has to follow. `*one` for formats in which that is
+ * not done and where nothing is known. `name` is for messages. Errors: MEMORY. */
+int clock_check(const struct input *input, const char *name, int index, bool *one);
 
 #endif

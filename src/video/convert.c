@@ -144,15 +144,20 @@ static int update_context(struct converter *converter, const char *name, const A
     errno = 0;
     converter->context = sws_getContext(frame->width, frame->height, format, converter->width, converter->height,
                                         converter->target, SCALE_FLAGS, NULL, NULL, NULL);
-    if (!converter->context && libav_is_short())
-        return error_memory(name);
-    if (!converter->context)
+    if (!converter->context && !libav_is_short())
         return error_set(SOWLV2_ERROR_UNSUPPORTED, "%s: no conversion from %s of %d x %d to RGB of %d x %d", name,
                          format_name ? format_name : "unknown", frame->width, frame->height, converter->width,
                          converter->height);
     /* Fails for formats without a matrix (RGB, grey), which need none. */
-    sws_setColorspaceDetails(converter->context, sws_getCoefficients(space), range, sws_getCoefficients(SWS_CS_DEFAULT),
-                             0, 0, 1 << 16, 1 << 16);
+    if (converter->context)
+        sws_setColorspaceDetails(converter->context, sws_getCoefficients(space), range,
+                                 sws_getCoefficients(SWS_CS_DEFAULT), 0, 0, 1 << 16, 1 << 16);
+    /* Also where there is one: its tables may be missing. */
+    if (libav_is_short()) {
+        sws_freeContext(converter->context);
+        converter->context = NULL;
+        return error_memory(name);
+    }
     converter->from_width = frame->width;
     converter->from_height = frame->height;
     converter->from_format = (int)format;
@@ -170,7 +175,7 @@ static int convert(struct converter *converter, const char *name, const AVFrame 
     errno = 0;
     int rows = sws_scale(converter->context, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
                          planes, strides);
-    if (rows != converter->height && (rows == AVERROR(ENOMEM) || libav_is_short()))
+    if (rows == AVERROR(ENOMEM) || libav_is_short())
         return error_memory(name);
     if (rows != converter->height)
         return error_set(SOWLV2_ERROR_FORMAT, "%s: a frame cannot be converted to RGB", name);

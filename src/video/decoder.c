@@ -71,16 +71,6 @@ static int default_threads(void)
     return count > MOST_THREADS ? MOST_THREADS : count;
 }
 
-/* Codecs that conceal or leave out what they had no memory for do not say so. */
-static int get_buffer(AVCodecContext *context, AVFrame *frame, int flags)
-{
-    struct decoder *decoder = context->opaque;
-    const int code = avcodec_default_get_buffer2(context, frame, flags);
-    if (code == AVERROR(ENOMEM))
-        atomic_store_explicit(&decoder->short_of_memory, true, memory_order_relaxed);
-    return code;
-}
-
 /* What the threads of a codec ask for beyond the picture in hand: some FFmpeg crash where they do not get it. */
 static int check_memory(const struct decoder *decoder)
 {
@@ -97,6 +87,18 @@ static bool was_short(struct decoder *decoder, int code)
 {
     return code == AVERROR(ENOMEM) || libav_is_short() ||
            atomic_load_explicit(&decoder->short_of_memory, memory_order_relaxed);
+}
+
+/* Whether frames may be decoded beside each other, each in a thread of its own. */
+static bool may_have_frame_threads(const struct decoder *decoder, const AVCodec *codec)
+{
+    /* In these a frame that gets no memory says to nobody how far it is, and a thread that needs it waits for ever. */
+    if (codec->id == AV_CODEC_ID_VP9 || codec->id == AV_CODEC_ID_MPEG4)
+        return false;
+    /* That such a stream was cut shows in its last frame alone, which may be here before what is wrong with it is
+     * known.
+     */
+    return !formats_is_elementary(decoder->input.format->iformat->name);
 }
 
 static int open_codec(struct decoder *decoder)
@@ -116,18 +118,9 @@ static int open_codec(struct decoder *decoder)
     decoder->context->pkt_timebase = video->time_base;
     decoder->context->max_pixels = decoder->max_pixels;
     decoder->context->thread_count = decoder->threads > 0 ? decoder->threads : default_threads();
-    /* That such a stream was cut shows in its last frame alone, and a frame that comes from a thread of its own may be
-     * here before what is wrong with it is known. */
-    if (formats_is_elementary(decoder->input.format->iformat->name))
+    if (!may_have_frame_threads(decoder, codec))
         decoder->context->thread_type = FF_THREAD_SLICE;
-    decoder->context->opaque = decoder;
-    decoder->context->get_buffer2 = get_buffer;
-#if LIBAVCODEC_VERSION_MAJOR < 60 /* there it would be called in this thread alone, and the codec's threads wait */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    decoder->context->thread_safe_callbacks = 1;
-#pragma GCC diagnostic pop
-#endif
+    libav_watch_memory(decoder->context, &decoder->short_of_memory);
     int status = check_memory(decoder);
     if (status)
         return status;
@@ -293,6 +286,7 @@ int decoder_open(struct decoder *decoder)
 
 void decoder_flush(struct decoder *decoder)
 {
+    errno = 0;
     avcodec_flush_buffers(decoder->context);
     av_packet_unref(decoder->packet);
     joints_forget(&decoder->joints);

@@ -28,7 +28,7 @@ struct decoder {
     bool packet_waits; /* the packet was read, but the codec did not take it yet */
     bool draining, ended;
     int drain_failures;
-    atomic_bool short_of_memory; /* a picture of the codec got none, in whatever thread */
+    atomic_bool short_of_memory; /* the codec got none, in whatever thread */
     int64_t failures;            /* packets that could not be decoded */
     struct joints joints;
     struct input_end end; /* of the packets so far */

@@ -17,11 +17,56 @@
 
 enum { LOG_LINE = 1024, ERROR_TEXT = 256 };
 
-/* Called from any thread, the decoder's own included. */
+static int get_buffer(AVCodecContext *context, AVFrame *frame, int flags);
+
+/* Whether a message's object is a codec that is watched. Each of its threads has a copy of it. */
+static AVCodecContext *watched(void *object)
+{
+    if (!object || *(const AVClass *const *)object != avcodec_get_class())
+        return NULL;
+    AVCodecContext *const context = object;
+    return context->get_buffer2 == get_buffer ? context : NULL;
+}
+
+/* This thread of the codec has got no memory for something. */
+static void note_shortage(const AVCodecContext *context)
+{
+    atomic_bool *const flag = context->opaque;
+    atomic_store_explicit(flag, true, memory_order_relaxed);
+}
+
+/* Called in the thread that decodes, so that what it lacked since its last picture is seen too, whatever it was for. */
+static int get_buffer(AVCodecContext *context, AVFrame *frame, int flags)
+{
+    bool short_of = libav_is_short();
+    errno = 0;
+    const int code = avcodec_default_get_buffer2(context, frame, flags);
+    short_of |= code == AVERROR(ENOMEM) || libav_is_short();
+    if (short_of)
+        note_shortage(context);
+    return code;
+}
+
+void libav_watch_memory(AVCodecContext *context, atomic_bool *flag)
+{
+    context->opaque = flag;
+    context->get_buffer2 = get_buffer;
+#if LIBAVCODEC_VERSION_MAJOR < 60 /* there it would be called in this thread alone, and the codec's threads wait */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    context->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+}
+
+/* Called from any thread, the decoder's own included, which has just met what it says. */
 static void take_log(void *object, int level, const char *format, va_list arguments)
 {
     static _Thread_local int prefix = 1;
     char line[LOG_LINE];
+    const AVCodecContext *const context = libav_is_short() ? watched(object) : NULL;
+    if (context)
+        note_shortage(context);
     if (level > AV_LOG_WARNING)
         return;
     if (av_log_format_line2(object, level, format, arguments, line, sizeof(line), &prefix) < 0)

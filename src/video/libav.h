@@ -4,6 +4,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,11 @@ int libav_error(const char *name, const char *what, int code);
 /* Whether memory was short since the caller set errno to 0. FFmpeg forgets that on its way up at times, and says that
  * the data are damaged or at their end; the allocator's own word stays. */
 bool libav_is_short(void);
+
+/* Has `flag` set where a thread of the codec gets no memory, before it is opened. libav_is_short() knows of the calling
+ * thread alone, and a codec whose own thread lacked something conceals or leaves out what it was for, and says that the
+ * data are damaged. The flag stays until the codec is closed. */
+void libav_watch_memory(AVCodecContext *context, atomic_bool *flag);
 
 /* The name that messages give to a source: "-" is standard input. */
 const char *libav_source_name(const char *source);

@@ -9,6 +9,7 @@
 #include "video/shown.h"
 #include "video/source.h"
 
+#include <errno.h>
 #include <libavutil/avstring.h>
 #include <libavutil/rational.h>
 #include <stdio.h>
@@ -197,7 +198,7 @@ static int restart(struct stream *stream)
                                : status;
 }
 
-/* Tries the index: succeeds where a key frame not after `time` comes first. VIDEO_END: use another way. */
+/* Tries the index: 0 where a key frame not after `time` comes first. VIDEO_END: use another way. */
 static int seek_before(struct stream *stream, double time, double margin)
 {
     const struct frame_clock *clock = &stream->clock;
@@ -205,7 +206,11 @@ static int seek_before(struct stream *stream, double time, double margin)
     if (time - margin <= 0 || !(steps < 9e15))
         return VIDEO_END;
     int64_t stamp = clock->origin + (int64_t)steps; /* both far from the ends: the origin's times were below 1e9 s */
-    if (av_seek_frame(stream->decoder.input.format, stream->decoder.index, stamp, AVSEEK_FLAG_BACKWARD) < 0)
+    errno = 0;
+    const int code = av_seek_frame(stream->decoder.input.format, stream->decoder.index, stamp, AVSEEK_FLAG_BACKWARD);
+    if (libav_is_short())
+        return error_memory(stream->source.name);
+    if (code < 0)
         return VIDEO_END;
     decoder_flush(&stream->decoder);
     stream->has_held = false;
@@ -218,11 +223,14 @@ static int seek_before(struct stream *stream, double time, double margin)
 }
 
 /* Whether pieces with clocks of their own were joined. Moves reading. */
-static void check_clock(struct stream *stream)
+static int check_clock(struct stream *stream)
 {
-    if (!stream->checked && !clock_check(&stream->decoder.input, stream->decoder.index))
-        stream->unreliable = true;
-    stream->checked = true;
+    bool one = true;
+    const int status =
+        stream->checked ? 0 : clock_check(&stream->decoder.input, stream->source.name, stream->decoder.index, &one);
+    stream->unreliable |= !one;
+    stream->checked = !status;
+    return status;
 }
 
 static int stream_seek(struct source *source, double time)
@@ -230,8 +238,11 @@ static int stream_seek(struct source *source, double time)
     struct stream *stream = (struct stream *)source;
     stream->again = true;
     /* After a failure to open again there is no decoder. */
-    if (stream->decoder.context && !stream->unreliable && time > 0)
-        check_clock(stream);
+    if (stream->decoder.context && !stream->unreliable && time > 0) {
+        const int status = check_clock(stream);
+        if (status)
+            return status;
+    }
     bool indexed = stream->decoder.context && stream->clock.has_origin &&
                    !(stream->decoder.input.format->iformat->flags & AVFMT_NOTIMESTAMPS);
     for (double margin = 0; indexed && !stream->unreliable && margin <= 64; margin = margin > 0 ? margin * 8 : 1) {
@@ -323,7 +334,9 @@ static int check_length(struct stream *stream)
     if (!guessed && !(format->iformat->flags & AVFMT_TS_DISCONT))
         return 0;
     stream->again = true;
-    check_clock(stream);
+    const int status = check_clock(stream);
+    if (status)
+        return status;
     if (guessed || stream->unreliable) {
         stream->source.info.duration = 0;
         stream->source.info.frames = 0;

@@ -73,6 +73,9 @@ static void drop_message(enum sowlv2_log_level level, const char *message, void 
     (void)user_data;
 }
 
+/* Seconds; a test's child takes one of them. */
+enum { LONGEST = 60 };
+
 int shortage_in_child(bool (*run)(const void *sample, long number), const void *sample, long number)
 {
     int ended = 0;
@@ -80,6 +83,7 @@ int shortage_in_child(bool (*run)(const void *sample, long number), const void *
     if (child == 0) {
         signal(SIGSEGV, SIG_DFL); /* cmocka's own would go on with the tests here */
         signal(SIGABRT, SIG_DFL);
+        alarm(LONGEST);
         sowlv2_set_log(drop_message, NULL);
         _exit(run(sample, number) ? 0 : 1);
     }

@@ -26,7 +26,7 @@ extern struct shortage {
 } shortage;
 
 /* Runs it in a process of its own, without messages, so that a crash there is not one here, and gives what waitpid()
- * said: 0: it gave true. */
+ * said: 0: it gave true; a child that hangs is ended by SIGALRM. */
 int shortage_in_child(bool (*run)(const void *sample, long number), const void *sample, long number);
 
 /* Leaves this process so many kilobytes of addresses beyond those in use; false: it cannot be done. */

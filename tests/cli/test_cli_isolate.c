@@ -75,6 +75,51 @@ static void test_the_same_film(void **state)
     free(plain);
 }
 
+static bool has_sound(void)
+{
+    size_t size;
+    char *text = shell_output(&size,
+                              "ffprobe -v error -select_streams a -show_entries stream=codec_type -of csv=p=0 "
+                              "'%s/video/overlay/merged_overlay.mp4'",
+                              film_output);
+    const bool has = strstr(text, "audio");
+
+    free(text);
+    return has;
+}
+
+/* A film that lacks its sound is done again by a run that would have written it, and no other is. */
+static void test_resume_brings_the_sound(void **state)
+{
+    static const struct {
+        bool isolate, sound;
+        const char *says;
+    } runs[] = {
+        {true, false, "--isolate: films are written without the sound of their videos"},
+        {true, false, "sound.mp4: already done"},
+        {false, true, "sound.mp4: the earlier run wrote its films without sound, because of --isolate: starting it"},
+        {false, true, "sound.mp4: already done"},
+        {true, true, "sound.mp4: already done"},
+    };
+    char *sound = test_path(film_folder, "sound.mp4");
+
+    (void)state;
+    need_ffmpeg();
+    shell("ffmpeg -v error -nostdin -y -i '%s' -f lavfi -i sine=d=2 -c:v copy -c:a aac '%s'", film_path, sound);
+    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+        tool_expect(0, runs[i].says,
+                    ARGUMENTS(FILM_DETECT, "--input", sound, "--no-save-frames", "--max-object-videos", "0", "--resume",
+                              runs[i].isolate ? "--isolate" : "--offline"));
+        assert_int_equal(has_sound(), runs[i].sound);
+    }
+    shell("rm -rf '%s'", film_output);
+    for (int i = 0; i < 2; i++) /* without sound of its own, nothing is lacking */
+        tool_expect(0, i == 0 ? "20 frames" : "already done",
+                    ARGUMENTS(FILM_DETECT, "--input", film_path, "--no-save-frames", "--resume",
+                              i == 0 ? "--isolate" : "--offline"));
+    free(sound);
+}
+
 static void test_both_ways(void **state)
 {
     (void)state;
@@ -170,13 +215,10 @@ static void test_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_the_same_images),
-        FILM_CASE(test_the_same_film),
-        FILM_CASE(test_both_ways),
-        FILM_CASE(test_a_crash_costs_one_image),
-        FILM_CASE(test_a_crash_ends_a_film_there),
-        FILM_CASE(test_a_crash_costs_one_film),
-        FILM_CASE(test_frames),
+        FILM_CASE(test_the_same_images),         FILM_CASE(test_the_same_film),
+        FILM_CASE(test_resume_brings_the_sound), FILM_CASE(test_both_ways),
+        FILM_CASE(test_a_crash_costs_one_image), FILM_CASE(test_a_crash_ends_a_film_there),
+        FILM_CASE(test_a_crash_costs_one_film),  FILM_CASE(test_frames),
         FILM_CASE(test_what_cannot_be),
     };
 

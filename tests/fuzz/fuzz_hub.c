@@ -101,6 +101,29 @@ static void list_all(void)
     hub_list_free(&list);
 }
 
+/* What was written is a model as a user names it. */
+static void read_name(void)
+{
+    struct hub_request request;
+    char path[sizeof(snapshot) + sizeof("/name")], name[1024] = "";
+
+    snprintf(path, sizeof(path), "%s/name", snapshot);
+    FILE *const file = fopen(path, "rb");
+    check(file != NULL);
+    (void)!fread(name, 1, sizeof(name) - 1, file);
+    fclose(file);
+    if (hub_request_make(name, NULL, root, &request) != 0)
+        return;
+    char *const command = hub_request_pull_command(&request), *commit = NULL;
+    const size_t length = strlen(root);
+    check(strncmp(request.repository, root, length) == 0 && !strchr(request.repository + length + 1, '/'));
+    if (hub_read_commit(&request, &commit) == 0) /* the revision itself where there is no ref */
+        check(hub_commit_is_valid(commit) || strcmp(commit, request.revision) == 0);
+    free(commit);
+    free(command);
+    hub_request_free(&request);
+}
+
 static void begin(void)
 {
     char path[192];
@@ -118,8 +141,8 @@ static void begin(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {SNAPSHOT "/model.safetensors.index.json", SNAPSHOT "/known_words.json",
-                                        SNAPSHOT "/config.json", "models--a--b/refs/main"};
-    static void (*const readers[])(void) = {read_index, read_words, list_all, read_reference};
+                                        SNAPSHOT "/config.json", "models--a--b/refs/main", SNAPSHOT "/name"};
+    static void (*const readers[])(void) = {read_index, read_words, list_all, read_reference, read_name};
     enum { KINDS = sizeof(names) / sizeof(*names) };
     static bool ready;
 

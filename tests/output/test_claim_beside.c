@@ -129,7 +129,7 @@ static int do_again(int rows, bool whole)
         write_frames(beside, "n", 1, rows, "new");
         test_write_text(output_claim_folder(beside), "video/overlay/a.mp4", "new");
         if (whole)
-            assert_int_equal(output_claim_finish_video(beside, rows), 0);
+            assert_int_equal(output_claim_finish_video(beside, rows, false), 0);
         assert_int_equal(output_claim_end(beside), 0);
         status = output_claim_close_beside(claim, &beside, "a.mp4", whole);
         assert_null(beside);

@@ -154,7 +154,7 @@ static void test_video(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(output_claim_write_row(claim, row, strlen(row)), 0);
     expect_video("x\ty", -1, false);
-    assert_int_equal(output_claim_finish_video(claim, 3), 0);
+    assert_int_equal(output_claim_finish_video(claim, 3, false), 0);
     output_claim_close(&claim);
     expect_video("x\ty", 3, true);
     assert_int_equal(output_video_read(claim_output, &video), 0);

@@ -447,7 +447,7 @@ static void test_devices(void **state)
 
 /* ---- an output folder ---- */
 
-static int run_folder(const char *folder, float threshold, bool resume, struct seen *seen)
+static int run_folder(const char *folder, float threshold, bool resume, const char *decoder, struct seen *seen)
 {
     static const char *const inputs[] = {ROOT "/examples/data/scene_001.jpg", ROOT "/examples/data/scene_002.jpg"};
     struct sowlv2_detect_options detect = sowlv2_detect_options_default();
@@ -461,6 +461,7 @@ static int run_folder(const char *folder, float threshold, bool resume, struct s
     options.input_count = 2;
     options.output = folder;
     options.resume = resume;
+    options.decoder_program = decoder;
     options.rle = true; /* of videos alone */
     must(sowlv2_run_create(&options, &run));
     assert_int_equal(sowlv2_run_inputs(run).images, 2);
@@ -498,15 +499,19 @@ static void test_resume(void **state)
     struct seen seen = {0};
 
     (void)state;
-    must(run_folder(output, 0.1F, false, &seen));
+    must(run_folder(output, 0.1F, false, NULL, &seen));
     check_rows(output);
-    must(run_folder(output, 0.1F, true, &seen));
+    must(run_folder(output, 0.1F, true, NULL, &seen));
     assert_int_equal(seen.part_count, 2);
     assert_int_equal(seen.parts[0].images, 2);
     assert_int_equal(seen.parts[1].images, 0);
     assert_int_equal(seen.parts[1].skipped, 2);
-    assert_int_equal(run_folder(output, 0.2F, true, &seen), SOWLV2_ERROR_ARGUMENT);
+    assert_int_equal(run_folder(output, 0.2F, true, NULL, &seen), SOWLV2_ERROR_ARGUMENT);
     assert_non_null(strstr(sowlv2_error_message(), "threshold"));
+#ifdef __linux__
+    must(run_folder(output, 0.1F, true, SOWLV2_TOOL, &seen)); /* whatever decodes: the same job */
+    assert_int_equal(seen.parts[2].skipped, 2);
+#endif
     free(output);
     test_folder_remove(folder);
 }

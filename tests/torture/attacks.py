@@ -177,8 +177,8 @@ def faults(campaign, row, work, kind, how, count, tries, random, lasting=False, 
 
 def memory(campaign, all_works, random):
     short = campaign.options.short
-    # Of videos in the whole campaign alone: which allocation has a number depends on threads, and one was seen to change a
-    # mask without a word.
+    # Of videos in the whole campaign alone: which allocation has a number depends on threads, so that a failure cannot be
+    # repeated by its number. test_video_memory lets those of reading films fail in turn.
     for name in ("image",) if short else ("image", "video", "key frames", "frames"):
         work, counts = all_works[name], count_calls(campaign, all_works[name])
         for kind, how, lasting, tries in (("memory", "an allocation fails", False, 6 if short else 50),

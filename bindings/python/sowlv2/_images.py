@@ -116,14 +116,19 @@ def _rgb(array: "NDArray[Any]") -> "NDArray[np.uint8]":
     return array
 
 
+def is_encoded(value: ImageLike) -> bool:
+    """Whether it is a file, or the bytes of one, that has to be decoded."""
+    if isinstance(value, (str, os.PathLike, bytes, bytearray)):
+        return True
+    return isinstance(value, memoryview) and value.ndim == 1
+
+
 def picture_of(value: ImageLike, name: str = "") -> Picture:
     """The image behind whatever the caller gave. An array of uint8 [height, width, 3] is not copied."""
     if isinstance(value, Picture):
         return value
-    if isinstance(value, (str, os.PathLike)):
-        return Picture(decode(value), name or os.fspath(value))
-    if isinstance(value, (bytes, bytearray)) or (isinstance(value, memoryview) and value.ndim == 1):
-        return Picture(decode(value), name)
+    if is_encoded(value):
+        return Picture(decode(value), name or (os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""))
     return Picture(_rgb(_as_array(value)), name)
 
 

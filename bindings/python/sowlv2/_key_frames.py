@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional,
 
 import numpy as np
 
+from ._command import decoder
 from ._images import ImageLike, c_images, picture_of
 from ._library import NULL, Callbacks, call, encode_path, ffi, get, lib, owned, text_of, tick, view_of
 from ._model import Model
@@ -229,6 +230,7 @@ class KeyFrames(Model):
         features: "Union[str, os.PathLike[str], None]" = None,
         plot: "Union[str, os.PathLike[str], None]" = None,
         pictures: "Union[str, os.PathLike[str], None]" = None,
+        isolate: bool = False,
         progress: Progress = None,
         on_features: Optional[Callable[[ClipFeatures], object]] = None,
         **options: Any,
@@ -240,12 +242,16 @@ class KeyFrames(Model):
         start, end    seconds: only this part; end 0: to the end
         scores, features, plot, pictures   files to write: .json or .csv, safetensors, PNG, a folder of the chosen
                       frames
+        isolate       decode it in a process of its own, as in run()
         progress      True for a bar by tqdm, or a function (frames done, all or 0, "") that stops it by giving False
         The rest is as in score(). A source that breaks off gives what came before, and says why in `failure`.
         """
         if not isinstance(source, (str, os.PathLike)):
-            if any(value is not None for value in (fps, scores, features, plot, pictures)) or start or end:
-                raise TypeError("fps, start, end and files are for videos by name: frames from memory are scored alone")
+            given = (fps, scores, features, plot, pictures)
+            if any(value is not None for value in given) or start or end or isolate:
+                raise TypeError(
+                    "fps, start, end, isolate and files are for videos by name: frames from memory are scored alone"
+                )
             return self.score(source, count, spacing=spacing, on_features=on_features, **options)
         path = encode_path(source, "source")
         callbacks = Callbacks()
@@ -258,6 +264,7 @@ class KeyFrames(Model):
             "end": end,
             "score": score,
             "choice": choice,
+            "decoder_program": os.fsencode(decoder()) if isolate else None,
             **{name: None if file is None else encode_path(file, name) for name, file in files.items()},
         }
         report = ffi.new("struct sowlv2_key_frames_report *")

@@ -24,10 +24,12 @@ from typing import (
 
 import numpy as np
 
+from ._command import decoder
 from ._detector import Detector
 from ._device import Device
 from ._find import ModelName, opened
-from ._images import ImageLike, Picture, picture_of
+from ._errors import UnsupportedError
+from ._images import ImageLike, Picture, is_encoded, picture_of
 from ._key_frames import KeyFrames
 from ._library import NULL, Callbacks, call, encode, encode_path, ffi, lib, logger, owned, prompts_of, text_of, texts, view_of
 from ._masks import Mask, Masks
@@ -232,11 +234,23 @@ def _frame_of(frame: Any) -> RunFrame:
     )
 
 
+def _picture(image: ImageLike, name: str, isolate: bool) -> Picture:
+    """With `isolate` nothing is decoded here, where all that is from memory would be."""
+    if isolate and is_encoded(image):
+        raise UnsupportedError(
+            "isolate: an image from memory that is a file would be decoded by this process: give its path as an input"
+        )
+    return picture_of(image, name)
+
+
 class _ImageList:
     """Images from memory, as the library asks for them."""
 
-    def __init__(self, images: Sequence[Tuple[str, Any]], callbacks: Callbacks, keep: List[Any]) -> None:
+    def __init__(
+        self, images: Sequence[Tuple[str, Any]], isolate: bool, callbacks: Callbacks, keep: List[Any]
+    ) -> None:
         self._images = images
+        self._isolate = isolate
         self._held: Dict[int, Picture] = {}
         self.c = ffi.new("struct sowlv2_image_list *")
         self.c.names = texts([encode(name, "images") for name, _ in images], keep)
@@ -247,7 +261,7 @@ class _ImageList:
     def _load(self, index: int, out: Any, user_data: Any) -> int:
         name, image = self._images[index]
         try:
-            picture = picture_of(image() if callable(image) else image, name)
+            picture = _picture(image() if callable(image) else image, name, self._isolate)
         except Exception as error:  # this image fails, the others are done
             logger.warning("%s: %s", name, error)
             return int(getattr(error, "status", 0)) or _FAILED
@@ -263,9 +277,10 @@ class _Stream:
     """Frames from memory, as the library asks for them."""
 
     def __init__(
-        self, frames: Iterable[Any], name: str, frame_rate: float, callbacks: Callbacks, keep: List[Any]
+        self, frames: Iterable[Any], name: str, frame_rate: float, isolate: bool, callbacks: Callbacks, keep: List[Any]
     ) -> None:
         self._frames = iter(frames)
+        self._isolate = isolate
         self._rate = frame_rate if frame_rate > 0 else 25.0
         self._count = 0
         self._held: Optional[Picture] = None
@@ -283,7 +298,7 @@ class _Stream:
             image = next(self._frames)
         except StopIteration:
             return 1
-        self._held = picture_of(image)
+        self._held = _picture(image, "", self._isolate)
         self._held.write_to(out)
         time[0] = self._count / self._rate
         self._count += 1
@@ -357,6 +372,7 @@ def run(
     segment: Optional[Mapping[str, Any]] = None,
     track: Optional[Mapping[str, Any]] = None,
     resume: bool = False,
+    isolate: bool = False,
     on_frame: Optional[Callable[[RunFrame], object]] = None,
     on_object_end: Optional[Callable[[str, int], object]] = None,
     on_input_end: Optional[Callable[[str, bool], object]] = None,
@@ -381,6 +397,8 @@ def run(
     stream      frames from memory, a video; stream_name in rows; frame_rate 0: not known
     segment, track   options of struct sowlv2_segment_options and sowlv2_track_options
     resume      go on with what an earlier run of the same job left in `output`
+    isolate     decode files in processes of their own that can open no file and no connection: for inputs from
+                strangers; films are written without sound then. Linux only
     on_frame    is given each image, and each frame of a video, in order; like the next ones it is called from a thread
                 of the job, one call at a time, and False ends the job
     on_object_end, on_input_end   an object was given up, its last frame was given (those that are still followed end
@@ -399,15 +417,15 @@ def run(
     callbacks = Callbacks()
     keep: List[Any] = []
     values: Dict[str, Any] = dict(options)
-    for name in ("size", "user_data", "sinks", "sink_count", "job", "job_count", "part", "scorer_model"):
+    for name in ("size", "user_data", "decoder_program", "sinks", "sink_count", "job", "job_count", "part", "scorer_model"):
         if name in values:
             raise TypeError(f"{name}: there is no such option")
     memory = _inputs(inputs, videos, images, values, keep)
     if memory:
-        image_list = _ImageList(memory, callbacks, keep)
+        image_list = _ImageList(memory, isolate, callbacks, keep)
         values["images"] = image_list.c
     if stream is not None:
-        frames = _Stream(stream, stream_name, frame_rate, callbacks, keep)
+        frames = _Stream(stream, stream_name, frame_rate, isolate, callbacks, keep)
         values["stream"] = frames.c
     named: Dict[str, Any] = {
         "threshold": threshold, "nms": nms, "objectness": objectness, "template": template, "dedupe": dedupe,
@@ -432,6 +450,8 @@ def run(
     keep.extend([detect_keep, segment_keep, track_keep])
     values.update(detect=detect_c, segment=segment_c, track=track_c, dedupe_iou=dedupe, resume=resume)
     values["prompt_template"] = template
+    if isolate:
+        values["decoder_program"] = os.fsencode(decoder())
     if output is not None:
         values["output"] = encode_path(output, "output")
     if on_frame or on_object_end or on_input_end:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -283,6 +284,15 @@ def test_key_frames_of_a_video(clip, key_frames, tmp_path):
     assert len(report.chosen) == 4 and (np.diff(report.chosen) > 0).all()
     assert report.scores.min() == 0 and report.scores.max() == 1 and told[-1] == len(report)
     assert (tmp_path / "s.csv").is_file() and (tmp_path / "p.png").is_file() and report.failure is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no seccomp")
+def test_key_frames_of_an_isolated_video(clip, frames, key_frames):
+    report = key_frames.choose(clip, 4, end=1.0)
+    isolated = key_frames.choose(clip, 4, end=1.0, isolate=True)
+    assert np.array_equal(isolated.scores, report.scores) and np.array_equal(isolated.chosen, report.chosen)
+    with pytest.raises(TypeError, match="isolate"):
+        key_frames.choose(frames, 4, isolate=True)
 
 
 def test_key_frames_from_memory(frames, key_frames):

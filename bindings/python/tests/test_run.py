@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 
 import numpy as np
@@ -75,6 +76,49 @@ def test_resume_goes_on_with_the_same_job(tmp_path, words):
         sowlv2.run(DATA / "scene_001.jpg", ["cat"], out, resume=True, **DEMO)
     with pytest.raises(ValueError, match="threshold"):
         sowlv2.run(DATA / "scene_001.jpg", words, out, resume=True, threshold=0.5, **DEMO)
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no seccomp")
+
+
+@linux
+def test_isolate_gives_the_same(tmp_path, words, clip):
+    """Images, and frames of a video; the same job for resume."""
+    given = [DATA / "scene_001.jpg", DATA / "scene_003.jpg"]
+    sowlv2.run(given, words, tmp_path / "plain", **DEMO)
+    sowlv2.run(given, words, tmp_path / "isolated", isolate=True, **DEMO)
+    assert rows(tmp_path / "isolated") == rows(tmp_path / "plain")
+    report = sowlv2.run(given, words, tmp_path / "isolated", resume=True, **DEMO)
+    assert report.parts[0].counts["skipped"] == 2
+    plain, isolated = [], []
+    sowlv2.run(clip, "banana", on_frame=plain.append, end=0.4, **DEMO)
+    sowlv2.run(clip, "banana", on_frame=isolated.append, end=0.4, isolate=True, **DEMO)
+    assert len(isolated) == len(plain) == 6
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(plain, isolated))
+
+
+@linux
+def test_isolate_decodes_nothing_here(tmp_path, scene, words, caplog, monkeypatch):
+    """What decodes is another process: where that cannot be, nothing is decoded, and it is said."""
+    with open(scene, "rb") as file:
+        data = file.read()
+    taken = []
+    with caplog.at_level(logging.INFO, "sowlv2"):
+        report = sowlv2.run(
+            [sowlv2.decode(scene), data], words, images={"path": scene}, on_frame=taken.append, isolate=True, **DEMO
+        )
+    assert (report.done, report.failed) == (1, 2) and caplog.text.count("would be decoded by this process") == 2
+    assert [frame.input for frame in taken] == ["image_1"]
+    with pytest.raises(sowlv2.UnsupportedError, match="would be decoded"):
+        list(sowlv2.track(iter([data]), words, isolate=True, **DEMO))
+    monkeypatch.setenv("SOWLV2_LIBRARY", str(tmp_path / "lib" / "libsowlv2.so"))
+    with pytest.raises(sowlv2.UnsupportedError, match="sowlv2 is not there, which decodes"):
+        sowlv2.run(scene, words, tmp_path / "o", isolate=True, **DEMO)
+    program = tmp_path / "sowlv2"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o600)  # some installers drop the right
+    with pytest.raises(sowlv2.Error, match="decode"):
+        sowlv2.run(scene, words, tmp_path / "o", isolate=True, **DEMO)
 
 
 def test_a_video(tmp_path, clip):
