@@ -72,10 +72,16 @@ static void add_strip(const struct strip *strip, const struct span across[IMPORT
 
 void importance_grey(const uint8_t *pixels, int width, int height, size_t row_bytes, uint8_t grey[IMPORTANCE_GREY])
 {
+    importance_grey_rows(pixels, width, height, row_bytes, 0, IMPORTANCE_GREY_HEIGHT, grey);
+}
+
+void importance_grey_rows(const uint8_t *pixels, int width, int height, size_t row_bytes, int first, int end,
+                          uint8_t grey[IMPORTANCE_GREY])
+{
     struct span across[IMPORTANCE_GREY_WIDTH];
     for (int x = 0; x < IMPORTANCE_GREY_WIDTH; x++)
         across[x] = block_of(width, x, IMPORTANCE_GREY_WIDTH);
-    for (int y = 0; y < IMPORTANCE_GREY_HEIGHT; y++) {
+    for (int y = first; y < end; y++) {
         const struct span down = block_of(height, y, IMPORTANCE_GREY_HEIGHT);
         uint64_t blocks[IMPORTANCE_GREY_WIDTH] = {0};
         for (int64_t top = down.first, rows; top < down.end; top += rows) {

@@ -57,16 +57,19 @@ static double distance(const float *patch, int64_t count, int64_t step, int64_t 
     return own == 0.0 || others == 0.0 ? 0.0 : 1.0 - product / (sqrt(own) * sqrt(others));
 }
 
+float importance_change_at(const float *features, struct importance_shape shape, int64_t history, int64_t tubelet)
+{
+    const int64_t step = shape.patches * shape.width, before = tubelet < history ? tubelet : history;
+    double sum = 0.0;
+    for (int64_t p = 0; p < shape.patches && before > 0; p++)
+        sum += distance(features + tubelet * step + p * shape.width, before, step, shape.width);
+    return (float)(sum / (double)shape.patches);
+}
+
 void importance_change(const float *features, struct importance_shape shape, int64_t history, float *scores)
 {
-    const int64_t step = shape.patches * shape.width;
-    for (int64_t t = 0; t < shape.tubelets; t++) {
-        const int64_t before = t < history ? t : history;
-        double sum = 0.0;
-        for (int64_t p = 0; p < shape.patches && before > 0; p++)
-            sum += distance(features + t * step + p * shape.width, before, step, shape.width);
-        scores[t] = (float)(sum / (double)shape.patches);
-    }
+    for (int64_t t = 0; t < shape.tubelets; t++)
+        scores[t] = importance_change_at(features, shape, history, t);
 }
 
 void importance_surprise(const float *predicted, const float *features, struct importance_shape shape, float *scores)

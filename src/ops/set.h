@@ -47,6 +47,8 @@ struct ops_set {
     /* See device_memory() and device_memory_release(). `out` is empty before. */
     int (*memory)(struct device *, struct device_memory *out);
     int (*memory_release)(struct device *);
+    /* See device_share(). */
+    void (*share)(struct device *, size_t count, pool_task task, void *data);
 
     /* ---- weights, prepared when a model opens ---- */
 

@@ -125,6 +125,13 @@ static void test_grey(void **state)
 
             assert_int_equal(grey[at], grey_block(pixels, width, height, row_bytes, x, y));
         }
+        uint8_t rows[IMPORTANCE_GREY];
+        memset(rows, 0x55, sizeof(rows));
+        importance_grey_rows(pixels, width, height, row_bytes, 5, 8, rows);
+        for (int at = 0; at < IMPORTANCE_GREY; at++) {
+            const int y = at / IMPORTANCE_GREY_WIDTH;
+            assert_int_equal(rows[at], y >= 5 && y < 8 ? grey[at] : 0x55);
+        }
         free(pixels);
     }
 }

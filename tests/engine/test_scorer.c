@@ -73,7 +73,8 @@ static struct sowlv2_image *set_clips(const struct fixture *f, int set, struct s
                                           .width = (int)width,
                                           .height = (int)height,
                                           .stride = 3 * (size_t)width};
-    *out = (struct scorer_clips){frames, pixels->dim[0], pixels->dim[1], SCORER_CENTRE};
+    *out = (struct scorer_clips){
+        .frames = frames, .batch = pixels->dim[0], .count = pixels->dim[1], .view = SCORER_CENTRE};
     return frames;
 }
 
@@ -154,30 +155,36 @@ static void test_positions(void **state)
     close_case(&f);
 }
 
-/* A clip of shrunk frames, seen whole, is the clip. */
-static void test_shrink(void **state)
+/* Clips of frames that the session holds are the clips, from whichever place on, and whatever was held before. */
+static void test_held(void **state)
 {
     (void)state;
     struct fixture f;
     open_case("vjepa2_tiny", &f);
     struct scorer_clips clips;
     struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
-    const size_t side = (size_t)f.info->side, square = 3 * side * side;
-    uint8_t *const squares = malloc((size_t)(clips.batch * clips.count) * square);
-    struct sowlv2_image *const shrunk = calloc((size_t)(clips.batch * clips.count), sizeof(*shrunk));
-    assert_true(squares && shrunk);
-    for (int64_t i = 0; i < clips.batch * clips.count; i++) {
-        check(scorer_session_shrink(f.session, &clips.frames[i], SCORER_CENTRE, squares + (size_t)i * square));
-        shrunk[i] = (struct sowlv2_image){squares + (size_t)i * square, f.info->side, f.info->side, 3 * side};
-    }
-    const int64_t count = clips.batch * scorer_tokens(f.scorer, clips.count) * f.info->width;
+    const int64_t count = scorer_tokens(f.scorer, clips.count) * f.info->width, places = clips.count + 1;
     float *const features = new_floats(count);
-    const struct scorer_clips again = {shrunk, clips.batch, clips.count, SCORER_WHOLE};
-    check(scorer_session_encode(f.session, &again, NULL, &(struct scorer_wanted){.features = features}));
-    expected_compare("features", features, expected_tensor(&f.expected, "0.features"), 0, count);
+    struct sowlv2_image other = clips.frames[0];
+    other.height--;
+    assert_int_equal(scorer_session_take(f.session, &other, SCORER_CENTRE, 0), SOWLV2_ERROR_ARGUMENT);
+    check(scorer_session_hold(f.session, places));
+    assert_int_equal(scorer_session_take(f.session, &other, SCORER_CENTRE, places), SOWLV2_ERROR_ARGUMENT);
+    for (int64_t first = 0; first < places; first++) {
+        const int64_t clip = first % clips.batch;
+        for (int64_t i = 0; i < places; i++)
+            check(scorer_session_take(f.session, &other, SCORER_WHOLE, i));
+        for (int64_t i = 0; i < clips.count; i++)
+            check(scorer_session_take(f.session, &clips.frames[clip * clips.count + i], SCORER_CENTRE,
+                                      (first + i) % places));
+        const struct scorer_clips held = scorer_session_clip(f.session, first, clips.count);
+        check(scorer_session_encode(f.session, &held, NULL, &(struct scorer_wanted){.features = features}));
+        expected_compare("features", features, expected_tensor(&f.expected, "0.features"), clip * count, count);
+    }
+    const struct scorer_clips longer = scorer_session_clip(f.session, 0, places + 1);
+    assert_int_equal(scorer_session_encode(f.session, &longer, NULL, &(struct scorer_wanted){.features = features}),
+                     SOWLV2_ERROR_ARGUMENT);
     free(features);
-    free(shrunk);
-    free(squares);
     free(frames);
     close_case(&f);
 }
@@ -221,7 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_shrink),
+        cmocka_unit_test(test_held),
         cmocka_unit_test(test_nothing_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void attention_bf16(struct compute *compute, struct tensor q, struct tens
 #define TABLE(SUFFIX, PRODUCTS, ATTENTION)                                                                             \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
-        .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release,                             \
+        .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release, .share = host_share,        \
         .constant_create = host_constant_create, .linear_create = PRODUCTS##_linear_create,                            \
         .linear_free = PRODUCTS##_linear_free, .conv2d_create = PRODUCTS##_conv2d_create,                              \
         .conv2d_free = PRODUCTS##_linear_free, .compute_create = host_compute_create,                                  \

@@ -29,6 +29,7 @@ const struct ops_set ops_reference = {
     .guard = host_guard,
     .memory = host_memory,
     .memory_release = host_memory_release,
+    .share = host_share,
     .constant_create = host_constant_create,
     .linear_create = reference_linear_create,
     .linear_free = reference_linear_free,
