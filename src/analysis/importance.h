@@ -14,9 +14,6 @@ struct importance_shape {
     int64_t tubelets, patches, width;
 };
 
-/* scores[t] = the variance over a tubelet's patches, averaged over the channels. Errors: MEMORY. */
-int importance_variance(const float *features, struct importance_shape shape, float *scores);
-
 /* scores[t] = 1 - the cosine between a patch and the mean of the same patch in the up to `history` tubelets
  * before, averaged over the patches: 0 to 2. The first tubelet has none before and gets 0, and so does a patch
  * where either is all zeros. */

@@ -151,8 +151,10 @@ int scorer_session_encode(struct scorer_session *session, const struct scorer_cl
         status = reserve(session, clips->batch, scorer_tokens(scorer, clips->count), &kept);
     if (status != 0)
         return status;
-    const struct scorer_output out = {
-        .features = wanted->features, .logits = wanted->logits, .kept = kept.buffer ? &kept : NULL};
+    const struct scorer_output out = {.features = wanted->features,
+                                      .logits = wanted->logits,
+                                      .variance = wanted->variance,
+                                      .kept = kept.buffer ? &kept : NULL};
     status = scorer->model->encode(scorer->weights, session->compute, clips, control, &out);
     if (status == 0 && wanted->keep)
         session->kept = kept;

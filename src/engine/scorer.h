@@ -39,6 +39,7 @@ struct scorer_clips scorer_session_clip(const struct scorer_session *session, in
 struct scorer_wanted {
     float *features; /* [batch][tokens][width] */
     float *logits;   /* [batch][label_count]: needs a classifier */
+    float *variance; /* [batch][tubelets] */
     bool keep;       /* the features stay on the device, for the functions below, until others are kept */
 };
 /* Errors: as scorer_model's `encode`; on error no features are kept. */

@@ -54,6 +54,7 @@ struct scorer_output {
     float *features;           /* [batch][tokens][width] */
     float *pooled;             /* [batch][width]: needs a classifier */
     float *logits;             /* [batch][label_count]: likewise */
+    float *variance;           /* [batch][tubelets]: of a tubelet's patches, the mean over the width */
     const struct tensor *kept; /* [batch, tokens, width] of the model's device: the features stay there, for the passes
                                 * of the table that take them */
 };

@@ -64,6 +64,7 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(affine),
         ENTRY(select),
         ENTRY(max_rows),
+        ENTRY(variance),
         ENTRY(sine),
         ENTRY(embed_points),
         ENTRY(choose_mask),

@@ -295,6 +295,10 @@ void op_select(struct compute *compute, struct tensor score, float threshold, st
 /* out[b] = the largest of x[b, :], NaN where one of them is; x [b, c], c > 0, out [b, 1]. */
 void op_max_rows(struct compute *compute, struct tensor x, struct tensor out);
 
+/* out[n] = the variance of each column x[n, :, c], not of a sample, and the mean of these: x [n, r, c], r and c > 0,
+ * out [n, 1]. */
+void op_variance(struct compute *compute, struct tensor x, struct tensor out);
+
 /* Sines, then cosines, of x[b] / periods[i]: x [b, 1], periods [c], out [b, 2 c]. */
 void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 

@@ -110,6 +110,7 @@ struct ops_set {
     void (*select)(struct compute *, struct tensor score, float threshold, struct tensor x, struct tensor other,
                    struct tensor out);
     void (*max_rows)(struct compute *, struct tensor x, struct tensor out);
+    void (*variance)(struct compute *, struct tensor x, struct tensor out);
     void (*sine)(struct compute *, struct tensor x, struct tensor periods, struct tensor out);
     void (*embed_points)(struct compute *, const struct point_embedding *, struct tensor points, struct tensor kinds,
                          struct tensor out);

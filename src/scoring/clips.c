@@ -3,7 +3,6 @@
 
 #include "analysis/importance.h"
 #include "base/error.h"
-#include "base/first_error.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -105,7 +104,6 @@ struct tubelet_work {
     int64_t history;       /* of change: tubelets that lie before them */
     struct importance_shape shape;
     float *out; /* scores[tubelets], or pooled[tubelets][width] */
-    struct first_error error;
 };
 
 static void pool_tubelet(void *data, size_t index, size_t worker)
@@ -120,15 +118,6 @@ static void pool_tubelet(void *data, size_t index, size_t worker)
             sum += (double)features[p * width + c];
         work->out[(int64_t)index * width + c] = (float)(sum / (double)patches);
     }
-}
-
-static void score_variance(void *data, size_t index, size_t worker)
-{
-    struct tubelet_work *const work = data;
-    const struct importance_shape one = {1, work->shape.patches, work->shape.width};
-    (void)worker;
-    first_error_keep(&work->error, importance_variance(work->features + (int64_t)index * one.patches * one.width, one,
-                                                       work->out + index));
 }
 
 static void score_change(void *data, size_t index, size_t worker)
@@ -165,14 +154,6 @@ static void score_surprise_of(void *data, size_t index, size_t worker)
     importance_surprise(work->expected + at, work->features + at, one, work->out + index);
 }
 
-/* Errors: MEMORY. */
-static int work_out(const struct scoring_clips *clips, pool_task task, struct tubelet_work *work)
-{
-    first_error_init(&work->error);
-    scorer_share(clips->scorer, (size_t)work->shape.tubelets, task, work);
-    return first_error_end(&work->error);
-}
-
 static int give_features(struct scoring_clips *clips, float *features, int64_t first, int64_t frames)
 {
     const struct sowlv2_score_options *const options = clips->options;
@@ -184,9 +165,7 @@ static int give_features(struct scoring_clips *clips, float *features, int64_t f
     if (options->pooled) {
         struct tubelet_work work = {
             .features = features, .shape = {tubelets, patches_of(clips), clips->info->width}, .out = clips->pooled};
-        const int status = work_out(clips, pool_tubelet, &work);
-        if (status)
-            return status;
+        scorer_share(clips->scorer, (size_t)tubelets, pool_tubelet, &work);
         given.values = clips->pooled;
         given.rows = tubelets;
     }
@@ -262,7 +241,8 @@ static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t co
                                 .expected = clips->expected,
                                 .shape = {wanted, patches, width},
                                 .out = scores + seen};
-    return work_out(clips, score_surprise_of, &work);
+    scorer_share(clips->scorer, (size_t)wanted, score_surprise_of, &work);
+    return 0;
 }
 
 /* The tubelets right before this clip, so that its first ones have something to be compared with. */
@@ -283,23 +263,26 @@ int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbe
     float *const features = clips->features + HISTORY * patches * width, *const scores = clips->scores;
     if (first != clips->end)
         clips->history = 0;
-    int status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
+    struct scorer_wanted wanted = {.features = features, .logits = clips->logits};
+    if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
+        wanted.variance = scores;
+        wanted.features = clips->options->features ? features : NULL;
+    }
+    int status = encode(clips, first, count, &wanted);
     if (!status)
         status = give_features(clips, features, first, count);
     if (!status)
         status = note_clip(clips, numbers, first);
     if (status)
         return status;
-    struct tubelet_work work = {.features = features, .shape = {tubelets, patches, width}, .out = scores};
     if (clips->options->importance == SOWLV2_IMPORTANCE_CHANGE) {
-        work.history = clips->history;
-        status = work_out(clips, score_change, &work);
+        struct tubelet_work work = {
+            .features = features, .history = clips->history, .shape = {tubelets, patches, width}, .out = scores};
+        scorer_share(clips->scorer, (size_t)tubelets, score_change, &work);
         if (clips->history == 0)
             scores[0] = NAN;
         keep_history(clips, tubelets);
-    } else if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
-        status = work_out(clips, score_variance, &work);
-    } else {
+    } else if (clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE) {
         status = score_surprise(clips, first, count, features, scores);
     }
     if (!status)

@@ -65,8 +65,6 @@ static void test_features(void **state)
 
     (void)state;
     assert_in_range(shape.tubelets, 1, 16);
-    assert_int_equal(importance_variance(features, shape, scores), 0);
-    compare("variance", scores, 1e-6);
     importance_change(features, shape, 1, scores);
     compare("change.1", scores, 1e-6);
     assert_true(fabsf(scores[3]) < 1e-6F); /* a tubelet like the one before */

@@ -78,6 +78,30 @@ static struct sowlv2_image *set_clips(const struct fixture *f, int set, struct s
     return frames;
 }
 
+/* Against the variances of the golden features. */
+static void compare_variance(const struct fixture *f, const struct host_tensor *features, int64_t entries,
+                             const float *found)
+{
+    const int64_t patches = f->info->grid * f->info->grid, width = f->info->width;
+    float *const values = malloc(features->bytes);
+    assert_non_null(values);
+    memcpy(values, features->data, features->bytes);
+    for (int64_t i = 0; i < entries; i++) {
+        double all = 0;
+        for (int64_t c = 0; c < width; c++) {
+            const float *const column = values + i * patches * width + c;
+            double mean = 0;
+            for (int64_t p = 0; p < patches; p++)
+                mean += (double)column[p * width] / (double)patches;
+            for (int64_t p = 0; p < patches; p++)
+                all += pow((double)column[p * width] - mean, 2) / (double)(patches * width);
+        }
+        if (!(fabs((double)found[i] - all) <= 1e-4 * all + 1e-6))
+            fail_msg("variance %d is %g, expected %g", (int)i, (double)found[i], all);
+    }
+    free(values);
+}
+
 /* Encodes a set; what was wanted and, with `keep`, what follows from features on the device are the goldens. */
 static void run_set(struct fixture *f, int set, bool fetch, bool keep)
 {
@@ -85,10 +109,15 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
     struct sowlv2_image *const frames = set_clips(f, set, &clips);
     const int64_t tokens = scorer_tokens(f->scorer, clips.count), count = clips.batch * tokens * f->info->width;
     const int64_t labels = clips.batch * f->info->label_count;
+    const int64_t entries = clips.batch * scorer_tubelets(f->scorer, clips.count);
     float *const features = new_floats(count), *const logits = new_floats(labels + 1);
-    const struct scorer_wanted wanted = {
-        .features = fetch ? features : NULL, .logits = fetch && labels > 0 ? logits : NULL, .keep = keep};
+    float *const variance = new_floats(entries);
+    const struct scorer_wanted wanted = {.features = fetch ? features : NULL,
+                                         .logits = fetch && labels > 0 ? logits : NULL,
+                                         .variance = variance,
+                                         .keep = keep};
     check(scorer_session_encode(f->session, &clips, NULL, &wanted));
+    compare_variance(f, expected_tensor(&f->expected, "%d.features", set), entries, variance);
     if (fetch)
         expected_compare("features", features, expected_tensor(&f->expected, "%d.features", set), 0, count);
     if (wanted.logits)
@@ -97,6 +126,7 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
         check(scorer_session_predict(f->session, NULL, NULL, NULL, features));
         expected_compare("predicted", features, expected_tensor(&f->expected, "%d.predicted", set), 0, count);
     }
+    free(variance);
     free(features);
     free(logits);
     free(frames);

@@ -331,7 +331,7 @@ static void test_vjepa2(void **state)
     float *const features = sam2_floats(2 * classified * width);
     float *const pooled = sam2_floats(2 * width), *const logits = sam2_floats(2 * config->label_count);
     const struct scorer_clips clips = {.frames = f.frames, .batch = 2, .count = FRAMES, .view = SCORER_CENTRE};
-    const struct scorer_output all = {features, pooled, logits, &kept};
+    const struct scorer_output all = {.features = features, .pooled = pooled, .logits = logits, .kept = &kept};
     sam2_check(vjepa2_encode(f.model, f.compute, &clips, NULL, NULL, &all));
     count_pass(f.compute, "V-JEPA 2: 2 clips, classified");
     device_tensor_free(f.device, &kept);

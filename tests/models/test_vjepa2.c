@@ -168,7 +168,10 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     struct model_trace trace = {compare_trace, fixture};
     struct scorer_clips clips = {.frames = frames, .batch = batch, .count = count, .view = SCORER_CENTRE};
     struct tensor kept = keep_features(fixture, batch, tokens, NULL);
-    struct scorer_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL, &kept};
+    struct scorer_output out = {.features = features,
+                                .pooled = classifier ? pooled : NULL,
+                                .logits = classifier ? logits : NULL,
+                                .kept = &kept};
 
     snprintf(fixture->prefix, sizeof(fixture->prefix), "%d", set);
     check(vjepa2_encode(fixture->model, fixture->compute, &clips, &trace, NULL, &out));

@@ -147,6 +147,12 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     vjepa2_encoder(model, compute, clips, trace, control, x);
     if (out->features)
         op_download(compute, x, out->features);
+    if (out->variance) {
+        const int64_t entries = dim[0] * vjepa2_tubelets(&model->config, clips->count);
+        struct tensor variance = COMPUTE_TENSOR(compute, DTYPE_F32, entries, 1);
+        op_variance(compute, TENSOR_RESHAPE(x, entries, model->config.grid * model->config.grid, dim[2]), variance);
+        op_download(compute, variance, out->variance);
+    }
     if (wants_classes)
         classify(model, compute, kept || out->features ? copy_features(compute, x) : x, trace, out->pooled,
                  out->logits);

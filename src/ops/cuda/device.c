@@ -295,6 +295,7 @@ const struct ops_set ops_cuda = {
     .affine = cuda_affine,
     .select = cuda_select,
     .max_rows = cuda_max_rows,
+    .variance = cuda_variance,
     .sine = cuda_sine,
     .embed_points = cuda_embed_points,
     .choose_mask = cuda_choose_mask,

@@ -66,6 +66,7 @@ const struct ops_set ops_reference = {
     .affine = reference_affine,
     .select = reference_select,
     .max_rows = reference_max_rows,
+    .variance = reference_variance,
     .sine = reference_sine,
     .embed_points = reference_embed_points,
     .choose_mask = reference_choose_mask,
