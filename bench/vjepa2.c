@@ -112,7 +112,7 @@ int main(int argc, char **argv)
     } else {
         for (int i = 0; i < count; i++)
             frames[i] = (struct sowlv2_image){pixels + frame * (size_t)i, width, height, 3 * (size_t)width};
-        struct scorer_clips clips = {frames, 1, count, SCORER_CENTRE};
+        struct scorer_clips clips = {.frames = frames, .batch = 1, .count = count, .view = SCORER_CENTRE};
         const struct vjepa2_config *config = vjepa2_get_config(model);
         size_t values = (size_t)(vjepa2_tokens(config, count) * config->encoder.width);
         bool predict = argc > 9 && strcmp(argv[9], "predict") == 0;

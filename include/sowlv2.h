@@ -307,6 +307,7 @@ SOWLV2_API int sowlv2_detector_tokenize(const sowlv2_detector *detector, const c
 struct sowlv2_prompt_options {
     size_t size;
     const char *prompt_template; /* "{}" stands for the prompt; default "a photo of {}" */
+    bool quiet; /* no notices of prompts that are cut off or that the model was not taught: they were told before */
 };
 
 SOWLV2_API void sowlv2_prompt_options_init(struct sowlv2_prompt_options *options, size_t size);

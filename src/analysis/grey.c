@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-/* Pixels side by side whose sums are made at once, and rows: as many as a sum of bytes has room for. LINE: bytes of the
- * cache's lines. */
-enum { STRIP = 2048, CHANNELS = 3, MOST_ROWS = UINT16_MAX / UINT8_MAX, LINE = 64 };
+/* Pixels side by side whose sums are made at once, and rows: as many as a sum of bytes has room for. TOGETHER: rows
+ * that are read side by side. LINE: bytes of the cache's lines. */
+enum { STRIP = 2048, CHANNELS = 3, MOST_ROWS = UINT16_MAX / UINT8_MAX, TOGETHER = 4, LINE = 64 };
 
 /* The part of a picture that is looked at: a block's rows, a strip's columns. */
 struct strip {
@@ -21,20 +21,40 @@ static void add_bytes(const uint8_t *restrict bytes, size_t count, uint16_t *res
         sums[i] = (uint16_t)(sums[i] + bytes[i]);
 }
 
+/* The same of TOGETHER rows, whose sums are read and written once. */
+static void add_together(const uint8_t *restrict a, size_t row_bytes, size_t count, uint16_t *restrict sums)
+{
+    const uint8_t *restrict const b = a + row_bytes, *restrict const c = b + row_bytes,
+                                  *restrict const d = c + row_bytes;
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t low = (uint16_t)(a[i] + b[i]), high = (uint16_t)(c[i] + d[i]);
+        sums[i] = (uint16_t)(sums[i] + (uint16_t)(low + high));
+    }
+}
+
 /* sums[i] = the sum over the rows of byte i: at most MOST_ROWS of them. A processor does not foresee the jump to the
- * next row: asking for the one after it makes this three times as fast. */
+ * next rows: they are asked for. */
 static void add_rows(const struct strip *strip, uint16_t *restrict sums)
 {
-    const size_t bytes = (size_t)(strip->right - strip->left) * CHANNELS;
+    const size_t bytes = (size_t)(strip->right - strip->left) * CHANNELS, step = strip->row_bytes;
     memset(sums, 0, bytes * sizeof(*sums));
-    for (int64_t y = 0; y < strip->rows; y++) {
-        const uint8_t *const row = strip->pixels + (size_t)y * strip->row_bytes;
-        const uint8_t *const soon = strip->pixels + (size_t)(y + 2 < strip->rows ? y + 2 : y) * strip->row_bytes;
+    int64_t y = 0;
+    for (; y + TOGETHER <= strip->rows; y += TOGETHER) {
+        const uint8_t *const row = strip->pixels + (size_t)y * step;
+        const uint8_t *const soon = y + 2 * TOGETHER <= strip->rows ? row + TOGETHER * step : row;
         size_t i = 0;
         for (; i + LINE <= bytes; i += LINE) {
-            __builtin_prefetch(soon + i);
-            add_bytes(row + i, LINE, sums + i);
+            for (size_t k = 0; k < TOGETHER; k++)
+                __builtin_prefetch(soon + k * step + i);
+            add_together(row + i, step, LINE, sums + i);
         }
+        add_together(row + i, step, bytes - i, sums + i);
+    }
+    for (; y < strip->rows; y++) {
+        const uint8_t *const row = strip->pixels + (size_t)y * step;
+        size_t i = 0;
+        for (; i + LINE <= bytes; i += LINE)
+            add_bytes(row + i, LINE, sums + i);
         add_bytes(row + i, bytes - i, sums + i);
     }
 }
@@ -72,10 +92,16 @@ static void add_strip(const struct strip *strip, const struct span across[IMPORT
 
 void importance_grey(const uint8_t *pixels, int width, int height, size_t row_bytes, uint8_t grey[IMPORTANCE_GREY])
 {
+    importance_grey_rows(pixels, width, height, row_bytes, 0, IMPORTANCE_GREY_HEIGHT, grey);
+}
+
+void importance_grey_rows(const uint8_t *pixels, int width, int height, size_t row_bytes, int first, int end,
+                          uint8_t grey[IMPORTANCE_GREY])
+{
     struct span across[IMPORTANCE_GREY_WIDTH];
     for (int x = 0; x < IMPORTANCE_GREY_WIDTH; x++)
         across[x] = block_of(width, x, IMPORTANCE_GREY_WIDTH);
-    for (int y = 0; y < IMPORTANCE_GREY_HEIGHT; y++) {
+    for (int y = first; y < end; y++) {
         const struct span down = block_of(height, y, IMPORTANCE_GREY_HEIGHT);
         uint64_t blocks[IMPORTANCE_GREY_WIDTH] = {0};
         for (int64_t top = down.first, rows; top < down.end; top += rows) {

@@ -6,41 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double *new_sums(int64_t count)
-{
-    return (uint64_t)count > SIZE_MAX / sizeof(double) ? NULL : calloc((size_t)count, sizeof(double));
-}
-
-int importance_variance(const float *features, struct importance_shape shape, float *scores)
-{
-    const int64_t patches = shape.patches, width = shape.width;
-    double *const sums = new_sums(2 * width), *const mean = sums, *const squares = sums ? sums + width : NULL;
-    if (!sums)
-        return error_memory("importance scores");
-    for (int64_t t = 0; t < shape.tubelets; t++) {
-        const float *tubelet = features + t * patches * width;
-        memset(sums, 0, 2 * (size_t)width * sizeof(*sums));
-        for (int64_t i = 0; i < patches * width; i += width)
-            for (int64_t c = 0; c < width; c++)
-                mean[c] += (double)tubelet[i + c];
-        for (int64_t c = 0; c < width; c++)
-            mean[c] /= (double)patches;
-        /* A sum a channel: the additions of one alone would wait for each other. */
-        for (int64_t i = 0; i < patches * width; i += width) {
-            for (int64_t c = 0; c < width; c++) {
-                const double difference = (double)tubelet[i + c] - mean[c];
-                squares[c] += difference * difference;
-            }
-        }
-        double all = 0.0;
-        for (int64_t c = 0; c < width; c++)
-            all += squares[c];
-        scores[t] = (float)(all / (double)(patches * width));
-    }
-    free(sums);
-    return 0;
-}
-
 /* 1 - cos of one patch and the mean of `count` patches, `step` apart, that end before it. */
 static double distance(const float *patch, int64_t count, int64_t step, int64_t width)
 {
@@ -57,16 +22,19 @@ static double distance(const float *patch, int64_t count, int64_t step, int64_t 
     return own == 0.0 || others == 0.0 ? 0.0 : 1.0 - product / (sqrt(own) * sqrt(others));
 }
 
+float importance_change_at(const float *features, struct importance_shape shape, int64_t history, int64_t tubelet)
+{
+    const int64_t step = shape.patches * shape.width, before = tubelet < history ? tubelet : history;
+    double sum = 0.0;
+    for (int64_t p = 0; p < shape.patches && before > 0; p++)
+        sum += distance(features + tubelet * step + p * shape.width, before, step, shape.width);
+    return (float)(sum / (double)shape.patches);
+}
+
 void importance_change(const float *features, struct importance_shape shape, int64_t history, float *scores)
 {
-    const int64_t step = shape.patches * shape.width;
-    for (int64_t t = 0; t < shape.tubelets; t++) {
-        const int64_t before = t < history ? t : history;
-        double sum = 0.0;
-        for (int64_t p = 0; p < shape.patches && before > 0; p++)
-            sum += distance(features + t * step + p * shape.width, before, step, shape.width);
-        scores[t] = (float)(sum / (double)shape.patches);
-    }
+    for (int64_t t = 0; t < shape.tubelets; t++)
+        scores[t] = importance_change_at(features, shape, history, t);
 }
 
 void importance_surprise(const float *predicted, const float *features, struct importance_shape shape, float *scores)

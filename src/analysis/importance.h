@@ -14,13 +14,12 @@ struct importance_shape {
     int64_t tubelets, patches, width;
 };
 
-/* scores[t] = the variance over a tubelet's patches, averaged over the channels. Errors: MEMORY. */
-int importance_variance(const float *features, struct importance_shape shape, float *scores);
-
 /* scores[t] = 1 - the cosine between a patch and the mean of the same patch in the up to `history` tubelets
  * before, averaged over the patches: 0 to 2. The first tubelet has none before and gets 0, and so does a patch
  * where either is all zeros. */
 void importance_change(const float *features, struct importance_shape shape, int64_t history, float *scores);
+/* That score of one tubelet. */
+float importance_change_at(const float *features, struct importance_shape shape, int64_t history, int64_t tubelet);
 
 /* scores[t] = the mean absolute difference between what was predicted and what came (V-JEPA's own loss). */
 void importance_surprise(const float *predicted, const float *features, struct importance_shape shape, float *scores);
@@ -41,6 +40,9 @@ bool importance_is_cut(const float *motion, int64_t count, int64_t at);
  * rows are `row_bytes` apart: means over the blocks of a grid. */
 enum { IMPORTANCE_GREY_WIDTH = 64, IMPORTANCE_GREY_HEIGHT = 36, IMPORTANCE_GREY = 64 * 36 };
 void importance_grey(const uint8_t *pixels, int width, int height, size_t row_bytes, uint8_t grey[IMPORTANCE_GREY]);
+/* That picture's rows first .. end - 1 alone. */
+void importance_grey_rows(const uint8_t *pixels, int width, int height, size_t row_bytes, int first, int end,
+                          uint8_t grey[IMPORTANCE_GREY]);
 
 /* Scores to 0 .. 1 by the lowest and the highest; all 0 where nothing differs. A score that is no finite number
  * becomes 0. `out` may be `scores`. */

@@ -47,8 +47,10 @@ int sowlv2_prompts_encode(const sowlv2_detector *detector, const char *const *pr
     if (!result)
         return error_memory("prompts");
     result->detector = detector;
-    tell_unknown(detector, prompts, count);
-    status = detector_prompts_encode(detector->detector, prompts, (int64_t)count, template, &result->prompts);
+    if (!mine.quiet)
+        tell_unknown(detector, prompts, count);
+    status =
+        detector_prompts_encode(detector->detector, prompts, (int64_t)count, template, mine.quiet, &result->prompts);
     if (status != 0) {
         free(result);
         return status;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,21 +83,30 @@ static void find_group(bool first_version, char *group, size_t size)
         fclose(file);
 }
 
-int processors_count(void)
+static int quota_of_process; /* 0: none; read once, since devices and videos ask again and again */
+
+static void find_quota(void)
 {
     static const struct {
         const char *root;
         bool first_version;
     } hierarchies[] = {{"/sys/fs/cgroup", false}, {"/sys/fs/cgroup/cpu", true}};
-    cpu_set_t set;
-    const bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
-    const long online = known ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
-    int count = online < 1 ? 1 : (int)online;
     for (size_t i = 0; i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++) {
         char group[PATH_BYTES];
         find_group(hierarchies[i].first_version, group, sizeof(group));
         const int quota = processors_quota(hierarchies[i].root, group);
-        count = quota > 0 && quota < count ? quota : count;
+        if (quota > 0 && (quota_of_process == 0 || quota < quota_of_process))
+            quota_of_process = quota;
     }
-    return count;
+}
+
+int processors_count(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    cpu_set_t set;
+    const bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
+    const long online = known ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+    const int count = online < 1 ? 1 : (int)online;
+    pthread_once(&once, find_quota);
+    return quota_of_process > 0 && quota_of_process < count ? quota_of_process : count;
 }

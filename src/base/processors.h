@@ -2,8 +2,8 @@
 #ifndef BASE_PROCESSORS_H
 #define BASE_PROCESSORS_H
 
-/* Those this process may run on, or fewer where the time it may take of them is limited (a container's quota): at least
- * 1. */
+/* Those this process may run on, or fewer where the time it may take of them is limited (a container's quota, as it was
+ * when this was first asked): at least 1. */
 int processors_count(void);
 
 /* How many processors' time the control group `group` ("/" or "/a/b") under `root` ("/sys/fs/cgroup") and the groups

@@ -21,9 +21,9 @@ int detector_tokenize_quietly(const struct detector *detector, const char *text,
 struct detector_prompts;
 
 /* Encodes texts, each put where `template` has "{}", once for any number of images and threads. The detector must
- * outlive them. Errors: ARGUMENT, MEMORY. */
+ * outlive them. Unless `quiet`, a notice tells of those whose ends did not fit. Errors: ARGUMENT, MEMORY. */
 int detector_prompts_encode(const struct detector *detector, const char *const *texts, int64_t count,
-                            const char *template, struct detector_prompts **out);
+                            const char *template, bool quiet, struct detector_prompts **out);
 void detector_prompts_free(struct detector_prompts **prompts);
 
 /* ---- images ---- */

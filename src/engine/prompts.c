@@ -48,7 +48,7 @@ static void tell_cut(const struct detector *detector, const struct cut *cut)
 }
 
 static int tokenize_all(const struct detector *detector, const char *const *texts, int64_t count, const char *template,
-                        int32_t *ids)
+                        bool quiet, int32_t *ids)
 {
     struct string text = {0};
     struct cut cut = {0};
@@ -62,7 +62,7 @@ static int tokenize_all(const struct detector *detector, const char *const *text
         if (status == 0 && is_cut)
             note_cut(&cut, text.data);
     }
-    if (status == 0)
+    if (status == 0 && !quiet)
         tell_cut(detector, &cut);
     string_free(&cut.named);
     string_free(&text);
@@ -80,7 +80,7 @@ static int encode(const struct detector *detector, const int32_t *ids, struct de
 }
 
 int detector_prompts_encode(const struct detector *detector, const char *const *texts, int64_t count,
-                            const char *template, struct detector_prompts **out)
+                            const char *template, bool quiet, struct detector_prompts **out)
 {
     *out = NULL;
     struct detector_prompts *prompts = calloc(1, sizeof(*prompts));
@@ -88,7 +88,7 @@ int detector_prompts_encode(const struct detector *detector, const char *const *
     int status = prompts && ids ? 0 : error_memory("prompts");
     if (status == 0) {
         *prompts = (struct detector_prompts){.detector = detector, .count = count};
-        status = tokenize_all(detector, texts, count, template, ids);
+        status = tokenize_all(detector, texts, count, template, quiet, ids);
     }
     if (status == 0)
         status = encode(detector, ids, prompts);

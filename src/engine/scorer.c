@@ -16,6 +16,8 @@ struct scorer {
 struct scorer_session {
     const struct scorer *scorer; /* not owned */
     struct compute *compute;
+    struct tensor frames; /* [places, side, side, 3] on the device: what the model sees of the frames that are held */
+    struct frame_resize resize;
     struct tensor room; /* [rows, width] on the device, as many as were needed so far */
     struct tensor kept; /* [batch, tokens, width] of it; without memory: nothing is kept */
 };
@@ -65,6 +67,11 @@ int64_t scorer_tokens(const struct scorer *scorer, int64_t frames)
     return scorer_tubelets(scorer, frames) * scorer->info.grid * scorer->info.grid;
 }
 
+void scorer_share(const struct scorer *scorer, size_t count, pool_task task, void *data)
+{
+    device_share(scorer->device, count, task, data);
+}
+
 /* ---- clips ---- */
 
 int scorer_session_create(const struct scorer *scorer, struct scorer_session **out)
@@ -89,15 +96,33 @@ void scorer_session_free(struct scorer_session **session)
     if (!old)
         return;
     compute_free(&old->compute);
+    frame_resize_free(old->scorer->device, &old->resize);
+    device_tensor_free(old->scorer->device, &old->frames);
     device_tensor_free(old->scorer->device, &old->room);
     free(old);
     *session = NULL;
 }
 
-int scorer_session_shrink(struct scorer_session *session, const struct sowlv2_image *frame, enum scorer_view view,
-                          uint8_t *out)
+int scorer_session_hold(struct scorer_session *session, int64_t count)
 {
-    return session->scorer->model->shrink(session->scorer->weights, session->compute, frame, view, out);
+    const int64_t side = session->scorer->info.side;
+    device_tensor_free(session->scorer->device, &session->frames);
+    return DEVICE_TENSOR_CREATE(session->scorer->device, DTYPE_F32, &session->frames, count, side, side, 3);
+}
+
+int scorer_session_take(struct scorer_session *session, const struct sowlv2_image *frame, enum scorer_view view,
+                        int64_t place)
+{
+    const struct scorer *const scorer = session->scorer;
+    if (!session->frames.buffer || place < 0 || place >= session->frames.dim[0])
+        return error_set(SOWLV2_ERROR_ARGUMENT, "a frame: there is no place %lld for it", (long long)place);
+    return scorer->model->prepare(scorer->weights, session->compute, frame, view, &session->resize,
+                                  tensor_at(session->frames, place));
+}
+
+struct scorer_clips scorer_session_clip(const struct scorer_session *session, int64_t place, int64_t count)
+{
+    return (struct scorer_clips){.batch = 1, .count = count, .prepared = &session->frames, .first = place};
 }
 
 /* Room on the device for features of so many clips. */
@@ -126,8 +151,10 @@ int scorer_session_encode(struct scorer_session *session, const struct scorer_cl
         status = reserve(session, clips->batch, scorer_tokens(scorer, clips->count), &kept);
     if (status != 0)
         return status;
-    const struct scorer_output out = {
-        .features = wanted->features, .logits = wanted->logits, .kept = kept.buffer ? &kept : NULL};
+    const struct scorer_output out = {.features = wanted->features,
+                                      .logits = wanted->logits,
+                                      .variance = wanted->variance,
+                                      .kept = kept.buffer ? &kept : NULL};
     status = scorer->model->encode(scorer->weights, session->compute, clips, control, &out);
     if (status == 0 && wanted->keep)
         session->kept = kept;

@@ -24,18 +24,37 @@ enum scorer_view {
     SCORER_WHOLE,  /* all of it, stretched to the square */
 };
 
-/* `batch` clips of `count` frames each, frames[batch][count]; sizes may differ. */
+/* `batch` clips of `count` frames each, frames[batch][count]; sizes may differ. Or one clip of frames that were
+ * prepared: those from entry `first` of `prepared` on, from the first entry again after the last. */
 struct scorer_clips {
-    const struct sowlv2_image *frames;
+    const struct sowlv2_image *frames; /* NULL: `prepared` */
     int64_t batch, count;
-    enum scorer_view view;
+    enum scorer_view view;         /* of `frames` */
+    const struct tensor *prepared; /* F32 [entries, side, side, 3] */
+    int64_t first;
 };
+
+/* How frames of one size become what the model sees, on the device: made for the first of them and kept. Starts as {0}.
+ */
+struct frame_resize {
+    int width, height; /* 0: none yet */
+    enum scorer_view view;
+    struct resize vertical, horizontal;
+    int top, left; /* where the pixels begin that they read */
+};
+static inline void frame_resize_free(struct device *device, struct frame_resize *resize)
+{
+    resize_free(device, &resize->vertical);
+    resize_free(device, &resize->horizontal);
+    *resize = (struct frame_resize){0};
+}
 
 /* What a pass gives, in host memory of the caller but for `kept`; NULL: not wanted, and not computed. */
 struct scorer_output {
     float *features;           /* [batch][tokens][width] */
     float *pooled;             /* [batch][width]: needs a classifier */
     float *logits;             /* [batch][label_count]: likewise */
+    float *variance;           /* [batch][tubelets]: of a tubelet's patches, the mean over the width */
     const struct tensor *kept; /* [batch, tokens, width] of the model's device: the features stay there, for the passes
                                 * of the table that take them */
 };
@@ -56,12 +75,14 @@ struct scorer_model {
     /* Tubelets of a clip of `frames` frames, at least 1. */
     int64_t (*tubelets)(const void *weights, int64_t frames);
 
-    /* What the model sees of one frame, as 8-bit RGB out[side][side][3]: a clip of such squares, seen whole, gives what
-     * the frames themselves give under `view`, and needs far less memory. Errors: ARGUMENT, MEMORY. */
-    int (*shrink)(const void *weights, struct compute *compute, const struct sowlv2_image *frame, enum scorer_view view,
-                  uint8_t *out);
-    /* `control` is asked between the parts. Errors: ARGUMENT (no frames, a frame without size), UNSUPPORTED (no
-     * classifier), CANCELLED, MEMORY. */
+    /* What the model sees of one frame, into out F32 [side, side, 3] of memory that outlives passes: a clip of frames
+     * that were prepared gives what the frames themselves give. The frame has been read when this returns, and the
+     * device goes on: what goes wrong there is the error of a later pass. `kept` stays for the next frame and is freed
+     * by the caller. Errors: ARGUMENT, MEMORY. */
+    int (*prepare)(const void *weights, struct compute *compute, const struct sowlv2_image *frame,
+                   enum scorer_view view, struct frame_resize *kept, struct tensor out);
+    /* `control` is asked between the parts. Errors: ARGUMENT (no frames, a frame without size, frames prepared for
+     * another model), UNSUPPORTED (no classifier), CANCELLED, MEMORY. */
     int (*encode)(const void *weights, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_control *control, const struct scorer_output *out);
 

@@ -27,6 +27,7 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(guard),
         ENTRY(memory),
         ENTRY(memory_release),
+        ENTRY(share),
         ENTRY(constant_create),
         ENTRY(linear_create),
         ENTRY(linear_free),
@@ -63,6 +64,7 @@ static const char *missing_entry(const struct ops_set *set)
         ENTRY(affine),
         ENTRY(select),
         ENTRY(max_rows),
+        ENTRY(variance),
         ENTRY(sine),
         ENTRY(embed_points),
         ENTRY(choose_mask),
@@ -161,6 +163,11 @@ const char *device_name(const struct device *device)
 struct device_hints device_hints(const struct device *device)
 {
     return device->hints;
+}
+
+void device_share(struct device *device, size_t count, pool_task task, void *data)
+{
+    device->set->share(device, count, task, data);
 }
 
 bool device_is_host(const struct device *device)

@@ -122,6 +122,18 @@ void op_max_rows(struct compute *compute, struct tensor x, struct tensor out)
         set_of(compute)->max_rows(compute, x, out);
 }
 
+void op_variance(struct compute *compute, struct tensor x, struct tensor out)
+{
+    const char *const op = "op_variance";
+    if (!CHECK_OPERANDS(compute, op, {"x", &x, IS_F32, SHAPE(ANY, ANY, ANY)},
+                        {"out", &out, IS_OUT, SHAPE(x.dim[0], 1)}))
+        return;
+    if (x.dim[1] == 0 || x.dim[2] == 0)
+        check_failed(compute, op, "x is %s: of nothing there is no variance", shape_text(&x).text);
+    else if (tensor_count(&out) > 0)
+        set_of(compute)->variance(compute, x, out);
+}
+
 void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out)
 {
     if (CHECK_OPERANDS(compute, "op_sine", {"x", &x, IS_F32, SHAPE(ANY, 1)}, {"periods", &periods, IS_F32, SHAPE(ANY)},

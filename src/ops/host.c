@@ -166,6 +166,14 @@ int host_memory_release(struct device *device)
     return 0;
 }
 
+/* By the calling thread: the others compute passes. */
+void host_share(struct device *device, size_t count, pool_task task, void *data)
+{
+    (void)device;
+    for (size_t i = 0; i < count; i++)
+        task(data, i, 0);
+}
+
 int host_threads(const struct device_options *options, int *out)
 {
     if (options->threads < 0 || options->threads > MAX_THREADS) {

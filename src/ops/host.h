@@ -37,6 +37,7 @@ void host_release(struct device *device, struct buffer *buffer);
 void host_guard(struct device *device, const struct buffer *buffer, size_t offset, size_t bytes, bool usable);
 int host_memory(struct device *device, struct device_memory *out);
 int host_memory_release(struct device *device);
+void host_share(struct device *device, size_t count, pool_task task, void *data);
 int host_constant_create(struct device *device, const struct host_tensor *source, bool copy, struct buffer *out);
 int host_compute_create(struct device *device, void **state);
 void host_compute_free(struct device *device, void *state);

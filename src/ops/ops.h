@@ -23,6 +23,7 @@
 #define OPS_OPS_H
 
 #include "base/dtype.h"
+#include "base/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -107,6 +108,10 @@ struct device_hints {
     int64_t transfer_bytes; /* results that are made before they are fetched */
 };
 struct device_hints device_hints(const struct device *device);
+
+/* Work of the host's own on what a device was given or gave: task(data, 0) to task(data, count - 1), shared by the
+ * threads that the device has for its copies, where it has such and they are free. Their workers mean nothing. */
+void device_share(struct device *device, size_t count, pool_task task, void *data);
 
 /* A dense tensor of device memory that outlives forward passes, not cleared; freed by
  * device_tensor_free, which leaves {0}. Errors: ARGUMENT (a shape out of range), MEMORY. */
@@ -290,6 +295,10 @@ void op_select(struct compute *compute, struct tensor score, float threshold, st
 /* out[b] = the largest of x[b, :], NaN where one of them is; x [b, c], c > 0, out [b, 1]. */
 void op_max_rows(struct compute *compute, struct tensor x, struct tensor out);
 
+/* out[n] = the variance of each column x[n, :, c], not of a sample, and the mean of these: x [n, r, c], r and c > 0,
+ * out [n, 1]. */
+void op_variance(struct compute *compute, struct tensor x, struct tensor out);
+
 /* Sines, then cosines, of x[b] / periods[i]: x [b, 1], periods [c], out [b, 2 c]. */
 void op_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 
@@ -409,6 +418,10 @@ struct resize op_filter_u8_bilinear(struct compute *compute, int64_t inputs, int
  * begin at *first_input. */
 struct resize op_filter_u8_bilinear_part(struct compute *compute, int64_t inputs, int64_t outputs, int first, int count,
                                          int *first_input);
+/* The same filter in memory that outlives the pass; freed by resize_free, which leaves {0}. Of a pass that failed it is
+ * not usable. */
+struct resize op_keep_filter(struct compute *compute, const struct resize *resize);
+void resize_free(struct device *device, struct resize *resize);
 
 /* How bytes become a model's values: (byte * scale - mean[c]) / std[c]. */
 struct pixel_scale {

@@ -130,6 +130,31 @@ struct resize op_filter_u8_bilinear_part(struct compute *compute, int64_t inputs
     return resize;
 }
 
+static struct tensor keep(struct compute *compute, struct tensor from)
+{
+    struct tensor kept = {0};
+    if (compute_status(compute) != 0)
+        return kept;
+    compute_fail(compute, device_tensor_create(compute_device(compute), from.dtype, from.rank, from.dim, &kept));
+    op_copy(compute, from, kept);
+    return kept;
+}
+
+struct resize op_keep_filter(struct compute *compute, const struct resize *resize)
+{
+    struct resize kept = *resize;
+    kept.taps = keep(compute, resize->taps);
+    kept.weight = keep(compute, resize->weight);
+    return kept;
+}
+
+void resize_free(struct device *device, struct resize *resize)
+{
+    device_tensor_free(device, &resize->taps);
+    device_tensor_free(device, &resize->weight);
+    *resize = (struct resize){0};
+}
+
 struct pixel_scale pixel_scale(float scale, const float mean[3], const float std[3])
 {
     return (struct pixel_scale){scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};

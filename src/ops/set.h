@@ -47,6 +47,8 @@ struct ops_set {
     /* See device_memory() and device_memory_release(). `out` is empty before. */
     int (*memory)(struct device *, struct device_memory *out);
     int (*memory_release)(struct device *);
+    /* See device_share(). */
+    void (*share)(struct device *, size_t count, pool_task task, void *data);
 
     /* ---- weights, prepared when a model opens ---- */
 
@@ -108,6 +110,7 @@ struct ops_set {
     void (*select)(struct compute *, struct tensor score, float threshold, struct tensor x, struct tensor other,
                    struct tensor out);
     void (*max_rows)(struct compute *, struct tensor x, struct tensor out);
+    void (*variance)(struct compute *, struct tensor x, struct tensor out);
     void (*sine)(struct compute *, struct tensor x, struct tensor periods, struct tensor out);
     void (*embed_points)(struct compute *, const struct point_embedding *, struct tensor points, struct tensor kinds,
                          struct tensor out);

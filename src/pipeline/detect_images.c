@@ -74,7 +74,7 @@ static int make_sessions(struct computer *computer, const sowlv2_segmenter *segm
     if (!job->marks) {
         const double start = clock_seconds();
 
-        status = prompts_encode(job, computer->detector, &computer->prompts);
+        status = prompts_encode(job, computer->detector, computer->run->options->prompts_told, &computer->prompts);
         *prompt_seconds += clock_seconds() - start;
         if (!status)
             status = sowlv2_detect_session_create(computer->detector, &computer->session);

@@ -5,6 +5,8 @@
 
 #include "output/output_options.h"
 
+#include <stdatomic.h>
+
 struct inputs;
 struct isolation;
 struct output_claim;
@@ -18,6 +20,7 @@ struct detect_images_options {
     struct output_claim *claim;           /* loaded where it resumes; NULL: no files, the caller's sinks alone */
     struct isolation *isolation;          /* decodes the images; NULL: this process does */
     struct output_options outputs;        /* the caller's sinks; the rest is filled in */
+    atomic_bool *prompts_told;            /* that something is wrong with the prompts; NULL: it is told each time */
     pipeline_progress progress;           /* may be NULL */
     void *progress_user_data;
 };

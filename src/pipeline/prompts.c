@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int prompts_encode(const struct sowlv2_run_options *job, const sowlv2_detector *detector, sowlv2_prompts **out)
+int prompts_encode(const struct sowlv2_run_options *job, const sowlv2_detector *detector, atomic_bool *told,
+                   sowlv2_prompts **out)
 {
     struct sowlv2_prompt_options options = sowlv2_prompt_options_default();
 
+    options.quiet = told && atomic_exchange(told, true);
     if (job->prompt_template)
         options.prompt_template = job->prompt_template;
     return sowlv2_prompts_encode(detector, job->prompts, job->prompt_count, &options, out);

@@ -4,8 +4,12 @@
 
 #include "sowlv2_run.h"
 
-/* The job's prompts, encoded. Errors: as sowlv2_prompts_encode. */
-int prompts_encode(const struct sowlv2_run_options *job, const sowlv2_detector *detector, sowlv2_prompts **out);
+#include <stdatomic.h>
+
+/* The job's prompts, encoded. Notices about them are given where `*told`, which is true afterwards, is false; NULL:
+ * always. Errors: as sowlv2_prompts_encode. */
+int prompts_encode(const struct sowlv2_run_options *job, const sowlv2_detector *detector, atomic_bool *told,
+                   sowlv2_prompts **out);
 
 /* Turns this thread's message about one of the job's marks ("prompt 2: the box ...", the library's words) into one
  * about `name` and the option that the user wrote; returns `status`. `index` is the mark's where it was asked for

@@ -209,7 +209,8 @@ static int process(struct track_run *run)
 
 static int prepare(struct track_run *run)
 {
-    int status = run->job->marks ? 0 : prompts_encode(run->job, run->detector, &run->prompts);
+    int status =
+        run->job->marks ? 0 : prompts_encode(run->job, run->detector, run->options->prompts_told, &run->prompts);
 
     if (!status && !run->job->marks)
         status = sowlv2_detect_session_create(run->detector, &run->session);

@@ -27,6 +27,7 @@ struct track_options {
     struct video_reader_options reader;
     const struct track_plan *plan; /* NULL: none */
     struct output_options outputs; /* the caller's sinks; the rest is filled in */
+    atomic_bool *prompts_told;     /* as of struct detect_images_options */
 
     pipeline_progress progress; /* done: frames; total: 0 where it is not known; may be NULL */
     void *progress_user_data;

@@ -27,6 +27,7 @@ void run_images(struct sowlv2_run *run, const struct sowlv2_run_models *models, 
                                                   .claim = run->claim,
                                                   .isolation = run->isolation,
                                                   .outputs = run_output_options(run),
+                                                  .prompts_told = &run->prompts_told,
                                                   .progress = tell_progress,
                                                   .progress_user_data = run};
     struct detect_images_report done;

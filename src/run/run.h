@@ -9,6 +9,7 @@
 #include "sowlv2_run.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sowlv2_run {
     struct sowlv2_run_options options;   /* as given; what was left out is filled in */
@@ -22,9 +23,10 @@ struct sowlv2_run {
     struct run_place *places;      /* [inputs.video_paths.count] */
     volatile sig_atomic_t stopped; /* where the caller has no flag of his own */
     bool started;
-    pthread_mutex_t telling;     /* held while the caller hears of progress and of parts */
-    pthread_mutex_t giving;      /* held while a sink of the caller's is called; guards: */
-    int sink_status;             /* the error of such a sink, which ends the run */
+    pthread_mutex_t telling;  /* held while the caller hears of progress and of parts */
+    pthread_mutex_t giving;   /* held while a sink of the caller's is called; guards: */
+    int sink_status;          /* the error of such a sink, which ends the run */
+    atomic_bool prompts_told; /* that something is wrong with the prompts: once a run, however often it encodes them */
     struct isolation *isolation; /* decodes; NULL: this process does */
 };
 

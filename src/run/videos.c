@@ -89,6 +89,7 @@ static void run_one(struct sowlv2_run *run, const struct sowlv2_run_models *mode
                                     .claim = beside ? beside : claim,
                                     .reader = reader_options(run, video),
                                     .outputs = run_output_options(run),
+                                    .prompts_told = &run->prompts_told,
                                     .progress = tell_progress,
                                     .progress_user_data = run};
     struct track_report done = {0};

@@ -10,11 +10,6 @@
 
 enum { HISTORY = 4, CLASSES = SOWLV2_CLIP_LABELS }; /* HISTORY: tubelets that a change is measured against */
 
-static size_t square_bytes(const struct scoring_clips *clips)
-{
-    return (size_t)clips->info->side * (size_t)clips->info->side * 3;
-}
-
 static int64_t patches_of(const struct scoring_clips *clips)
 {
     return clips->info->grid * clips->info->grid;
@@ -46,17 +41,15 @@ static int allocate_all(struct scoring_clips *clips)
 {
     const int64_t tubelets = most_tubelets(clips), patches = patches_of(clips), width = clips->info->width;
     const bool surprise = clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE;
-    clips->squares = allocate(clips->frames, (int64_t)square_bytes(clips), 1, 1);
-    clips->clip = allocate(clips->frames, 1, 1, sizeof(*clips->clip));
     clips->features = allocate(HISTORY + tubelets, patches, width, sizeof(float));
-    clips->scores = allocate(HISTORY + tubelets, 1, 1, sizeof(float));
+    clips->scores = allocate(tubelets, 1, 1, sizeof(float));
     clips->pooled = allocate(tubelets, width, 1, sizeof(float));
     if (surprise)
         clips->expected = allocate(tubelets, patches, width, sizeof(float));
     if (clips->options->labels)
         clips->logits = allocate(clips->info->label_count, 1, 1, sizeof(float));
-    if (!clips->squares || !clips->clip || !clips->features || !clips->scores || !clips->pooled ||
-        (surprise && !clips->expected) || (clips->options->labels && !clips->logits))
+    if (!clips->features || !clips->scores || !clips->pooled || (surprise && !clips->expected) ||
+        (clips->options->labels && !clips->logits))
         return error_memory("a clip");
     return 0;
 }
@@ -75,19 +68,16 @@ int scoring_clips_open(const struct scorer *scorer, const struct sowlv2_score_op
     }
     out->step = out->frames - overlap;
     out->control = (struct model_control){options->progress, options->progress_user_data};
-    const int status = scorer_session_create(scorer, &out->session);
+    int status = scorer_session_create(scorer, &out->session);
+    if (!status)
+        status = scorer_session_hold(out->session, out->frames);
     return status ? status : allocate_all(out);
-}
-
-static uint8_t *square(const struct scoring_clips *clips, int64_t index)
-{
-    return clips->squares + (size_t)(index % clips->frames) * square_bytes(clips);
 }
 
 int scoring_clips_take(struct scoring_clips *clips, int64_t index, const struct sowlv2_image *image)
 {
-    return scorer_session_shrink(clips->session, image, clips->options->whole_frame ? SCORER_WHOLE : SCORER_CENTRE,
-                                 square(clips, index));
+    return scorer_session_take(clips->session, image, clips->options->whole_frame ? SCORER_WHOLE : SCORER_CENTRE,
+                               index % clips->frames);
 }
 
 bool scoring_clips_due(const struct scoring_clips *clips, int64_t count)
@@ -100,30 +90,71 @@ int64_t scoring_clips_known(const struct scoring_clips *clips)
     return clips->end >= clips->frames ? clips->end + 1 - clips->frames : 0;
 }
 
-/* Encodes frames first .. first + count - 1, which the ring holds. */
+/* Encodes frames first .. first + count - 1, which the session holds. */
 static int encode(struct scoring_clips *clips, int64_t first, int64_t count, const struct scorer_wanted *wanted)
 {
-    const int side = clips->info->side;
-    const struct scorer_clips batch = {clips->clip, 1, count, SCORER_WHOLE};
-    for (int64_t i = 0; i < count; i++)
-        clips->clip[i] = (struct sowlv2_image){square(clips, first + i), side, side, (size_t)side * 3};
-    return scorer_session_encode(clips->session, &batch, &clips->control, wanted);
+    const struct scorer_clips clip = scorer_session_clip(clips->session, first % clips->frames, count);
+    return scorer_session_encode(clips->session, &clip, &clips->control, wanted);
 }
 
-/* The mean over the patches of each tubelet. */
-static void pool(const struct scoring_clips *clips, const float *features, int64_t tubelets)
+/* What is worked out of a clip's features for each of its tubelets by itself. */
+struct tubelet_work {
+    float *features;       /* of the clip */
+    const float *expected; /* of surprise */
+    int64_t history;       /* of change: tubelets that lie before them */
+    struct importance_shape shape;
+    float *out; /* scores[tubelets], or pooled[tubelets][width] */
+};
+
+static void pool_tubelet(void *data, size_t index, size_t worker)
 {
-    const int64_t patches = patches_of(clips), width = clips->info->width;
-    for (int64_t t = 0; t < tubelets; t++)
-        for (int64_t c = 0; c < width; c++) {
-            double sum = 0;
-            for (int64_t p = 0; p < patches; p++)
-                sum += (double)features[(t * patches + p) * width + c];
-            clips->pooled[t * width + c] = (float)(sum / (double)patches);
-        }
+    const struct tubelet_work *const work = data;
+    const int64_t patches = work->shape.patches, width = work->shape.width;
+    const float *const features = work->features + (int64_t)index * patches * width;
+    (void)worker;
+    for (int64_t c = 0; c < width; c++) {
+        double sum = 0;
+        for (int64_t p = 0; p < patches; p++)
+            sum += (double)features[p * width + c];
+        work->out[(int64_t)index * width + c] = (float)(sum / (double)patches);
+    }
 }
 
-static int give_features(struct scoring_clips *clips, const float *features, int64_t first, int64_t frames)
+static void score_change(void *data, size_t index, size_t worker)
+{
+    const struct tubelet_work *const work = data;
+    const float *const first = work->features - work->history * work->shape.patches * work->shape.width;
+    (void)worker;
+    work->out[index] = importance_change_at(first, work->shape, HISTORY, work->history + (int64_t)index);
+}
+
+/* To mean 0 and variance 1 along the width: what the predictor was trained to give. */
+static void normalise_rows(float *rows, int64_t count, int64_t width)
+{
+    for (float *row = rows; row < rows + count * width; row += width) {
+        double mean = 0, squares = 0;
+        for (int64_t c = 0; c < width; c++)
+            mean += (double)row[c];
+        mean /= (double)width;
+        for (int64_t c = 0; c < width; c++)
+            squares += ((double)row[c] - mean) * ((double)row[c] - mean);
+        for (int64_t c = 0; c < width; c++)
+            row[c] = (float)(((double)row[c] - mean) / sqrt(squares / (double)width + 1e-5));
+    }
+}
+
+/* Changes the features. */
+static void score_surprise_of(void *data, size_t index, size_t worker)
+{
+    const struct tubelet_work *const work = data;
+    const struct importance_shape one = {1, work->shape.patches, work->shape.width};
+    const int64_t at = (int64_t)index * one.patches * one.width;
+    (void)worker;
+    normalise_rows(work->features + at, one.patches, one.width);
+    importance_surprise(work->expected + at, work->features + at, one, work->out + index);
+}
+
+static int give_features(struct scoring_clips *clips, float *features, int64_t first, int64_t frames)
 {
     const struct sowlv2_score_options *const options = clips->options;
     const int64_t tubelets = scorer_tubelets(clips->scorer, frames);
@@ -132,7 +163,9 @@ static int give_features(struct scoring_clips *clips, const float *features, int
     if (!options->features)
         return 0;
     if (options->pooled) {
-        pool(clips, features, tubelets);
+        struct tubelet_work work = {
+            .features = features, .shape = {tubelets, patches_of(clips), clips->info->width}, .out = clips->pooled};
+        scorer_share(clips->scorer, (size_t)tubelets, pool_tubelet, &work);
         given.values = clips->pooled;
         given.rows = tubelets;
     }
@@ -182,21 +215,6 @@ static int note_clip(struct scoring_clips *clips, const struct scoring_numbers *
     return 0;
 }
 
-/* To mean 0 and variance 1 along the width: what the predictor was trained to give. */
-static void normalise_rows(float *rows, int64_t count, int64_t width)
-{
-    for (float *row = rows; row < rows + count * width; row += width) {
-        double mean = 0, squares = 0;
-        for (int64_t c = 0; c < width; c++)
-            mean += (double)row[c];
-        mean /= (double)width;
-        for (int64_t c = 0; c < width; c++)
-            squares += ((double)row[c] - mean) * ((double)row[c] - mean);
-        for (int64_t c = 0; c < width; c++)
-            row[c] = (float)(((double)row[c] - mean) / sqrt(squares / (double)width + 1e-5));
-    }
-}
-
 /* scores[tubelets] of the clip of `count` frames from frame `first`; changes `features`. The first part is encoded
  * alone, so that nothing of what comes is known to the predictor. */
 static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t count, float *features, float *scores)
@@ -219,9 +237,11 @@ static int score_surprise(struct scoring_clips *clips, int64_t first, int64_t co
     free(ids);
     if (status)
         return status;
-    normalise_rows(features + seen * patches * width, wanted * patches, width);
-    importance_surprise(clips->expected, features + seen * patches * width,
-                        (struct importance_shape){wanted, patches, width}, scores + seen);
+    struct tubelet_work work = {.features = features + seen * patches * width,
+                                .expected = clips->expected,
+                                .shape = {wanted, patches, width},
+                                .out = scores + seen};
+    scorer_share(clips->scorer, (size_t)wanted, score_surprise_of, &work);
     return 0;
 }
 
@@ -240,10 +260,15 @@ int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbe
     const int64_t count = numbers->count < clips->frames ? numbers->count : clips->frames;
     const int64_t first = numbers->count - count, tubelets = scorer_tubelets(clips->scorer, count);
     const int64_t patches = patches_of(clips), width = clips->info->width;
-    float *const features = clips->features + HISTORY * patches * width, *scores = clips->scores;
+    float *const features = clips->features + HISTORY * patches * width, *const scores = clips->scores;
     if (first != clips->end)
         clips->history = 0;
-    int status = encode(clips, first, count, &(struct scorer_wanted){.features = features, .logits = clips->logits});
+    struct scorer_wanted wanted = {.features = features, .logits = clips->logits};
+    if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
+        wanted.variance = scores;
+        wanted.features = clips->options->features ? features : NULL;
+    }
+    int status = encode(clips, first, count, &wanted);
     if (!status)
         status = give_features(clips, features, first, count);
     if (!status)
@@ -251,15 +276,13 @@ int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbe
     if (status)
         return status;
     if (clips->options->importance == SOWLV2_IMPORTANCE_CHANGE) {
-        importance_change(features - clips->history * patches * width,
-                          (struct importance_shape){clips->history + tubelets, patches, width}, HISTORY, scores);
-        scores += clips->history;
+        struct tubelet_work work = {
+            .features = features, .history = clips->history, .shape = {tubelets, patches, width}, .out = scores};
+        scorer_share(clips->scorer, (size_t)tubelets, score_change, &work);
         if (clips->history == 0)
             scores[0] = NAN;
         keep_history(clips, tubelets);
-    } else if (clips->options->importance == SOWLV2_IMPORTANCE_VARIANCE) {
-        status = importance_variance(features, (struct importance_shape){tubelets, patches, width}, scores);
-    } else {
+    } else if (clips->options->importance == SOWLV2_IMPORTANCE_SURPRISE) {
         status = score_surprise(clips, first, count, features, scores);
     }
     if (!status)
@@ -272,8 +295,6 @@ int scoring_clips_run(struct scoring_clips *clips, struct scoring_numbers *numbe
 void scoring_clips_free(struct scoring_clips *clips)
 {
     scorer_session_free(&clips->session);
-    free(clips->squares);
-    free(clips->clip);
     free(clips->features);
     free(clips->expected);
     free(clips->scores);

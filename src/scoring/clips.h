@@ -10,14 +10,12 @@ struct scoring_clips {
     const struct scorer *scorer;
     const struct scorer_info *info;
     const struct sowlv2_score_options *options;
-    struct scorer_session *session;
+    struct scorer_session *session; /* it holds the last `frames` frames, frame i at i % frames */
     struct model_control control;
-    int64_t frames, step;      /* of a clip; from clip to clip */
-    uint8_t *squares;          /* [frames][side][side][3]: a ring of what the model sees of the last frames */
-    struct sowlv2_image *clip; /* [frames]: the ring in time order */
-    float *features;           /* [history + tubelets][patches][width] */
-    int64_t history;           /* tubelets of the clip before that lie in front of it */
-    float *expected;           /* surprise: what is predicted from the clip's first part */
+    int64_t frames, step; /* of a clip; from clip to clip */
+    float *features;      /* [history + tubelets][patches][width] */
+    int64_t history;      /* tubelets of the clip before that lie in front of it */
+    float *expected;      /* surprise: what is predicted from the clip's first part */
     float *scores, *pooled, *logits;
     int64_t end;              /* frames looked at by the clips so far */
     struct sowlv2_clip *done; /* [done_count] */
@@ -28,7 +26,7 @@ struct scoring_clips {
 int scoring_clips_open(const struct scorer *scorer, const struct sowlv2_score_options *options,
                        struct scoring_clips *out);
 
-/* Puts what the model sees of frame `index`, the one after the last, into the ring. Errors: ARGUMENT, MEMORY. */
+/* Has the session hold frame `index`, the one after the last. Errors: ARGUMENT, MEMORY. */
 int scoring_clips_take(struct scoring_clips *clips, int64_t index, const struct sowlv2_image *image);
 
 /* Whether a clip that ends with the last of `count` frames is due. */

@@ -81,6 +81,25 @@ static int check_open(const struct scoring *scoring)
     return 0;
 }
 
+/* A frame's small grey picture in the making. */
+struct grey_work {
+    const struct sowlv2_image *image;
+    uint8_t *grey;
+};
+
+enum { GREY_ROWS = 2, GREY_TASKS = IMPORTANCE_GREY_HEIGHT / GREY_ROWS };
+_Static_assert(GREY_ROWS *GREY_TASKS == IMPORTANCE_GREY_HEIGHT, "no row is left out");
+
+static void make_grey_rows(void *data, size_t index, size_t worker)
+{
+    const struct grey_work *const work = data;
+    const struct sowlv2_image *const image = work->image;
+    const int first = (int)index * GREY_ROWS;
+    (void)worker;
+    importance_grey_rows(image->pixels, image->width, image->height, image->stride, first, first + GREY_ROWS,
+                         work->grey);
+}
+
 int scoring_push(struct scoring *scoring, const struct sowlv2_image *image, double time, int64_t source_number)
 {
     struct scoring_numbers *const numbers = &scoring->numbers;
@@ -96,7 +115,7 @@ int scoring_push(struct scoring *scoring, const struct sowlv2_image *image, doub
     status = scoring_clips_take(&scoring->clips, index, image);
     if (status == SOWLV2_ERROR_ARGUMENT)
         return status;
-    importance_grey(image->pixels, image->width, image->height, image->stride, grey);
+    scorer_share(scoring->clips.scorer, GREY_TASKS, make_grey_rows, &(struct grey_work){image, grey});
     if (index > 0)
         frame.motion = importance_motion(scoring->grey[(index + 1) % 2], grey, GREY);
     if (!status)

@@ -1,6 +1,8 @@
 /* Use of a tracking session: threads, bad input, options, cancelling, memory. */
 #include "track_case.h"
 
+#include "base/sanitized.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -313,15 +315,6 @@ static void test_cancelled(void **state)
     case_close(&test);
 }
 
-/* Sanitizers keep what was freed for a while. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 static long resident_pages(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
@@ -362,7 +355,7 @@ static void test_memory(void **state)
             warm = resident_pages();
     }
     print_message("%ld pages after %d frames, %ld after %d\n", warm, WARM, resident_pages(), MOST);
-#ifndef SANITIZED
+#if !SANITIZED /* sanitizers keep what was freed for a while */
     assert_true(resident_pages() <= warm + SLACK_PAGES);
 #endif
     case_close(&test);

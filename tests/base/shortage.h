@@ -3,18 +3,12 @@
 #ifndef TESTS_SHORTAGE_H
 #define TESTS_SHORTAGE_H
 
+#include "base/sanitized.h"
+
 #include <stdbool.h>
 #include <stdlib.h> /* defines __GLIBC__ */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#if defined(__GLIBC__) && !defined(SANITIZED)
+#if defined(__GLIBC__) && !SANITIZED
 #define SHORTAGE 1
 #endif
 

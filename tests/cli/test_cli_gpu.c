@@ -302,6 +302,46 @@ static void test_two_gpus(void **state)
     free(films[1]);
 }
 
+static size_t count_text(const char *in, const char *text)
+{
+    size_t count = 0;
+
+    while ((in = strstr(in, text))) {
+        in += strlen(text);
+        count++;
+    }
+    return count;
+}
+
+/* What is wrong with a prompt is told once, however many GPUs and videos encode it. */
+static void test_told_once(void **state)
+{
+    char *const films[] = {film_write("one.mp4", WIDTH, HEIGHT, 2, 0, VIDEO_CODEC_H264),
+                           film_write("two.mp4", WIDTH, HEIGHT, 2, 0, VIDEO_CODEC_H264)};
+    const char *const inputs[][3] = {{PICTURE, TEST_DATA "/../examples/data/scene_002.jpg", "cuda:0,1"},
+                                     {films[0], films[1], "cuda:0,1"},
+                                     {films[0], films[1], "cuda:0"}};
+
+    (void)state;
+    setenv("CUDA_ON_CPU_DEVICES", "2", 1);
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+        struct tool_result result = tool_run(ARGUMENTS(
+            DETECT, "--prompt", "a zeppelin of aluminium that nobody has seen for a hundred years or even longer",
+            "--input", inputs[i][0], "--input", inputs[i][1], "--batch-size", "1", "--no-video", "--no-overlay",
+            "--device", inputs[i][2]));
+
+        if (result.status != 0 || count_text(result.err, "it is cut off") != 1 ||
+            count_text(result.err, "was not trained on that") != 1)
+            fail_msg("%s on %s: exit status %d: %s", inputs[i][0], inputs[i][2], result.status, result.err);
+        tool_free(&result);
+        test_folder_remove(film_output);
+        film_output = test_path(film_folder, "out");
+    }
+    unsetenv("CUDA_ON_CPU_DEVICES");
+    free(films[0]);
+    free(films[1]);
+}
+
 /* Of several GPUs those are used that can be, and all are listed, each with what is wrong with it. */
 static void test_some_gpus(void **state)
 {
@@ -342,9 +382,9 @@ static void test_some_gpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILM_CASE(test_picture),       FILM_CASE(test_video),    FILM_CASE(test_small_card),
-        FILM_CASE(test_no_gpu),        FILM_CASE(test_auto),     FILM_CASE(test_memory),
-        FILM_CASE(test_small_batches), FILM_CASE(test_two_gpus), FILM_CASE(test_some_gpus)};
+        FILM_CASE(test_picture),   FILM_CASE(test_video),    FILM_CASE(test_small_card),    FILM_CASE(test_no_gpu),
+        FILM_CASE(test_auto),      FILM_CASE(test_memory),   FILM_CASE(test_small_batches), FILM_CASE(test_two_gpus),
+        FILM_CASE(test_told_once), FILM_CASE(test_some_gpus)};
     struct tool_result result = tool_run(ARGUMENTS("detect", "--device", "cuda", "--input", PICTURE, "--prompt", "x",
                                                    "--owl-model", "/nonexistent", "--output", "/nonexistent"));
     const int has_kernels = !strstr(result.err, "has no kernels");

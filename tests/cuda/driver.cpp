@@ -766,6 +766,14 @@ CONTROL long cuda_on_cpu_held_bytes()
     const std::lock_guard<std::recursive_mutex> lock(mutex);
     return (long)std::accumulate(allocated, allocated + DEVICES, (size_t)0);
 }
+CONTROL long cuda_on_cpu_pinned_bytes()
+{
+    const std::lock_guard<std::recursive_mutex> lock(mutex);
+    size_t bytes = 0;
+    for (const auto &piece : host_allocations)
+        bytes += piece.second;
+    return (long)bytes;
+}
 CONTROL long cuda_on_cpu_graph_launches()
 {
     return graph_launches;

@@ -13,7 +13,7 @@
 /* What the driver has for tests: see driver.cpp. */
 static void (*driver_fail)(long call);
 static long (*driver_calls)(void);
-static long (*driver_held)(void), (*driver_held_bytes)(void);
+static long (*driver_held)(void), (*driver_held_bytes)(void), (*driver_pinned_bytes)(void);
 static void (*driver_memory)(size_t bytes);
 static const char *(*driver_failed)(void);
 static long (*driver_graph_launches)(void);
@@ -36,6 +36,7 @@ static int set_up(void **state)
     find("cuda_on_cpu_calls", &driver_calls);
     find("cuda_on_cpu_held", &driver_held);
     find("cuda_on_cpu_held_bytes", &driver_held_bytes);
+    find("cuda_on_cpu_pinned_bytes", &driver_pinned_bytes);
     find("cuda_on_cpu_memory", &driver_memory);
     find("cuda_on_cpu_failed", &driver_failed);
     find("cuda_on_cpu_graph_launches", &driver_graph_launches);
@@ -590,6 +591,101 @@ static void test_fault(void **state)
     device_close(&device);
 }
 
+/* What a pass left that nobody waited for is there, though the next one fails. */
+static void test_failed_pass(void **state)
+{
+    (void)state;
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    struct tensor kept, other;
+    float found = 0.0F;
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, 1));
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &other, 2));
+    require(compute_create(device, &compute));
+    compute_begin(compute);
+    op_fill(compute, 1.0F, kept);
+    compute_begin(compute);
+    op_fill(compute, 2.0F, kept);
+    require(compute_status(compute));
+    compute_begin(compute);
+    op_copy(compute, kept, other);
+    assert_int_equal(compute_finish(compute), SOWLV2_ERROR_ARGUMENT);
+    compute_begin(compute);
+    op_download(compute, kept, &found);
+    require(compute_finish(compute));
+    assert_true(found == 2.0F);
+    device_tensor_free(device, &kept);
+    device_tensor_free(device, &other);
+    compute_free(&compute);
+    device_close(&device);
+    assert_int_equal(driver_held(), 0);
+}
+
+struct shared {
+    pthread_mutex_t lock;
+    int done[100];
+};
+
+static void count_task(void *data, size_t index, size_t worker)
+{
+    struct shared *const shared = data;
+    (void)worker;
+    pthread_mutex_lock(&shared->lock);
+    shared->done[index]++;
+    pthread_mutex_unlock(&shared->lock);
+}
+
+/* Each task is done once, on a device that has threads for them and on one that has none. */
+static void test_share(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cuda", "cuda", "cpu", "reference"};
+    for (int i = 0; i < COUNT(names); i++) {
+        struct device *device;
+        struct shared shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+        require(device_open(&(struct device_options){.device = names[i], .threads = i == 0 ? 4 : 1}, &device));
+        for (int round = 1; round < 20; round++) {
+            device_share(device, (size_t)(5 * round), count_task, &shared);
+            for (int at = 0; at < COUNT(shared.done); at++)
+                assert_int_equal(shared.done[at], at < 5 * round ? round - at / 5 : 0);
+        }
+        device_close(&device);
+    }
+    assert_int_equal(driver_held(), 0);
+}
+
+/* Uploads that nobody waits for take no more than so much of the host's pinned memory, and arrive. */
+static void test_many_uploads(void **state)
+{
+    (void)state;
+    enum { ROWS = 1 << 12, COLUMNS = 1 << 10, UPLOADS = 60, MEBI = 1 << 20, MOST_PINNED = 144 * MEBI };
+    struct device *device = open_gpu(0);
+    struct compute *compute;
+    struct tensor kept;
+    uint8_t *const rows = malloc((size_t)ROWS * COLUMNS), found[UPLOADS];
+    assert_non_null(rows);
+    require(DEVICE_TENSOR_CREATE(device, DTYPE_U8, &kept, UPLOADS, 1));
+    require(compute_create(device, &compute));
+    for (int i = 0; i < UPLOADS; i++) {
+        compute_begin(compute);
+        memset(rows, i, (size_t)ROWS * COLUMNS);
+        const struct tensor x = op_upload_rows(compute, rows, COLUMNS, ROWS, COLUMNS);
+        op_copy(compute, tensor_slice(tensor_slice(x, 0, ROWS - 1, 1), 1, COLUMNS - 1, 1), tensor_slice(kept, 0, i, 1));
+        require(compute_status(compute));
+        assert_in_range(driver_pinned_bytes(), 0, MOST_PINNED);
+    }
+    compute_begin(compute);
+    op_download(compute, kept, found);
+    require(compute_finish(compute));
+    for (int i = 0; i < UPLOADS; i++)
+        assert_int_equal(found[i], i);
+    free(rows);
+    device_tensor_free(device, &kept);
+    compute_free(&compute);
+    device_close(&device);
+    assert_int_equal(driver_held(), 0);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -611,10 +707,21 @@ int main(void)
 {
     /* The last one leaves what calls lose that fail to give it back. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_memory_in_use), cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_steady),  cmocka_unit_test(test_threads),       cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_graphs),  cmocka_unit_test(test_many_graphs),   cmocka_unit_test(test_recorded_memory),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_memory_limits), cmocka_unit_test(test_every_call_fails),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_memory_in_use),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_steady),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_graphs),
+        cmocka_unit_test(test_many_graphs),
+        cmocka_unit_test(test_recorded_memory),
+        cmocka_unit_test(test_failed_pass),
+        cmocka_unit_test(test_many_uploads),
+        cmocka_unit_test(test_share),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_memory_limits),
+        cmocka_unit_test(test_every_call_fails),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

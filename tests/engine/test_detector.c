@@ -56,8 +56,8 @@ static int open_fixture(void **state)
     check(model_device_open(&f.device));
     check(detector_open(f.expected.folder, f.device, &f.detector));
     check(detector_open(f.expected.folder, f.device, &f.other));
-    check(detector_prompts_encode(f.detector, texts, 2, "a photo of a {}", &f.prompts));
-    check(detector_prompts_encode(f.other, texts, 2, "{}", &f.foreign));
+    check(detector_prompts_encode(f.detector, texts, 2, "a photo of a {}", false, &f.prompts));
+    check(detector_prompts_encode(f.other, texts, 2, "{}", false, &f.foreign));
     check(detect_session_create(f.detector, &f.session));
     for (int i = 0; i < 3; i++) {
         f.asked[i] = f.prompts;
@@ -171,11 +171,11 @@ static void test_long_prompts_are_one_notice(void **state)
         many[i] = text[i];
     }
     sowlv2_set_log(take_notice, NULL);
-    check(detector_prompts_encode(f->detector, one, 2, "{}", &prompts));
+    check(detector_prompts_encode(f->detector, one, 2, "{}", false, &prompts));
     assert_int_equal(notice_count, 1);
     assert_non_null(strstr(last_notice, "prompt \"a b c d e f g h i j k l m n o p q r s t u v w x y z\": longer than"));
     detector_prompts_free(&prompts);
-    check(detector_prompts_encode(f->detector, many, 100, "{}", &prompts));
+    check(detector_prompts_encode(f->detector, many, 100, "{}", false, &prompts));
     assert_int_equal(notice_count, 2);
     assert_non_null(strstr(last_notice, "100 prompts are longer than the model's"));
     assert_non_null(strstr(last_notice, "\"number 0: a"));

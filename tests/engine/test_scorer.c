@@ -73,8 +73,33 @@ static struct sowlv2_image *set_clips(const struct fixture *f, int set, struct s
                                           .width = (int)width,
                                           .height = (int)height,
                                           .stride = 3 * (size_t)width};
-    *out = (struct scorer_clips){frames, pixels->dim[0], pixels->dim[1], SCORER_CENTRE};
+    *out = (struct scorer_clips){
+        .frames = frames, .batch = pixels->dim[0], .count = pixels->dim[1], .view = SCORER_CENTRE};
     return frames;
+}
+
+/* Against the variances of the golden features. */
+static void compare_variance(const struct fixture *f, const struct host_tensor *features, int64_t entries,
+                             const float *found)
+{
+    const int64_t patches = f->info->grid * f->info->grid, width = f->info->width;
+    float *const values = malloc(features->bytes);
+    assert_non_null(values);
+    memcpy(values, features->data, features->bytes);
+    for (int64_t i = 0; i < entries; i++) {
+        double all = 0;
+        for (int64_t c = 0; c < width; c++) {
+            const float *const column = values + i * patches * width + c;
+            double mean = 0;
+            for (int64_t p = 0; p < patches; p++)
+                mean += (double)column[p * width] / (double)patches;
+            for (int64_t p = 0; p < patches; p++)
+                all += pow((double)column[p * width] - mean, 2) / (double)(patches * width);
+        }
+        if (!(fabs((double)found[i] - all) <= 1e-4 * all + 1e-6))
+            fail_msg("variance %d is %g, expected %g", (int)i, (double)found[i], all);
+    }
+    free(values);
 }
 
 /* Encodes a set; what was wanted and, with `keep`, what follows from features on the device are the goldens. */
@@ -84,10 +109,15 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
     struct sowlv2_image *const frames = set_clips(f, set, &clips);
     const int64_t tokens = scorer_tokens(f->scorer, clips.count), count = clips.batch * tokens * f->info->width;
     const int64_t labels = clips.batch * f->info->label_count;
+    const int64_t entries = clips.batch * scorer_tubelets(f->scorer, clips.count);
     float *const features = new_floats(count), *const logits = new_floats(labels + 1);
-    const struct scorer_wanted wanted = {
-        .features = fetch ? features : NULL, .logits = fetch && labels > 0 ? logits : NULL, .keep = keep};
+    float *const variance = new_floats(entries);
+    const struct scorer_wanted wanted = {.features = fetch ? features : NULL,
+                                         .logits = fetch && labels > 0 ? logits : NULL,
+                                         .variance = variance,
+                                         .keep = keep};
     check(scorer_session_encode(f->session, &clips, NULL, &wanted));
+    compare_variance(f, expected_tensor(&f->expected, "%d.features", set), entries, variance);
     if (fetch)
         expected_compare("features", features, expected_tensor(&f->expected, "%d.features", set), 0, count);
     if (wanted.logits)
@@ -96,6 +126,7 @@ static void run_set(struct fixture *f, int set, bool fetch, bool keep)
         check(scorer_session_predict(f->session, NULL, NULL, NULL, features));
         expected_compare("predicted", features, expected_tensor(&f->expected, "%d.predicted", set), 0, count);
     }
+    free(variance);
     free(features);
     free(logits);
     free(frames);
@@ -154,30 +185,36 @@ static void test_positions(void **state)
     close_case(&f);
 }
 
-/* A clip of shrunk frames, seen whole, is the clip. */
-static void test_shrink(void **state)
+/* Clips of frames that the session holds are the clips, from whichever place on, and whatever was held before. */
+static void test_held(void **state)
 {
     (void)state;
     struct fixture f;
     open_case("vjepa2_tiny", &f);
     struct scorer_clips clips;
     struct sowlv2_image *const frames = set_clips(&f, 0, &clips);
-    const size_t side = (size_t)f.info->side, square = 3 * side * side;
-    uint8_t *const squares = malloc((size_t)(clips.batch * clips.count) * square);
-    struct sowlv2_image *const shrunk = calloc((size_t)(clips.batch * clips.count), sizeof(*shrunk));
-    assert_true(squares && shrunk);
-    for (int64_t i = 0; i < clips.batch * clips.count; i++) {
-        check(scorer_session_shrink(f.session, &clips.frames[i], SCORER_CENTRE, squares + (size_t)i * square));
-        shrunk[i] = (struct sowlv2_image){squares + (size_t)i * square, f.info->side, f.info->side, 3 * side};
-    }
-    const int64_t count = clips.batch * scorer_tokens(f.scorer, clips.count) * f.info->width;
+    const int64_t count = scorer_tokens(f.scorer, clips.count) * f.info->width, places = clips.count + 1;
     float *const features = new_floats(count);
-    const struct scorer_clips again = {shrunk, clips.batch, clips.count, SCORER_WHOLE};
-    check(scorer_session_encode(f.session, &again, NULL, &(struct scorer_wanted){.features = features}));
-    expected_compare("features", features, expected_tensor(&f.expected, "0.features"), 0, count);
+    struct sowlv2_image other = clips.frames[0];
+    other.height--;
+    assert_int_equal(scorer_session_take(f.session, &other, SCORER_CENTRE, 0), SOWLV2_ERROR_ARGUMENT);
+    check(scorer_session_hold(f.session, places));
+    assert_int_equal(scorer_session_take(f.session, &other, SCORER_CENTRE, places), SOWLV2_ERROR_ARGUMENT);
+    for (int64_t first = 0; first < places; first++) {
+        const int64_t clip = first % clips.batch;
+        for (int64_t i = 0; i < places; i++)
+            check(scorer_session_take(f.session, &other, SCORER_WHOLE, i));
+        for (int64_t i = 0; i < clips.count; i++)
+            check(scorer_session_take(f.session, &clips.frames[clip * clips.count + i], SCORER_CENTRE,
+                                      (first + i) % places));
+        const struct scorer_clips held = scorer_session_clip(f.session, first, clips.count);
+        check(scorer_session_encode(f.session, &held, NULL, &(struct scorer_wanted){.features = features}));
+        expected_compare("features", features, expected_tensor(&f.expected, "0.features"), clip * count, count);
+    }
+    const struct scorer_clips longer = scorer_session_clip(f.session, 0, places + 1);
+    assert_int_equal(scorer_session_encode(f.session, &longer, NULL, &(struct scorer_wanted){.features = features}),
+                     SOWLV2_ERROR_ARGUMENT);
     free(features);
-    free(shrunk);
-    free(squares);
     free(frames);
     close_case(&f);
 }
@@ -221,7 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_shrink),
+        cmocka_unit_test(test_held),
         cmocka_unit_test(test_nothing_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Decoders of their own processes when something goes wrong with them: killed, lying, missing. */
 #include "base/error.h"
+#include "base/sanitized.h"
 #include "base/test_folder.h"
 #include "media/isolation.h"
 #include "media/isolation_image.h"
@@ -18,17 +19,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 #define GOOD TEST_DATA "/media/data/alpha.webp"
 

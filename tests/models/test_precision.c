@@ -324,7 +324,7 @@ static void note_clips(const struct vjepa2 *model, struct device *device, struct
     for (int64_t i = 0; i < batch * count; i++)
         frames[i] = (struct sowlv2_image){(const uint8_t *)pixels->data + i * height * width * 3, (int)width,
                                           (int)height, 3 * (size_t)width};
-    const struct scorer_clips clips = {frames, batch, count, SCORER_CENTRE};
+    const struct scorer_clips clips = {.frames = frames, .batch = batch, .count = count, .view = SCORER_CENTRE};
     struct tensor kept;
     sam2_check(DEVICE_TENSOR_CREATE(device, DTYPE_F32, &kept, batch, tokens, config->encoder.width));
     const struct scorer_output out = {.features = features, .logits = classifier ? logits : NULL, .kept = &kept};

@@ -33,7 +33,9 @@ static const struct {
     {"tracking: 4 boxes given", {8, 4, 1}},
     {"tracking: 4 objects followed", {9, 4, 1}},
     {"tracking: 1 mask given", {18, 4, 1}},
-    {"V-JEPA 2: a frame shrunk", {5, 1, 1}},
+    {"V-JEPA 2: a frame prepared", {5, 0, 0}},
+    {"V-JEPA 2: another of its size", {1, 0, 0}},
+    {"V-JEPA 2: a clip of 4 frames that were prepared", {0, 0, 1}},
     {"V-JEPA 2: a clip of 4 frames", {8, 0, 1}},
     {"V-JEPA 2: 2 clips, classified", {16, 3, 1}},
     {"V-JEPA 2: all predicted from all", {1, 1, 1}},
@@ -289,14 +291,27 @@ static void test_vjepa2(void **state)
     const struct vjepa2_config *config = vjepa2_get_config(f.model);
     const int64_t tokens = vjepa2_tokens(config, FRAMES);
     float *const predicted = sam2_floats(tokens * config->encoder.width);
-    uint8_t *const shrunk = malloc((size_t)(config->crop_size * config->crop_size * 3));
-    assert_non_null(shrunk);
-    sam2_check(vjepa2_shrink(f.model, f.compute, f.frames, SCORER_CENTRE, shrunk));
-    count_pass(f.compute, "V-JEPA 2: a frame shrunk");
-    const struct scorer_clips clip = {f.frames, 1, FRAMES, SCORER_CENTRE};
-    struct tensor kept;
+    struct tensor kept, prepared;
+    struct frame_resize resize = {0};
     sam2_check(DEVICE_TENSOR_CREATE(f.device, DTYPE_F32, &kept, 1, tokens, config->encoder.width));
     const struct scorer_output out = {.kept = &kept};
+    sam2_check(DEVICE_TENSOR_CREATE(f.device, DTYPE_F32, &prepared, FRAMES, config->crop_size, config->crop_size, 3));
+    for (int i = 0; i < FRAMES; i++) {
+        sam2_check(vjepa2_prepare(f.model, f.compute, &f.frames[i], SCORER_CENTRE, &resize, tensor_at(prepared, i)));
+        if (i == 0)
+            count_pass(f.compute, "V-JEPA 2: a frame prepared");
+        if (i == 1)
+            late_take_transfers(f.compute); /* gathers the scratch of the first: see follow() */
+        if (i == 2)
+            count_pass(f.compute, "V-JEPA 2: another of its size");
+    }
+    late_take_transfers(f.compute);
+    const struct scorer_clips ready = {.batch = 1, .count = FRAMES, .prepared = &prepared};
+    sam2_check(vjepa2_encode(f.model, f.compute, &ready, NULL, NULL, &out));
+    count_pass(f.compute, "V-JEPA 2: a clip of 4 frames that were prepared");
+    frame_resize_free(f.device, &resize);
+    device_tensor_free(f.device, &prepared);
+    const struct scorer_clips clip = {.frames = f.frames, .batch = 1, .count = FRAMES, .view = SCORER_CENTRE};
     sam2_check(vjepa2_encode(f.model, f.compute, &clip, NULL, NULL, &out));
     count_pass(f.compute, "V-JEPA 2: a clip of 4 frames");
     sam2_check(vjepa2_predict(f.model, f.compute, kept, NULL, NULL, NULL, NULL, predicted));
@@ -307,7 +322,6 @@ static void test_vjepa2(void **state)
     count_pass(f.compute, "V-JEPA 2: some predicted from some");
     device_tensor_free(f.device, &kept);
     free(predicted);
-    free(shrunk);
     close_vjepa2(&f);
 
     open_vjepa2("vjepa2_classifier", &f);
@@ -316,8 +330,8 @@ static void test_vjepa2(void **state)
     sam2_check(DEVICE_TENSOR_CREATE(f.device, DTYPE_F32, &kept, 2, classified, width));
     float *const features = sam2_floats(2 * classified * width);
     float *const pooled = sam2_floats(2 * width), *const logits = sam2_floats(2 * config->label_count);
-    const struct scorer_clips clips = {f.frames, 2, FRAMES, SCORER_CENTRE};
-    const struct scorer_output all = {features, pooled, logits, &kept};
+    const struct scorer_clips clips = {.frames = f.frames, .batch = 2, .count = FRAMES, .view = SCORER_CENTRE};
+    const struct scorer_output all = {.features = features, .pooled = pooled, .logits = logits, .kept = &kept};
     sam2_check(vjepa2_encode(f.model, f.compute, &clips, NULL, NULL, &all));
     count_pass(f.compute, "V-JEPA 2: 2 clips, classified");
     device_tensor_free(f.device, &kept);

@@ -166,9 +166,12 @@ static void run_set(struct fixture *fixture, int set, const struct host_tensor *
     float *features = new_floats(batch * tokens * width), *predicted = new_floats(batch * tokens * width);
     float *pooled = new_floats(batch * width), *logits = new_floats(batch * (labels + 1));
     struct model_trace trace = {compare_trace, fixture};
-    struct scorer_clips clips = {frames, batch, count, SCORER_CENTRE};
+    struct scorer_clips clips = {.frames = frames, .batch = batch, .count = count, .view = SCORER_CENTRE};
     struct tensor kept = keep_features(fixture, batch, tokens, NULL);
-    struct scorer_output out = {features, classifier ? pooled : NULL, classifier ? logits : NULL, &kept};
+    struct scorer_output out = {.features = features,
+                                .pooled = classifier ? pooled : NULL,
+                                .logits = classifier ? logits : NULL,
+                                .kept = &kept};
 
     snprintf(fixture->prefix, sizeof(fixture->prefix), "%d", set);
     check(vjepa2_encode(fixture->model, fixture->compute, &clips, &trace, NULL, &out));
@@ -273,7 +276,7 @@ static void test_batch_and_view(void **state)
     int64_t count = pixels->dim[1], tokens = vjepa2_tokens(fixture.config, count);
     int64_t values = tokens * fixture.config->encoder.width;
     float *features = new_floats(values), *whole = new_floats(values);
-    struct scorer_clips clips = {frames + count, 1, count, SCORER_CENTRE};
+    struct scorer_clips clips = {.frames = frames + count, .batch = 1, .count = count, .view = SCORER_CENTRE};
     double difference = 0.0;
 
     check(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL,
@@ -310,7 +313,7 @@ static void test_bad_input(void **state)
     (void)state;
     open_case("vjepa2_tiny", &fixture);
     struct sowlv2_image *frames = clip_frames(find(&fixture, "2.pixels"));
-    struct scorer_clips clips = {frames, 1, 0, SCORER_CENTRE};
+    struct scorer_clips clips = {.frames = frames, .batch = 1, .count = 0, .view = SCORER_CENTRE};
     assert_int_equal(vjepa2_encode(fixture.model, fixture.compute, &clips, NULL, NULL, &out), SOWLV2_ERROR_ARGUMENT);
     clips.count = 1;
     int limit = 1;

@@ -306,6 +306,26 @@ static void test_sine(void **state)
     }
 }
 
+/* Entries of one row, which have none, and of more columns than a block has threads; sums in f64. */
+static void test_variance(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 40; n++) {
+        const int64_t entries = random_range(1, 5), rows = random_range(1, 40);
+        const int64_t c = n % 8 == 0 ? 1100 : RANDOM_OF(widths);
+        const struct tensor x = field_in(n % 2 == 0, -3.0F, 3.0F, DIMS(entries, rows, c));
+        struct tensor out[SIDES];
+        sides_out(out, n % 2 == 0, DIMS(entries, 1));
+        sides_begin();
+        for (int i = 0; i < SIDES; i++)
+            op_variance(sides.compute[i], x, out[i]);
+        sides_compare(out, 0.0, 2e-7, "variance");
+        if (rows == 1)
+            assert_true(*tensor_element(&out[UNDER_TEST], entries - 1) == 0.0F);
+        fields_check();
+    }
+}
+
 #define CALL(name, ...)                                                                                                \
     static void call_##name(struct compute *compute, const struct given *given)                                        \
     {                                                                                                                  \
@@ -322,6 +342,7 @@ CALL(mul, T(0), T(1), T(2))
 CALL(shift_scale, T(0), T(1), T(2), T(3))
 CALL(select, T(0), 0.0F, T(1), T(2), T(3))
 CALL(max_rows, T(0), T(1))
+CALL(variance, T(0), T(1))
 CALL(sine, T(0), T(1), T(2))
 
 #define F32(...) field_inout(false, -1.0F, 1.0F, DIMS(__VA_ARGS__))
@@ -353,6 +374,8 @@ static void test_rejections(void **state)
     CHECK_REJECTIONS("op_select", call_select, {"score", F32(4, 1), 0}, {"x", F32(4, 6), GIVEN_IN_PLACE},
                      {"other", F32(4, 6), 0}, {"out", F32(4, 6), GIVEN_OUT});
     CHECK_REJECTIONS("op_max_rows", call_max_rows, {"x", F32(4, 6), GIVEN_FREE << 1}, {"out", F32(4, 1), GIVEN_OUT});
+    CHECK_REJECTIONS("op_variance", call_variance, {"x", F32(4, 3, 6), GIVEN_FREE << 1 | GIVEN_FREE << 2},
+                     {"out", F32(4, 1), GIVEN_OUT});
     CHECK_REJECTIONS("op_sine", call_sine, {"x", F32(4, 1), 0}, {"periods", F32(6), 0}, {"out", F32(4, 12), GIVEN_OUT});
 
     const struct tensor x = F32(4, 6), c = F32(6), wrong = F32(5), row = F32(1, 6), deep = F32(1, 1, 1, 1, 2);
@@ -373,6 +396,8 @@ static void test_rejections(void **state)
     REJECTED(op_select, F32(4, 1), 0.0F, F32(4, 6, 1), F32(4, 6), F32(4, 6, 1)); /* not rows */
     REJECTED(op_shift_scale, F32(4, 6, 1), F32(4, 1), F32(4, 1), F32(4, 6, 1));
     REJECTED(op_max_rows, F32(4, 0), F32(4, 1));
+    REJECTED(op_variance, F32(4, 0, 2), F32(4, 1));
+    REJECTED(op_variance, F32(4, 2, 0), F32(4, 1));
 
     /* Nothing to do is no error. */
     struct compute *const compute = sides.compute[UNDER_TEST];
@@ -382,6 +407,7 @@ static void test_rejections(void **state)
     op_affine(compute, F32(3, 0, 2), 1.0F, 2.0F, F32(3, 0, 2));
     op_select(compute, F32(0, 1), 0.0F, F32(0, 3), F32(1, 3), F32(0, 3));
     op_max_rows(compute, F32(0, 3), F32(0, 1));
+    op_variance(compute, F32(0, 3, 2), F32(0, 1));
     op_sine(compute, F32(2, 1), F32(0), F32(2, 0));
     sides_finish();
     fields_check();
@@ -396,7 +422,7 @@ int main(void)
         TEST(test_affine),       TEST(test_step),
         TEST(test_copy_rounds),  TEST(test_select),
         TEST(test_max_rows),     TEST(test_sine),
-        TEST(test_rejections),
+        TEST(test_variance),     TEST(test_rejections),
     };
     return sides_run(tests, COUNT(tests));
 }

@@ -118,6 +118,13 @@ static void check_max_rows(void)
     compare(&out, pass.group, "out", 0.0, 0.0);
 }
 
+static void check_variance(void)
+{
+    const struct tensor out = like("out");
+    op_variance(pass.compute, given("x"), out);
+    compare(&out, pass.group, "out", 1e-12, 2e-7);
+}
+
 static void check_sine(void)
 {
     const struct tensor out = like("out");
@@ -146,6 +153,7 @@ static void test_choices(void **state)
     (void)state;
     on_both_sides("choices.safetensors", "select", check_select);
     on_both_sides("choices.safetensors", "max_rows", check_max_rows);
+    on_both_sides("choices.safetensors", "variance", check_variance);
     on_both_sides("choices.safetensors", "sine", check_sine);
 }
 

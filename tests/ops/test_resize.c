@@ -243,7 +243,7 @@ static void test_u8_expected(void **state)
 }
 
 /* Parts of a resize, down to one output, give the same bits as the whole does there, from no more pixels than they
- * read. */
+ * read; and so they do in a later pass, where they were kept. */
 static void test_parts(void **state)
 {
     (void)state;
@@ -259,6 +259,7 @@ static void test_parts(void **state)
         uint8_t *pixels = make_pixels(height, width, row_bytes);
         const struct tensor whole = field_out(true, DIMS(down, across, 3));
         const struct tensor part = field_out(true, DIMS(rows, columns, 3));
+        const struct tensor later = field_out(true, DIMS(rows, columns, 3));
         int first_row, first_column;
         compute_begin(compute);
         const struct resize vertical = op_filter_u8_bilinear(compute, height, down);
@@ -276,7 +277,16 @@ static void test_parts(void **state)
         const struct tensor inner =
             op_upload_rows(compute, first, row_bytes, vertical_part.inputs, 3 * (int64_t)horizontal_part.inputs);
         op_resize_image(compute, inner, &vertical_part, &horizontal_part, &scale, part);
+        struct resize kept[] = {op_keep_filter(compute, &vertical_part), op_keep_filter(compute, &horizontal_part)};
         assert_int_equal(compute_finish(compute), 0);
+        compute_begin(compute);
+        op_fill(compute, 7.0F, COMPUTE_TENSOR(compute, DTYPE_F32, 4096)); /* where the pass before had them */
+        op_resize_image(compute, op_upload_rows(compute, first, row_bytes, kept[0].inputs, 3 * (int64_t)kept[1].inputs),
+                        &kept[0], &kept[1], &scale, later);
+        assert_int_equal(compute_finish(compute), 0);
+        for (int i = 0; i < 2; i++)
+            resize_free(compute_device(compute), &kept[i]);
+        compare_tensors("a part that was kept", &later, &part, 0.0, 0.0);
         const struct tensor cut = tensor_slice(tensor_slice(whole, 0, top, rows), 1, left, columns);
         compare_tensors("a part", &part, &cut, 0.0, 0.0);
         fields_check();
@@ -290,6 +300,10 @@ static void test_parts(void **state)
     compute_fail(compute, error_set(SOWLV2_ERROR_MEMORY, "no memory"));
     const struct resize part = op_filter_u8_bilinear_part(compute, 9, 7, 2, 3, &first_input);
     assert_true(part.outputs == 3 && !part.taps.buffer);
+    struct resize kept = op_keep_filter(compute, &part);
+    assert_true(kept.outputs == 3 && !kept.taps.buffer && !kept.weight.buffer);
+    resize_free(compute_device(compute), &kept);
+    assert_true(kept.outputs == 0);
 }
 
 /* Operands of resizes as fields. */

@@ -250,6 +250,13 @@ def choice_cases(t):
     half = torch.arange(width // 2, dtype=torch.float32)
     put(t, "sine", x=x[:, None], periods=10000 ** (2 * (half // 2) / (width // 2)), out=get_1d_sine_pe(x, dim=width))
 
+    # Columns that differ little beside their mean.
+    x = torch.randn(5, 37, 21, generator=torch.Generator().manual_seed(2025), dtype=torch.float64)
+    x[1] = 1000 + 0.01 * x[1]
+    x[2] = x[2, :1]
+    x = x.float()
+    put(t, "variance", x=x, out=x.double().var(dim=1, correction=0).mean(dim=1, keepdim=True).float())
+
 
 def point_cases(t):
     """Points of every kind through SAM 2's prompt encoder."""

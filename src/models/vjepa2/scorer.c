@@ -35,10 +35,10 @@ static int64_t tubelets(const void *weights, int64_t frames)
     return vjepa2_tubelets(vjepa2_get_config(weights), frames);
 }
 
-static int shrink(const void *weights, struct compute *compute, const struct sowlv2_image *frame, enum scorer_view view,
-                  uint8_t *out)
+static int prepare(const void *weights, struct compute *compute, const struct sowlv2_image *frame,
+                   enum scorer_view view, struct frame_resize *kept, struct tensor out)
 {
-    return vjepa2_shrink(weights, compute, frame, view, out);
+    return vjepa2_prepare(weights, compute, frame, view, kept, out);
 }
 
 static int encode(const void *weights, struct compute *compute, const struct scorer_clips *clips,
@@ -60,7 +60,7 @@ const struct scorer_model vjepa2_scorer = {
     .free = free_weights,
     .info = info,
     .tubelets = tubelets,
-    .shrink = shrink,
+    .prepare = prepare,
     .encode = encode,
     .predict = predict,
 };

@@ -109,6 +109,16 @@ int vjepa2_features_check(const struct vjepa2 *model, struct tensor features)
 
 enum { MAX_BATCH = 1 << 16, MAX_FRAMES = 1 << 20 };
 
+static int check_prepared(const struct vjepa2 *model, const struct scorer_clips *clips)
+{
+    const struct tensor *const pixels = clips->prepared;
+    const int64_t side = model->config.crop_size;
+    const bool fits = !pixels || (pixels->rank == 4 && pixels->dtype == DTYPE_F32 && pixels->dim[1] == side &&
+                                  pixels->dim[2] == side && pixels->dim[3] == 3 && clips->batch == 1 &&
+                                  clips->count <= pixels->dim[0] && clips->first >= 0 && clips->first < pixels->dim[0]);
+    return fits ? 0 : error_set(SOWLV2_ERROR_ARGUMENT, "a clip: its frames were not prepared for this model");
+}
+
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_trace *trace, const struct model_control *control, const struct scorer_output *out)
 {
@@ -122,9 +132,11 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
                          "this V-JEPA 2 checkpoint has no classifier: give one with labels, for example "
                          "facebook/vjepa2-vitl-fpc16-256-ssv2");
     }
+    int status = check_prepared(model, clips);
+    if (status != 0)
+        return status;
     const int64_t dim[] = {clips->batch, vjepa2_tokens(&model->config, clips->count), model->config.encoder.width};
     const bool kept = out->kept;
-    int status;
     if (kept &&
         ((status = vjepa2_features_check(model, *out->kept)) != 0 || memcmp(out->kept->dim, dim, sizeof(dim)) != 0)) {
         return status != 0 ? status
@@ -135,6 +147,12 @@ int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const str
     vjepa2_encoder(model, compute, clips, trace, control, x);
     if (out->features)
         op_download(compute, x, out->features);
+    if (out->variance) {
+        const int64_t entries = dim[0] * vjepa2_tubelets(&model->config, clips->count);
+        struct tensor variance = COMPUTE_TENSOR(compute, DTYPE_F32, entries, 1);
+        op_variance(compute, TENSOR_RESHAPE(x, entries, model->config.grid * model->config.grid, dim[2]), variance);
+        op_download(compute, variance, out->variance);
+    }
     if (wants_classes)
         classify(model, compute, kept || out->features ? copy_features(compute, x) : x, trace, out->pooled,
                  out->logits);

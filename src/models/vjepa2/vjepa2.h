@@ -34,19 +34,19 @@ bool vjepa2_has_classifier(const struct vjepa2 *model);
 int64_t vjepa2_tubelets(const struct vjepa2_config *config, int64_t frames);
 int64_t vjepa2_tokens(const struct vjepa2_config *config, int64_t frames);
 
-/* What a trace receives: "pixel_values" [b, frames, crop, crop, 3], "embeddings"
+/* What a trace receives: "pixel_values" [b, frames, crop, crop, 3] of frames that were not prepared, "embeddings"
  * and "encoder.block.0" ... [b, tokens, width], "predictor.embeddings" and "predictor.block.0" ... [b, context +
  * targets, predictor width], "pooler.block.0" ... [b, tokens, width]. A control is asked between
  * layers. */
 
-/* What the model sees of one frame, as scorer_model's `shrink`: under SCORER_CENTRE the reference's, the middle square
+/* What the model sees of one frame, as scorer_model's `prepare`: under SCORER_CENTRE the reference's, the middle square
  * less a margin of 1/8 of the short side. Errors: ARGUMENT, MEMORY. */
-int vjepa2_shrink(const struct vjepa2 *model, struct compute *compute, const struct sowlv2_image *frame,
-                  enum scorer_view view, uint8_t *out);
+int vjepa2_prepare(const struct vjepa2 *model, struct compute *compute, const struct sowlv2_image *frame,
+                   enum scorer_view view, struct frame_resize *kept, struct tensor out);
 
 /* Encodes clips and, where wanted, pools and classifies them. `trace` and `control` may be NULL.
- * Errors: ARGUMENT (no frames, a frame without size), UNSUPPORTED (a classifier is wanted and there is none),
- * CANCELLED, MEMORY. */
+ * Errors: ARGUMENT (no frames, a frame without size, frames prepared for another model), UNSUPPORTED (a classifier is
+ * wanted and there is none), CANCELLED, MEMORY. */
 int vjepa2_encode(const struct vjepa2 *model, struct compute *compute, const struct scorer_clips *clips,
                   const struct model_trace *trace, const struct model_control *control,
                   const struct scorer_output *out);

@@ -190,7 +190,7 @@ static void attention_bf16(struct compute *compute, struct tensor q, struct tens
 #define TABLE(SUFFIX, PRODUCTS, ATTENTION)                                                                             \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
-        .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release,                             \
+        .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release, .share = host_share,        \
         .constant_create = host_constant_create, .linear_create = PRODUCTS##_linear_create,                            \
         .linear_free = PRODUCTS##_linear_free, .conv2d_create = PRODUCTS##_conv2d_create,                              \
         .conv2d_free = PRODUCTS##_linear_free, .compute_create = host_compute_create,                                  \
@@ -204,10 +204,10 @@ static void attention_bf16(struct compute *compute, struct tensor q, struct tens
         .gather_blocks = host_gather_blocks, .shift_scale = reference_shift_scale, .copy = cpu_copy, .fill = cpu_fill, \
         .max_pool2d = kernel_max_pool2d_##SUFFIX, .depthwise_conv2d = kernel_depthwise_conv2d_##SUFFIX,                \
         .step = reference_step, .affine = kernel_affine_##SUFFIX, .select = reference_select,                          \
-        .max_rows = reference_max_rows, .sine = reference_sine, .embed_points = reference_embed_points,                \
-        .choose_mask = reference_choose_mask, .clean_masks = reference_clean_masks,                                    \
-        .separate_masks = reference_separate_masks, .resize_planes = kernel_resize_planes_##SUFFIX,                    \
-        .resize_image = resize_image_##SUFFIX,                                                                         \
+        .max_rows = reference_max_rows, .variance = reference_variance, .sine = reference_sine,                        \
+        .embed_points = reference_embed_points, .choose_mask = reference_choose_mask,                                  \
+        .clean_masks = reference_clean_masks, .separate_masks = reference_separate_masks,                              \
+        .resize_planes = kernel_resize_planes_##SUFFIX, .resize_image = resize_image_##SUFFIX,                         \
     }
 static const struct ops_set avx2_set = TABLE(avx2, cpu, kernel_attention_avx2),
                             avx512_set = TABLE(avx512, cpu, kernel_attention_avx512),

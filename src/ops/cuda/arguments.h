@@ -133,6 +133,14 @@ struct max_rows_arguments {
     int64_t rows, columns, x_stride, out_stride;
 };
 
+/* A block has an entry. */
+enum { VARIANCE_THREADS = 512 };
+struct variance_arguments {
+    const float *x;
+    float *out;
+    int64_t rows, columns, x_stride[2], out_stride;
+};
+
 struct sine_arguments {
     const float *x, *periods;
     float *out;
@@ -338,6 +346,7 @@ struct image_arguments {
     KERNEL(elements, shift_scale, values_arguments)                                                                    \
     KERNEL(elements, select_rows, values_arguments)                                                                    \
     KERNEL(elements, max_rows, max_rows_arguments)                                                                     \
+    KERNEL(elements, variance, variance_arguments)                                                                     \
     KERNEL(elements, sine, sine_arguments)                                                                             \
     KERNEL(moves, copy_bytes, copy_arguments)                                                                          \
     KERNEL(moves, copy_fn, copy_arguments)                                                                             \

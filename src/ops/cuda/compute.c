@@ -1,6 +1,7 @@
 /* A compute's stream. Kernels are recorded (graphs.c) and queued together, at the latest before anything else is.
  * Uploads go through pinned memory, so that their source is free at once and the copy runs beside
- * the host; downloads arrive in pinned memory and are handed out by the one wait. */
+ * the host; downloads arrive in pinned memory and are handed out by the one wait, or by one that uploads need for
+ * memory. */
 #include "ops/cuda/cuda.h"
 
 #include "base/error.h"
@@ -8,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PINNED_BYTES = 1 << 20, PINNED_ALIGNMENT = 64, BLOCK_THREADS = 256, MAX_BLOCKS = 1 << 20 };
+enum {
+    PINNED_BYTES = 1 << 20,
+    PINNED_ENOUGH = 64 << 20, /* uploads wait rather than take more than such a piece */
+    PINNED_ALIGNMENT = 64,
+    BLOCK_THREADS = 256,
+    MAX_BLOCKS = 1 << 20
+};
 
 /* Pinned memory, given out from its start until the next wait. */
 struct pinned {
@@ -124,13 +131,23 @@ static void free_pinned(struct cuda_device *cuda, struct cuda_compute *state)
     }
 }
 
+static size_t round_up(size_t bytes)
+{
+    return (bytes + PINNED_ALIGNMENT - 1) / PINNED_ALIGNMENT * PINNED_ALIGNMENT;
+}
+
+static bool has_room(const struct pinned *pinned, size_t bytes)
+{
+    return pinned && pinned->bytes - pinned->used >= round_up(bytes);
+}
+
 /* Pinned memory until the next wait; NULL: the pass has failed. */
 static void *take_pinned(struct compute *compute, size_t bytes)
 {
     struct cuda_compute *const state = state_of(compute);
-    const size_t rounded = (bytes + PINNED_ALIGNMENT - 1) / PINNED_ALIGNMENT * PINNED_ALIGNMENT;
+    const size_t rounded = round_up(bytes);
     struct pinned *pinned = state->pinned;
-    if (!pinned || pinned->bytes - pinned->used < rounded) {
+    if (!has_room(pinned, bytes)) {
         struct pinned *const added = calloc(1, sizeof(*added));
         if (!added) {
             compute_fail(compute, error_memory("a transfer"));
@@ -175,10 +192,19 @@ static void send(struct compute *compute, const void *pinned, struct tensor to, 
               "cuMemcpyHtoDAsync", "copying to the GPU");
 }
 
+/* Pinned memory for an upload; NULL: the pass has failed. Passes that nobody waits for do not take it all. */
+static void *take_for_upload(struct compute *compute, size_t bytes)
+{
+    const struct pinned *const pinned = state_of(compute)->pinned;
+    if (pinned && pinned->bytes >= PINNED_ENOUGH && !has_room(pinned, bytes))
+        cuda_wait(compute);
+    return compute_status(compute) == 0 && begin_work(compute) ? take_pinned(compute, bytes) : NULL;
+}
+
 void cuda_upload(struct compute *compute, const void *from, struct tensor to)
 {
     const size_t bytes = (size_t)tensor_count(&to) * dtype_size(to.dtype);
-    void *const pinned = begin_work(compute) ? take_pinned(compute, bytes) : NULL;
+    void *const pinned = take_for_upload(compute, bytes);
     if (!pinned)
         return;
     cuda_copy_bytes(device_of(compute), pinned, from, bytes);
@@ -189,9 +215,7 @@ void cuda_upload_rows(struct compute *compute, const uint8_t *from, size_t row_b
 {
     const size_t rows = (size_t)to->dim[0], columns = (size_t)to->dim[1];
     *to = compute_tensor(compute, DTYPE_U8, 2, to->dim);
-    if (compute_status(compute) != 0 || !begin_work(compute))
-        return;
-    char *const pinned = take_pinned(compute, rows * columns);
+    char *const pinned = take_for_upload(compute, rows * columns);
     if (!pinned)
         return;
     cuda_copy_rows(device_of(compute), &(struct cuda_host_rows){pinned, (const char *)from, row_bytes, rows, columns});
@@ -272,9 +296,9 @@ void cuda_wait(struct compute *compute)
         return;
     const int entered = cuda_enter(cuda);
     compute_fail(compute, entered);
-    if (entered == 0 && compute_status(compute) == 0)
-        flush(compute);
-    cuda_recorder_drop(state->recorder); /* of a pass that failed */
+    if (entered == 0)
+        flush(compute); /* also where the pass failed: kernels of one before it may be among them */
+    cuda_recorder_drop(state->recorder);
     set_since(cuda, &state->recorded_since, false);
     if (entered == 0 && state->fault_possible) {
         void *const pinned = take_pinned(compute, sizeof(*fault));

@@ -208,6 +208,7 @@ void cuda_shift_scale(struct compute *compute, struct tensor x, struct tensor sh
 void cuda_select(struct compute *compute, struct tensor score, float threshold, struct tensor x, struct tensor other,
                  struct tensor out);
 void cuda_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+void cuda_variance(struct compute *compute, struct tensor x, struct tensor out);
 void cuda_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 
 /* moves.c */

@@ -238,6 +238,11 @@ static int open_device(struct device *device, const struct device_options *optio
     return 0;
 }
 
+static void share(struct device *device, size_t count, pool_task task, void *data)
+{
+    cuda_share(cuda_of(device), count, task, data);
+}
+
 static void close_device(struct device *device)
 {
     stop(cuda_of(device));
@@ -253,6 +258,7 @@ const struct ops_set ops_cuda = {
     .guard = cuda_guard,
     .memory = cuda_memory_tell,
     .memory_release = cuda_memory_release,
+    .share = share,
     .constant_create = cuda_constant_create,
     .linear_create = cuda_linear_create,
     .linear_free = cuda_linear_free,
@@ -289,6 +295,7 @@ const struct ops_set ops_cuda = {
     .affine = cuda_affine,
     .select = cuda_select,
     .max_rows = cuda_max_rows,
+    .variance = cuda_variance,
     .sine = cuda_sine,
     .embed_points = cuda_embed_points,
     .choose_mask = cuda_choose_mask,

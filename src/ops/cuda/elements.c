@@ -172,6 +172,19 @@ void cuda_max_rows(struct compute *compute, struct tensor x, struct tensor out)
     launch_rows(compute, KERNEL_max_rows, a.rows, &a);
 }
 
+void cuda_variance(struct compute *compute, struct tensor x, struct tensor out)
+{
+    const struct variance_arguments a = {
+        .x = cuda_data(x),
+        .out = cuda_data(out),
+        .rows = x.dim[1],
+        .columns = x.dim[2],
+        .x_stride = {x.stride[0], x.stride[1]},
+        .out_stride = out.stride[0],
+    };
+    cuda_launch(compute, KERNEL_variance, (struct cuda_grid){x.dim[0], 1, 1}, VARIANCE_THREADS, 0, &a);
+}
+
 void cuda_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out)
 {
     const struct sine_arguments a = {

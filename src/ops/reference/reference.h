@@ -99,6 +99,7 @@ void reference_affine(struct compute *compute, struct tensor x, float scale, flo
 void reference_select(struct compute *compute, struct tensor score, float threshold, struct tensor x,
                       struct tensor other, struct tensor out);
 void reference_max_rows(struct compute *compute, struct tensor x, struct tensor out);
+void reference_variance(struct compute *compute, struct tensor x, struct tensor out);
 void reference_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out);
 
 /* masks.c */

@@ -2,6 +2,7 @@
 #include "ops/reference/reference.h"
 
 #include <math.h>
+#include <string.h>
 
 void reference_step(struct compute *compute, struct tensor x, float threshold, float low, float high, struct tensor out)
 {
@@ -49,6 +50,41 @@ void reference_max_rows(struct compute *compute, struct tensor x, struct tensor 
             largest = row[j] > largest || isnan(row[j]) ? row[j] : largest;
         *matrix_row(&out, i) = largest;
     }
+}
+
+/* A sum a column: the additions of one alone would wait for each other. */
+static double variance(const float *x, struct tensor shape, double *mean, double *squares)
+{
+    const int64_t rows = shape.dim[1], columns = shape.dim[2], step = shape.stride[1];
+    memset(mean, 0, (size_t)columns * sizeof(*mean));
+    memset(squares, 0, (size_t)columns * sizeof(*squares));
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            mean[c] += (double)x[r * step + c];
+    for (int64_t c = 0; c < columns; c++)
+        mean[c] /= (double)rows;
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < columns; c++) {
+            const double difference = (double)x[r * step + c] - mean[c];
+            squares[c] += difference * difference;
+        }
+    }
+    double all = 0.0;
+    for (int64_t c = 0; c < columns; c++)
+        all += squares[c];
+    return all / (double)(rows * columns);
+}
+
+void reference_variance(struct compute *compute, struct tensor x, struct tensor out)
+{
+    const size_t mark = compute_mark(compute);
+    /* Two rows of doubles: eight bytes each, whatever the type is called. */
+    double *const sums = host_data(COMPUTE_TENSOR(compute, DTYPE_I64, 2, x.dim[2]));
+    for (int64_t i = 0; i < x.dim[0] && compute_status(compute) == 0; i++) {
+        const float *const from = (const float *)host_data(x) + i * x.stride[0];
+        *matrix_row(&out, i) = (float)variance(from, x, sums, sums + x.dim[2]);
+    }
+    compute_release(compute, mark);
 }
 
 void reference_sine(struct compute *compute, struct tensor x, struct tensor periods, struct tensor out)

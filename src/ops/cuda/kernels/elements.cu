@@ -249,6 +249,32 @@ extern "C" __global__ void max_rows(const max_rows_arguments a)
         a.out[row * a.out_stride] = best;
 }
 
+// A thread has some columns. Of rows that are much alike little is left in f32.
+extern "C" __global__ void variance(const variance_arguments a)
+{
+    __shared__ double sums[VARIANCE_THREADS];
+    const float *const x = a.x + blockIdx.x * a.x_stride[0];
+    double all = 0.0;
+    for (int64_t c = threadIdx.x; c < a.columns; c += VARIANCE_THREADS) {
+        double mean = 0.0;
+        for (int64_t r = 0; r < a.rows; r++)
+            mean += (double)x[r * a.x_stride[1] + c];
+        mean /= (double)a.rows;
+        for (int64_t r = 0; r < a.rows; r++) {
+            const double difference = (double)x[r * a.x_stride[1] + c] - mean;
+            all += difference * difference;
+        }
+    }
+    sums[threadIdx.x] = all;
+    for (int count = VARIANCE_THREADS / 2; count > 0; count /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < count)
+            sums[threadIdx.x] += sums[threadIdx.x + count];
+    }
+    if (threadIdx.x == 0)
+        a.out[blockIdx.x * a.out_stride] = (float)(sums[0] / (double)(a.rows * a.columns));
+}
+
 extern "C" __global__ void sine(const sine_arguments a)
 {
     FOR_EACH(i, a.count) {
