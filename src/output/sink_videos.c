@@ -2,7 +2,7 @@
  *
  * A video is opened when its first picture comes. An object's video begins with the whole video: until the object
  * comes, it shows one black picture, so that all videos of a folder run in step; it ends with the object's last
- * frame. */
+ * frame. It has the name that the object has at last. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/first_error.h"
@@ -32,6 +32,8 @@ struct video {
     struct video_writer *writer; /* NULL: not begun, or over */
     double last;                 /* time of its last picture */
     bool listed;                 /* in the journal */
+    int listed_prompt;           /* the object's, whose name is there */
+    int prompt;                  /* likewise, whose name the file gets */
 };
 
 enum { MASK, OVERLAY, VIDEO_KINDS };
@@ -137,15 +139,24 @@ static char *name_file(const struct sink_context *context, enum names_kind kind,
     return below;
 }
 
-/* A video's name, and the one that it has while it is written. */
+static int prompt_of(const struct output_object *object)
+{
+    return object ? object->prompt : -1;
+}
+
+/* A video's name, and the one that it has while it is written; where its object has got another name, the new one
+ * alone.
+ */
 static int list_names(const struct sink_context *context, enum names_kind kind, const struct output_object *object,
-                      struct string_list *files)
+                      struct video *video, struct string_list *files)
 {
     char *below = name_file(context, kind, object), *running = below ? video_running_name(below) : NULL;
     int status = running ? string_list_append(files, below) : error_memory("file names");
 
-    if (!status)
+    if (!status && !video->listed)
         status = string_list_append(files, running);
+    video->listed = true;
+    video->listed_prompt = prompt_of(object);
     free(running);
     free(below);
     return status;
@@ -170,10 +181,9 @@ int output_videos_list(struct output_videos *videos, enum names_kind kind, const
     if (object && !find_group(videos, object->id))
         status = take_up(videos, object->id);
     video = status ? NULL : find(videos, kind, object);
-    if (!video || video->listed)
+    if (!video || (video->listed && video->listed_prompt == prompt_of(object)))
         return status;
-    video->listed = true;
-    return list_names(videos->context, kind, object, files);
+    return list_names(videos->context, kind, object, video, files);
 }
 
 static int open_writer(const struct sink_context *context, enum names_kind kind, const struct output_object *object,
@@ -199,6 +209,20 @@ static int open_writer(const struct sink_context *context, enum names_kind kind,
     char *below = name_file(context, kind, object), *path = below ? path_join(context->folder, below) : NULL;
     const int status = path ? video_writer_open(path, &settings, &video->writer) : error_memory("file names");
 
+    video->prompt = prompt_of(object);
+    free(path);
+    free(below);
+    return status;
+}
+
+/* The object was taken for another thing before: its video is called what it is now. */
+static int rename_video(const struct sink_context *context, enum names_kind kind, const struct output_object *object,
+                        struct video *video)
+{
+    char *below = name_file(context, kind, object), *path = below ? path_join(context->folder, below) : NULL;
+    const int status = path ? video_writer_rename(video->writer, path) : error_memory("file names");
+
+    video->prompt = prompt_of(object);
     free(path);
     free(below);
     return status;
@@ -250,6 +274,8 @@ int output_videos_add(struct output_videos *videos, enum names_kind kind, const 
         status = open_writer(context, kind, object, video);
         if (!status && frame->time > videos->first)
             status = add_black(videos, kind, video, frame->time);
+    } else if (video->prompt != prompt_of(object)) {
+        status = rename_video(context, kind, object, video);
     }
     if (!status)
         status = add_picture(context, kind, video, pixels, frame->time);

@@ -11,21 +11,22 @@ enum { CHUNK_BYTES = 128 << 20, LEAST_CHUNK = 4, MOST_CHUNK = 64 };
 
 struct backward {
     struct track_both *both;
-    sowlv2_track_session *session;
-    struct active {
-        bool followed;
-        int64_t last_seen;
-    } * active; /* [seed_count] */
-    size_t active_count;
     struct image *chunk; /* [MOST_CHUNK]: frames chunk_first ... */
     int64_t chunk_first, chunk_count, chunk_most;
     int64_t scene; /* of the frame that was run last */
 };
 
-/* Whether a seed begins on the frame. */
-static bool begins(const struct track_both *both, size_t seed, int64_t frame)
+/* What is followed is in the run's own objects and session, as in the forward pass, but that the object of seed i has
+ * the id i + 1. */
+static size_t seed_of(const struct track_object *object)
 {
-    return both->seeds[seed].frame == frame;
+    return (size_t)object->id - 1;
+}
+
+/* Whether the object's seed begins on the frame. */
+static bool begins(const struct track_both *both, const struct track_object *object, int64_t frame)
+{
+    return both->seeds[seed_of(object)].frame == frame;
 }
 
 /* Reads the chunk that ends with `frame`. */
@@ -65,72 +66,89 @@ static int get_frame(struct backward *backward, int64_t frame, const struct imag
     return status;
 }
 
-static struct sowlv2_track *find_track(const struct sowlv2_tracks *tracks, size_t seed)
+/* `other` was followed to where the seed of `mine` begins: they are one, or, where both were seen elsewhere at once, it
+ * has strayed. */
+static int join_two(struct track_both *both, const struct track_object *mine, size_t other)
 {
-    for (size_t i = 0; i < tracks->count; i++)
-        if (tracks->items[i].object == (int64_t)seed)
-            return &tracks->items[i];
-    return NULL;
-}
+    struct track_run *const run = both->run;
+    struct track_object *const gone = &run->objects.items[other];
 
-static int stop_following(struct backward *backward, size_t seed)
-{
-    backward->active[seed].followed = false;
-    backward->active_count--;
-    return sowlv2_track_remove(backward->session, (int64_t)seed);
+    if (track_seeds_are_apart(both, seed_of(mine), seed_of(gone)))
+        return track_put_to_sleep(run, gone);
+    track_seeds_join(both, seed_of(gone), seed_of(mine));
+    return track_let_go(run, other);
 }
 
 /* Where a seed that begins here is what another one was followed to, they are one. */
-static int join(struct backward *backward, const struct sowlv2_tracks *tracks, int64_t frame)
+static int join(struct track_both *both, int64_t frame)
 {
-    struct track_both *both = backward->both;
+    struct track_objects *const objects = &both->run->objects;
     int status = 0;
 
-    for (size_t i = 0; i < both->seed_count; i++) {
-        const struct sowlv2_track *mine = begins(both, i, frame) ? find_track(tracks, i) : NULL;
+    for (size_t i = 0; !status && i < both->seed_count; i++)
+        for (size_t j = objects->count; !status && both->seeds[i].frame == frame && j-- > 0;) {
+            const struct track_object *const mine = track_objects_find(objects, (int64_t)i + 1);
+            const struct track_object *const other = &objects->items[j];
 
-        for (size_t j = 0; mine && !status && j < both->seed_count; j++) {
-            const struct sowlv2_track *other =
-                backward->active[j].followed && !begins(both, j, frame) ? find_track(tracks, j) : NULL;
-
-            if (!other || !track_is_same(both->run, both->seeds[j].prompt, both->seeds[i].prompt,
-                                         sowlv2_mask_iou(&mine->mask, &other->mask)))
-                continue;
-            both->seeds[j].same_as = (int64_t)i;
-            if (both->seeds[j].score > both->seeds[i].score)
-                both->seeds[i].prompt = both->seeds[j].prompt; /* another one where they are deduped */
-            status = stop_following(backward, j);
+            if (mine && other->visible && !begins(both, other, frame) &&
+                track_is_same(both->run, both->seeds[seed_of(other)].prompt, both->seeds[i].prompt,
+                              sowlv2_mask_iou(&mine->mask, &other->mask)))
+                status = join_two(both, mine, j);
         }
+    return status;
+}
+
+/* What was followed to one mask for some frames is one. */
+static int join_doubles(struct track_both *both, const struct track_feed_frame *frame)
+{
+    struct track_run *const run = both->run;
+    int status = track_join_doubles(run, frame);
+
+    for (size_t i = run->objects.count; !status && i-- > 0;) {
+        struct track_object *const object = &run->objects.items[i];
+        const size_t into = object->merged_into > 0 ? (size_t)object->merged_into - 1 : seed_of(object);
+
+        object->merged_into = 0;
+        if (into == seed_of(object) || track_seeds_are_apart(both, seed_of(object), into))
+            continue;
+        track_seeds_join(both, seed_of(object), into);
+        status = track_let_go(run, i);
     }
     return status;
 }
 
 /* Spools what is before its seed's frame, and lets go of what has not been seen for long. */
-static int keep(struct backward *backward, struct sowlv2_tracks *tracks, int64_t frame)
+static int keep(struct track_both *both, int64_t frame)
 {
-    struct track_both *both = backward->both;
-    struct track_spooled *spooled = calloc(both->seed_count + 1, sizeof(*spooled));
+    struct track_run *const run = both->run;
+    struct track_objects *const objects = &run->objects;
+    struct track_spooled *const spooled = calloc(objects->count + 1, sizeof(*spooled));
     size_t count = 0;
     int status = spooled ? 0 : error_memory("masks");
 
-    for (size_t i = 0; !status && i < both->seed_count; i++) {
-        struct active *active = &backward->active[i];
-        struct sowlv2_track *track = active->followed ? find_track(tracks, i) : NULL;
+    for (size_t i = 0; !status && i < objects->count; i++) {
+        const struct track_object *const object = &objects->items[i];
 
-        if (!track)
-            continue;
-        if (track->mask.area > 0) {
-            active->last_seen = frame;
-            both->seeds[i].first = frame;
-        }
-        if (!begins(both, i, frame))
-            spooled[count++] = (struct track_spooled){i, track->mask}; /* a view */
-        if (active->last_seen - frame > both->run->job->lost_after)
-            status = stop_following(backward, i);
+        if (object->visible)
+            both->seeds[seed_of(object)].first = frame;
+        if (!begins(both, object, frame))
+            spooled[count++] = (struct track_spooled){seed_of(object), object->mask}; /* a view */
     }
     if (!status && count > 0)
         status = track_spool_put(both->spool, frame, spooled, count);
     free(spooled);
+    for (size_t i = objects->count; !status && i-- > 0;)
+        if (objects->items[i].last_seen - frame > run->job->lost_after)
+            status = track_let_go(run, i);
+    return status;
+}
+
+static int let_go_of_all(struct track_run *run)
+{
+    int status = 0;
+
+    while (!status && run->objects.count > 0)
+        status = track_let_go(run, run->objects.count - 1);
     return status;
 }
 
@@ -138,70 +156,104 @@ static int keep(struct backward *backward, struct sowlv2_tracks *tracks, int64_t
 static int enter_scene(struct backward *backward, int64_t frame)
 {
     const int64_t scene = track_both_known(backward->both, frame)->scene;
-    int status = 0;
+    const int status = scene != backward->scene ? let_go_of_all(backward->both->run) : 0;
 
-    for (size_t i = 0; !status && scene != backward->scene && i < backward->both->seed_count; i++)
-        if (backward->active[i].followed)
-            status = stop_following(backward, i);
     backward->scene = scene;
     return status;
 }
 
-static int run_frame(struct backward *backward, int64_t frame)
+/* Asks for the seeds that begin on the frame. */
+static int begin_seeds(struct track_both *both, int64_t frame)
 {
-    struct sowlv2_track_run_options options = sowlv2_track_run_options_default();
-    struct track_both *both = backward->both;
-    struct track_report *report = both->run->report;
-    struct sowlv2_tracks tracks = {0};
-    const struct image *image;
-    double start = clock_seconds();
-    int status = enter_scene(backward, frame);
+    struct track_run *const run = both->run;
+    int status = 0;
 
-    if (!status)
-        status = get_frame(backward, frame, &image);
-
-    options.reverse = true;
-    report->read_seconds += clock_seconds() - start;
-    start = clock_seconds();
-    if (!status) {
-        const struct sowlv2_image view = image_view(image);
-
-        status = sowlv2_track_set_frame(backward->session, frame, &view);
-    }
-    report->tracked++;
-    report->encode_seconds += clock_seconds() - start;
-    start = clock_seconds();
     for (size_t i = 0; !status && i < both->seed_count; i++) {
-        const struct sowlv2_segment_prompt prompt = {.box = both->seeds[i].box};
+        const struct track_seed *const seed = &both->seeds[i];
+        const struct sowlv2_segment_prompt prompt = {.box = seed->box};
+        struct track_object *object;
 
-        if (!begins(both, i, frame))
+        if (seed->frame != frame || seed->same_as >= 0)
             continue;
-        status = track_ask(both->run, backward->session, (int64_t)i, &prompt, NULL);
-        backward->active[i] = (struct active){true, frame};
-        backward->active_count++;
+        run->objects.next_id = (int64_t)i + 1;
+        status = track_objects_add(&run->objects, seed->prompt, seed->score, frame, &object);
+        if (!status)
+            status = track_ask(run, run->tracker, object->id, &prompt, NULL);
     }
-    if (!status)
-        status = sowlv2_track_run(backward->session, &options, &tracks);
-    if (!status)
-        status = join(backward, &tracks, frame);
-    if (!status)
-        status = keep(backward, &tracks, frame);
-    sowlv2_tracks_free(&tracks);
-    report->track_seconds += clock_seconds() - start;
     return status;
 }
 
-/* The next frame to run before `frame`: with nothing followed, the next seed's. Below the first frame: there is none.
+/* Runs the session on what was asked for anew, or on all. */
+static int run_session(struct track_run *run, int64_t frame, bool fresh)
+{
+    struct sowlv2_track_run_options options = fresh ? track_fresh_only(run) : sowlv2_track_run_options_default();
+    struct sowlv2_tracks tracks = {0};
+    int status;
+
+    options.reverse = true;
+    status = sowlv2_track_run(run->tracker, &options, &tracks);
+    track_objects_take(&run->objects, &tracks, frame);
+    sowlv2_tracks_free(&tracks);
+    return status;
+}
+
+/* What is followed comes first, so that a look can say that a seed which begins here is it. */
+static int follow(struct track_both *both, const struct track_feed_frame *frame)
+{
+    struct track_run *const run = both->run;
+    const struct sowlv2_image view = image_view(&frame->image);
+    double start = clock_seconds();
+    int status = sowlv2_track_set_frame(run->tracker, frame->number, &view);
+
+    run->report->tracked++;
+    run->report->encode_seconds += clock_seconds() - start;
+    start = clock_seconds();
+    if (!status && track_objects_any(&run->objects))
+        status = run_session(run, frame->number, false);
+    run->report->track_seconds += clock_seconds() - start;
+    if (!status)
+        status = track_both_look(both, frame);
+    start = clock_seconds();
+    if (!status)
+        status = begin_seeds(both, frame->number);
+    if (!status)
+        status = run_session(run, frame->number, true);
+    run->report->track_seconds += clock_seconds() - start;
+    return status;
+}
+
+static int run_frame(struct backward *backward, int64_t number)
+{
+    struct track_both *const both = backward->both;
+    struct track_feed_frame frame = {.number = number, .time = track_both_known(both, number)->time};
+    const struct image *image = NULL;
+    const double start = clock_seconds();
+    int status = enter_scene(backward, number);
+
+    if (!status)
+        status = get_frame(backward, number, &image);
+    both->run->report->read_seconds += clock_seconds() - start;
+    if (status)
+        return status;
+    frame.image = *image; /* a view */
+    status = follow(both, &frame);
+    if (!status)
+        status = join(both, number);
+    if (!status && both->run->job->doubt)
+        status = join_doubles(both, &frame);
+    return status ? status : keep(both, number);
+}
+
+/* The next frame to run before `frame`: with nothing followed, the next that shows a seed. Below the first frame: there
+ * is none.
  */
 static int64_t next_frame(const struct backward *backward, int64_t frame)
 {
     const struct track_both *both = backward->both;
-    int64_t next = both->first - 1;
+    const int64_t before = track_seeds_before(both, frame);
+    const int64_t next = before > both->first - 1 ? before : both->first - 1;
 
-    for (size_t i = 0; i < both->seed_count; i++)
-        if (both->seeds[i].frame < frame && both->seeds[i].frame > next)
-            next = both->seeds[i].frame;
-    if (backward->active_count == 0)
+    if (!track_objects_any(&both->run->objects))
         return next;
     for (frame--; frame > next; frame--)
         if (track_both_known(both, frame)->tracked)
@@ -209,23 +261,33 @@ static int64_t next_frame(const struct backward *backward, int64_t frame)
     return next;
 }
 
+/* The forward pass begins with nothing followed, and remembers nothing of this one. */
+static int begin_forward(struct track_run *run)
+{
+    track_objects_free(&run->objects);
+    run->pair_count = 0;
+    run->backward = false;
+    sowlv2_track_session_free(&run->tracker);
+    return sowlv2_track_session_create(run->segmenter, run->job->track, &run->tracker);
+}
+
 int track_both_backward(struct track_both *both)
 {
-    const struct track_run *run = both->run;
+    struct track_run *const run = both->run;
     const struct video_info *info = video_reader_info(both->reader);
     const int64_t fit = CHUNK_BYTES / ((int64_t)info->width * info->height * 3 + 1);
     struct backward backward = {.both = both,
                                 .chunk_most = fit < LEAST_CHUNK  ? LEAST_CHUNK
                                               : fit > MOST_CHUNK ? MOST_CHUNK
                                                                  : fit,
-                                .active = calloc(both->seed_count + 1, sizeof(*backward.active)),
                                 .chunk = calloc(MOST_CHUNK, sizeof(*backward.chunk))};
-    int status = backward.active && backward.chunk ? 0 : error_memory("frames");
+    int status;
+
+    run->backward = true;
+    status = backward.chunk ? 0 : error_memory("frames");
 
     if (!status)
         status = track_spool_open(output_claim_folder(run->options->claim), both->last, &both->spool);
-    if (!status)
-        status = sowlv2_track_session_create(run->segmenter, run->job->track, &backward.session);
     for (int64_t frame = both->last; !status && frame >= both->first; frame = next_frame(&backward, frame)) {
         if (track_is_interrupted(run)) {
             status = error_set(SOWLV2_ERROR_CANCELLED, "%s: interrupted", run->options->source);
@@ -236,8 +298,6 @@ int track_both_backward(struct track_both *both)
     }
     for (int64_t i = 0; backward.chunk && i < backward.chunk_count; i++)
         image_free(&backward.chunk[i]);
-    sowlv2_track_session_free(&backward.session);
     free(backward.chunk);
-    free(backward.active);
-    return status;
+    return status ? status : begin_forward(run);
 }

@@ -13,12 +13,32 @@
 /* Of a video's length: frames that come later are more than a mistake of rounding. */
 static const double FAR_BEYOND = 1.1;
 
-/* The seed that a seed turned out to be, in the end. */
-static struct track_seed *resolve(const struct track_both *both, size_t seed)
+/* The object of an earlier scene which the seed is again, where it has not been given up; NULL: there is none. */
+static struct track_object *find_earlier(const struct track_both *both, const struct track_seed *seed)
 {
-    while (both->seeds[seed].same_as >= 0)
-        seed = (size_t)both->seeds[seed].same_as;
-    return &both->seeds[seed];
+    while (seed->returned >= 0) {
+        seed = &both->seeds[track_seeds_resolve(both, (size_t)seed->returned)];
+        if (seed->id > 0)
+            return track_objects_find(&both->run->objects, seed->id);
+    }
+    return NULL;
+}
+
+/* The object is what the key frames say of the seed, and its masks come from the spool. */
+static void take_seed(const struct track_both *both, struct track_seed *seed, struct track_object *object)
+{
+    seed->id = object->id;
+    object->score = seed->score;
+    object->objectness = seed->objectness;
+    object->confirmed_frame = seed->frame;
+    object->confirmed_time = track_both_known(both, seed->frame)->time;
+    memcpy(object->confirmed_box, seed->box, sizeof(object->confirmed_box));
+    object->elsewhere = true;
+    object->asleep = object->earlier = false;
+    track_doubt_free(&object->doubt);
+    object->doubt = seed->doubt;
+    object->doubt.against = 0; /* of its last look, which is still to come */
+    seed->doubt = (struct track_doubt){0};
 }
 
 /* The object of a seed, made when it first comes into a row. Errors: MEMORY. */
@@ -27,17 +47,28 @@ static int get_object(struct track_both *both, struct track_seed *seed, int64_t 
     int status = 0;
 
     *out = seed->id > 0 ? track_objects_find(&both->run->objects, seed->id) : NULL;
-    if (!*out && seed->id == 0) {
+    if (*out || seed->id > 0)
+        return 0;
+    *out = find_earlier(both, seed);
+    if (!*out)
         status = track_objects_add(&both->run->objects, seed->prompt, seed->score, frame, out);
-        if (!status) {
-            seed->id = (*out)->id;
-            (*out)->objectness = seed->objectness;
-            (*out)->confirmed_frame = seed->frame;
-            (*out)->confirmed_time = track_both_known(both, seed->frame)->time;
-            (*out)->elsewhere = true;
-            (*out)->doubt = seed->doubt;
-            seed->doubt = (struct track_doubt){0};
-        }
+    if (!status)
+        take_seed(both, seed, *out);
+    return status;
+}
+
+/* What comes from the spool is out of sight on a frame of which the spool says nothing. */
+static int hide_spooled(const struct track_both *both, int64_t frame)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < both->run->objects.count; i++) {
+        struct track_object *const object = &both->run->objects.items[i];
+
+        if (!object->elsewhere || !object->visible)
+            continue;
+        status = track_object_hide(object);
+        object->last_seen = frame; /* it is coming */
     }
     return status;
 }
@@ -49,6 +80,8 @@ static int take_spooled(struct track_both *both, int64_t frame)
     size_t count;
     int status = track_spool_get(both->spool, frame, &spooled, &count);
 
+    if (!status)
+        status = hide_spooled(both, frame);
     for (size_t i = 0; !status && i < count; i++) {
         struct track_seed *seed = &both->seeds[spooled[i].object];
         struct track_object *object;
@@ -74,12 +107,14 @@ static int take_spooled(struct track_both *both, int64_t frame)
 static int64_t find_followed(const struct track_both *both, const struct track_seed *seed,
                              const struct sowlv2_mask *mask)
 {
+    const size_t index = (size_t)(seed - both->seeds);
     const struct track_run *run = both->run;
 
     for (size_t i = 0; i < run->objects.count; i++) {
         const struct track_object *object = &run->objects.items[i];
 
-        if (object->visible && track_is_same(run, object->prompt, seed->prompt, sowlv2_mask_iou(&object->mask, mask)))
+        if (object->visible && track_is_same(run, object->prompt, seed->prompt, sowlv2_mask_iou(&object->mask, mask)) &&
+            !track_seeds_are_apart_from(both, index, object->id))
             return object->id;
     }
     return 0;
@@ -89,7 +124,7 @@ static int64_t find_followed(const struct track_both *both, const struct track_s
 static int begin_seed(struct track_both *both, size_t index, int64_t frame)
 {
     struct track_run *run = both->run;
-    struct track_seed *seed = resolve(both, index);
+    struct track_seed *const seed = &both->seeds[track_seeds_resolve(both, index)];
     const struct sowlv2_segment_prompt prompt = {.box = both->seeds[index].box};
     struct track_object *object;
     int status = 0;
@@ -106,7 +141,7 @@ static int begin_seed(struct track_both *both, size_t index, int64_t frame)
     if (!status)
         status = get_object(both, seed, frame, &object);
     if (!status && object) { /* else it was given up before */
-        object->asleep = object->elsewhere = false;
+        object->asleep = object->elsewhere = object->strayed = false;
         status = track_ask(run, run->tracker, object->id, &prompt, object);
     }
     return status;
@@ -132,15 +167,29 @@ static bool is_needed(const struct track_both *both, int64_t frame)
     return is_any_in_session(both->run);
 }
 
-/* What is followed ends with its scene. */
+/* Whether a later scene shows the object again. */
+static bool comes_back(const struct track_both *both, int64_t id)
+{
+    for (size_t i = 0; i < both->seed_count; i++)
+        if (both->seeds[i].id == id && track_seeds_return(both, &both->seeds[i]))
+            return true;
+    return false;
+}
+
+/* What is followed ends with its scene, or is lost until it comes back. */
 static int end_scene(struct track_both *both)
 {
     struct track_objects *const objects = &both->run->objects;
     int status = 0;
 
-    for (size_t i = objects->count; !status && i-- > 0;)
-        if (!objects->items[i].elsewhere)
-            status = track_let_go(both->run, i);
+    for (size_t i = objects->count; !status && i-- > 0;) {
+        struct track_object *const object = &objects->items[i];
+
+        if (object->elsewhere)
+            continue;
+        object->earlier = true;
+        status = comes_back(both, object->id) ? track_put_to_sleep(both->run, object) : track_let_go(both->run, i);
+    }
     return status;
 }
 
@@ -160,6 +209,8 @@ static int follow(struct track_both *both, const struct track_feed_frame *frame)
         status = sowlv2_track_run(run->tracker, NULL, &tracks);
     track_objects_take(&run->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
+    if (!status)
+        status = track_both_look(both, frame);
     for (size_t i = 0; !status && i < both->seed_count; i++)
         if (both->seeds[i].frame == frame->number)
             status = begin_seed(both, i, frame->number);
@@ -262,6 +313,7 @@ static int passes(struct track_both *both, struct track_feed *feed)
     reader.interrupted = is_interrupted;
     reader.user_data = both->run;
     reader.quiet = true; /* the feed says it */
+    both->run->seeded = true;
     if (!status)
         status = video_reader_open(run->options->source, &reader, &both->reader);
     if (!status)
@@ -293,6 +345,7 @@ int track_both_ways(struct track_run *run)
     for (size_t i = 0; i < both.seed_count; i++)
         track_doubt_free(&both.seeds[i].doubt);
     free(both.seeds);
+    free(both.sightings);
     free(both.known);
     free(both.motion);
     return status;

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "masks/masks.h"
 #include "pipeline/track_run.h"
 
 #include <inttypes.h>
@@ -16,29 +15,9 @@ static const double STRAYED_SIZES = 1.5;
 static const float NEAR_BOX = 0.2F;
 /* And so is one that doubt made lost, for so long after it was confirmed. */
 static const double ASLEEP_SECONDS = 5.0;
-/* --dedupe where it was not given, and where it is off. */
-static const double DEDUPE_IOU = 0.7, NEVER = 2;
-/* Finds that get a mask, for each object there is room for. */
-enum { MASKS_AN_OBJECT = 4 };
-
-double track_dedupe_iou(const struct track_run *run)
-{
-    const double given = (double)run->job->dedupe_iou;
-
-    return given < 0 ? DEDUPE_IOU : given > 0 ? given : NEVER;
-}
-
 bool track_is_interrupted(const struct track_run *run)
 {
     return *run->job->stop != 0;
-}
-
-void track_candidates_free(struct track_candidates *candidates)
-{
-    for (size_t i = 0; i < candidates->count; i++)
-        sowlv2_masks_free(&candidates->items[i].mask, 1);
-    free(candidates->items);
-    *candidates = (struct track_candidates){0};
 }
 
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out)
@@ -48,107 +27,6 @@ int track_detect(struct track_run *run, const struct image *image, struct sowlv2
     int status = sowlv2_detect(run->session, run->prompts, &view, 1, run->job->detect, out);
 
     run->report->detect_seconds += clock_seconds() - start;
-    run->report->detections++;
-    return status;
-}
-
-/* The lowest score that is among the best `room`. */
-static float least_score(const struct sowlv2_detections *detections, size_t room)
-{
-    float least = -INFINITY;
-
-    for (size_t i = 0; i < detections->count && detections->count > room; i++) {
-        size_t better = 0;
-
-        for (size_t j = 0; j < detections->count; j++)
-            better += detections->items[j].score > detections->items[i].score;
-        if (better < room && (isinf(least) || detections->items[i].score < least))
-            least = detections->items[i].score;
-    }
-    return least;
-}
-
-static void drop(struct track_candidates *candidates, size_t index)
-{
-    sowlv2_masks_free(&candidates->items[index].mask, 1);
-    candidates->count--;
-    memmove(candidates->items + index, candidates->items + index + 1,
-            (candidates->count - index) * sizeof(*candidates->items));
-}
-
-/* Whether another find is the same object, and better. */
-static bool is_double(const struct track_candidates *candidates, size_t index, double iou)
-{
-    const struct track_candidate *mine = &candidates->items[index];
-
-    for (size_t i = 0; i < candidates->count; i++) {
-        const struct track_candidate *other = &candidates->items[i];
-
-        if (i == index || other->detection.prompt != mine->detection.prompt ||
-            other->detection.score < mine->detection.score ||
-            (other->detection.score <= mine->detection.score && i > index))
-            continue;
-        if (sowlv2_mask_iou(&mine->mask, &other->mask) >= iou)
-            return true;
-    }
-    return false;
-}
-
-/* Of finds of whatever prompt that overlap too much the best stays. */
-static int dedupe(const struct track_run *run, struct track_candidates *candidates)
-{
-    const size_t count = candidates->count;
-    const struct sowlv2_mask **const masks = calloc(count + 1, sizeof(*masks));
-    float *const scores = calloc(count + 1, sizeof(*scores));
-    bool *const keep = calloc(count + 1, sizeof(*keep));
-    int64_t kept = masks && scores && keep ? 0 : error_memory("masks");
-
-    for (size_t i = 0; kept == 0 && i < count; i++) {
-        masks[i] = &candidates->items[i].mask;
-        scores[i] = candidates->items[i].detection.score;
-    }
-    if (kept == 0)
-        kept = masks_dedupe(masks, scores, count, track_dedupe_iou(run), keep);
-    for (size_t i = count; kept >= 0 && i-- > 0;)
-        if (!keep[i])
-            drop(candidates, i);
-    free(masks);
-    free(scores);
-    free(keep);
-    return kept < 0 ? (int)kept : 0;
-}
-
-int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
-                          const struct sowlv2_detections *detections, double iou, struct track_candidates *out)
-{
-    const float least = least_score(detections, (size_t)run->job->max_objects * MASKS_AN_OBJECT);
-    struct sowlv2_segment_prompt *prompts = calloc(detections->count + 1, sizeof(*prompts));
-    struct sowlv2_mask *masks = calloc(detections->count + 1, sizeof(*masks));
-    int status = 0;
-
-    *out = (struct track_candidates){.items = calloc(detections->count + 1, sizeof(*out->items))};
-    if (!prompts || !masks || !out->items)
-        status = error_memory("detections");
-    for (size_t i = 0; !status && i < detections->count; i++)
-        if (detections->items[i].score >= least)
-            out->items[out->count++].detection = detections->items[i];
-    for (size_t i = 0; i < out->count; i++)
-        prompts[i].box = out->items[i].detection.box;
-    if (!status)
-        status = sowlv2_segment(sowlv2_track_frame(session), prompts, out->count, run->job->segment, masks);
-    for (size_t i = 0; !status && i < out->count; i++)
-        out->items[i].mask = masks[i];
-    free(prompts);
-    free(masks);
-    for (size_t i = out->count; !status && i-- > 0;)
-        if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
-            drop(out, i);
-    if (!status && track_dedupe_iou(run) <= 1)
-        status = dedupe(run, out);
-    if (status) {
-        out->count = 0;
-        track_candidates_free(out);
-    }
     return status;
 }
 
@@ -246,8 +124,8 @@ void track_candidates_match_strayed(struct track_candidates *candidates, const s
             const struct track_object *const object = &objects->items[k];
             const double away = distance(object->confirmed_box, box);
 
-            const bool may_be = object->strayed ||
-                                (object->asleep && !object->earlier && time - object->confirmed_time <= ASLEEP_SECONDS);
+            const bool recent = fabs(time - object->confirmed_time) <= ASLEEP_SECONDS;
+            const bool may_be = object->strayed || (object->asleep && !object->earlier && recent);
 
             if (!may_be || object->prompt != candidate->detection.prompt || is_taken(candidates, object->id) ||
                 away > least)
@@ -259,9 +137,7 @@ void track_candidates_match_strayed(struct track_candidates *candidates, const s
     }
 }
 
-/* Whether the box is where the object was confirmed last: of an earlier scene only such a find may be it, as where a
- * film goes back to a view. */
-static bool is_near(const struct track_object *object, const float *box)
+bool track_is_near(const struct track_object *object, const float *box)
 {
     return box_iou(object->confirmed_box, box) >= NEAR_BOX;
 }
@@ -280,7 +156,7 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
         double like;
 
         if (!may_be_found(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
-            (object->earlier && !is_near(object, box)))
+            (object->earlier && !track_is_near(object, box)))
             continue;
         like = track_cosine(object->proof ? object->proof : object->pointer, track->pointer, track->pointer_length);
         log_debug("object %" PRId64 " is lost: a new find looks %.3f like it (%s)", object->id, like,
@@ -331,6 +207,8 @@ static int add_new(struct track_run *run, const struct sowlv2_detection *detecti
     int status;
 
     *id = 0;
+    if (run->seeded)
+        return 0;
     if ((int64_t)run->objects.count >= run->job->max_objects) {
         if (!run->told_full)
             log_notice("%s: more than %" PRId64 " objects at frame %" PRId64
@@ -382,6 +260,20 @@ static int take_up(struct track_run *run, struct track_candidates *candidates, s
     return status ? status : track_ask(run, run->tracker, candidate->match, &prompt, object);
 }
 
+/* Gives candidates that nothing was matched with what an earlier pass took them for, if it is not seen elsewhere. */
+static void match_known(const struct track_run *run, struct track_candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct track_candidate *const candidate = &candidates->items[i];
+        const struct track_object *const object = candidate->match == 0 && candidate->known_as != 0
+                                                      ? track_objects_find(&run->objects, candidate->known_as)
+                                                      : NULL;
+
+        if (object && (!object->visible || object->strayed) && !is_taken(candidates, object->id))
+            candidate->match = object->id;
+    }
+}
+
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates,
                            const struct track_feed_frame *frame)
 {
@@ -392,6 +284,7 @@ int track_candidates_adopt(struct track_run *run, struct track_candidates *candi
 
     for (size_t i = 0; !status && i < candidates->count; i++)
         old[i] = candidates->items[i].match != 0; /* is followed already */
+    match_known(run, candidates);
     track_candidates_match_strayed(candidates, &run->objects, frame->time, STRAYED_SIZES);
     if (!status)
         status = relink(run, candidates);

@@ -86,8 +86,12 @@ static int add_seed(struct discovery *discovery, const struct sowlv2_detection *
         both->seeds = grown;
         both->seed_capacity = capacity;
     }
-    both->seeds[both->seed_count++] = (struct track_seed){
-        .prompt = detection->prompt, .frame = frame, .first = frame, .same_as = -1, .scene = discovery->scene};
+    both->seeds[both->seed_count++] = (struct track_seed){.prompt = detection->prompt,
+                                                          .frame = frame,
+                                                          .first = frame,
+                                                          .same_as = -1,
+                                                          .returned = -1,
+                                                          .scene = discovery->scene};
     return track_objects_add(&discovery->objects, detection->prompt, detection->score, frame, &object);
 }
 
@@ -115,36 +119,15 @@ static int note(const struct discovery *discovery, size_t index, const struct so
     return status;
 }
 
-/* An object that the tracker lost between key frames is looked for so many of its sizes around its last place. */
-static const double BETWEEN_KEYS_SIZES = 2.5;
-
-/* Those of this scene that were not found again where they are followed may have been found elsewhere. */
-static void match_strayed(const struct discovery *discovery, struct track_candidates *candidates, const bool *taken)
-{
-    for (size_t i = 0; i < discovery->both->seed_count; i++)
-        discovery->objects.items[i].strayed = !taken[i];
-    track_candidates_match_strayed(candidates, &discovery->objects, INFINITY, BETWEEN_KEYS_SIZES);
-}
-
 /* Puts the detections of a key frame to the seeds, and asks the tracker to follow those that it does not. */
 static int take_in(struct discovery *discovery, struct track_candidates *candidates, int64_t frame)
 {
-    const struct track_run *run = discovery->both->run;
-    bool *const taken = calloc(discovery->both->seed_count + candidates->count + 1, sizeof(*taken)); /* [seeds] */
-    int status =
-        taken ? track_candidates_match(candidates, &discovery->objects, run->job->merge_iou) : error_memory("objects");
+    struct track_both *const both = discovery->both;
+    const struct track_run *const run = both->run;
+    bool *const taken = calloc(both->seed_count + candidates->count + 1, sizeof(*taken)); /* [seeds] */
+    int status = taken ? track_seeds_match(both, &discovery->objects, discovery->scene, candidates, taken)
+                       : error_memory("objects");
 
-    track_candidates_match_any(run, candidates, &discovery->objects);
-    for (size_t i = 0; !status && i < discovery->both->seed_count; i++)
-        taken[i] = discovery->both->seeds[i].scene != discovery->scene; /* nothing is followed through a cut */
-    for (size_t i = 0; !status && i < candidates->count; i++)
-        if (candidates->items[i].match != 0)
-            taken[candidates->items[i].match - 1] = true; /* ids count from 1 */
-    if (!status && run->job->doubt)
-        match_strayed(discovery, candidates, taken);
-    for (size_t i = 0; !status && i < candidates->count; i++)
-        if (candidates->items[i].match != 0)
-            taken[candidates->items[i].match - 1] = true;
     for (size_t i = 0; !status && i < candidates->count; i++) {
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_segment_prompt prompt = {.box = candidate->detection.box};
@@ -154,7 +137,7 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
 
         if (seed < 0) /* the tracker may have lost it between key frames */
             seed = sowlv2_merger_find(discovery->merger, &candidate->detection, taken);
-        if (seed < 0 && (int64_t)discovery->both->seed_count >= run->job->max_objects)
+        if (seed < 0 && (int64_t)both->seed_count >= run->job->max_objects)
             continue;
         status = sowlv2_merger_add(discovery->merger, seed, (size_t)frame, i, &candidate->detection, &object);
         if (!status && seed < 0)
@@ -166,10 +149,26 @@ static int take_in(struct discovery *discovery, struct track_candidates *candida
         candidate->match = seed + 1;
         discovery->objects.items[seed].asleep = discovery->objects.items[seed].strayed = false;
         status = note(discovery, (size_t)seed, &candidate->detection, frame);
+        if (!status)
+            status = track_seeds_see(both, (size_t)seed, &candidate->detection, frame);
         if (!status && !followed)
             status = track_ask(run, discovery->session, seed + 1, &prompt, NULL);
     }
     free(taken);
+    return status;
+}
+
+/* Keeps how the finds of this frame look, and says which new ones are objects of an earlier scene. */
+static int link_scenes(struct discovery *discovery, const struct track_candidates *candidates, size_t before)
+{
+    struct track_both *const both = discovery->both;
+    int status = 0;
+
+    for (size_t i = 0; !status && i < candidates->count; i++)
+        if (candidates->items[i].match > 0)
+            status = track_object_prove(&discovery->objects.items[candidates->items[i].match - 1]);
+    for (size_t i = before; !status && both->run->job->doubt && i < both->seed_count; i++)
+        both->seeds[i].returned = track_seeds_find_earlier(both, &discovery->objects, i);
     return status;
 }
 
@@ -203,8 +202,10 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
     struct sowlv2_detections detections = {0};
     struct track_candidates candidates = {0};
     struct sowlv2_tracks tracks = {0};
+    const size_t before = discovery->both->seed_count;
     int status = enter_scene(discovery, frame->number);
 
+    run->report->detections++;
     if (!status)
         status = track_detect(run, &frame->image, &detections);
 
@@ -227,6 +228,8 @@ static int look(struct discovery *discovery, const struct video_frame *frame)
         status = sowlv2_track_run(discovery->session, &fresh, &tracks);
     track_objects_take(&discovery->objects, &tracks, frame->number);
     sowlv2_tracks_free(&tracks);
+    if (!status)
+        status = link_scenes(discovery, &candidates, before);
     track_candidates_free(&candidates);
     sowlv2_detections_free(&detections);
     run->report->track_seconds += clock_seconds() - start;
@@ -261,6 +264,7 @@ static int take_frame(struct discovery *discovery, const struct video_frame *fra
                        budget_stream_next(&both->budget, track_importance(plan, &same), key));
     if (status || !key)
         return status;
+    both->known[index].key = true;
     track_tell_pass(both->run, (int64_t)discovery->keys.passed - 1, (int64_t)discovery->keys.count,
                     "looking at key frames");
     return look(discovery, frame);
@@ -319,6 +323,7 @@ static int begin_again(struct discovery *discovery)
 
     both->known_count = 0;
     both->seed_count = 0;
+    both->sighting_count = 0;
     discovery->scene = 0;
     track_objects_free(&discovery->objects);
     discovery->objects = (struct track_objects){0};
@@ -381,6 +386,7 @@ int track_both_discover(struct track_both *both)
         if (both->seeds[i].frame > both->last)
             both->last = both->seeds[i].frame;
         both->seeds[i].doubt = discovery->objects.items[i].doubt;
+        both->seeds[i].settled = track_doubt_is_settled(&both->seeds[i].doubt);
         discovery->objects.items[i].doubt = (struct track_doubt){0};
     }
     sowlv2_track_session_free(&discovery->session);

@@ -69,19 +69,35 @@ static struct track_object *choose(struct track_object *a, struct track_object *
     return track_object_like(b) > track_object_like(a) ? b : a;
 }
 
+int track_merge(struct track_run *run, struct track_object *goes, struct track_object *stays)
+{
+    stays->probation = stays->probation && goes->probation;
+    goes->merged_into = stays->id;
+    return track_put_to_sleep(run, goes);
+}
+
+/* In two passes the key frames may be sure that they are two things: one has taken the other's place. */
+static bool is_replaced(const struct track_run *run, const struct track_object *a, const struct track_object *b)
+{
+    return run->seeded && a->prompt != b->prompt && track_doubt_is_settled(&a->doubt) &&
+           track_doubt_is_settled(&b->doubt);
+}
+
 /* Ends the double. Two things that were seen apart are two still, of which one has strayed: it is lost. */
 static int resolve(struct track_run *run, const struct track_pair *pair, int64_t frame)
 {
     struct track_object *const a = track_objects_find(&run->objects, pair->first);
     struct track_object *const b = track_objects_find(&run->objects, pair->second);
-    const int64_t both = a->visible_from > b->visible_from ? a->visible_from : b->visible_from;
-    struct track_object *const stays = choose(a, b), *const goes = stays == a ? b : a;
+    struct track_object *const last = (a->visible_from > b->visible_from) != run->backward ? a : b; /* to come */
+    const bool replaced = is_replaced(run, a, b);
+    const bool two = replaced || llabs(pair->since - last->visible_from) > 1;
+    struct track_object *const stays = replaced ? last : choose(a, b), *const goes = stays == a ? b : a;
 
     log_debug("%s: frame %" PRId64 ": objects %" PRId64 " and %" PRId64 " are one: %" PRId64 " %s",
-              run->options->source, frame, a->id, b->id, goes->id, pair->since > both + 1 ? "is lost" : "ends");
+              run->options->source, frame, a->id, b->id, goes->id, two ? "is lost" : "ends");
+    if (!two)
+        return track_merge(run, goes, stays);
     stays->probation = stays->probation && goes->probation;
-    if (pair->since <= both + 1)
-        goes->merged_into = stays->id;
     return track_put_to_sleep(run, goes);
 }
 

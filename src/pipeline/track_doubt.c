@@ -92,6 +92,11 @@ int track_doubt_best(const struct track_doubt *doubt, int label)
     return (int)best;
 }
 
+bool track_doubt_is_settled(const struct track_doubt *doubt)
+{
+    return doubt->confirmed >= WELL_CONFIRMED;
+}
+
 enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, bool sought, int *label)
 {
     if (!doubt->labels)
@@ -100,7 +105,7 @@ enum track_verdict track_doubt_verdict(const struct track_doubt *doubt, bool sou
         return TRACK_GONE;
     if (doubt->against == 0)
         return doubt->there >= 0 ? TRACK_CONFIRMED : TRACK_UNSURE;
-    if (doubt->confirmed >= WELL_CONFIRMED)
+    if (track_doubt_is_settled(doubt))
         return sought || doubt->against >= REPLACED_AFTER ? TRACK_REPLACED : TRACK_UNSURE;
 
     const int best = track_doubt_best(doubt, *label);

@@ -43,6 +43,9 @@ void track_doubt_free(struct track_doubt *doubt);
 /* The label that has most for it; `label` where none has more, or before any look. */
 int track_doubt_best(const struct track_doubt *doubt, int label);
 
+/* Whether so many looks have confirmed its label that it was no first mistake. */
+bool track_doubt_is_settled(const struct track_doubt *doubt);
+
 /* What is to be done with the object after a look. */
 enum track_verdict {
     TRACK_CONFIRMED, /* its label has most for it */

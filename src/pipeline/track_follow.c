@@ -50,20 +50,28 @@ static int confirm_all(struct track_run *run, const struct track_candidates *can
     return status;
 }
 
+int track_candidates_find(struct track_run *run, const struct sowlv2_detections *detections,
+                          struct track_candidates *out)
+{
+    int status = track_candidates_make(run, run->tracker, detections, run->job->match_iou, out);
+
+    if (!status)
+        status = track_candidates_match(out, &run->objects, run->job->match_iou);
+    if (!status && run->job->doubt)
+        status = track_candidates_match(out, &run->objects, NEAR_IOU);
+    if (!status)
+        track_candidates_match_any(run, out, &run->objects);
+    return status;
+}
+
 /* Finds become objects, or are those that are followed. */
 static int take_in(struct track_run *run, const struct track_feed_frame *frame,
                    const struct sowlv2_detections *detections)
 {
     struct track_candidates candidates = {0};
     double start = clock_seconds();
-    int status = track_candidates_make(run, run->tracker, detections, run->job->match_iou, &candidates);
+    int status = track_candidates_find(run, detections, &candidates);
 
-    if (!status)
-        status = track_candidates_match(&candidates, &run->objects, run->job->match_iou);
-    if (!status && run->job->doubt)
-        status = track_candidates_match(&candidates, &run->objects, NEAR_IOU);
-    if (!status)
-        track_candidates_match_any(run, &candidates, &run->objects);
     if (!status)
         status = run->job->doubt ? track_question(run, &candidates, frame) : confirm_all(run, &candidates, frame);
     if (!status)
@@ -160,6 +168,12 @@ int track_give_up(struct track_run *run, int64_t frame)
     return status;
 }
 
+static int look(struct track_run *run, const struct track_feed_frame *frame, struct sowlv2_detections *out)
+{
+    run->report->detections++;
+    return track_detect(run, &frame->image, out);
+}
+
 int track_frame_run(struct track_run *run, const struct track_feed_frame *frame, bool detect, bool *tracked)
 {
     struct sowlv2_detections detections = {0};
@@ -168,7 +182,7 @@ int track_frame_run(struct track_run *run, const struct track_feed_frame *frame,
     *tracked = false;
     run->scene_begins = !track_objects_any(&run->objects) || (frame->cut && run->job->cuts);
     if (!status && detect)
-        status = track_detect(run, &frame->image, &detections);
+        status = look(run, frame, &detections);
     const bool marks = run->job->marks && !run->marks_taken;
 
     if (!status && (track_objects_any(&run->objects) || detections.count > 0 || marks)) {

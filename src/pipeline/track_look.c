@@ -63,9 +63,11 @@ static int weigh(struct track_run *run, const struct track_candidates *candidate
 int track_confirm(struct track_run *run, const struct track_candidates *candidates, struct track_object *object,
                   const struct sowlv2_detection *detection, const struct track_feed_frame *frame)
 {
-    object->score = detection->score;
-    object->objectness = detection->objectness;
-    object->confirmed_frame = frame->number;
+    if (!run->seeded || detection->score > object->score) { /* rows tell of a seed's best detection */
+        object->score = detection->score;
+        object->objectness = detection->objectness;
+        object->confirmed_frame = frame->number;
+    }
     object->confirmed_time = frame->time;
     memcpy(object->confirmed_box, detection->box, sizeof(object->confirmed_box));
     return run->job->doubt ? weigh(run, candidates, object, detection->box, detection, frame) : 0;
@@ -233,7 +235,7 @@ int track_question(struct track_run *run, struct track_candidates *candidates, c
     int status = 0;
 
     for (size_t i = 0; !status && i < run->objects.count; i++)
-        if (run->objects.items[i].visible)
+        if (run->objects.items[i].visible && !run->objects.items[i].elsewhere)
             status = question(run, &run->objects.items[i], candidates, frame, &asked);
     for (size_t i = 0; !status && frame->cut && run->job->cuts && i < run->objects.count; i++)
         if (!run->objects.items[i].visible) /* what was out of sight before the cut too */

@@ -93,6 +93,8 @@ struct track_run {
     bool scene_begins; /* nothing was followed before this look: what it finds is told of at once */
     bool marks_taken;  /* what was marked is followed */
     bool told_full;    /* more objects than max_objects: said once */
+    bool backward;     /* frames come last first */
+    bool seeded;       /* objects come from key frames (track_both.h): looks find no others */
 };
 
 bool track_is_interrupted(const struct track_run *run);
@@ -119,7 +121,8 @@ double track_dedupe_iou(const struct track_run *run);
 struct track_candidate {
     struct sowlv2_detection detection;
     struct sowlv2_mask mask;
-    int64_t match; /* what it was found to be: an object's id; 0: nothing known */
+    int64_t match;    /* what it was found to be: an object's id; 0: nothing known */
+    int64_t known_as; /* what an earlier pass took it for, likewise */
 };
 
 struct track_candidates {
@@ -128,7 +131,7 @@ struct track_candidates {
 };
 void track_candidates_free(struct track_candidates *candidates);
 
-/* The detector's boxes alone; `out` is freed by the caller. */
+/* The detector's boxes alone, which the report does not count; `out` is freed by the caller. */
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out);
 
 /* The masks of detections on the session's current frame; of those of one prompt that overlap at least `iou` the best
@@ -150,8 +153,16 @@ int track_candidates_match(struct track_candidates *candidates, const struct tra
 void track_candidates_match_strayed(struct track_candidates *candidates, const struct track_objects *objects,
                                     double time, double sizes);
 
-/* Takes unmatched candidates up on the current frame: as objects that were lost and look the same, or as new ones, as
- * many as there is room for. */
+/* The candidates of a look at what is followed, and which of it they are. Errors: as track_candidates_make. */
+int track_candidates_find(struct track_run *run, const struct sowlv2_detections *detections,
+                          struct track_candidates *out);
+
+/* Whether the box is where the object was confirmed last: of an earlier scene only such a find may be it, as where a
+ * film goes back to a view. */
+bool track_is_near(const struct track_object *object, const float *box);
+
+/* Takes unmatched candidates up on the current frame: as what an earlier pass took them for, where that is not seen
+ * elsewhere, as objects that were lost and look the same, or as new ones, as many as there is room for. */
 int track_candidates_adopt(struct track_run *run, struct track_candidates *candidates,
                            const struct track_feed_frame *frame);
 
@@ -173,6 +184,8 @@ int track_put_to_sleep(struct track_run *run, struct track_object *object);
 /* Objects whose masks have been one for some frames become one, or where they were seen apart the one that strayed is
  * made lost. Asks for a look before. Errors: as track_put_to_sleep. */
 int track_join_doubles(struct track_run *run, const struct track_feed_frame *frame);
+/* One object turned out to be another one: this row is its last. Errors: as track_put_to_sleep. */
+int track_merge(struct track_run *run, struct track_object *goes, struct track_object *stays);
 /* Lets go of those that were joined on the frame before, and of those on probation that were not confirmed. */
 int track_drop_joined(struct track_run *run);
 

@@ -224,10 +224,14 @@ static void film_close(struct source *source)
     struct film *const film = (struct film *)source;
     const struct isolation_film_request request = {0};
     struct isolation_film_answer answer;
+    char *const why = strdup(error_message()); /* of what it is closed after, which is what is to be said */
 
     if (film->decoder)
         ask(film, ISOLATION_FILM_CLOSE, &request, &answer);
     isolation_give(film->isolation, &film->decoder);
+    if (why)
+        error_set(0, "%s", why);
+    free(why);
     if (film->file >= 0 && !film->standard_input)
         close(film->file);
     free(film);

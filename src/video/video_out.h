@@ -57,6 +57,9 @@ int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t 
 /* Says how long the last picture so far is shown (seconds), which counts if no other follows. */
 void video_writer_hold(struct video_writer *writer, double duration);
 
+/* The file gets another final name in the same folder; what it is called while running stays. Errors: MEMORY. */
+int video_writer_rename(struct video_writer *writer, const char *path);
+
 /* Writes what is still in the encoder, finishes the file under its final name, frees all and clears the
  * pointer. The last picture lasts as video_writer_hold() said, else as long as the one before it. Where only the copy
  * with the index in front fails, the running file takes the final name, with a notice: it plays too. Without any

@@ -248,6 +248,17 @@ int video_writer_add(struct video_writer *writer, const uint8_t *pixels, size_t 
     return status;
 }
 
+int video_writer_rename(struct video_writer *writer, const char *path)
+{
+    char *const other = strdup(path);
+
+    if (!other)
+        return error_memory(path);
+    free(writer->path);
+    writer->path = other;
+    return 0;
+}
+
 void video_writer_hold(struct video_writer *writer, double duration)
 {
     double steps = duration / av_q2d(writer->encoder.context->time_base);

@@ -270,7 +270,7 @@ void fake_look_mask(const sowlv2_segment_session *session, struct fake_look look
     for (size_t i = 0; i < count && look.look > 0; i++) {
         struct fake_look one = fake_look_of(session->pixels + 3 * i);
 
-        pixels[i] = one.look == look.look && one.prompt == look.prompt;
+        pixels[i] = one.look == look.look && (fake_detector.nameless || one.prompt == look.prompt);
     }
     *out = (struct sowlv2_mask){.mask_score = 0.75f};
     mask_set_pixels(out, pixels, session->width, session->height);

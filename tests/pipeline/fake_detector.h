@@ -12,6 +12,7 @@
 
 struct fake_detector {
     bool by_colour;      /* finds what movie.h paints; fake_tracker.c follows it */
+    bool nameless;       /* masks are of all that has the look, whatever its prompt */
     bool ghosts;         /* by colour: also finds a thing where nothing is */
     bool doubles;        /* by colour: each find also under the other prompt, best where the first is worst */
     int bad_width;       /* a batch that holds an image of this width fails */

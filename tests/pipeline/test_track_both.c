@@ -112,6 +112,106 @@ static void test_joined(void **state)
     movie_close(run);
 }
 
+/* The same, but the tracker loses it on the way back, and forward, before it comes to where the other find begins: what
+ * the key frames between show is what is followed there, and is followed again from there. */
+static void test_joined_between(void **state)
+{
+    const struct movie movie = {
+        .frames = 80,
+        .things = {{.look = 1, .first = 1, .last = 6, .back = 11, .x = 0, .y = 4, .speed = 1, .best = 5}}};
+    const struct track_plan plan = PLAN(5, 12, 17, 78);
+    struct movie_run *run = movie_open(&movie);
+
+    (void)state;
+    fake_tracker.memory = 2;
+    run->options.plan = &plan;
+    run->job.doubt = true;
+    run->job.dedupe_iou = -1;
+    movie_track_all(run);
+    assert_int_equal(run->report.objects, 1);
+    movie_expect_all(run, 1, 10, 1, &movie.things[0]);
+    movie_expect_all(run, 12, 80, 1, &movie.things[0]);
+    movie_close(run);
+}
+
+/* One thing gives place to another on the spot, which the tracker does not see: the key frames do, in both passes. */
+static void test_replaced(void **state)
+{
+    const struct movie movie = {.frames = 60,
+                                .things = {{.look = 1, .first = 1, .last = 20, .x = 20, .y = 20},
+                                           {.look = 1, .prompt = 1, .first = 21, .last = 60, .x = 20, .y = 20}}};
+    const struct track_plan plan = PLAN(4, 10, 30, 40, 50);
+    struct movie_run *run = movie_open(&movie);
+
+    (void)state;
+    run->options.plan = &plan;
+    run->job.doubt = true;
+    run->job.dedupe_iou = -1;
+    fake_detector.nameless = true;
+    movie_track_all(run);
+    assert_int_equal(run->report.objects, 2);
+    movie_expect_all(run, 1, 15, 1, &movie.things[0]);
+    movie_expect_none(run, 1, 15, 2);
+    movie_expect_all(run, 25, 60, 2, &movie.things[1]);
+    for (int64_t frame = 25; frame <= 60; frame++)
+        assert_true(!movie_object(run, frame, 1) || movie_is_lost(movie_object(run, frame, 1)));
+    assert_string_equal(json_string_value(json_object_get(movie_object(run, 10, 1), "prompt")), run->job.prompts[0]);
+    assert_string_equal(json_string_value(json_object_get(movie_object(run, 50, 2), "prompt")), run->job.prompts[1]);
+    movie_close(run);
+}
+
+/* A film that goes back to a view: what that shows at the same place is the object that it was, and lost meanwhile; at
+ * another place, or where no other scene lies between, it is a new one. */
+static void test_returns(void **state)
+{
+    struct movie movie = {.frames = 60,
+                          .cuts = {21, 41},
+                          .still = true,
+                          .things = {{.look = 1, .first = 1, .last = 20, .back = 41, .x = 20, .y = 20},
+                                     {.look = 2, .first = 21, .last = 40, .x = 60, .y = 30}}};
+    const struct track_plan plan = PLAN(10, 30, 50);
+    struct movie_run *run = movie_open(&movie);
+
+    (void)state;
+    run->options.plan = &plan;
+    run->job.doubt = true;
+    run->job.dedupe_iou = -1;
+    run->job.lost_after = 30;
+    movie_track_all(run);
+    assert_int_equal(run->report.objects, 2);
+    movie_expect_all(run, 1, 60, 1, &movie.things[0]);
+    movie_expect_none(run, 1, 20, 2);
+    movie_expect_all(run, 21, 40, 2, &movie.things[1]);
+    movie_expect_none(run, 41, 60, 2);
+    movie_close(run);
+
+    /* Out of sight for longer than anything is waited for. */
+    run = movie_open(&movie);
+    run->options.plan = &plan;
+    run->job.doubt = true;
+    run->job.dedupe_iou = -1;
+    run->job.lost_after = 10;
+    movie_track_all(run);
+    assert_int_equal(run->report.objects, 3);
+    movie_expect_none(run, 41, 60, 1);
+    movie_expect_all(run, 41, 60, 3, &movie.things[0]);
+    movie_close(run);
+
+    movie.things[0].last = 20;
+    movie.things[0].back = 0;
+    movie.things[2] = (struct movie_thing){.look = 1, .first = 41, .last = 60, .x = 70, .y = 4};
+    run = movie_open(&movie);
+    run->options.plan = &plan;
+    run->job.doubt = true;
+    run->job.dedupe_iou = -1;
+    run->job.lost_after = 30;
+    movie_track_all(run);
+    assert_int_equal(run->report.objects, 3);
+    movie_expect_none(run, 21, 60, 1);
+    movie_expect_all(run, 41, 60, 3, &movie.things[2]);
+    movie_close(run);
+}
+
 /* Out of sight on the way back: lost in the rows between, and not before it first came. */
 static void test_gap_before(void **state)
 {
@@ -311,6 +411,9 @@ int main(void)
         cmocka_unit_test(test_ids_in_order),
         cmocka_unit_test(test_one_object),
         cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_joined_between),
+        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_returns),
         cmocka_unit_test(test_gap_before),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_chunks),

@@ -247,6 +247,58 @@ static void test_whole(void **state)
     run_whole(4);
 }
 
+/* Object 1 is of the first prompt until frame `until`, then of the second. */
+static void write_renamed(const char *folder, int64_t until)
+{
+    const struct track_output_options options = track_case_options(folder, 64, 48);
+    struct track_output *output;
+
+    if (track_output_open(&options, &output) != 0)
+        fail_msg("%s", sowlv2_error_message());
+    for (int64_t number = 1; number <= FRAMES; number++) {
+        struct output_frame frame = track_case_frame(64, 48, number, time_of(number));
+
+        track_case_object(&frame, 1, number <= until ? 0 : 1, false);
+        add(output, &frame);
+    }
+    if (track_output_close(&output, true, NULL) != 0)
+        fail_msg("%s", sowlv2_error_message());
+}
+
+/* An object that gets another name: its videos have the last one, all of it in them; its pictures that of their row;
+ * and what it left goes when another run takes the folder. */
+static void test_renamed(void **state)
+{
+    char *const folder = test_folder_make();
+    json_t *rows;
+
+    (void)state;
+    write_renamed(folder, 5);
+    track_case_expect_file(folder, "video/binary/obj1_cat_mask.mp4", false);
+    track_case_expect_file(folder, "video/overlay/obj1_cat_overlay.mp4", false);
+    track_case_expect_file(folder, "video/binary/obj1_cat_mask.unfinished.mp4", false);
+    track_case_expect_file(folder, "video/overlay/obj1_a_red_bicycle__overlay.mp4", true);
+
+    struct clip clip = read_video(folder, "video/binary/obj1_a_red_bicycle__mask.mp4", 64, 48, FRAMES);
+    clip_free(&clip);
+    rows = track_case_rows(folder);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *const object = json_array_get(json_object_get(json_array_get(rows, i), "objects"), 0);
+        const char *const file = json_string_value(json_object_get(object, "mask"));
+
+        assert_non_null(strstr(file, i < 5 ? "_obj1_cat_mask.png" : "_obj1_a_red_bicycle__mask.png"));
+        track_case_expect_file(folder, file, true);
+    }
+    json_decref(rows);
+
+    write_renamed(folder, FRAMES);
+    track_case_expect_file(folder, "video/binary/obj1_cat_mask.mp4", true);
+    track_case_expect_file(folder, "video/binary/obj1_a_red_bicycle__mask.mp4", false);
+    track_case_expect_file(folder, "video/overlay/obj1_a_red_bicycle__overlay.mp4", false);
+    track_case_expect_file(folder, "binary/frames/000006_obj1_a_red_bicycle__mask.png", false);
+    test_folder_remove(folder);
+}
+
 /* Where nothing but masks is drawn, an overlay is the frame with half of the object's colour, exactly. */
 static void test_overlay_pixels(void **state)
 {
@@ -528,9 +580,10 @@ static void test_no_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),        cmocka_unit_test(test_overlay_pixels), cmocka_unit_test(test_rle),
-        cmocka_unit_test(test_lossless),     cmocka_unit_test(test_nothing),        cmocka_unit_test(test_long_wait),
-        cmocka_unit_test(test_many_objects), cmocka_unit_test(test_sound),          cmocka_unit_test(test_no_sound),
+        cmocka_unit_test(test_whole),     cmocka_unit_test(test_renamed),      cmocka_unit_test(test_overlay_pixels),
+        cmocka_unit_test(test_rle),       cmocka_unit_test(test_lossless),     cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_long_wait), cmocka_unit_test(test_many_objects), cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_no_sound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

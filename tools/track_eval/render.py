@@ -37,8 +37,9 @@ def truth_of(clip, name, kind):
             "objects": [{"id": i + 1, "noun": noun, "largest": int(largest[i])} for i, noun in enumerate(clip["objects"])]}
 
 
-def names(kinds, each):
-    return [f"{kind}_{n + 1:02d}" for kind in kinds for n in range(each)]
+def names(kinds, each, first=1):
+    """The clips `first` to `each` of each kind."""
+    return [f"{kind}_{n:02d}" for kind in kinds for n in range(first, each + 1)]
 
 
 def render(folder, wanted, seed, frames=K.FRAMES):

@@ -36,6 +36,20 @@ def table(first, rows):
     return "\n".join(lines) + "\n"
 
 
+def calibration(results):
+    """Markdown: what tracks say of how likely they are right beside how often they are, a table a way."""
+    text = ""
+    for way, clips in results.items():
+        total = scores.add(list(clips.values()))
+        lines = [f"### {way}: confidence", "| says | frames of tracks | on average | right | error |", "|---|---|---|---|---|"]
+        for i, row in enumerate(scores.calibration(total)):
+            cells = [cell(row[name], 1, ".3f") for name in ("says", "right", "error")]
+            lines.append(f"| {i / scores.BINS:.1f} to {(i + 1) / scores.BINS:.1f} | {row['tracks']} | " + " | ".join(cells) + " |")
+        error = cell(scores.summary(total).get("calibration error"), 1, ".3f")
+        text += "\n" + "\n".join(lines) + f"\n\nExpected calibration error: {error}\n"
+    return text
+
+
 def tables(results, left_out, kinds):
     summaries = by_kind(results, kinds)
     text = table("way", [(way, s["all"]) for way, s in summaries.items()])

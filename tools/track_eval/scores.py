@@ -264,6 +264,16 @@ def add(results):
     return total
 
 
+def calibration(total):
+    """Of each tenth of the tracks' own confidence: frames of tracks, what they say on average, how often they are right, and the
+    distance between both; None where there are none."""
+    out = []
+    for n, said, right in np.asarray(total["confidence"], float):
+        out.append({"tracks": int(n), "says": said / n if n else None, "right": right / n if n else None,
+                    "error": abs(said - right) / n if n else None})
+    return out
+
+
 def summary(total):
     """The measures, of one clip's counts or of a sum."""
     h, i, share = total["hota"], total["identity"], lambda a, b: float(a) / float(b) if b else float("nan")
@@ -280,8 +290,7 @@ def summary(total):
            "reported": int(total["reported"]), "merged": int(total["merged"]), "true": int(total["objects"]),
            "false a clip": share(total["false"], total["clips"]), "missed a clip": share(total["missed"], total["clips"])}
     if bins[:, 0].sum():
-        off = np.abs(bins[:, 1] - bins[:, 2]).sum() / bins[:, 0].sum()
-        out["calibration error"] = float(off)
+        out["calibration error"] = float(bins[:, 0] @ [b["error"] or 0 for b in calibration(total)] / bins[:, 0].sum())
     if "cpu" in total:
         out["ms a frame"] = 1000 * share(total["cpu"], total["frames"])
     return out

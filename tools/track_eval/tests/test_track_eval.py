@@ -10,6 +10,8 @@ TOOL = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOOL), str(TOOL.parent / "demo_models")]
 
 import masks as M  # noqa: E402
+import render as R  # noqa: E402
+import report  # noqa: E402
 import scenes  # noqa: E402
 import scores as S  # noqa: E402
 
@@ -122,6 +124,26 @@ def test_labels_doubles_and_false_objects():
     total = S.summary(S.add([counts, counts]))
     assert total["doubles"] == 2 and total["label accuracy"] == 0.5 and total["clips"] == 2
     assert total["calibration error"] == pytest.approx(5 / 12)
+
+
+def test_calibration_by_tenths():
+    total = {"confidence": [[0, 0, 0]] * 5 + [[10, 5.5, 8]] + [[0, 0, 0]] * 3 + [[30, 28.5, 27]]}
+    table = S.calibration(total)
+    assert [row["tracks"] for row in table] == [0] * 5 + [10] + [0] * 3 + [30]
+    assert table[0]["says"] is None and table[0]["error"] is None
+    assert (table[5]["says"], table[5]["right"], table[5]["error"]) == pytest.approx((0.55, 0.8, 0.25))
+    assert table[9]["error"] == pytest.approx(0.05)
+    counts = S.judge(a_truth([{1: box(2, 2)}] * 3, {1: "cat"}), rows([{1: ("cat", box(2, 2))}] * 3, confidence=0.9))
+    counts["confidence"] = total["confidence"]
+    assert S.summary(S.add([counts]))["calibration error"] == pytest.approx((10 * 0.25 + 30 * 0.05) / 40)
+    text = report.calibration({"plain": {"cut_01": counts}})
+    assert "| 0.5 to 0.6 | 10 | 0.550 | 0.800 | 0.250 |" in text and "| 0.1 to 0.2 | 0 | - | - | - |" in text
+    assert "Expected calibration error: 0.100" in text
+
+
+def test_clips_that_come_first_can_be_left_out():
+    assert R.names(["cut", "late"], 4, 3) == ["cut_03", "cut_04", "late_03", "late_04"]
+    assert R.names(["cut"], 2) == ["cut_01", "cut_02"]
 
 
 def test_merged_numbers_are_no_objects_of_their_own():
