@@ -82,7 +82,8 @@ struct sowlv2_device_options {
     size_t size;
     const char *device;     /* "auto": the first GPU that can be used, unless a CPU level is given, else the CPU; or the
                                name of one of sowlv2_devices_list(); or "cuda" or "cuda:N", a GPU of NVIDIA's */
-    const char *precision;  /* "f32"; "bf16", which a CPU must have instructions for; "auto": bf16 on a GPU, else f32 */
+    const char *precision;  /* "f32"; "bf16", which a CPU must have instructions for; "int8": large linear layers in 8
+                               bits, on a CPU that has VNNI alone; "auto": bf16 on a GPU, else f32 */
     const char *cpu_level;  /* NULL: the best this CPU has, or the environment's SOWLV2_CPU;
                                else one of "reference", "avx2", "avx512", "avx512_vnni",
                                "avx512_bf16", "amx" */
@@ -111,7 +112,7 @@ SOWLV2_API int sowlv2_device_open(const struct sowlv2_device_options *options, s
 SOWLV2_API void sowlv2_device_free(sowlv2_device **device);
 
 /* What it is: its name as options take it, "cpu"; a line for people; the CPU level, NULL where it computes otherwise;
- * the precision, "f32" or "bf16"; threads of a forward pass. Texts live as long as the device. */
+ * the precision, "f32", "bf16" or "int8"; threads of a forward pass. Texts live as long as the device. */
 SOWLV2_API const char *sowlv2_device_name(const sowlv2_device *device);
 SOWLV2_API const char *sowlv2_device_description(const sowlv2_device *device);
 SOWLV2_API const char *sowlv2_device_cpu_level(const sowlv2_device *device);

@@ -119,7 +119,7 @@ const char *sowlv2_device_cpu_level(const sowlv2_device *device)
 
 const char *sowlv2_device_precision(const sowlv2_device *device)
 {
-    return !device ? NULL : device_precision(device->device) == DTYPE_F32 ? "f32" : "bf16";
+    return device ? precision_name(device_precision(device->device)) : NULL;
 }
 
 int sowlv2_device_threads(const sowlv2_device *device)

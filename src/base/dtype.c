@@ -17,6 +17,7 @@ size_t dtype_size(enum dtype type)
         return 2;
     case DTYPE_I64:
         return 8;
+    case DTYPE_I8:
     case DTYPE_U8:
         return 1;
     case DTYPE_OTHER:
@@ -40,6 +41,8 @@ const char *dtype_name(enum dtype type)
         return "I32";
     case DTYPE_I16:
         return "I16";
+    case DTYPE_I8:
+        return "I8";
     case DTYPE_U8:
         return "U8";
     case DTYPE_OTHER:

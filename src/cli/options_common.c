@@ -21,8 +21,8 @@ const struct option_spec options_common[] = {
      .value = "P",
      .fallback = "auto",
      .choices = "f32|bf16|f16|int8|auto",
-     .help = "Arithmetic: f32; bf16, which GPUs have, and CPUs with AVX512-BF16 or AMX; auto: bf16 on a GPU, f32 on a "
-             "CPU."},
+     .help = "Arithmetic: f32; bf16, which GPUs have, and CPUs with AVX512-BF16 or AMX; int8, large linear layers in 8 "
+             "bits, which CPUs with VNNI have; auto: bf16 on a GPU, f32 on a CPU."},
     {.name = "memory-limit",
      .kind = OPTION_MEMORY,
      .group = GROUP_COMMON,

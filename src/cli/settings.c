@@ -44,9 +44,14 @@ int settings_check_common(const struct settings *settings)
 {
     const char *const precision = settings->precision;
 
-    if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0 && strcmp(precision, "auto") != 0)
+    if (strcmp(precision, "f32") != 0 && strcmp(precision, "bf16") != 0 && strcmp(precision, "int8") != 0 &&
+        strcmp(precision, "auto") != 0)
         return error_set(SOWLV2_ERROR_UNSUPPORTED,
-                         "--precision: '%s' is not built into this version yet: use bf16, f32 or auto", precision);
+                         "--precision: '%s' is not built into this version yet: use bf16, f32, int8 or auto",
+                         precision);
+    if (strcmp(precision, "int8") == 0 && strncmp(settings->device, "cuda", strlen("cuda")) == 0)
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "--precision int8: only CPUs compute in it: use --device cpu, or --precision bf16 or f32");
     if (settings->isolate && settings->run.allow_playlists)
         return error_set(SOWLV2_ERROR_ARGUMENT, "--isolate cannot be combined with --allow-playlists: the decoder may "
                                                 "not open the files that a playlist names");

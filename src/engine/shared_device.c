@@ -129,8 +129,22 @@ int precision_of_name(const char *device, const char *name, enum dtype *out)
         *out = DTYPE_BF16;
         return 0;
     }
-    return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: %s in bf16 or f32 so far: use bf16, f32 or auto", name,
-                     gpu ? "cuda computes" : "the CPU computes");
+    if (gpu) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "precision %s: cuda computes in bf16 or f32 so far: use bf16, f32 or auto%s", name,
+                         strcmp(name, "int8") == 0 ? ", or device cpu" : "");
+    }
+    if (strcmp(name, "int8") == 0) {
+        *out = DTYPE_I8;
+        return 0;
+    }
+    return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                     "precision %s: the CPU computes in f32, bf16 or int8 so far: use one of them, or auto", name);
+}
+
+const char *precision_name(enum dtype precision)
+{
+    return precision == DTYPE_BF16 ? "bf16" : precision == DTYPE_I8 ? "int8" : "f32";
 }
 
 static int open_named(const struct device_options *wanted, const char *name, const char *precision, struct device **out)

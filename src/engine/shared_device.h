@@ -20,5 +20,7 @@ struct device *shared_device_keep(struct device *device);
 /* The precision that `name` (NULL: "auto") stands for on the device called `device` (NULL: "auto"): bfloat16 on a GPU
  * and f32 on the CPU where it is "auto". Errors: UNSUPPORTED. */
 int precision_of_name(const char *device, const char *name, enum dtype *out);
+/* The name of a precision that a device has. */
+const char *precision_name(enum dtype precision);
 
 #endif

@@ -251,7 +251,7 @@ void loader_feed_forward(struct loader *loader, int64_t rows, int64_t inputs, in
 }
 
 struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct nn_tower *tower,
-                               const struct nn_block_names *names, const char *prefix, struct nn_block *made)
+                               const struct nn_block_names *names, const char *prefix, bool int8, struct nn_block *made)
 {
     const int64_t width = tower->width;
     const struct loader_part qkv[] = {{names->q, width, names->no_qkv_bias},
@@ -262,6 +262,7 @@ struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct
         struct nn_block *const block = &blocks[i];
         char layer[NAME_BYTES];
         snprintf(layer, sizeof(layer), "%s%lld.", prefix, (long long)i);
+        parameters_let_int8(loader->parameters, int8 && i > 0);
         loader_norm(loader, width, layer, names->norm1, &block->norm1);
         loader_norm(loader, width, layer, names->norm2, &block->norm2);
         loader_linear_parts(loader, rows, width, layer, qkv, 3, &block->qkv);
@@ -269,5 +270,6 @@ struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct
         loader_linear(loader, rows, tower->mlp_width, width, layer, names->fc1, &block->fc1);
         loader_linear(loader, rows, width, tower->mlp_width, layer, names->fc2, &block->fc2);
     }
+    parameters_let_int8(loader->parameters, false);
     return blocks;
 }

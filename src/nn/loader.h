@@ -81,9 +81,11 @@ struct nn_block_names {
     const char *norm1, *norm2, *q, *k, *v, *out, *fc1, *fc2;
     bool no_qkv_bias;
 };
-/* A tower's layers, <prefix>0. ..., to be freed with free(); `made` as in loader_layers. */
+/* A tower's layers, <prefix>0. ..., to be freed with free(); `made` as in loader_layers. `int8`: on a device that
+ * computes in 8 bits they may be so, all but the first one, which is the most sensitive (docs/precision.md). */
 struct nn_block *loader_blocks(struct loader *loader, int64_t rows, const struct nn_tower *tower,
-                               const struct nn_block_names *names, const char *prefix, struct nn_block *made);
+                               const struct nn_block_names *names, const char *prefix, bool int8,
+                               struct nn_block *made);
 
 /* Tensors of the file as a layer: `parts` of them joined. `bias` may be NULL. */
 void loader_prepare_linear(struct loader *loader, int64_t rows, int parts, const struct host_tensor *const *weight,

@@ -114,7 +114,7 @@ size_t compute_peak_scratch(const struct compute *compute)
 
 enum dtype compute_narrow(const struct compute *compute)
 {
-    return compute->device->precision;
+    return compute->device->precision == DTYPE_BF16 ? DTYPE_BF16 : DTYPE_F32;
 }
 
 size_t compute_mark(const struct compute *compute)

@@ -18,7 +18,11 @@
  * what was attended, hidden layers); the residual stream, results and everything small stay F32. Linear layers,
  * op_matmul_transposed, convolutions (but op_depthwise_conv2d) and the ops of attention and masks round what they
  * multiply to the device's type, whatever type it comes in, and sum in F32 or better; all else is computed in F32 or
- * better and rounded where it is stored. */
+ * better and rounded where it is stored.
+ *
+ * A device that computes in int8 (I8) is one that computes in f32, but for the linear layers that a model lets be in 8
+ * bits (parameters_let_int8): their weights, by output, and what they multiply, by row, are whole numbers then
+ * (ops/int8.h), whose products are summed exactly. */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 
@@ -71,7 +75,7 @@ struct device;
 struct device_options {
     const char *device;     /* NULL or "auto" or "cpu"; "cuda", "cuda:N"; "reference": portable C, the oracle */
     const char *cpu_level;  /* of the CPU set: NULL or "auto": SOWLV2_CPU, else the best; see ops/cpu/level.h */
-    enum dtype precision;   /* what products, convolutions and attention compute in; DTYPE_F32 is 0 */
+    enum dtype precision;   /* what products, convolutions and attention compute in: F32 (which is 0), BF16, I8 */
     int threads;            /* of a forward pass on the CPU; 0: as many as the process may use */
     size_t memory_limit;    /* bytes that may be taken of a GPU's memory; 0: what there is */
     double memory_fraction; /* the same as a part of it, up to 1; 0: no limit; the smaller one counts */
@@ -142,6 +146,10 @@ int parameters_values(struct parameters *parameters, const float *values, int ra
  * typically have, for the choice of layout. The sources are copied and not needed afterwards. */
 int parameters_linear(struct parameters *parameters, int parts, const struct host_tensor *const *weight,
                       const struct host_tensor *const *bias, int64_t rows_hint, const struct linear **out);
+
+/* Whether linear layers that are made from here on may be in 8 bits on a device that computes so: large ones, whose
+ * errors the model forgives. At first they may not. */
+void parameters_let_int8(struct parameters *parameters, bool let);
 
 /* Dense 2-D convolution with square stride and zero padding: weight [outputs, inputs, kernel_height,
  * kernel_width], bias [outputs] or NULL. The sources are copied. */

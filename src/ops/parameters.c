@@ -17,6 +17,7 @@ struct owned {
 struct parameters {
     struct device *device;
     struct owned *first;
+    bool int8; /* linear layers that are made now may be in 8 bits */
 };
 
 int parameters_create(struct device *device, struct parameters **out)
@@ -176,7 +177,8 @@ int parameters_linear(struct parameters *parameters, int parts, const struct hos
                       const struct host_tensor *const *bias, int64_t rows_hint, const struct linear **out)
 {
     *out = NULL;
-    struct linear_source source = {.parts = parts, .weight = weight, .bias = bias, .rows_hint = rows_hint};
+    struct linear_source source = {
+        .parts = parts, .weight = weight, .bias = bias, .rows_hint = rows_hint, .int8 = parameters->int8};
     const int status = check_parts(&source);
     if (status != 0)
         return status;
@@ -190,6 +192,11 @@ int parameters_linear(struct parameters *parameters, int parts, const struct hos
     if (kept == 0)
         *out = &owned->linear;
     return kept;
+}
+
+void parameters_let_int8(struct parameters *parameters, bool let)
+{
+    parameters->int8 = let;
 }
 
 enum { MAX_KERNEL = 1 << 15 };

@@ -27,6 +27,7 @@ struct linear_source {
     int64_t outputs, inputs;                               /* of all parts */
     bool has_bias;
     int64_t rows_hint; /* rows that an input will typically have */
+    bool int8;         /* it may be in 8 bits where the device computes so */
 };
 
 struct ops_set {

@@ -22,7 +22,7 @@ for row in result["row_names"]:
         assert ("error" in cell) != ("median" in cell), cell
         if "error" in cell:
             assert cell["error"].strip(), cell
-            assert name != "ours-int8" or cell["error"].startswith("not built"), cell
+            assert name != "ours-int8" or "precision int8" in cell["error"], cell  # of a CPU without VNNI
         else:
             assert len(cell["wall"]) == len(cell["cpu"]) == 2 and min(cell["wall"]) > 0, cell
             assert cell["peak"] > 1 << 20 and cell["open_peak"] > 1 << 20, cell

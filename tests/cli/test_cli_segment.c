@@ -329,7 +329,7 @@ static void test_no_model(void **state)
     tool_expect(3, "facebook/sam2.1-hiera-small",
                 ARGUMENTS("detect", "--owl-model", TINY_MODEL, "--input", photos, "--output", output, "--prompt", "a"));
     tool_expect(3, "--sam-model: " TINY_MODEL, ARGUMENTS(DETECT, "--sam-model", TINY_MODEL)); /* not of this kind */
-    tool_expect(2, "precision", ARGUMENTS(DETECT, "--precision", "int8"));
+    tool_expect(2, "precision", ARGUMENTS(DETECT, "--precision", "f16"));
 }
 
 /* bfloat16 on the CPU: of the reference always, of the CPU set where it has instructions for it. */
@@ -345,6 +345,23 @@ static void test_narrow(void **state)
     tool_expect(can ? 0 : 2, can ? "" : "precision bf16", ARGUMENTS(DETECT, "--precision", "bf16", "--device", "cpu"));
     if (can)
         tool_expect(2, "precision bf16: CPU level avx2", ARGUMENTS(DETECT, "--precision", "bf16", "--cpu", "avx2"));
+}
+
+/* int8 on the CPU: of the reference always, of the CPU set where it has products of 8-bit numbers; never on a GPU. */
+static void test_int8(void **state)
+{
+    const bool wide = __builtin_cpu_supports("avx512vnni"), can = wide || __builtin_cpu_supports("avxvnni");
+
+    (void)state;
+    add_images(1);
+    tool_expect(0, "", ARGUMENTS(DETECT, "--precision", "int8", "--cpu", "reference"));
+    test_folder_remove(output);
+    output = test_path(folder, "out");
+    tool_expect(can ? 0 : 2, can ? "" : "precision int8", ARGUMENTS(DETECT, "--precision", "int8", "--device", "cpu"));
+    if (wide)
+        tool_expect(2, "precision int8: CPU level avx512", ARGUMENTS(DETECT, "--precision", "int8", "--cpu", "avx512"));
+    tool_expect(2, "--precision int8: only CPUs", ARGUMENTS(DETECT, "--precision", "int8", "--device", "cuda"));
+    tool_expect(2, "--precision int8: only CPUs", ARGUMENTS(DETECT, "--precision", "int8", "--device", "cuda:0,1"));
 }
 
 /* What the rows name is there and whole; the pictures of all objects together too. */
@@ -530,6 +547,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outputs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_narrow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_int8, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_output_errors, set_up, tear_down),

@@ -230,6 +230,25 @@ static void test_queries(void **state)
         assert_string_equal(sowlv2_device_precision(device), "bf16");
         sowlv2_device_free(&device);
     }
+    for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+        wanted = sowlv2_device_options_default();
+        wanted.device = narrow[i];
+        wanted.precision = "int8";
+        if (!cpu_level_has_int8(cpu_level_best()) && strcmp(narrow[i], "reference") != 0) {
+            assert_int_equal(sowlv2_device_open(&wanted, &device), SOWLV2_ERROR_UNSUPPORTED);
+            assert_non_null(strstr(sowlv2_error_message(), "VNNI"));
+            continue;
+        }
+        check(sowlv2_device_open(&wanted, &device));
+        assert_string_equal(sowlv2_device_precision(device), "int8");
+        assert_null(strstr(sowlv2_device_name(device), "cuda"));
+        sowlv2_device_free(&device);
+    }
+    wanted = sowlv2_device_options_default();
+    wanted.device = "cuda";
+    wanted.precision = "int8";
+    assert_int_equal(sowlv2_device_open(&wanted, &device), SOWLV2_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(sowlv2_error_message(), "precision int8"));
 
     static const struct {
         const char *device, *precision, *level;

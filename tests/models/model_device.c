@@ -56,6 +56,10 @@ int model_device_open(struct device **out)
         return device_open(&(struct device_options){.device = "cuda"}, out);
     if (kind && strcmp(kind, "cpu bf16") == 0)
         return device_open(&(struct device_options){.device = "cpu", .precision = DTYPE_BF16}, out);
+    if (kind && strcmp(kind, "int8") == 0)
+        return device_open(&(struct device_options){.device = "reference", .precision = DTYPE_I8}, out);
+    if (kind && strcmp(kind, "cpu int8") == 0)
+        return device_open(&(struct device_options){.device = "cpu", .precision = DTYPE_I8}, out);
     if (kind && strcmp(kind, "cuda bf16") == 0)
         return device_open(&(struct device_options){.device = "cuda", .precision = DTYPE_BF16}, out);
     if (!kind || strcmp(kind, "late") != 0)

@@ -39,6 +39,22 @@ static void check_narrow(enum cpu_level best)
     }
 }
 
+/* So is int8. */
+static void check_int8(enum cpu_level best)
+{
+    struct device *device;
+    for (int level = CPU_AVX2; level <= (int)best; level++) {
+        const char *const name = cpu_level_name((enum cpu_level)level);
+        const struct device_options bytes = {.device = "cpu", .cpu_level = name, .precision = DTYPE_I8};
+        if (cpu_level_has_int8((enum cpu_level)level))
+            continue; /* to open it would make it the process's */
+        assert_int_equal(device_open(&bytes, &device), SOWLV2_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(error_message(), "precision int8"));
+        assert_non_null(strstr(error_message(), name));
+        assert_non_null(strstr(error_message(), "use f32"));
+    }
+}
+
 static void test_device_open(void **state)
 {
     (void)state;
@@ -68,6 +84,7 @@ static void test_device_open(void **state)
         assert_int_equal(device_open(&bytes, &device), SOWLV2_ERROR_UNSUPPORTED);
         assert_non_null(strstr(error_message(), "U8"));
         check_narrow(best);
+        check_int8(best);
     }
 
     setenv("SOWLV2_CPU", "reference", 1);

@@ -35,7 +35,8 @@ class Device:
     """Where and how models compute; any number of models share one.
 
     device      "auto", "cpu", "cuda" or "cuda:N"
-    precision   "f32"; "bf16" of a GPU or a CPU that has it; "auto": bf16 on a GPU, f32 on a CPU
+    precision   "f32"; "bf16" of a GPU or a CPU that has it; "int8" of a CPU that has it; "auto": bf16 on a GPU, f32 on
+                a CPU
     threads     threads of a forward pass; 0: as many as the process may use
     cpu_level   "reference", "avx2", "avx512", ...; None: the best that this CPU has
     memory_limit, memory_fraction   of a GPU: bytes of its memory, or a part of it from 0 to 1, that may be taken; 0: all

@@ -72,7 +72,7 @@ static void load_vision(struct loader *loader, const struct owlv2_config *config
     loader_prepare_conv2d(loader, kernel, NULL, config->patch_size, 0, &out->patch);
     loader_norm(loader, width, "owlv2.vision_model.", "pre_layernorm", &out->pre_norm);
     out->vision_layers = loader_blocks(loader, rows, &config->vision, &BLOCK_NAMES,
-                                       "owlv2.vision_model.encoder.layers.", out->vision_layers);
+                                       "owlv2.vision_model.encoder.layers.", true, out->vision_layers);
     loader_norm(loader, width, "owlv2.vision_model.", "post_layernorm", &out->post_norm);
     loader_norm(loader, width, "", "layer_norm", &out->feature_norm);
 }
@@ -99,7 +99,7 @@ static void load_text(struct loader *loader, const struct owlv2_config *config, 
     loader_device(loader, tokens, LOADER_DIMS(config->vocab_size, width), &out->token_embedding);
     loader_device(loader, positions, LOADER_DIMS(length, width), &out->text_positions);
     out->text_layers = loader_blocks(loader, length, &config->text, &BLOCK_NAMES, "owlv2.text_model.encoder.layers.",
-                                     out->text_layers);
+                                     false, out->text_layers);
     loader_norm(loader, width, "owlv2.text_model.", "final_layer_norm", &out->text_final_norm);
     loader_linear_parts(loader, length, width, "owlv2.", &projection, 1, &out->text_projection);
 }

@@ -41,10 +41,12 @@ static void load_block(struct loader *loader, const struct sam2_config *config, 
     snprintf(prefix, sizeof(prefix), "%sblocks.%d.", BACKBONE, index);
     loader_norm(loader, in, prefix, "layer_norm1", &out->norm1);
     loader_norm(loader, dim, prefix, "layer_norm2", &out->norm2);
+    parameters_let_int8(loader->parameters, index > 0); /* as loader_blocks() has it */
     loader_linear(loader, rows, 3 * dim, in, prefix, "attn.qkv", &out->qkv);
     loader_linear(loader, rows, dim, dim, prefix, "attn.proj", &out->out);
     loader_linear(loader, rows, hidden, dim, prefix, "mlp.proj_in", &out->fc1);
     loader_linear(loader, rows, dim, hidden, prefix, "mlp.proj_out", &out->fc2);
+    parameters_let_int8(loader->parameters, false);
     if (in != dim)
         loader_linear(loader, rows, dim, in, prefix, "proj", &out->skip);
 }

@@ -82,7 +82,7 @@ static void load_encoder(struct loader *loader, const struct load *load)
     char layers[NAME_BYTES];
     snprintf(layers, sizeof(layers), "%sencoder.layer.", load->prefix);
     load_patch(loader, load);
-    out->layers = loader_blocks(loader, load->rows, &load->config->encoder, &names, layers, out->layers);
+    out->layers = loader_blocks(loader, load->rows, &load->config->encoder, &names, layers, true, out->layers);
     loader_norm(loader, load->config->encoder.width, load->prefix, "encoder.layernorm", &out->final_norm);
     load_turns(loader, load->config, &load->config->encoder, &out->turns);
 }
@@ -103,7 +103,7 @@ static void load_predictor(struct loader *loader, const struct load *load)
     if (loader_preparing(loader))
         out->mask_token = tensor_at(out->mask_token, 1 % tokens); /* the reference always takes the token of mask 1 */
     out->predictor_layers =
-        loader_blocks(loader, load->rows, &config->predictor, &names, layers, out->predictor_layers);
+        loader_blocks(loader, load->rows, &config->predictor, &names, layers, false, out->predictor_layers);
     loader_norm(loader, inner, load->prefix, "predictor.layernorm", &out->predictor_norm);
     loader_linear(loader, load->rows, width, inner, load->prefix, "predictor.proj", &out->predictor_out);
     load_turns(loader, config, &config->predictor, &out->predictor_turns);
@@ -140,7 +140,7 @@ static void load_classifier(struct loader *loader, const struct load *load)
         loader_tensor(loader, false, LOADER_DIMS(1, 1, width), "pooler.query_tokens");
     loader_device(loader, query, LOADER_DIMS(1, 1, width), &out->pooler_query);
     out->pooler_layers = loader_blocks(loader, load->rows, &load->config->pooler, &names,
-                                       "pooler.self_attention_layers.", out->pooler_layers);
+                                       "pooler.self_attention_layers.", false, out->pooler_layers);
     load_cross_layer(loader, load);
     loader_linear(loader, 1, load->config->label_count, width, "", "classifier", &out->classifier);
 }

@@ -2,6 +2,7 @@
  * its own is the reference's, by name. */
 #include "ops/cpu/cpu.h"
 #include "ops/cpu/copy.h"
+#include "ops/cpu/int8.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/narrow.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 #endif
 
-static const struct ops_set avx2_set, avx512_set, bf16_set, amx_set;
+static const struct ops_set avx2_set, avx512_set, bf16_set, amx_set, avx2_int8_set, avx512_int8_set;
 
 /* The level of the process's devices, once there was one. */
 static pthread_mutex_t level_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -40,11 +41,18 @@ static bool request_amx(void)
 
 static int check_precision(enum dtype precision, enum cpu_level level)
 {
-    if (precision == DTYPE_F32 || (precision == DTYPE_BF16 && level >= CPU_AVX512_BF16))
+    if (precision == DTYPE_F32 || (precision == DTYPE_BF16 && level >= CPU_AVX512_BF16) ||
+        (precision == DTYPE_I8 && cpu_level_has_int8(level)))
         return 0;
+    if (precision == DTYPE_I8) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "precision int8: CPU level %s has no dot products of 8-bit numbers (AVX512-VNNI or AVX-VNNI), "
+                         "and without them it would be no faster than f32: use f32%s",
+                         cpu_level_name(level), cpu_level_has_int8(cpu_level_best()) ? " or CPU level auto" : "");
+    }
     if (precision != DTYPE_BF16) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the CPU computes in f32 or bf16: use one of them",
-                         dtype_name(precision));
+        return error_set(SOWLV2_ERROR_UNSUPPORTED,
+                         "precision %s: the CPU computes in f32, bf16 or int8: use one of them", dtype_name(precision));
     }
     return error_set(SOWLV2_ERROR_UNSUPPORTED,
                      "precision bf16: CPU level %s has no instructions for it, and without them it would be slower "
@@ -154,6 +162,8 @@ static int open_device(struct device *device, const struct device_options *optio
     device->state = &levels[level];
     if (options->precision == DTYPE_BF16)
         device->set = level == CPU_AMX ? &amx_set : &bf16_set;
+    else if (options->precision == DTYPE_I8)
+        device->set = level == CPU_AVX2 ? &avx2_int8_set : &avx512_int8_set;
     else
         device->set = level == CPU_AVX2 ? &avx2_set : &avx512_set;
     device->hints = (struct device_hints){
@@ -187,15 +197,15 @@ static void attention_bf16(struct compute *compute, struct tensor q, struct tens
     (cpu_uses_dots() ? kernel_attention_avx512_bf16 : narrow_attention)(compute, q, k, v, scale, causal, out);
 }
 
-#define TABLE(SUFFIX, PRODUCTS, ATTENTION)                                                                             \
+#define TABLE(SUFFIX, LINEAR, PRODUCTS, ATTENTION)                                                                     \
     {                                                                                                                  \
         .name = "cpu", .open = open_device, .close = close_device, .allocate = host_allocate, .release = host_release, \
         .guard = host_guard, .memory = host_memory, .memory_release = host_memory_release, .share = host_share,        \
-        .constant_create = host_constant_create, .linear_create = PRODUCTS##_linear_create,                            \
-        .linear_free = PRODUCTS##_linear_free, .conv2d_create = PRODUCTS##_conv2d_create,                              \
+        .constant_create = host_constant_create, .linear_create = LINEAR##_linear_create,                              \
+        .linear_free = LINEAR##_linear_free, .conv2d_create = PRODUCTS##_conv2d_create,                                \
         .conv2d_free = PRODUCTS##_linear_free, .compute_create = host_compute_create,                                  \
         .compute_free = host_compute_free, .upload = host_upload, .upload_rows = host_upload_rows,                     \
-        .download = host_download, .wait = host_wait, .linear = PRODUCTS##_linear, .conv2d = PRODUCTS##_conv2d,        \
+        .download = host_download, .wait = host_wait, .linear = LINEAR##_linear, .conv2d = PRODUCTS##_conv2d,          \
         .matmul_transposed = PRODUCTS##_matmul_transposed, .layer_norm = kernel_layer_norm_##SUFFIX,                   \
         .l2_normalize = reference_l2_normalize, .attention = ATTENTION, .attend_rows = kernel_attend_rows_##SUFFIX,    \
         .attend_tokens = kernel_attend_tokens_##SUFFIX, .upscale_masks = kernel_upscale_masks_##SUFFIX,                \
@@ -209,9 +219,11 @@ static void attention_bf16(struct compute *compute, struct tensor q, struct tens
         .clean_masks = reference_clean_masks, .separate_masks = reference_separate_masks,                              \
         .resize_planes = kernel_resize_planes_##SUFFIX, .resize_image = resize_image_##SUFFIX,                         \
     }
-static const struct ops_set avx2_set = TABLE(avx2, cpu, kernel_attention_avx2),
-                            avx512_set = TABLE(avx512, cpu, kernel_attention_avx512),
-                            bf16_set = TABLE(avx512_bf16, narrow, attention_bf16),
-                            amx_set = TABLE(avx512_bf16, narrow, kernel_attention_amx);
+static const struct ops_set avx2_set = TABLE(avx2, cpu, cpu, kernel_attention_avx2),
+                            avx512_set = TABLE(avx512, cpu, cpu, kernel_attention_avx512),
+                            bf16_set = TABLE(avx512_bf16, narrow, narrow, attention_bf16),
+                            amx_set = TABLE(avx512_bf16, narrow, narrow, kernel_attention_amx),
+                            avx2_int8_set = TABLE(avx2, int8, cpu, kernel_attention_avx2),
+                            avx512_int8_set = TABLE(avx512, int8, cpu, kernel_attention_avx512);
 
 const struct ops_set ops_cpu = {.name = "cpu", .open = open_device};

@@ -67,12 +67,26 @@ enum cpu_level cpu_level_best(void)
     return has_amx() ? CPU_AMX : CPU_AVX512_BF16;
 }
 
+bool cpu_level_has_int8(enum cpu_level level)
+{
+    enum { AVX_VNNI = 1 << 4 }; /* CPUID leaf 7, part 1, EAX */
+    unsigned eax = 0, ebx, ecx, edx;
+    return level >= CPU_AVX512_VNNI ||
+           (level == CPU_AVX2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & AVX_VNNI) != 0);
+}
+
 bool cpu_dots_are_fast(void)
 {
     __builtin_cpu_init();
     return __builtin_cpu_is("amd") != 0;
 }
 #else
+bool cpu_level_has_int8(enum cpu_level level)
+{
+    (void)level;
+    return false;
+}
+
 bool cpu_dots_are_fast(void)
 {
     return false;

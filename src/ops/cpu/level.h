@@ -20,6 +20,9 @@ bool cpu_level_parse(const char *name, enum cpu_level *out);
 /* Whether the dot products of AVX512-BF16 are faster than multiplications in f32: Intel's do half as much at a time,
  * AMD's are expected to do twice as much (docs/precision.md). */
 bool cpu_dots_are_fast(void);
+/* Whether products of 8-bit values are faster than those in f32 at this level: it has VNNI's dot products, or is AVX2
+ * on a CPU that has them without AVX-512 too. */
+bool cpu_level_has_int8(enum cpu_level level);
 /* The best level of the machine this runs on. */
 enum cpu_level cpu_level_best(void);
 

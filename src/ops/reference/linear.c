@@ -1,6 +1,8 @@
 /* Matrix products: rows of one matrix against rows of another, summed in double. */
 #include "ops/reference/reference.h"
 
+#include "ops/int8.h"
+
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -16,7 +18,28 @@ void reference_linear_free(struct device *device, void *state)
     (void)device;
     struct reference_weights *const weights = state;
     free(weights->values);
+    free(weights->scale);
     free(weights);
+}
+
+/* Weights as whole numbers of 8 bits. */
+static int make_int8(struct reference_weights *weights)
+{
+    const int64_t inputs = weights->inputs;
+    int8_t *const row = malloc((size_t)inputs + 1);
+    weights->scale = malloc(((size_t)weights->outputs + 1) * sizeof(*weights->scale));
+    if (!row || !weights->scale) {
+        free(row);
+        return error_memory("a layer");
+    }
+    for (int64_t o = 0; o < weights->outputs; o++) {
+        float *const values = weights->values + o * inputs;
+        weights->scale[o] = int8_weights(values, inputs, row);
+        for (int64_t i = 0; i < inputs; i++)
+            values[i] = row[i];
+    }
+    free(row);
+    return 0;
 }
 
 /* The weights of a layer or, `channels_last`, of a convolution. */
@@ -44,6 +67,12 @@ int reference_weights_create(const struct device *device, const struct linear_so
     if (joined.bias)
         memcpy(weights->bias, joined.bias, outputs * sizeof(float));
     host_weights_free(&joined);
+    if (device->precision == DTYPE_I8 && source->int8 && source->inputs <= INT8_MOST_INPUTS)
+        status = make_int8(weights);
+    if (status != 0) {
+        reference_linear_free(NULL, weights);
+        return status;
+    }
     *state = weights;
     return 0;
 }
@@ -56,6 +85,21 @@ static double dot(const double *a, const float *b, int64_t count)
     return sum;
 }
 
+/* A row as the whole numbers that its values are, of which `zero` was taken away; returns the scale of them. */
+static double int8_factors(double *row, int64_t count)
+{
+    double low = 0.0, high = 0.0, spoilt = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        low = row[i] < low ? row[i] : low;
+        high = row[i] > high ? row[i] : high;
+        spoilt += row[i] * 0.0;
+    }
+    const struct int8_row scale = int8_row_of((float)low, (float)high, spoilt == 0.0);
+    for (int64_t i = 0; i < count; i++)
+        row[i] = spoilt == 0.0 ? int8_value(&scale, (float)row[i]) - scale.zero : 0.0;
+    return (double)scale.scale;
+}
+
 void reference_product(struct compute *compute, const struct reference_weights *weights, struct tensor x,
                        enum activation activation, const struct tensor *residual, struct tensor out)
 {
@@ -63,8 +107,11 @@ void reference_product(struct compute *compute, const struct reference_weights *
     double *row = reference_doubles(compute, weights->inputs), *y = reference_doubles(compute, weights->outputs);
     for (int64_t i = 0; i < x.dim[0] && y; i++) {
         reference_load_factors(compute, &x, i * x.stride[0], weights->inputs, row);
+        const double scale = weights->scale ? int8_factors(row, weights->inputs) : 1.0;
         for (int64_t o = 0; o < weights->outputs; o++) {
             y[o] = dot(row, weights->values + o * weights->inputs, weights->inputs);
+            if (weights->scale)
+                y[o] *= scale * (double)weights->scale[o];
             if (weights->bias)
                 y[o] += (double)weights->bias[o];
             y[o] = reference_activate(activation, y[o]);

@@ -5,8 +5,8 @@
 
 static int open_device(struct device *device, const struct device_options *options)
 {
-    if (options->precision != DTYPE_F32 && options->precision != DTYPE_BF16) {
-        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the reference set computes in F32 or BF16",
+    if (options->precision != DTYPE_F32 && options->precision != DTYPE_BF16 && options->precision != DTYPE_I8) {
+        return error_set(SOWLV2_ERROR_UNSUPPORTED, "precision %s: the reference set computes in F32, BF16 or I8",
                          dtype_name(options->precision));
     }
     /* Small chunks, so that tests of small models see passes cut. */

@@ -20,8 +20,9 @@ double reference_dot(const double *a, const double *b, int64_t count);
 /* linear.c */
 struct reference_weights {
     int64_t outputs, inputs;
-    float *values; /* [outputs, inputs], rounded to the device's type; owned */
+    float *values; /* [outputs, inputs], rounded to the device's type, or whole numbers of 8 bits; owned */
     float *bias;   /* [outputs] behind them, or NULL */
+    float *scale;  /* [outputs] of whole numbers of 8 bits (ops/int8.h), owned; NULL: the values are no such */
 };
 int reference_weights_create(const struct device *device, const struct linear_source *source, bool channels_last,
                              void **state);

@@ -19,7 +19,7 @@ def open_device(
     name: str, precision: str = "auto", threads: int = 0, memory_fraction: float = 0.0, memory_at_once: bool = False
 ) -> Device:
     """The device of this name; where it is a GPU that is not there, the CPU, with a warning that says why. Of a GPU no
-    more than memory_fraction of its memory is taken."""
+    more than memory_fraction of its memory is taken. A precision that GPUs never have is an error there."""
     kind = devices()[0].kind if name == "auto" else name
     limits: Dict[str, Any] = (
         {"memory_fraction": memory_fraction, "memory_at_once": memory_at_once} if kind.startswith("cuda") else {}
@@ -27,8 +27,8 @@ def open_device(
     try:
         return Device(name, precision=precision, threads=threads, **limits)
     except UnsupportedError as error:
-        if not name.startswith("cuda"):
-            raise
+        if not name.startswith("cuda") or precision == "int8":
+            raise  # int8 is never a GPU's
         logger.warning("device %s: using the CPU: %s", name, error)
         return Device("cpu", precision=precision if precision == "f32" else "auto", threads=threads)
 
