@@ -111,8 +111,8 @@ static void other_types_are_refused(void **state)
 static void sizes_names_and_counts(void **state)
 {
     (void)state;
-    const size_t sizes[] = {4, 2, 2, 8, 4, 2, 1, 0};
-    const char *const names[] = {"F32", "F16", "BF16", "I64", "I32", "I16", "U8"};
+    const size_t sizes[] = {4, 2, 2, 8, 4, 2, 1, 1, 0};
+    const char *const names[] = {"F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8"};
     for (int i = 0; i <= DTYPE_OTHER; i++)
         assert_int_equal(dtype_size((enum dtype)i), sizes[i]);
     for (int i = 0; i < DTYPE_OTHER; i++)
