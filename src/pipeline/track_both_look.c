@@ -168,6 +168,28 @@ static void keep_labels(const struct look *look)
     }
 }
 
+/* A find of a seed that is not followed here is not given to what it is known to be apart from. */
+static void leave_out(struct look *look)
+{
+    const struct track_both *const both = look->both;
+    const struct track_objects *const objects = &both->run->objects;
+
+    for (size_t i = look->candidates.count; i-- > 0;) {
+        const struct track_candidate *const candidate = &look->candidates.items[i];
+        const int64_t seed = track_seeds_of(both, &candidate->detection, look->frame->number);
+        bool apart = false;
+
+        if (candidate->match != 0 || candidate->known_as != 0 || seed < 0)
+            continue;
+        for (size_t k = 0; !apart && k < objects->count; k++)
+            apart = (!objects->items[k].visible || objects->items[k].strayed) &&
+                    objects->items[k].prompt == candidate->detection.prompt &&
+                    track_seeds_are_apart_from(both, (size_t)seed, objects->items[k].id);
+        if (apart)
+            track_candidates_drop(&look->candidates, i);
+    }
+}
+
 static int take_in(struct look *look, const struct sowlv2_detections *detections)
 {
     struct track_run *const run = look->both->run;
@@ -179,6 +201,8 @@ static int take_in(struct look *look, const struct sowlv2_detections *detections
         status = recall(look);
     if (!status)
         status = track_question(run, &look->candidates, look->frame);
+    if (!status)
+        leave_out(look);
     if (!status)
         status = track_candidates_adopt(run, &look->candidates, look->frame);
     if (!status)

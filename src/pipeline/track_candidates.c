@@ -43,7 +43,7 @@ static float least_score(const struct sowlv2_detections *detections, size_t room
     return least;
 }
 
-static void drop(struct track_candidates *candidates, size_t index)
+void track_candidates_drop(struct track_candidates *candidates, size_t index)
 {
     sowlv2_masks_free(&candidates->items[index].mask, 1);
     candidates->count--;
@@ -86,7 +86,7 @@ static int dedupe(const struct track_run *run, struct track_candidates *candidat
         kept = masks_dedupe(masks, scores, count, track_dedupe_iou(run), keep);
     for (size_t i = count; kept >= 0 && i-- > 0;)
         if (!keep[i])
-            drop(candidates, i);
+            track_candidates_drop(candidates, i);
     free(masks);
     free(scores);
     free(keep);
@@ -117,7 +117,7 @@ int track_candidates_make(struct track_run *run, sowlv2_track_session *session,
     free(masks);
     for (size_t i = out->count; !status && i-- > 0;)
         if (out->items[i].mask.area == 0 || !(out->items[i].mask.object_score > 0) || is_double(out, i, iou))
-            drop(out, i);
+            track_candidates_drop(out, i);
     if (!status && track_dedupe_iou(run) <= 1)
         status = dedupe(run, out);
     if (status) {

@@ -93,16 +93,17 @@ void track_candidates_match_any(const struct track_run *run, struct track_candid
     }
 }
 
-/* Whether a find may be the object: it is out of sight, or nothing was found where the tracker sees it. */
-static bool may_be_found(const struct track_object *object)
+/* Whether a find may be the object: it is out of sight, or nothing was found where the tracker sees it. With key
+ * frames, which lie far apart, the tracker is trusted more than a likeness. */
+static bool may_be_found(const struct track_run *run, const struct track_object *object)
 {
-    return object->pointer && (!object->visible || object->strayed);
+    return object->pointer && (!object->visible || (object->strayed && !run->seeded));
 }
 
-static bool has_lost(const struct track_objects *objects, int prompt)
+static bool has_lost(const struct track_run *run, int prompt)
 {
-    for (size_t i = 0; i < objects->count; i++)
-        if (may_be_found(&objects->items[i]) && objects->items[i].prompt == prompt)
+    for (size_t i = 0; i < run->objects.count; i++)
+        if (may_be_found(run, &run->objects.items[i]) && run->objects.items[i].prompt == prompt)
             return true;
     return false;
 }
@@ -155,7 +156,7 @@ static int64_t find_lost(const struct track_run *run, const struct track_candida
         const struct track_object *object = &run->objects.items[i];
         double like;
 
-        if (!may_be_found(object) || object->prompt != prompt || is_taken(candidates, object->id) ||
+        if (!may_be_found(run, object) || object->prompt != prompt || is_taken(candidates, object->id) ||
             (object->earlier && !track_is_near(object, box)))
             continue;
         like = track_cosine(object->proof ? object->proof : object->pointer, track->pointer, track->pointer_length);
@@ -183,7 +184,7 @@ static int relink(struct track_run *run, struct track_candidates *candidates)
         struct track_candidate *candidate = &candidates->items[i];
         const struct sowlv2_track_prompt prompt = {.box = candidate->detection.box};
 
-        if (candidate->match != 0 || !has_lost(&run->objects, candidate->detection.prompt))
+        if (candidate->match != 0 || !has_lost(run, candidate->detection.prompt))
             continue;
         status = sowlv2_track_prompt(run->tracker, -1 - (int64_t)i, &prompt);
         tried += !status;
@@ -269,7 +270,7 @@ static void match_known(const struct track_run *run, struct track_candidates *ca
                                                       ? track_objects_find(&run->objects, candidate->known_as)
                                                       : NULL;
 
-        if (object && (!object->visible || object->strayed) && !is_taken(candidates, object->id))
+        if (object && !object->visible && !is_taken(candidates, object->id))
             candidate->match = object->id;
     }
 }

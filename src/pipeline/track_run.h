@@ -130,6 +130,7 @@ struct track_candidates {
     size_t count;
 };
 void track_candidates_free(struct track_candidates *candidates);
+void track_candidates_drop(struct track_candidates *candidates, size_t index);
 
 /* The detector's boxes alone, which the report does not count; `out` is freed by the caller. */
 int track_detect(struct track_run *run, const struct image *image, struct sowlv2_detections *out);
