@@ -439,8 +439,7 @@ struct pixel_scale pixel_scale(float scale, const float mean[3], const float std
 
 /* out[h, w, c]: the 8-bit image pixels U8 [height, 3 width] (op_upload_rows), c of 3 channels, resized by `vertical`
  * (inputs == height) and `horizontal` (inputs == width), scaled. F32 weights: the filtered values themselves. I16:
- * resized across, rounded to 8 bits, resized down and rounded again; these bytes themselves where `scale` is NULL and
- * `out` is U8. */
+ * resized across, rounded to 8 bits, resized down and rounded again. */
 void op_resize_image(struct compute *compute, struct tensor pixels, const struct resize *vertical,
                      const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 

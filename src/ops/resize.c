@@ -210,9 +210,9 @@ void op_resize_image(struct compute *compute, struct tensor pixels, const struct
 {
     enum { CHANNELS = 3 };
     const char *const op = "op_resize_image";
-    const unsigned type = vertical->weight.dtype == DTYPE_I16 || !scale ? IS_I16 : IS_F32;
+    const unsigned type = vertical->weight.dtype == DTYPE_I16 ? IS_I16 : IS_F32;
     const struct operand given = {"pixels", &pixels, IS_U8, SHAPE(ANY, (int64_t)horizontal->inputs * CHANNELS)};
-    const struct operand written = {"out", &out, (!scale ? IS_U8 : IS_F32) | IS_OUT, SHAPE(ANY, ANY, CHANNELS)};
+    const struct operand written = {"out", &out, IS_F32 | IS_OUT, SHAPE(ANY, ANY, CHANNELS)};
     if (check_resize(compute, op, given, vertical, horizontal, type, written) &&
         check_sizes(compute, op, "vertical", vertical, pixels.dim[0], out.dim[0]) &&
         check_sizes(compute, op, "horizontal", horizontal, horizontal->inputs, out.dim[1]) && tensor_count(&out) > 0)

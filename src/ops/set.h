@@ -123,7 +123,7 @@ struct ops_set {
     /* out is F32, or U8: then rows of bits, 1 where the value is over `threshold`. */
     void (*resize_planes)(struct compute *, struct tensor x, const struct resize *vertical,
                           const struct resize *horizontal, float threshold, struct tensor out);
-    /* pixels U8 [height, 3 width]; weights of the resizes F32, or I16 for both; out F32, or U8 without `scale`. */
+    /* pixels U8 [height, 3 width]; weights of the resizes F32, or I16 for both. */
     void (*resize_image)(struct compute *, struct tensor pixels, const struct resize *vertical,
                          const struct resize *horizontal, const struct pixel_scale *scale, struct tensor out);
 };

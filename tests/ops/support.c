@@ -152,12 +152,12 @@ void resize_image_u8(struct compute *compute, const uint8_t *pixels, size_t row_
                      const struct filter_u8 *horizontal, float scale, const float mean[3], const float std[3],
                      struct tensor out)
 {
-    const struct pixel_scale values = mean ? pixel_scale(scale, mean, std) : (struct pixel_scale){0};
+    const struct pixel_scale values = pixel_scale(scale, mean, std);
     const struct resize down = op_upload_filter_u8(compute, vertical);
     const struct resize across = op_upload_filter_u8(compute, horizontal);
     const struct tensor rows =
         op_upload_rows(compute, pixels, row_bytes, vertical->inputs, 3 * (int64_t)horizontal->inputs);
-    op_resize_image(compute, rows, &down, &across, mean ? &values : NULL, out);
+    op_resize_image(compute, rows, &down, &across, &values, out);
 }
 
 void resize_planes(struct compute *compute, struct tensor x, const struct filter *vertical,

@@ -64,7 +64,7 @@ struct weight weight_random(float low, float high, int shift, int rank, const in
 void weight_free(struct weight *weight);
 
 /* op_resize_image and op_resize_planes with what they are given uploaded: rows of 3-channel pixels, filters.
- * `mean` NULL: the bytes of an 8-bit resize; `threshold` NULL: the values themselves. */
+ * `threshold` NULL: the values themselves. */
 void resize_image(struct compute *compute, const uint8_t *pixels, size_t row_bytes, const struct filter *vertical,
                   const struct filter *horizontal, float scale, const float mean[3], const float std[3],
                   struct tensor out);

@@ -62,7 +62,7 @@ void SIMD_NAME(kernel_resize_image_u8)(struct compute *compute, struct tensor pi
     int32_t *sums = host_data(COMPUTE_TENSOR(compute, DTYPE_I32, threads, columns));
     /* All there is to normalise: 256 values a channel. */
     float table[CHANNELS][UINT8_MAX + 1];
-    for (int c = 0; c < CHANNELS && scale; c++)
+    for (int c = 0; c < CHANNELS; c++)
         for (int value = 0; value <= UINT8_MAX; value++)
             table[c][value] =
                 (float)(((double)value * (double)scale->scale - (double)scale->mean[c]) / (double)scale->std[c]);
@@ -76,17 +76,10 @@ void SIMD_NAME(kernel_resize_image_u8)(struct compute *compute, struct tensor pi
             for (int64_t y = 0; y < down.outputs; y++) {
                 int32_t *sum = sums + omp_get_thread_num() * columns;
                 resize_down(lines, columns, &down, y, sum);
-                if (!scale) {
-                    uint8_t *const to = (uint8_t *)host_data(out) + y * out.stride[0];
-                    for (int64_t x = 0; x < width; x++)
-                        for (int c = 0; c < CHANNELS; c++)
-                            to[x * out.stride[1] + c] = (uint8_t)sum[x * CHANNELS + c];
-                } else {
-                    float *const to = (float *)host_data(out) + y * out.stride[0];
-                    for (int64_t x = 0; x < width; x++)
-                        for (int c = 0; c < CHANNELS; c++)
-                            to[x * out.stride[1] + c] = table[c][sum[x * CHANNELS + c]];
-                }
+                float *const to = (float *)host_data(out) + y * out.stride[0];
+                for (int64_t x = 0; x < width; x++)
+                    for (int c = 0; c < CHANNELS; c++)
+                        to[x * out.stride[1] + c] = table[c][sum[x * CHANNELS + c]];
             }
         }
     }

@@ -258,11 +258,11 @@ struct planes_arguments {
 struct image_arguments {
     const uint8_t *pixels;
     void *between; /* after the first axis: dense */
-    void *out;     /* float, or uint8_t where not scaled */
+    float *out;
     struct cuda_taps vertical, horizontal;
     int64_t row_bytes, out_stride[2], count;
     float scale, mean[3], deviation[3];
-    int32_t scaled;
+    int32_t padding;
 };
 
 /* KERNEL(file, name, arguments): every kernel. Where a name ends in two letters they are the types of what is read and

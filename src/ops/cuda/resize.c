@@ -46,14 +46,11 @@ void cuda_resize_image(struct compute *compute, struct tensor pixels, const stru
         .horizontal = taps_of(horizontal),
         .row_bytes = pixels.stride[0],
         .out_stride = {out.stride[0], out.stride[1]},
-        .scaled = scale ? 1 : 0,
+        .scale = scale->scale,
     };
-    if (scale) {
-        a.scale = scale->scale;
-        for (int c = 0; c < CHANNELS; c++) {
-            a.mean[c] = scale->mean[c];
-            a.deviation[c] = scale->std[c];
-        }
+    for (int c = 0; c < CHANNELS; c++) {
+        a.mean[c] = scale->mean[c];
+        a.deviation[c] = scale->std[c];
     }
     const struct tensor between =
         whole ? COMPUTE_TENSOR(compute, DTYPE_U8, vertical->inputs, (int64_t)horizontal->outputs * CHANNELS)

@@ -41,11 +41,8 @@ void reference_resize_image_u8(struct compute *compute, struct tensor pixels, co
                 sum += weight[j] * (int64_t)lines[(down.first[y] + j) * columns + i];
             const int64_t c = i % CHANNELS, at = y * out.stride[0] + i / CHANNELS * out.stride[1] + c;
             const uint8_t value = round_sum(sum, down.precision);
-            if (!scale)
-                ((uint8_t *)host_data(out))[at] = value;
-            else
-                ((float *)host_data(out))[at] =
-                    (float)(((double)value * (double)scale->scale - (double)scale->mean[c]) / (double)scale->std[c]);
+            ((float *)host_data(out))[at] =
+                (float)(((double)value * (double)scale->scale - (double)scale->mean[c]) / (double)scale->std[c]);
         }
     }
     compute_release(compute, mark);

@@ -5,14 +5,6 @@ namespace {
 
 constexpr int CHANNELS = 3;
 
-__device__ void put(const image_arguments &a, int64_t at, int channel, float value, int byte)
-{
-    if (a.scaled)
-        ((float *)a.out)[at] = (value * a.scale - a.mean[channel]) / a.deviation[channel];
-    else
-        ((uint8_t *)a.out)[at] = (uint8_t)byte;
-}
-
 __device__ int round_sum(int64_t sum, int precision)
 {
     sum >>= precision;
@@ -32,6 +24,11 @@ struct pixel {
         at = y * a.out_stride[0] + x * a.out_stride[1] + channel;
     }
 };
+
+__device__ void put(const image_arguments &a, const pixel &p, float value)
+{
+    a.out[p.at] = (value * a.scale - a.mean[p.channel]) / a.deviation[p.channel];
+}
 
 // Where value or byte i of the resized planes is.
 struct plane_place {
@@ -109,7 +106,7 @@ extern "C" __global__ void image_across(const image_arguments a)
         float sum = 0.0f;
         for (int j = 0; j < a.horizontal.count[p.x]; j++)
             sum += weight[j] * from[j * CHANNELS];
-        put(a, p.at, p.channel, sum, 0);
+        put(a, p, sum);
     }
 }
 
@@ -139,7 +136,6 @@ extern "C" __global__ void image_down_u8(const image_arguments a)
         int64_t sum = (int64_t)1 << a.vertical.precision >> 1;
         for (int j = 0; j < a.vertical.count[p.y]; j++)
             sum += weight[j] * (int64_t)from[j * columns];
-        const int byte = round_sum(sum, a.vertical.precision);
-        put(a, p.at, p.channel, (float)byte, byte);
+        put(a, p, (float)round_sum(sum, a.vertical.precision));
     }
 }
