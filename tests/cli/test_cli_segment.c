@@ -7,6 +7,7 @@
 #include "tool.h"
 #include "weights/safetensors.h"
 
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -350,7 +351,10 @@ static void test_narrow(void **state)
 /* int8 on the CPU: of the reference always, of the CPU set where it has products of 8-bit numbers; never on a GPU. */
 static void test_int8(void **state)
 {
-    const bool wide = __builtin_cpu_supports("avx512vnni"), can = wide || __builtin_cpu_supports("avxvnni");
+    enum { AVX_VNNI = 1 << 4 }; /* CPUID leaf 7, part 1, EAX */
+    unsigned eax, ebx, ecx, edx;
+    const bool wide = __builtin_cpu_supports("avx512vnni");
+    const bool can = wide || (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & AVX_VNNI) != 0);
 
     (void)state;
     add_images(1);
