@@ -75,6 +75,8 @@ int track_both_open_budget(struct track_both *both);
 
 /* The seed that a seed turned out to be, in the end. */
 size_t track_seeds_resolve(const struct track_both *both, size_t seed);
+/* The id of the object that a seed is followed as: i + 1 of seed i in the second pass, later the object's own or 0. */
+int64_t track_seeds_object(const struct track_both *both, size_t seed);
 /* Two seeds turned out to be one: `from` is `into`, with what was found of both. */
 void track_seeds_join(struct track_both *both, size_t from, size_t into);
 /* Whether they are two things, with doubt: both were found on one key frame at different places, under their names; or

@@ -15,7 +15,7 @@ struct look {
 /* The followed object that a seed is; NULL: there is none. */
 static struct track_object *object_of(const struct look *look, size_t seed)
 {
-    const int64_t id = look->both->run->backward ? (int64_t)seed + 1 : look->both->seeds[seed].id;
+    const int64_t id = track_seeds_object(look->both, seed);
 
     return id > 0 ? track_objects_find(&look->both->run->objects, id) : NULL;
 }
@@ -151,8 +151,8 @@ static int join(struct look *look)
 
         if (seed < 0 || !object || !object->visible || object == object_of(look, (size_t)seed))
             continue;
-        status = look->both->run->backward ? join_back(look, (size_t)seed, (size_t)object->id - 1)
-                                           : join_forward(look, candidate, (size_t)seed, object);
+        status = both->run->backward ? join_back(look, (size_t)seed, (size_t)object->id - 1)
+                                     : join_forward(look, candidate, (size_t)seed, object);
     }
     return status;
 }

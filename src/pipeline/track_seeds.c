@@ -22,6 +22,11 @@ size_t track_seeds_resolve(const struct track_both *both, size_t seed)
     return seed;
 }
 
+int64_t track_seeds_object(const struct track_both *both, size_t seed)
+{
+    return both->run->backward ? (int64_t)seed + 1 : both->seeds[seed].id;
+}
+
 void track_seeds_join(struct track_both *both, size_t from, size_t into)
 {
     struct track_seed *const gone = &both->seeds[from], *const stays = &both->seeds[into];
@@ -71,12 +76,9 @@ bool track_seeds_are_apart(const struct track_both *both, size_t one, size_t oth
 
 bool track_seeds_are_apart_from(const struct track_both *both, size_t seed, int64_t id)
 {
-    for (size_t i = 0; i < both->seed_count; i++) {
-        const int64_t mine = both->run->backward ? (int64_t)i + 1 : both->seeds[i].id;
-
-        if (both->seeds[i].same_as < 0 && mine == id && track_seeds_are_apart(both, seed, i))
+    for (size_t i = 0; i < both->seed_count; i++)
+        if (both->seeds[i].same_as < 0 && track_seeds_object(both, i) == id && track_seeds_are_apart(both, seed, i))
             return true;
-    }
     return false;
 }
 

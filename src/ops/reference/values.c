@@ -78,9 +78,8 @@ static double variance(const float *x, struct tensor shape, double *mean, double
 void reference_variance(struct compute *compute, struct tensor x, struct tensor out)
 {
     const size_t mark = compute_mark(compute);
-    /* Two rows of doubles: eight bytes each, whatever the type is called. */
-    double *const sums = host_data(COMPUTE_TENSOR(compute, DTYPE_I64, 2, x.dim[2]));
-    for (int64_t i = 0; i < x.dim[0] && compute_status(compute) == 0; i++) {
+    double *const sums = reference_doubles(compute, 2 * x.dim[2]);
+    for (int64_t i = 0; i < x.dim[0] && sums; i++) {
         const float *const from = (const float *)host_data(x) + i * x.stride[0];
         *matrix_row(&out, i) = (float)variance(from, x, sums, sums + x.dim[2]);
     }
